@@ -1,0 +1,50 @@
+"""``emofuse info``: what a run is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(name="info", help="Describe a run folder.\n\nExample: `emofuse info runs/first`")(info)
+
+
+def info(
+    run: Annotated[Path, typer.Argument(help="run folder")],
+    as_json: Annotated[bool, typer.Option("--json", help="print run.json")] = False,
+) -> None:
+    """Print what was trained, on what, with which encoders, and how it scored."""
+    from emofuse.training.run_folder import RunFolder
+
+    folder = RunFolder.open(run)
+    record = folder.read_record()
+    if as_json:
+        typer.echo(record.model_dump_json(by_alias=True, indent=2))
+        return
+    flag = (
+        " (optimistic: the same speakers and dialogues stand in training and test)"
+        if record.optimistic
+        else ""
+    )
+    typer.echo(f"system      {record.model_name}, {record.parameters:,} parameters")
+    typer.echo(f"modalities  {', '.join(record.model_config_['modalities'])}")
+    typer.echo(f"labels      {', '.join(record.labels)}")
+    for modality, part in record.encoders.items():
+        typer.echo(f"encoder     {modality}: {part.identity.name} ({part.identity.digest})")
+    typer.echo(f"protocol    {record.protocol}{flag}")
+    typer.echo(f"data        {record.data_fingerprint[:16]}{' (synthetic)' if record.synthetic else ''}")
+    typer.echo(f"seed        {record.seed}; best epoch {record.best_epoch}; status {record.status}")
+    typer.echo(
+        f"made with   emofuse {record.emofuse}, torch {record.packages.get('torch', '?')}, Python {record.python}"
+    )
+    metrics = folder.path / "metrics.json"
+    if metrics.exists():
+        test = json.loads(metrics.read_text(encoding="utf-8"))["test"]
+        typer.echo(
+            f"test        weighted F1 {100 * test['weighted_f1']:.1f}, accuracy {100 * test['accuracy']:.1f}"
+        )

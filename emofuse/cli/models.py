@@ -1,0 +1,28 @@
+"""``emofuse models``: the published systems that can be trained."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(name="models", help="List the systems.\n\nExample: `emofuse models --json`")(models)
+
+
+def models(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+    """Print name, level and paper of every system."""
+    from emofuse.models import list_models
+
+    found = list_models()
+    if as_json:
+        typer.echo(json.dumps([asdict(info) for info in found]))
+        return
+    for info in found:
+        typer.echo(
+            f"{info.name:14} {info.title} ({info.level}-level)\n{'':14} {info.summary}\n{'':14} {info.paper}"
+        )

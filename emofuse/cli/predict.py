@@ -1,0 +1,132 @@
+"""``emofuse predict``: raw clips or a manifest in, emotions out."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emofuse.data import Modality
+    from emofuse.pipeline import EmotionPipeline, EmotionSegment, Progress
+
+MANIFEST_SUFFIXES = {".csv", ".jsonl", ".parquet"}
+EXAMPLE = """Say which emotion a clip carries, or each row of a manifest.
+
+Example: `emofuse predict runs/first clip.mp4 --text "I can't believe it!"`
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(name="predict", help=EXAMPLE)(predict)
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="run folder made by `emofuse train`")],
+    clips: Annotated[list[Path] | None, typer.Argument(help="video or sound files, or a manifest")] = None,
+    text: Annotated[str | None, typer.Option(help="what is said in the clip")] = None,
+    audio: Annotated[Path | None, typer.Option(help="a separate sound file of the clip")] = None,
+    start: Annotated[float | None, typer.Option(help="seconds, where the utterance begins")] = None,
+    end: Annotated[float | None, typer.Option(help="seconds, where it ends")] = None,
+    every: Annotated[
+        float | None, typer.Option(help="one prediction for each stretch of so many seconds")
+    ] = None,
+    modalities: Annotated[str | None, typer.Option(help="use only these of the run's modalities")] = None,
+    figure: Annotated[Path | None, typer.Option(help="draw the emotions over time as PNG or SVG")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
+) -> None:
+    """Predict clips; one that cannot be read is named, and the others go on."""
+    from emofuse.cli.progress import progress_bar
+    from emofuse.data.modality import parse_modalities
+    from emofuse.pipeline import EmotionPipeline
+
+    if not clips and text is None:
+        raise EmofuseError("nothing to predict: name a clip, a manifest, or give --text")
+    if text is not None and clips and len(clips) > 1:
+        raise EmofuseError("--text goes with one clip; give a manifest with a text column for several")
+    pipe = EmotionPipeline.from_pretrained(run, device=device)
+    chosen = parse_modalities(modalities)
+    segments: list[EmotionSegment] = []
+    failures: list[str] = []
+    with progress_bar(quiet=quiet) as progress:
+        for clip in [None] if clips is None else clips:
+            try:
+                if clip is not None and clip.suffix.lower() in MANIFEST_SUFFIXES:
+                    segments += _manifest_segments(pipe, clip, chosen, progress)
+                else:
+                    segments += pipe(
+                        clip, text=text, audio=audio, start=start, end=end, every=every, modalities=chosen
+                    )
+            except EmofuseError as error:
+                failures.append(str(error))
+    _print(segments, as_json=as_json, as_csv=as_csv)
+    if figure is not None and segments:
+        _draw(segments, pipe.labels, figure)
+    if failures:
+        raise EmofuseError("; ".join(failures))
+
+
+def _manifest_segments(
+    pipe: EmotionPipeline, path: Path, chosen: Sequence[Modality] | None, progress: Progress
+) -> list[EmotionSegment]:
+    from emofuse.data.manifest import Manifest
+
+    return pipe.predict_manifest(Manifest.read(path).validate(), modalities=chosen, progress=progress)
+
+
+def _print(segments: list[EmotionSegment], *, as_json: bool, as_csv: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([segment.to_dict() for segment in segments], ensure_ascii=False, indent=1))
+    elif as_csv:
+        _print_csv(segments)
+    else:
+        _print_lines(segments)
+
+
+def _print_csv(segments: list[EmotionSegment]) -> None:
+    if not segments:
+        return
+    labels = list(segments[0].probabilities)
+    table = csv.writer(sys.stdout, lineterminator="\n")
+    table.writerow(
+        ["id", "start", "end", "speaker", "label", *[f"p_{label}" for label in labels], "used", "missing"]
+    )
+    for s in segments:
+        probabilities = [f"{s.probabilities[label]:.4f}" for label in labels]
+        missing = "; ".join(f"{m}: {why}" for m, why in s.missing.items())
+        table.writerow([s.id, s.start, s.end, s.speaker, s.label, *probabilities, "+".join(s.used), missing])
+
+
+def _print_lines(segments: list[EmotionSegment]) -> None:
+    for s in segments:
+        times = f"{s.start:.2f}–{s.end:.2f} s" if s.end is not None else ""
+        ranked = sorted(s.probabilities.items(), key=lambda pair: -pair[1])
+        rest = ", ".join(f"{label} {100 * p:.0f} %" for label, p in ranked[1:3])
+        typer.echo(
+            f"{s.id}  {times}  {s.label} {100 * ranked[0][1]:.0f} %  ({rest})  from {'+'.join(s.used) or 'nothing'}"
+        )
+        for modality, why in s.missing.items():
+            typer.echo(f"    without {modality}: {why}")
+
+
+def _draw(segments: list[EmotionSegment], labels: list[str], path: Path) -> None:
+    from emofuse.evaluation.figures import TimelineSegment, draw_timeline, save_figure
+
+    shown = [
+        TimelineSegment(s.start, s.end if s.end is not None else s.start, s.label, s.probabilities, s.speaker)
+        for s in segments
+    ]
+    saved = save_figure(draw_timeline(shown, labels=labels), path.parent, path.stem)
+    typer.echo(f"drawn: {saved.png} and {saved.svg}", err=True)

@@ -1,0 +1,155 @@
+"""``emofuse prepare``: whatever a corpus comes as, a manifest out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from emofuse.corpora import Corpus
+
+EXAMPLE = """Write a manifest for a corpus and say what is in it. `csv` takes anybody's tables; other names take a
+published corpus as its folder lies: meld, iemocap, mosi, mosei, ch-sims, crema-d, ravdess, tables, prepared.
+
+Example: `emofuse prepare csv --map text=Utterance,label=Emotion,speaker=Speaker --split train=train.csv,val=dev.csv`
+
+Example: `emofuse prepare iemocap path/to/IEMOCAP_full_release --option classes=four`
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(name="prepare", help=EXAMPLE)(prepare)
+
+
+def prepare(
+    corpus: Annotated[
+        str, typer.Argument(help="csv for tables (CSV, TSV, JSON lines, Parquet), or a corpus by name")
+    ],
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(help="the tables, where --split does not name them; or the corpus's folder"),
+    ] = None,
+    map_: Annotated[
+        str | None, typer.Option("--map", help="manifest column=table column, separated by commas")
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="train=FILE,val=FILE,test=FILE")] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="name=value for the reader of a corpus; may be repeated")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="manifest to write: .csv, .jsonl or .parquet; by default manifest.csv, for a corpus in its folder",
+        ),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check-media/--no-check-media", help="open every recording of a corpus")
+    ] = True,
+    workers: Annotated[int, typer.Option(help="threads that open recordings", min=1)] = 2,
+    as_json: Annotated[bool, typer.Option("--json", help="print the summary as JSON")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress bar")] = False,
+) -> None:
+    """Read, check everything at once, write."""
+    if corpus == "csv":
+        _prepare_tables(paths or [], map_, split, out or Path("manifest.csv"), as_json)
+        return
+    if not paths or len(paths) != 1:
+        raise EmofuseError(f"prepare {corpus}: name the one folder that the corpus lies in")
+    given = _options(corpus, option or []) | {
+        name: value for name, value in (("map", map_), ("split", split)) if value is not None
+    }
+    _prepare_corpus(corpus, paths[0], given, out, workers if check else 0, as_json, quiet)
+
+
+def _prepare_tables(files: list[Path], map_: str | None, split: str | None, out: Path, as_json: bool) -> None:
+    from emofuse.corpora.table_mapping import parse_map, parse_splits
+    from emofuse.corpora.tables import manifest_from_tables
+
+    if map_ is None:
+        raise EmofuseError(
+            "prepare csv: say which column is what with --map, e.g. --map text=Utterance,label=Emotion"
+        )
+    given = parse_splits(split) if split else files
+    if split and files:
+        raise EmofuseError("prepare csv: name the tables either as arguments or in --split, not both")
+    manifest, summary = manifest_from_tables(given, parse_map(map_))
+    manifest.validate()
+    manifest.write(out)
+    if as_json:
+        typer.echo(json.dumps({"manifest": str(out), "rows": len(manifest), "splits": summary.splits}))
+        return
+    for line in summary.lines():
+        typer.echo(line)
+    typer.echo(f"written: {out}")
+
+
+def _options(corpus: str, given: list[str]) -> dict[str, str]:
+    options = {}
+    for item in given:
+        name, sign, value = item.partition("=")
+        if not (sign and name.strip() and value.strip()):
+            raise EmofuseError(f"prepare {corpus}: --option {item!r} is not of the form name=value")
+        options[name.strip()] = value.strip()
+    return options
+
+
+def _prepare_corpus(
+    name: str,
+    root: Path,
+    options: dict[str, str],
+    out: Path | None,
+    workers: int,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from emofuse.corpora import check_media, read_corpus, summarise
+    from emofuse.corpora.media_check import seconds_stated
+
+    corpus = read_corpus(name, root, **options)
+    if out is None and name == "prepared":
+        raise EmofuseError("prepare prepared: there is a manifest already; name another to write with --out")
+    target = out or (root if root.is_dir() else root.parent) / "manifest.csv"
+    seconds = seconds_stated(corpus.manifest)
+    has_media = corpus.manifest.frame[["video", "audio"]].notna().any(axis=None)
+    if workers and has_media:
+        from emofuse.cli.progress import progress_bar
+
+        with progress_bar(quiet=quiet) as progress:
+            checked = check_media(corpus, workers=workers, progress=progress)
+        corpus, seconds = checked.corpus, checked.seconds
+    corpus.manifest.validate()
+    corpus.manifest.write(target)
+    quarantine = _keep_set_aside(corpus, target.parent / "quarantine.csv")
+    summary = summarise(corpus, seconds)
+    if as_json:
+        typer.echo(json.dumps({"manifest": str(target), **summary.to_dict()}, ensure_ascii=False))
+        return
+    for line in summary.lines():
+        typer.echo(line)
+    if corpus.set_aside:
+        typer.echo(f"what was set aside, and why: {quarantine}")
+    typer.echo(f"written: {target}")
+
+
+def _keep_set_aside(corpus: Corpus, path: Path) -> Path:
+    """Write what is not used, and take back what an earlier reading had not used."""
+    from emofuse.data.quarantine import Quarantine
+
+    quarantine = Quarantine(path)
+    used = {
+        (row.id, name) for row in corpus.manifest.rows() for name in ("video", "audio") if getattr(row, name)
+    }
+    for entry in quarantine.entries:
+        if (entry.id, entry.modality) in used:
+            quarantine.discard(entry.id, entry.modality)
+    for entry in corpus.set_aside:
+        quarantine.add(entry.id, entry.modality, entry.file, entry.reason, entry.message)
+    return path

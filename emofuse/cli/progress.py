@@ -1,0 +1,42 @@
+"""Progress bars on standard error, so that standard output stays a program's to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+if TYPE_CHECKING:  # the training room takes seconds to load, and some verbs do without it
+    from emofuse.training.preparation import Progress as ProgressHook
+
+
+@contextmanager
+def progress_bar(*, quiet: bool = False) -> Iterator[ProgressHook]:
+    """Yield a hook (done, total, what) that draws one bar per kind of work."""
+    console = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console, disable=quiet) as bars:
+        tasks = {}
+
+        def advance(done: int, total: int, what: str) -> None:
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total)
+            bars.update(tasks[what], completed=done, total=total)
+
+        yield advance

@@ -1,0 +1,113 @@
+"""``emofuse train``: a manifest in, a run folder with weights, metrics and a report out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from emofuse.errors import EmofuseError
+
+EXAMPLE = """Train a system on a corpus, evaluate it honestly and write a report.
+
+Example: `emofuse train corpus/manifest.csv --out runs/first --protocol speaker --modalities text,audio`
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(name="train", help=EXAMPLE)(train)
+
+
+def train(
+    manifest: Annotated[Path, typer.Argument(help="manifest.csv, .jsonl or .parquet")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="run folder to make")],
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="YAML file with settings, or a name such as deepmsi-mer/meld; other options overrule it"
+        ),
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="system, see `emofuse models`")] = None,
+    preset: Annotated[str | None, typer.Option(help="size of the system, e.g. tiny or paper")] = None,
+    modalities: Annotated[
+        str | None, typer.Option(help="text,audio,video or fewer; all there are by default")
+    ] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="official, session, speaker, dialogue or random-kfold")
+    ] = None,
+    folds: Annotated[int | None, typer.Option(help="folds that the protocol makes")] = None,
+    fold: Annotated[int | None, typer.Option(help="the fold to train, from 0")] = None,
+    text_encoder: Annotated[
+        str | None, typer.Option(help="hashed-ngrams, a model name or a local folder")
+    ] = None,
+    audio_encoder: Annotated[
+        str | None, typer.Option(help="logmel-functionals, a model name or a local folder")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="at most so many epochs")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="utterances per step")] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate", "--lr", help="step size")] = None,
+    class_weights: Annotated[str | None, typer.Option(help="none or balanced")] = None,
+    seed: Annotated[int | None, typer.Option(help="of split, weights and order")] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="any other setting, e.g. model.options.dropout=0.1")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="take up an interrupted run")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
+) -> None:
+    """Train, evaluate, report."""
+    from emofuse.cli.progress import progress_bar
+    from emofuse.data.manifest import Manifest
+    from emofuse.data.modality import parse_modalities
+    from emofuse.recipes import find_recipe
+    from emofuse.training.config import RunSettings
+    from emofuse.training.evaluate import evaluate_fit
+    from emofuse.training.fit import fit_run
+    from emofuse.training.report import write_run_report
+
+    settings = RunSettings.from_yaml(find_recipe(recipe)) if recipe else RunSettings()
+    changes: dict[str, Any] = {
+        "data.manifest": str(manifest.resolve()),
+        "model.name": model,
+        "model.preset": preset,
+        "model.modalities": parse_modalities(modalities),
+        "data.protocol": protocol,
+        "data.folds": folds,
+        "data.fold": fold,
+        "encoders.text": {"modality": "text", "name": text_encoder} if text_encoder else None,
+        "encoders.audio": {"modality": "audio", "name": audio_encoder} if audio_encoder else None,
+        "optimiser.epochs": epochs,
+        "optimiser.batch_size": batch_size,
+        "optimiser.learning_rate": learning_rate,
+        "optimiser.class_weights": class_weights,
+        "seed": seed,
+        "device": device,
+    }
+    settings = settings.with_changes({name: value for name, value in changes.items() if value is not None})
+    settings = settings.with_changes(_free_settings(set_ or []))
+    corpus = Manifest.read(manifest).validate()
+    with progress_bar(quiet=quiet) as progress:
+        folder = fit_run(settings, corpus, out, resume=resume, progress=progress)
+        outcome = evaluate_fit(folder, corpus, progress=progress)
+        report = write_run_report(outcome, corpus)
+    if as_json:
+        typer.echo(json.dumps(outcome.to_dict()))
+        return
+    for line in outcome.lines():
+        typer.echo(line)
+    typer.echo(f"report: {report.html}")
+
+
+def _free_settings(pairs: list[str]) -> dict[str, Any]:
+    changes = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise EmofuseError(f"--set {pair}: write it as name=value, e.g. --set optimiser.patience=6")
+        changes[name] = yaml.safe_load(value)
+    return changes

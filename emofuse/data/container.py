@@ -1,0 +1,253 @@
+"""Open media containers and walk through their packets; every failure becomes a :class:`MediaError`.
+
+Times are seconds on one clock per file: its zero is the file's first moment, of whichever stream comes
+first, as in a player. PyAV keeps libav's own messages to itself unless a program asks for them, so nothing is
+printed here.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Literal, TypeVar, overload
+
+import av
+from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from emofuse.data.media_error import MediaError
+
+MediaStream = VideoStream | AudioStream
+AnyStream = TypeVar("AnyStream", VideoStream, AudioStream)
+
+# Containers of recordings. Left out are the formats that name other files or addresses to open (playlists,
+# concatenation scripts, session descriptions): a clip must not reach beyond itself.
+FORMATS = (
+    "mov,matroska,webm,avi,mpegts,mpeg,mpegvideo,asf,flv,ogg,gif,nut,mxf,dv,ivf,m4v,h264,hevc,obu,mjpeg,"
+    "wav,w64,aiff,au,caf,mp3,flac,aac,ac3,eac3,amr,ape,wv,tta"
+)
+# 64 megapixels, twice an 8K picture: a damaged header must not make the decoder ask for gigabytes.
+MAX_PIXELS = 1 << 26
+TAIL = 2.0  # seconds before the end; in some formats the first time stamps after a seek are guesses
+# How a recording begins, as (offset, bytes): tells a damaged one from something else altogether.
+SIGNATURES = (
+    (4, b"ftyp"),
+    (4, b"moov"),
+    (4, b"mdat"),
+    (0, b"RIFF"),
+    (0, b"\x1aE\xdf\xa3"),
+    (0, b"OggS"),
+    (0, b"fLaC"),
+    (0, b"ID3"),
+    (0, b"FLV\x01"),
+)
+
+
+@contextmanager
+def open_media(path: Path | str) -> Iterator[InputContainer]:
+    """Open a file for demuxing; whatever libav raises inside the block becomes a :class:`MediaError`."""
+    path = Path(path)
+    _check_file(path)
+    try:
+        container = av.open(
+            os.path.abspath(path),  # noqa: PTH100 - absolute, so that no part of a name is taken for a protocol
+            options={"max_pixels": str(MAX_PIXELS)},
+            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
+            metadata_errors="replace",
+        )
+    except (av.FFmpegError, UnicodeError) as error:
+        raise _not_opened(path, error) from error
+    try:
+        if not len(container.streams):
+            raise MediaError(
+                path, "truncated", "the recording is cut off or damaged: it holds neither picture nor sound"
+            )
+        yield container
+    except av.FFmpegError as error:
+        raise MediaError(path, "undecodable", f"it cannot be decoded ({error.strerror})") from error
+    finally:
+        container.close()
+
+
+def video_stream(container: InputContainer, path: Path | str) -> VideoStream:
+    """The file's main pictures, set to decode on one thread; a cover picture does not count."""
+    stream = best_stream(container, "video")
+    if not isinstance(stream, VideoStream):
+        raise MediaError(path, "no-video", "it holds no video")
+    return _with_decoder(stream, path)
+
+
+def audio_stream(container: InputContainer, path: Path | str) -> AudioStream:
+    """The file's main sound, set to decode on one thread."""
+    stream = best_stream(container, "audio")
+    if not isinstance(stream, AudioStream):
+        raise MediaError(path, "no-audio", "it holds no sound")
+    return _with_decoder(stream, path)
+
+
+def best_stream(container: InputContainer, kind: Literal["video", "audio"]) -> MediaStream | None:
+    """The main stream of a kind, if there is one; a cover picture is none."""
+    stream = container.streams.best(kind)
+    if not isinstance(stream, VideoStream | AudioStream) or stream.disposition & Disposition.attached_pic:
+        return None
+    return stream
+
+
+def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    """The next picture, None if none can be decoded; moves the reading position."""
+    if stream.codec_context is None:
+        return None
+    _bound(stream)
+    for packet in packets(container, stream):
+        for frame in decode(stream, packet):
+            return frame
+    return next(iter(decode(stream, None)), None)
+
+
+def checked_segment(path: Path | str, start: float | None, end: float | None) -> tuple[float, float]:
+    """Begin and end of the part asked for, 0 and infinity where nothing is said.
+
+    Raises:
+        MediaError: if the two are not numbers or not in order.
+    """
+    # In this order max() lets a NaN through to the comparison, which then fails.
+    begin, finish = max(start or 0.0, 0.0), math.inf if end is None else float(end)
+    if not begin < finish or math.isinf(begin):
+        raise MediaError(path, "bad-segment", f"the segment must end after it starts, not {start} to {end}")
+    return begin, finish
+
+
+class Clock:
+    """Turns a stream's time stamps into seconds on the file's clock, and back."""
+
+    def __init__(self, container: InputContainer, stream: MediaStream) -> None:
+        self.tick = stream.time_base or Fraction(1, av.time_base)
+        self.zero = (container.start_time or 0) / av.time_base
+        # Kept apart, because fractions are too slow to be used for every packet.
+        self._ticks, self._per = self.tick.numerator, self.tick.denominator
+
+    def seconds(self, ticks: int) -> float:
+        """The moment of a time stamp."""
+        return ticks * self._ticks / self._per - self.zero
+
+    def ticks(self, seconds: float) -> int:
+        """The last time stamp that is not after a moment."""
+        return math.floor((seconds + self.zero) / self.tick)
+
+
+def seek(container: InputContainer, stream: MediaStream, time: float) -> bool:
+    """Go to a point from which ``stream`` can be decoded, at or before ``time``; False if that fails."""
+    try:
+        container.seek(Clock(container, stream).ticks(time), stream=stream)
+    except (av.FFmpegError, OverflowError):
+        return False
+    return True
+
+
+def packets(container: InputContainer, stream: MediaStream) -> Iterator[Packet[Any]]:
+    """Packets of one stream up to the file's end or to the point where it is broken off."""
+    try:
+        for packet in container.demux(stream):
+            if packet.size:
+                yield packet
+    except (av.FFmpegError, IndexError):  # an IndexError where damage lets a stream appear halfway
+        return
+
+
+@overload
+def decode(stream: VideoStream, packet: Packet[Any] | None) -> list[VideoFrame]: ...
+
+
+@overload
+def decode(stream: AudioStream, packet: Packet[Any] | None) -> list[AudioFrame]: ...
+
+
+def decode(stream: MediaStream, packet: Packet[Any] | None) -> list[VideoFrame] | list[AudioFrame]:
+    """What a packet decodes to, which is nothing if it is damaged; None gets what the decoder still holds."""
+    try:
+        return stream.decode(packet)
+    except av.FFmpegError:
+        return []
+
+
+def stated_end(container: InputContainer, stream: MediaStream) -> float | None:
+    """When the file says that a stream, or failing that the whole file, ends, in seconds; it may be wrong."""
+    if stream.duration:
+        return Clock(container, stream).seconds((stream.start_time or 0) + stream.duration)
+    return container.duration / av.time_base if container.duration else None
+
+
+def stream_end(container: InputContainer, stream: MediaStream) -> float | None:
+    """When a stream ends by its last packets, in seconds; moves the reading position.
+
+    Where the file says how long it is, only its last part is read; otherwise all of it, without decoding.
+    """
+    stated = stated_end(container, stream)
+    if stated is not None and stated > TAIL and seek(container, stream, stated - TAIL):
+        end = _last_moment(container, stream)
+        if end is not None:
+            return end
+        seek(container, stream, 0.0)
+    return _last_moment(container, stream)
+
+
+def quarter_turns(frame: VideoFrame | None) -> int:
+    """By how many quarter turns, counter-clockwise, a decoded picture is turned to be shown: 0 to 3."""
+    return 0 if frame is None else round(frame.rotation / 90) % 4
+
+
+def _last_moment(container: InputContainer, stream: MediaStream) -> float | None:
+    count, last = 0, None
+    for packet in packets(container, stream):
+        count += 1
+        if packet.pts is not None:
+            moment = packet.pts + (packet.duration or 0)
+            last = moment if last is None else max(last, moment)
+    if last is not None:
+        return Clock(container, stream).seconds(last)
+    rate = stream.guessed_rate if isinstance(stream, VideoStream) else None
+    return count / float(rate) if count and rate else None
+
+
+def _with_decoder(stream: AnyStream, path: Path | str) -> AnyStream:
+    if stream.codec_context is None:
+        raise MediaError(path, "no-decoder", f"PyAV has no decoder for its {stream.type}; convert the file")
+    _bound(stream)
+    return stream
+
+
+def _bound(stream: MediaStream) -> None:
+    # Clips are decoded by many workers at once: threads of a decoder's own would only get in their way.
+    stream.codec_context.thread_count = 1
+    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+
+
+def _check_file(path: Path) -> None:
+    try:
+        if not path.exists():
+            raise MediaError(path, "missing-file", "there is no such file")
+        if not path.is_file():
+            raise MediaError(path, "unreadable", "it is not a file")
+        if path.stat().st_size == 0:
+            raise MediaError(path, "empty-file", "the file is empty")
+    except (OSError, ValueError) as error:
+        raise MediaError(path, "unreadable", f"it cannot be read ({error})") from error
+
+
+def _not_opened(path: Path, error: Exception) -> MediaError:
+    if isinstance(error, PermissionError):
+        return MediaError(path, "unreadable", "reading it is not permitted")
+    with path.open("rb") as file:
+        head = file.read(16)
+    if any(head[offset:].startswith(mark) for offset, mark in SIGNATURES):
+        return MediaError(path, "truncated", "the recording is cut off or damaged: its index cannot be read")
+    return MediaError(path, "not-media", "it is not a recording in a format that can be read")

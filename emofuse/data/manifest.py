@@ -1,0 +1,285 @@
+"""The manifest: one row per utterance, and the folder that its media lie in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from emofuse.data.manifest_checks import ManifestError, Origin, Problem, find_problems, find_unwritable
+from emofuse.data.manifest_columns import (
+    COLUMNS,
+    CROP,
+    NUMBER_COLUMNS,
+    PATH_COLUMNS,
+    UnreadableCell,
+    typed,
+)
+from emofuse.data.manifest_io import plain_values, read_manifest_file, write_manifest_file
+from emofuse.data.paths import ContainedPaths
+from emofuse.data.utterance import Utterance
+from emofuse.errors import EmofuseError
+
+__all__ = ["COLUMNS", "Manifest", "ManifestError", "Origin", "Problem", "Utterance"]
+
+_EXPECTED = {
+    "turn": "not a whole number",
+    "start": "not a number of seconds",
+    "end": "not a number of seconds",
+    "valence": "not a number",
+}
+
+
+class Manifest:
+    """Utterances with their texts, media, labels and dialogues.
+
+    Made by :meth:`read` or :meth:`from_frame`. Only the column ``id`` is required. An empty cell is an
+    absent one, since a CSV cannot tell them apart; everything else stays as written (``"NA"`` is a text,
+    ``"007"`` an id). Without ``dialogue`` a row is its own dialogue; without ``turn`` the rows of a
+    dialogue are numbered from 0 as they come. ``dev``, ``valid`` and ``validation`` are read as ``val``.
+    Where two people share a picture, an optional column ``crop`` names the half (``left`` or ``right``) that
+    the speaker is in; where there are features but no text or media, an optional column ``features`` names
+    their modalities. Further columns are kept as text and written back, but nothing depends on them. Rows
+    that are empty throughout are skipped (and counted in row numbers).
+
+    A manifest is not changed after it is made: selections and edits make another.
+
+    Attributes:
+        frame: typed columns, :data:`COLUMNS` first; text columns hold str or None, ``turn`` is Int64,
+            ``start``, ``end`` (seconds) and ``valence`` are float64 with NaN for absent.
+        root: absolute folder that the paths in ``video`` and ``audio`` are relative to.
+    """
+
+    def __init__(
+        self,
+        frame: pd.DataFrame,
+        root: Path | str,
+        *,
+        name: str = "manifest",
+        origin: Origin | None = None,
+        broken: Sequence[Problem] = (),
+    ) -> None:
+        """Type the cells of a frame; :meth:`read` and :meth:`from_frame` are the usual ways in.
+
+        Args:
+            frame: cells of any type.
+            root: folder of the media.
+            name: how messages call the manifest.
+            origin: where the rows stand in the files they came from.
+            broken: rows of those files that could not be taken apart.
+
+        Raises:
+            ManifestError: there is no column ``id``.
+        """
+        raw = frame.rename(columns=str).reset_index(drop=True)
+        if "id" not in raw.columns:
+            raise ManifestError(f"{name}: has no column 'id', only {', '.join(raw.columns)}")
+        self.frame, self._unreadable = typed(raw)
+        self.root = Path(os.path.realpath(root))
+        self._name = name
+        self._origin = origin or Origin(np.arange(1, len(raw) + 1))
+        self._broken = tuple(broken)
+
+    @classmethod
+    def read(cls, path: Path | str) -> Manifest:
+        """Read a ``.csv`` (UTF-8), ``.jsonl`` or ``.parquet`` file.
+
+        Cells of the wrong type do not stop the reading: :meth:`problems` lists them with all others.
+
+        Raises:
+            EmofuseError: the file cannot be parsed at all; one line says why.
+        """
+        path = Path(path)
+        table = read_manifest_file(path)
+        broken = [Problem(row, None, what) for row, what in table.broken]
+        return cls(table.frame, path.parent, name=str(path), origin=Origin(table.rows), broken=broken)
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame, root: Path | str) -> Manifest:
+        """Make a manifest of a data frame with some of :data:`COLUMNS`.
+
+        Args:
+            frame: one row per utterance; it is not changed. None, NaN and ``""`` are absent.
+            root: folder that its paths are relative to.
+
+        Raises:
+            ManifestError: there is no column ``id``.
+        """
+        return cls(frame, root)
+
+    def write(self, path: Path | str) -> None:
+        """Write the manifest in the format of the suffix, with paths relative to the new file's folder.
+
+        The file appears when it is whole, and takes the place of one that was there.
+
+        Raises:
+            ManifestError: media lie outside the new file's folder, or cells could not be read and would
+                be lost.
+            EmofuseError: the suffix is none of the three, or the file cannot be written.
+        """
+        path = Path(path)
+        frame, outside = self._relative_to(path.parent)
+        problems = [*self._unread(), *find_unwritable(self.frame, self._origin), *outside]
+        if problems:
+            raise ManifestError.listing(f"{path}: cannot be written", problems)
+        write_manifest_file(frame, path)
+
+    def _relative_to(self, folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
+        """The frame with paths as seen from ``folder``, and the rows whose media lie outside it."""
+        base = os.path.realpath(folder)
+        frame, problems = self.frame.copy(), []
+        for column in PATH_COLUMNS:
+            seen = {path: self._seen_from(base, path) for path in frame[column].dropna().unique()}
+            frame[column] = pd.Series([seen.get(path) for path in frame[column]], dtype=object)
+            what = f"{column} lies outside {folder}; write the manifest to {self.root} or a folder above"
+            outside = np.flatnonzero(frame[column].str.match(r"\.\.(/|$)", na=False))
+            problems += [self._problem(at, what) for at in outside]
+        return frame, problems
+
+    def _seen_from(self, base: str, path: str) -> str:
+        if base == str(self.root) and not Path(path).is_absolute():
+            return path
+        return Path(os.path.relpath(self.root / path, base)).as_posix()
+
+    def problems(self, check_files: bool = True, labels: Sequence[str] | None = None) -> list[Problem]:
+        """Everything that is wrong, in the order of the rows.
+
+        Args:
+            check_files: whether to look for the media on the disk.
+            labels: the labels that may occur; None for any.
+        """
+        paths = self._paths if check_files else None
+        found = list(self._unread())
+        if len(self) or not found:
+            found += find_problems(self.frame, self._origin, paths, labels)
+        return sorted(found, key=lambda problem: (problem.file or "", problem.row or 0))
+
+    def validate(self, check_files: bool = True, labels: Sequence[str] | None = None) -> Manifest:
+        """This manifest, if nothing is wrong with it; the arguments are those of :meth:`problems`.
+
+        Raises:
+            ManifestError: listing every bad row; all of them are in its ``problems``.
+        """
+        problems = self.problems(check_files, labels)
+        if problems:
+            raise ManifestError.listing(self._name, problems)
+        return self
+
+    def _unread(self) -> Iterator[Problem]:
+        yield from self._broken
+        for cell in self._unreadable:
+            expected = _EXPECTED.get(cell.column, "not a text")
+            yield self._problem(cell.position, f"{cell.column} {cell.value!r} is {expected}")
+
+    def _problem(self, position: int | np.intp, what: str) -> Problem:
+        return self._origin.problem(position, self.frame["id"].iloc[int(position)], what)
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def __repr__(self) -> str:
+        return f"Manifest({len(self)} utterances, root={str(self.root)!r})"
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The ids, in the order of the rows."""
+        return list(self.frame["id"])
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """The labels that occur, sorted."""
+        return sorted(self.frame["label"].dropna().unique())
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {id: position for position, id in enumerate(self.ids)}
+
+    @cached_property
+    def _values(self) -> dict[str, list[Any]]:
+        columns = [*COLUMNS, CROP] if CROP in self.frame else COLUMNS
+        return {column: plain_values(self.frame[column]) for column in columns}
+
+    @cached_property
+    def _paths(self) -> ContainedPaths:
+        return ContainedPaths(self.root)
+
+    def select(self, ids: Iterable[str]) -> Manifest:
+        """The utterances with these ids, in this order.
+
+        Raises:
+            EmofuseError: an id is not in the manifest, or is asked for twice.
+        """
+        positions: dict[int, int] = {}
+        for id in ids:
+            old = self._position(id)
+            if old in positions:
+                raise EmofuseError(f"{self._name}: utterance {id!r} is selected twice; name every id once")
+            positions[old] = len(positions)
+        taken = np.fromiter(positions, dtype=np.intp, count=len(positions))
+        chosen = Manifest.__new__(Manifest)
+        chosen.frame = self.frame.take(taken).reset_index(drop=True)
+        chosen.root, chosen._name, chosen._broken = self.root, self._name, ()
+        chosen._origin = self._origin.take(taken)
+        chosen._unreadable = [
+            UnreadableCell(positions[cell.position], cell.column, cell.value)
+            for cell in self._unreadable
+            if cell.position in positions
+        ]
+        return chosen
+
+    def rows(self) -> Iterator[Utterance]:
+        """The utterances, in the order of the rows.
+
+        Raises:
+            EmofuseError: at an utterance whose media lie outside the folder.
+        """
+        return (self._utterance(position) for position in range(len(self)))
+
+    def utterance(self, id: str) -> Utterance:
+        """The utterance with this id.
+
+        Raises:
+            EmofuseError: there is none, or its media lie outside the folder.
+        """
+        return self._utterance(self._position(id))
+
+    def _position(self, id: str) -> int:
+        position = self._positions.get(id)
+        if position is None:
+            raise EmofuseError(f"{self._name}: has no utterance {id!r}")
+        return position
+
+    def _utterance(self, position: int) -> Utterance:
+        values = {column: cells[position] for column, cells in self._values.items()}
+        for column in PATH_COLUMNS:
+            if values[column] is not None:
+                values[column] = self._resolve(position, column, values[column])
+        return Utterance(**values)
+
+    def _resolve(self, position: int, column: str, relative: str) -> Path:
+        try:
+            return self._paths.resolve(relative)
+        except EmofuseError as error:
+            raise EmofuseError(f"{self._name} {self._origin.place(position)}: {column} {error}") from None
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the content: the :data:`COLUMNS` of all rows in their order, and ``crop``.
+
+        The same in every file format and wherever the folder lies; further columns do not count.
+        """
+        digest = hashlib.sha256()
+        is_cropped = CROP in self.frame and self.frame[CROP].notna().any()
+        for column in (*COLUMNS, CROP) if is_cropped else COLUMNS:
+            cells = self.frame[column]
+            if column in NUMBER_COLUMNS:
+                cells = cells + 0.0  # one zero of the two
+            # JSON keeps absence apart from any text, and writes floats in their shortest exact form.
+            digest.update(json.dumps([column, plain_values(cells)]).encode("ascii"))
+        return digest.hexdigest()

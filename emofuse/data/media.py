@@ -1,0 +1,70 @@
+"""What a media file holds, and the error for one that cannot be used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+from av.video.stream import VideoStream
+
+from emofuse.data.container import best_stream, first_frame, open_media, quarter_turns, stream_end
+from emofuse.data.media_error import MediaError, Reason
+
+__all__ = ["MediaError", "MediaInfo", "Reason", "probe"]
+
+
+@dataclass(frozen=True)
+class MediaInfo:
+    """What a file holds.
+
+    Attributes:
+        duration: seconds until the last stream ends; None if that cannot be told.
+        has_video: whether there is a video stream; the cover picture of a sound file is none.
+        has_audio: whether there is an audio stream.
+        width: of the picture as shown, that is after rotation, in pixels; None without video, or if PyAV has
+            no decoder for it.
+        height: likewise.
+        frame_rate: mean frames per second; None without video, or if that cannot be told.
+        rotation: degrees, counter-clockwise, by which the stored picture is turned to be shown: 0, 90, 180
+            or 270.
+    """
+
+    duration: float | None
+    has_video: bool
+    has_audio: bool
+    width: int | None = None
+    height: int | None = None
+    frame_rate: float | None = None
+    rotation: int = 0
+
+
+def probe(path: Path | str) -> MediaInfo:
+    """Say what a media file holds; of the pictures only the first is decoded.
+
+    Args:
+        path: the file.
+
+    Raises:
+        MediaError: if it is missing, empty, unreadable or not a recording.
+    """
+    with open_media(path) as container:
+        video, audio = best_stream(container, "video"), best_stream(container, "audio")
+        turns = quarter_turns(first_frame(container, video)) if isinstance(video, VideoStream) else 0
+        duration = container.duration / av.time_base if container.duration else None
+        for stream in (video, audio):
+            if duration is None and stream is not None:
+                duration = stream_end(container, stream)
+        if not isinstance(video, VideoStream) or video.codec_context is None:
+            return MediaInfo(duration, video is not None, audio is not None)
+        width, height = (video.height, video.width) if turns % 2 else (video.width, video.height)
+        rate = video.average_rate or video.guessed_rate
+        return MediaInfo(
+            duration=duration,
+            has_video=True,
+            has_audio=audio is not None,
+            width=width,
+            height=height,
+            frame_rate=float(rate) if rate else None,
+            rotation=90 * turns,
+        )

@@ -1,0 +1,23 @@
+"""The three modalities, by the names used everywhere: settings, batches, masks, reports."""
+
+from typing import Literal, cast
+
+from emofuse.errors import EmofuseError
+
+Modality = Literal["text", "audio", "video"]
+MODALITIES: tuple[Modality, ...] = ("text", "audio", "video")
+
+
+def parse_modalities(names: str | None) -> tuple[Modality, ...] | None:
+    """``"text,audio"`` as modalities in their usual order; None stays None.
+
+    Raises:
+        EmofuseError: a name is none of the three.
+    """
+    if names is None:
+        return None
+    given = [name.strip() for name in names.split(",")]
+    unknown = [name for name in given if name not in MODALITIES]
+    if unknown:
+        raise EmofuseError(f"modalities: {unknown[0]!r} is none of {', '.join(MODALITIES)}")
+    return cast(tuple[Modality, ...], tuple(m for m in MODALITIES if m in given))

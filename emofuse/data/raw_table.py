@@ -1,0 +1,208 @@
+"""Tables as files hold them: rows of untyped cells, each with the row number a person would count.
+
+CSV, JSON lines and Parquet all become a :class:`RawTable`. Nothing is guessed here: a cell of a text
+file stays a string (``"007"``, ``"NA"`` and ``" x "`` as they are), and only an empty cell is absent.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from emofuse.errors import EmofuseError
+
+SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Rows of a file before they are typed.
+
+    Attributes:
+        frame: one column of object cells per column of the file; None where a cell is absent.
+        rows: (n,) the number of each row in the file, the first after the header being 1; blank rows are
+            counted and left out.
+        broken: rows that could not be taken apart, with the reason; they are not in ``frame``.
+        blank: rows without content; they are not in ``frame``.
+    """
+
+    frame: pd.DataFrame
+    rows: NDArray[np.int64]
+    broken: tuple[tuple[int, str], ...] = ()
+    blank: tuple[int, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """All rows of the file, those left out included."""
+        return len(self.frame) + len(self.broken) + len(self.blank)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file that must have some.
+
+    Raises:
+        EmofuseError: there is no such file, it cannot be read, or it is empty.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise EmofuseError(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise EmofuseError(f"{path}: is a folder; name a file in it") from None
+    except OSError as error:
+        raise EmofuseError(f"{path}: cannot be read ({error.strerror})") from None
+    if not data.strip(b"\xef\xbb\xbf \t\r\n"):
+        raise EmofuseError(f"{path}: is empty")
+    return data
+
+
+def parse_csv(text: str, name: str, *, delimiter: str = ",", quoted: bool = True) -> RawTable:
+    """Take apart delimited text with a header line; line breaks may stand inside quotes.
+
+    Args:
+        text: the whole content.
+        name: how messages call the file.
+        delimiter: what separates cells.
+        quoted: whether double quotes enclose cells; otherwise they are ordinary characters.
+
+    Raises:
+        EmofuseError: the quoting is wrong, or the header has a name twice.
+    """
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=delimiter,
+        strict=True,
+        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
+    )
+    try:
+        records = list(reader)
+    except csv.Error as error:
+        raise EmofuseError(
+            f"{name} line {reader.line_num}: not well-formed CSV ({error}); "
+            'close every quote, and write a quote inside quotes twice ("")'
+        ) from None
+    first = next((index for index, record in enumerate(records) if any(record)), len(records))
+    if first == len(records):
+        raise EmofuseError(f"{name}: is empty")
+    header = [cell.strip() for cell in records[first]]
+    records = records[first + 1 :]
+    blank = [not any(record) for record in records]
+    broken = _uneven(records, len(header))
+    kept = [at for at, record in enumerate(records) if len(record) == len(header) and not blank[at]]
+    body = [records[at] for at in kept]
+    columns = list(zip(*body, strict=True)) if body else [()] * len(header)
+    return RawTable(
+        _named_columns(header, columns, name),
+        np.array(kept, np.int64) + 1,
+        broken,
+        tuple(at + 1 for at, is_blank in enumerate(blank) if is_blank),
+    )
+
+
+def _uneven(records: list[list[str]], width: int) -> tuple[tuple[int, str], ...]:
+    """The rows that are not as wide as the header; empty cells beyond it are cut off in place."""
+    broken = []
+    for at, record in enumerate(records):
+        if len(record) == width or not any(record):
+            continue
+        if len(record) > width and not any(record[width:]):
+            records[at] = record[:width]  # spreadsheets pad rows with empty cells
+            continue
+        hint = "quote a cell that holds the separator" if len(record) > width else "is the row cut off?"
+        broken.append((at + 1, f"has {len(record)} cells where the header has {width}; {hint}"))
+    return tuple(broken)
+
+
+def _named_columns(header: list[str], columns: Sequence[Sequence[Any]], name: str) -> pd.DataFrame:
+    repeated = sorted({column for column in header if column and header.count(column) > 1})
+    if repeated:
+        raise EmofuseError(f"{name}: the header has {', '.join(repeated)} more than once; rename one of them")
+    cells: dict[str, NDArray[np.object_]] = {}
+    for index, (column, values) in enumerate(zip(header, columns, strict=True)):
+        if column or any(values):  # a column without name and content is a stray separator
+            array = np.array(values, dtype=object)
+            array[array == ""] = None
+            cells[column or f"column {index + 1}"] = array
+    return pd.DataFrame(cells, dtype=object)
+
+
+def parse_jsonl(text: str, name: str) -> RawTable:
+    """Take apart JSON lines: one object per line; a key left out, or null, is absent.
+
+    Raises:
+        EmofuseError: no line is a JSON object.
+    """
+    records: list[dict[str, Any]] = []
+    rows: list[int] = []
+    broken: list[tuple[int, str]] = []
+    blank: list[int] = []
+    # Only "\n" ends a line: JSON strings may hold the other separators that str.splitlines knows.
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+        if not line.strip():
+            blank.append(number)
+            continue
+        try:
+            record = json.loads(line, parse_constant=_refuse_constant)
+            if SURROGATE_ESCAPE.search(line):
+                json.dumps(record, ensure_ascii=False).encode("utf-8")
+        except UnicodeEncodeError:
+            broken.append((number, "holds half a character (a lone surrogate); write it anew"))
+            continue
+        except (ValueError, RecursionError) as error:
+            broken.append((number, f"is not JSON ({error})"))
+            continue
+        if isinstance(record, dict):
+            records.append(record)
+            rows.append(number)
+        else:
+            broken.append((number, "is not a JSON object; write one {...} per line"))
+    if not records:
+        raise EmofuseError(f"{name}: not JSON lines: row {broken[0][0]} {broken[0][1]}")
+    keys = dict.fromkeys(chain.from_iterable(records))
+    cells = {key: _objects([record.get(key) for record in records]) for key in keys}
+    return RawTable(pd.DataFrame(cells, dtype=object), np.array(rows, np.int64), tuple(broken), tuple(blank))
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not a number of JSON; leave the value out")
+
+
+def _objects(values: list[Any]) -> NDArray[np.object_]:
+    # Not np.array: it would spread lists of equal length over a second axis.
+    array = np.fromiter(values, dtype=object, count=len(values))
+    array[[isinstance(value, str) and not value for value in values]] = None
+    return array
+
+
+def read_parquet(path: Path) -> RawTable:
+    """Read one Parquet file.
+
+    Raises:
+        EmofuseError: it is missing, or not Parquet, or has a column twice.
+    """
+    try:
+        # ParquetFile, since read_table would take "split=train" in a folder's name for a column.
+        with pq.ParquetFile(path) as file:
+            table = file.read()
+    except FileNotFoundError:
+        raise EmofuseError(f"{path}: there is no such file") from None
+    except (pa.ArrowException, OSError) as error:
+        raise EmofuseError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]})") from None
+    if len(set(table.column_names)) < table.num_columns:
+        raise EmofuseError(f"{path}: has a column twice; rename one of them")
+    # Integers with nulls would otherwise become floats, and an id of 7 would be "7.0".
+    frame = table.to_pandas(ignore_metadata=True, integer_object_nulls=True)
+    return RawTable(frame, np.arange(1, len(frame) + 1))

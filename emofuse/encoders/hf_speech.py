@@ -1,0 +1,144 @@
+"""The voice through a pretrained speech model of the wav2vec 2.0/HuBERT/WavLM class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from transformers import AutoFeatureExtractor
+
+from emofuse.encoders.pretrained import folder_revision, guarded, load_model, locate
+from emofuse.encoders.spec import EncoderSpec
+from emofuse.errors import EmofuseError
+from emofuse.features.identity import EncoderIdentity
+
+KIND = "hf-speech"
+RATE = 16_000
+# A minute of sound takes more than a GiB in the convolutions of a base model.
+_BATCH_SECONDS = 120
+
+
+class HFSpeechEncoder:
+    """Last hidden states of a pretrained speech model, averaged over time (or all of them).
+
+    Models with layer norm in their convolutions read a padded batch with a mask, and padding changes
+    nothing. Those with group norm (wav2vec 2.0 base, HuBERT base) average over time within it, so padding
+    would change every result, and they were trained without a mask: for them only sounds of the very same
+    length share a batch.
+
+    Sound longer than ``max_seconds`` is cut into equal pieces no longer than that; each is read as an
+    utterance of its own, and the mean runs over the frames of all of them. Sound shorter than the model's
+    receptive field (25 ms) is filled up with silence.
+
+    Args:
+        spec: name, revision, pooling (``"mean"`` or ``"tokens"``), batch_size, max_seconds.
+        device: where the model runs.
+        dtype: precision of its weights; features are float32 either way.
+
+    Raises:
+        EmofuseError: the model cannot be had, or is not a speech encoder for 16 kHz.
+    """
+
+    def __init__(
+        self, spec: EncoderSpec, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> None:
+        if spec.pooling == "cls":
+            raise EmofuseError(f"encoder {spec.name}: speech has no CLS token; use pooling mean or tokens")
+        source = locate(spec.name, spec.revision)
+        self._model = load_model(source, device, dtype)
+        config = self._model.config
+        if not hasattr(self._model, "_get_feat_extract_output_lengths"):
+            raise EmofuseError(
+                f"encoder {spec.name}: a {config.model_type} model is not a speech encoder; name one of the "
+                "wav2vec 2.0, HuBERT or WavLM class"
+            )
+        self._extractor = guarded(source, AutoFeatureExtractor.from_pretrained)
+        if self._extractor.sampling_rate != RATE:
+            raise EmofuseError(
+                f"encoder {spec.name}: reads {self._extractor.sampling_rate} Hz, sound here is {RATE}"
+            )
+        self._masked = (
+            getattr(config, "feat_extract_norm", None) == "layer" and self._extractor.return_attention_mask
+        )
+        self._shortest = _receptive_field(config.conv_kernel, config.conv_stride)
+        self._longest = int(spec.max_seconds * RATE)
+        self._batch_size, self._pooling = spec.batch_size, spec.pooling
+        self.dim = int(
+            config.output_hidden_size if getattr(config, "add_adapter", False) else config.hidden_size
+        )
+        self.identity = EncoderIdentity(
+            modality="audio",
+            kind=KIND,
+            name=config.model_type if source.folder else spec.name,
+            revision=folder_revision(source.folder)
+            if source.folder
+            else config._commit_hash or source.revision,
+            pooling=spec.pooling,
+            dim=self.dim,
+            sampling={
+                "rate": RATE,
+                "max_seconds": spec.max_seconds,
+                "dtype": str(dtype).removeprefix("torch."),
+            },
+        )
+
+    def encode(self, items: Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+        """(B, dim) float32 for B sounds (samples,); with pooling ``"tokens"`` a list of (T, dim)."""
+        pieces = [(row, piece) for row, samples in enumerate(items) for piece in self._pieces(samples)]
+        states: list[np.ndarray] = [np.empty(0, np.float32)] * len(pieces)
+        for batch in self._batches([len(piece) for _, piece in pieces]):
+            for place, frames in zip(
+                batch, self._forward([pieces[place][1] for place in batch]), strict=True
+            ):
+                states[place] = frames
+        whole: list[list[np.ndarray]] = [[] for _ in items]
+        for (row, _), frames in zip(pieces, states, strict=True):
+            whole[row].append(frames)
+        sequences = [np.concatenate(parts) for parts in whole]
+        if self._pooling == "tokens":
+            return sequences
+        return np.array([frames.mean(axis=0) for frames in sequences], np.float32).reshape(-1, self.dim)
+
+    def _pieces(self, samples: np.ndarray) -> list[np.ndarray]:
+        samples = np.asarray(samples, dtype=np.float32)
+        if samples.ndim != 1 or not np.isfinite(samples).all():
+            raise EmofuseError(f"sound of shape {samples.shape}: one channel of finite samples is needed")
+        if len(samples) < self._shortest:
+            samples = np.pad(samples, (0, self._shortest - len(samples)))
+        return np.array_split(samples, -(-len(samples) // self._longest))
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Places that are read together: of like length, or of the same one where there is no mask."""
+        batch: list[int] = []
+        for place in sorted(range(len(lengths)), key=lambda place: -lengths[place]):
+            if batch and (
+                len(batch) >= self._batch_size
+                or (len(batch) + 1) * lengths[batch[0]] > _BATCH_SECONDS * RATE
+                or not (self._masked or lengths[place] == lengths[batch[0]])
+            ):
+                yield batch
+                batch = []
+            batch.append(place)
+        if batch:
+            yield batch
+
+    @torch.inference_mode()
+    def _forward(self, sounds: list[np.ndarray]) -> list[np.ndarray]:
+        """The hidden states (T, dim) of each sound, without those that padding made."""
+        inputs = self._extractor(
+            sounds, sampling_rate=RATE, padding=True, return_attention_mask=self._masked, return_tensors="pt"
+        )
+        values = inputs["input_values"].to(self._model.device, self._model.dtype)
+        mask = inputs["attention_mask"].to(self._model.device) if self._masked else None
+        states = self._model(values, attention_mask=mask).last_hidden_state.float().cpu().numpy()
+        lengths = self._model._get_feat_extract_output_lengths(torch.tensor([len(sound) for sound in sounds]))
+        return [frames[: int(length)] for frames, length in zip(states, lengths, strict=True)]
+
+
+def _receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:
+    """Samples that one output frame of a stack of convolutions sees."""
+    field = 1
+    for kernel, stride in zip(reversed(kernels), reversed(strides), strict=True):
+        field = (field - 1) * stride + kernel
+    return field

@@ -1,0 +1,142 @@
+"""Fundamental frequency by YIN, all frames at once.
+
+De Cheveigné and Kawahara, "YIN, a fundamental frequency estimator for speech and music", JASA 111(4),
+2002; equation numbers are theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.signal import firwin, medfilt, upfirdn
+
+from emofuse.encoders.spectra import HOP, RATE, WINDOW, frame_count
+
+LOWEST_F0, HIGHEST_F0 = 60.0, 600.0
+# Half the rate is plenty below 600 Hz, and halves the work; parabolic interpolation gives back the precision.
+_DECIMATION = 2
+_RATE = RATE // _DECIMATION
+_FRAME = 512  # 64 ms: the integration window and the longest lag, 47 and 17 ms
+_MAX_LAG = int(np.ceil(_RATE / LOWEST_F0)) + 1
+_MIN_LAG = int(_RATE / HIGHEST_F0)
+_INTEGRATION = _FRAME - _MAX_LAG - 1
+_DIP = 0.15  # the first dip below this is the period (step 4 of the paper)
+_VOICED_BELOW = 0.35  # aperiodic power above this share, and the frame counts as unvoiced
+_QUIETEST_DB = -60.0  # of full scale
+_RANGE_DB = 45.0  # below the loudest frame
+_SLIP_FRAMES, _SLIP = 31, 8.0  # semitones off the median of 0.3 s of voice
+_SMOOTH_FRAMES = 5
+_ROUNDING = 1e-4  # of the frame's energy; what single precision leaves of a difference is less
+_TAPS = firwin(63, 0.45, window="hamming")
+_BLOCK_FRAMES = 8_192
+
+
+@dataclass(frozen=True)
+class Pitch:
+    """N frames, 10 ms apart.
+
+    Attributes:
+        f0: (N,) Hz, 0 where unvoiced, smoothed over five frames.
+        raw_f0: (N,) Hz, not smoothed.
+        voiced: (N,) bool.
+        periodicity: (N,) share of the power that repeats with the period, 0 to 1.
+    """
+
+    f0: np.ndarray
+    raw_f0: np.ndarray
+    voiced: np.ndarray
+    periodicity: np.ndarray
+
+
+def track_pitch(samples: np.ndarray) -> Pitch:
+    """F0 of (samples,) 16 kHz mono sound, centred on the frames of :mod:`emofuse.encoders.spectra`."""
+    frames = _pitch_frames(samples, frame_count(len(samples)))
+    blocks = [_yin(frames[start : start + _BLOCK_FRAMES]) for start in range(0, len(frames), _BLOCK_FRAMES)]
+    period, aperiodicity, power = (np.concatenate(part) for part in zip(*blocks, strict=True))
+    level = 10.0 * np.log10(np.maximum(power, 1e-12))
+    loud = level > max(_QUIETEST_DB, float(level.max()) - _RANGE_DB)
+    raw = np.where(loud & (aperiodicity < _VOICED_BELOW), _RATE / period, 0.0)
+    raw = _without_slips(raw)
+    voiced = raw > 0
+    return Pitch(
+        _smoothed(raw, voiced), raw, voiced, np.where(loud, 1.0 - np.clip(aperiodicity, 0.0, 1.0), 0.0)
+    )
+
+
+def _pitch_frames(samples: np.ndarray, count: int) -> torch.Tensor:
+    """(count, 512) view of the low-passed sound at half the rate."""
+    low = upfirdn(_TAPS.astype(np.float32), samples.astype(np.float32), down=_DECIMATION)
+    low = low[(len(_TAPS) - 1) // 2 // _DECIMATION :]  # the filter's delay
+    hop = HOP // _DECIMATION
+    before = (_FRAME - WINDOW // _DECIMATION) // 2
+    after = max(0, (count - 1) * hop + _FRAME - before - len(low))
+    return torch.from_numpy(np.pad(low, (before, after))).unfold(0, _FRAME, hop)[:count]
+
+
+def _yin(frames: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Period in samples (fractional), aperiodicity there, and mean power; each (N,)."""
+    difference, power = _difference(frames)
+    lags = np.arange(1, difference.shape[1], dtype=np.float32)
+    running = np.cumsum(difference[:, 1:], axis=1)
+    normalised = np.ones_like(difference)
+    # Eq. 8. In silence, also in that before an onset, there are only rounding errors to compare: aperiodic.
+    heard = running > np.maximum(_ROUNDING * _FRAME * power[:, None], 1e-9)
+    np.divide(difference[:, 1:] * lags, running, out=normalised[:, 1:], where=heard)
+    lag = _first_dip(normalised)
+    return lag + _parabola(normalised, lag), normalised[np.arange(len(lag)), lag], power
+
+
+def _difference(x: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """d_t(τ), Eq. 6, for τ = 0 … longest lag + 1: (N, lags), and the mean power: (N,)."""
+    head = torch.fft.rfft(x[:, :_INTEGRATION], n=_FRAME)
+    # No wrap-around: integration window and longest lag together fit into the frame.
+    cross = torch.fft.irfft(torch.fft.rfft(x) * head.conj(), n=_FRAME)[:, : _MAX_LAG + 2]
+    energy = torch.nn.functional.pad(x.double().square().cumsum(dim=1), (1, 0))
+    windows = energy[:, _INTEGRATION : _INTEGRATION + _MAX_LAG + 2] - energy[:, : _MAX_LAG + 2]
+    difference = (windows[:, :1] + windows - 2.0 * cross).clamp_min(0.0)
+    return difference.float().numpy(), (energy[:, -1] / _FRAME).numpy()
+
+
+def _first_dip(normalised: np.ndarray) -> np.ndarray:
+    """The first local minimum below the threshold, or the deepest of all: (N,) lags."""
+    inner = normalised[:, _MIN_LAG : _MAX_LAG + 1]
+    left, right = normalised[:, _MIN_LAG - 1 : _MAX_LAG], normalised[:, _MIN_LAG + 1 : _MAX_LAG + 2]
+    dips = (inner < _DIP) & (inner <= left) & (inner < right)
+    return _MIN_LAG + np.where(dips.any(axis=1), dips.argmax(axis=1), inner.argmin(axis=1))
+
+
+def _parabola(values: np.ndarray, lag: np.ndarray) -> np.ndarray:
+    """Where between the lags the minimum lies, by a parabola through three points (step 5): (N,) in ±0.5."""
+    rows = np.arange(len(values))
+    left, middle, right = (values[rows, lag + step].astype(np.float64) for step in (-1, 0, 1))
+    curvature = left - 2.0 * middle + right
+    offset = np.zeros_like(middle)
+    np.divide(0.5 * (left - right), curvature, out=offset, where=curvature > 1e-9)
+    return np.clip(offset, -0.5, 0.5)
+
+
+def _without_slips(raw: np.ndarray) -> np.ndarray:
+    """Frames far off those around them (another octave, a rustle) do not count as voiced."""
+    voiced = raw > 0
+    semitones = 12.0 * np.log2(raw[voiced])
+    out = raw.copy()
+    out[voiced] = np.where(
+        np.abs(semitones - _running_median(semitones, _SLIP_FRAMES)) > _SLIP, 0.0, raw[voiced]
+    )
+    return out
+
+
+def _smoothed(raw: np.ndarray, voiced: np.ndarray) -> np.ndarray:
+    out = raw.copy()
+    out[voiced] = _running_median(raw[voiced], _SMOOTH_FRAMES)
+    return out
+
+
+def _running_median(values: np.ndarray, width: int) -> np.ndarray:
+    """Over ``width`` values, an odd number, the first and the last repeated at the ends."""
+    if len(values) == 0:
+        return values
+    half = width // 2
+    return medfilt(np.pad(values, half, mode="edge"), width)[half : half + len(values)]

@@ -1,0 +1,211 @@
+"""Pretrained models by name or folder, for the text and the speech encoder alike.
+
+Weights are safetensors and code is that of the transformers library: a folder or a hub page can neither
+run anything nor be unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import HfApi, is_offline_mode
+from huggingface_hub.errors import HfHubHTTPError
+from huggingface_hub.utils import HFValidationError, validate_repo_id
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.utils import logging
+
+from emofuse.errors import EmofuseError
+
+_INDEX = "model.safetensors.index.json"
+_WEIGHTS = "model.safetensors"
+# What from_pretrained reads of a folder beside the weights, for models, tokenisers and feature extractors.
+_SMALL_FILES = (
+    "added_tokens.json",
+    "merges.txt",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "sentencepiece.bpe.model",
+    "special_tokens_map.json",
+    "spiece.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
+_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+# Weights that a checkpoint may lack because nothing that is read from the model depends on them.
+_UNUSED_WEIGHTS = ("pooler.", "masked_spec_embed")
+_HUB_PATIENCE_SECONDS = 5.0
+_HASH_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a pretrained model comes from.
+
+    Attributes:
+        name: a folder's path, or a name on the hub.
+        folder: the folder, None for a hub name.
+        revision: a hub branch, tag or commit.
+        local_files_only: nothing is asked of the hub.
+    """
+
+    name: str
+    folder: Path | None
+    revision: str
+    local_files_only: bool
+
+    def options(self) -> dict[str, Any]:
+        """Arguments for every ``from_pretrained``."""
+        options: dict[str, Any] = {"trust_remote_code": False, "local_files_only": self.local_files_only}
+        return options if self.folder else {**options, "revision": self.revision}
+
+
+def locate(name: str, revision: str | None = None) -> Source:
+    """Find out what ``name`` means, in seconds and not after a chain of retries.
+
+    Raises:
+        EmofuseError: neither a model folder nor a name that the hub could have.
+    """
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        model_files(folder)  # refuses what cannot be loaded
+        return Source(str(folder), folder, "main", local_files_only=True)
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        raise EmofuseError(f"encoder {name}: there is no such folder") from None
+    return Source(name, None, revision or "main", local_files_only=not _hub_has(name, revision))
+
+
+def _hub_has(name: str, revision: str | None) -> bool:
+    """Whether the hub can be asked for the model; an earlier download may do if it cannot."""
+    if is_offline_mode():
+        return False
+    try:
+        HfApi().model_info(name, revision=revision, timeout=_HUB_PATIENCE_SECONDS)
+    except HfHubHTTPError as error:
+        if error.response.status_code >= 500:
+            return False
+        raise EmofuseError(
+            f"encoder {name}: neither a folder nor a model on the hub ({_line(error)})"
+        ) from None
+    except Exception:  # the HTTP library's own errors, which differ between versions: no connection
+        return False
+    return True
+
+
+def model_files(folder: Path) -> list[Path]:
+    """The files of a model folder that ``from_pretrained`` needs, in a fixed order, config.json last.
+
+    Raises:
+        EmofuseError: no configuration, or no weights as safetensors.
+    """
+    config = folder / "config.json"
+    if not config.is_file():
+        raise EmofuseError(
+            f"encoder {folder}: config.json is missing; name a folder that save_pretrained wrote"
+        )
+    names = [_WEIGHTS] if (folder / _WEIGHTS).is_file() else _indexed_weights(folder)
+    files = [folder / name for name in [*names, *_SMALL_FILES]]
+    missing = [file.name for file in files[: len(names)] if not file.is_file()]
+    if missing:
+        raise EmofuseError(f"encoder {folder}: its weights {missing[0]} are missing; copy the folder again")
+    return [*(file for file in files if file.is_file()), config]
+
+
+def _indexed_weights(folder: Path) -> list[str]:
+    index = folder / _INDEX
+    if not index.is_file():
+        pickled = next((name for name in _PICKLES if (folder / name).is_file()), None)
+        if pickled:
+            raise EmofuseError(
+                f"encoder {folder}: its weights are a pickle ({pickled}), which could run anything when "
+                "it is read; save them as safetensors (save_pretrained of a current transformers does)"
+            )
+        raise EmofuseError(
+            f"encoder {folder}: {_WEIGHTS} is missing; name a folder that save_pretrained wrote"
+        )
+    try:
+        parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        outside = [part for part in parts if not part or Path(part).name != part]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise EmofuseError(f"{index}: damaged; copy the folder again") from None
+    if outside:
+        raise EmofuseError(f"{index}: names weights outside its folder")
+    return [*parts, _INDEX]
+
+
+def folder_revision(folder: Path) -> str:
+    """SHA-256 over the names and contents of the model's files: the same wherever it is copied."""
+    digest = hashlib.sha256()
+    for file in sorted(model_files(folder)):
+        digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            while block := stream.read(_HASH_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def load_config(source: Source) -> Any:
+    """The model's configuration."""
+    return guarded(source, AutoConfig.from_pretrained)
+
+
+def load_model(source: Source, device: torch.device | str, dtype: torch.dtype) -> PreTrainedModel:
+    """The model without a head, in evaluation mode, with every weight that its states depend on.
+
+    Raises:
+        EmofuseError: it cannot be had or read, or the checkpoint does not hold this model's weights.
+    """
+    model, report = guarded(
+        source, AutoModel.from_pretrained, use_safetensors=True, dtype=dtype, output_loading_info=True
+    )
+    absent = sorted(key for key in report["missing_keys"] if not key.startswith(_UNUSED_WEIGHTS))
+    if absent:
+        raise EmofuseError(
+            f"encoder {source.name}: {len(absent)} weights are missing, {absent[0]} among them; "
+            f"the checkpoint is not one of {type(model).__name__}"
+        )
+    return model.to(device).eval()
+
+
+def guarded(source: Source, from_pretrained: Callable[..., Any], **options: Any) -> Any:
+    """Call ``from_pretrained`` without its bars and warnings, and tell its failures in one line."""
+    try:
+        with _quiet():
+            return from_pretrained(source.name, **source.options(), **options)
+    # Readers of damaged files raise whatever they like (the tokenizers library a bare Exception).
+    except Exception as error:
+        if source.folder is None and source.local_files_only:
+            raise EmofuseError(
+                f"encoder {source.name}: there is no such folder, the hub cannot be reached, and nothing was "
+                "downloaded earlier; name a folder or go online"
+            ) from None
+        raise EmofuseError(f"encoder {source.name}: cannot be loaded ({_line(error)})") from None
+
+
+def _line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,41 @@
+"""Protocols and their leak audit, metrics with intervals, comparisons, and the reports made of them."""
+
+from emofuse.evaluation.aggregation import Aggregate, MeanSd, aggregate
+from emofuse.evaluation.audit import LeakReport, audit
+from emofuse.evaluation.calibration import (
+    apply_temperature,
+    expected_calibration_error,
+    fit_temperature,
+    reliability_table,
+)
+from emofuse.evaluation.classification import ClassificationReport, PerClass, classification_report
+from emofuse.evaluation.comparison import Comparison, compare_predictions
+from emofuse.evaluation.protocols import PROTOCOLS, ProtocolInfo, Split, protocol_note, splits
+from emofuse.evaluation.sentiment import SentimentReport, sentiment_report
+from emofuse.evaluation.split_files import read_split_file, write_split_file
+
+__all__ = [
+    "PROTOCOLS",
+    "Aggregate",
+    "ClassificationReport",
+    "Comparison",
+    "LeakReport",
+    "MeanSd",
+    "PerClass",
+    "ProtocolInfo",
+    "SentimentReport",
+    "Split",
+    "aggregate",
+    "apply_temperature",
+    "audit",
+    "classification_report",
+    "compare_predictions",
+    "expected_calibration_error",
+    "fit_temperature",
+    "protocol_note",
+    "read_split_file",
+    "reliability_table",
+    "sentiment_report",
+    "splits",
+    "write_split_file",
+]

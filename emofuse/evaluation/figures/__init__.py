@@ -1,0 +1,36 @@
+"""Pictures of an evaluation; each function takes plain arrays and gives a matplotlib figure."""
+
+from emofuse.evaluation.figures.bars import (
+    Bar,
+    Cost,
+    draw_costs,
+    draw_modalities,
+    draw_per_class,
+    draw_protocols,
+)
+from emofuse.evaluation.figures.confusion import draw_confusion
+from emofuse.evaluation.figures.curves import draw_learning_curves
+from emofuse.evaluation.figures.patches import draw_kept_patches, kept_levels
+from emofuse.evaluation.figures.reliability import draw_reliability
+from emofuse.evaluation.figures.save import SavedFigure, save_figure
+from emofuse.evaluation.figures.style import emotion_colours
+from emofuse.evaluation.figures.timeline import TimelineSegment, draw_timeline
+
+__all__ = [
+    "Bar",
+    "Cost",
+    "SavedFigure",
+    "TimelineSegment",
+    "draw_confusion",
+    "draw_costs",
+    "draw_kept_patches",
+    "draw_learning_curves",
+    "draw_modalities",
+    "draw_per_class",
+    "draw_protocols",
+    "draw_reliability",
+    "draw_timeline",
+    "emotion_colours",
+    "kept_levels",
+    "save_figure",
+]

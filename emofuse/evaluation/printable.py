@@ -1,0 +1,43 @@
+"""Words that came from data, made fit to be shown."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_ELLIPSIS = "…"
+_UNSHOWABLE = {"Cc", "Cs", "Co", "Cn"}
+# Marks that turn the direction of what follows: one in a transcript would reorder the rest of the line.
+_DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def storable(text: str) -> str:
+    """The text with a replacement mark for what UTF-8 or XML does not admit.
+
+    That is control characters other than line break and tab, lone surrogates and unassigned code points.
+    Marks that turn the direction of the text are taken out.
+    """
+    return "".join(_shown(character) for character in text)
+
+
+def printable(text: object, limit: int | None = None) -> str:
+    """One line that any picture, page or XML file can hold.
+
+    Args:
+        text: anything; None gives an empty string.
+        limit: longest result in characters; what is longer ends in an ellipsis.
+
+    Returns:
+        The text with each run of white space as one space, and otherwise as :func:`storable` gives it.
+    """
+    line = storable(" ".join(("" if text is None else str(text)).split()))
+    if limit is not None and len(line) > limit:
+        line = line[: limit - 1].rstrip() + _ELLIPSIS
+    return line
+
+
+def _shown(character: str) -> str:
+    if character in _DIRECTION_MARKS:
+        return ""
+    if character in "\n\t":
+        return character
+    return "\ufffd" if unicodedata.category(character) in _UNSHOWABLE else character

@@ -1,0 +1,65 @@
+"""What an encoder is, precisely enough that its features are never mistaken for another's."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from emofuse.data.modality import Modality
+
+
+class EncoderIdentity(BaseModel):
+    """All that decides the numbers an encoder gives for an utterance.
+
+    Attributes:
+        modality: what it reads.
+        kind: the family of encoder, e.g. ``"hashed-ngrams"`` or ``"hf-text"``.
+        name: the model, by a name that holds on every machine (never a path).
+        revision: the version of its weights or of its code.
+        pooling: how time steps or tokens become one vector; ``"tokens"`` keeps them all.
+        dim: features per vector.
+        sampling: how the medium is read (rate in Hz, longest piece, precision, ...).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    modality: Modality
+    kind: str
+    name: str
+    revision: str
+    pooling: str
+    dim: int = Field(ge=1)
+    sampling: dict[str, str | int | float] = Field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """16 hex digits that differ whenever any of the above does."""
+        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+class UtteranceEncoder(Protocol):
+    """Anything that turns utterances of one modality into features.
+
+    Text encoders take strings; audio encoders take 16 kHz mono float32 arrays (samples,).
+    """
+
+    @property
+    def identity(self) -> EncoderIdentity:
+        """What the features are filed under."""
+
+    @property
+    def dim(self) -> int:
+        """Features per vector."""
+
+    def encode(self, items: Sequence[Any]) -> np.ndarray | list[np.ndarray]:
+        """Encode B utterances; neither their order nor their neighbours change a result.
+
+        Returns:
+            (B, dim) float32, or B arrays (T, dim) when the encoder keeps every token.
+        """

@@ -1,0 +1,126 @@
+"""One file of the feature store.
+
+A shard is an Arrow IPC file with the columns ``id``, ``fingerprint`` (of the source the features were
+made from), ``length`` (T of a (T, dim) sequence, null for a vector) and ``features`` (flattened). It is
+written aside, then renamed. Names begin with the time of writing, so the last one sorts last, and end
+with a random token, so two writers never choose the same.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.ipc as ipc
+
+from emofuse.data.atomic import written_aside
+from emofuse.errors import EmofuseError
+from emofuse.features.identity import EncoderIdentity
+
+_SUFFIX = ".arrow"
+_DIGEST_KEY = b"emofuse.identity"
+_COLUMNS = (
+    pa.field("id", pa.string(), nullable=False),
+    pa.field("fingerprint", pa.string(), nullable=False),
+    pa.field("length", pa.int64()),
+    pa.field("features", pa.large_list(pa.field("item", pa.float32(), nullable=False)), nullable=False),
+)
+
+
+class Row(NamedTuple):
+    """Features of one utterance: (dim,) or (T, dim) float32."""
+
+    id: str
+    fingerprint: str
+    features: np.ndarray
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The columns of one shard; the arrays are views of the memory-mapped file."""
+
+    ids: list[str]
+    fingerprints: list[str]
+    lengths: list[int | None]
+    offsets: np.ndarray
+    values: np.ndarray
+    vectors: np.ndarray | None  # (rows, dim) when every row is a vector
+
+
+def shard_files(folder: Path) -> list[Path]:
+    """The finished shards of a folder, oldest first."""
+    return sorted(folder.glob(f"[0-9]*-*{_SUFFIX}"))
+
+
+def leftovers(folder: Path) -> Iterator[Path]:
+    """Shards that are being written, or whose writer died over it."""
+    return folder.glob(f".*{_SUFFIX}")
+
+
+def write_shard(folder: Path, digest: str, rows: Sequence[Row]) -> None:
+    """Write rows, one or more, as a new shard of the encoder with this identity digest."""
+    sizes = np.array([0, *(row.features.size for row in rows)], dtype=np.int64)
+    values = np.concatenate([row.features.reshape(-1) for row in rows])
+    lengths = [len(row.features) if row.features.ndim == 2 else None for row in rows]
+    columns = [
+        pa.array([row.id for row in rows], pa.string()),
+        pa.array([row.fingerprint for row in rows], pa.string()),
+        pa.array(lengths, pa.int64()),
+        pa.LargeListArray.from_arrays(pa.array(np.cumsum(sizes)), pa.array(values), type=_COLUMNS[3].type),
+    ]
+    schema = pa.schema(_COLUMNS, metadata={_DIGEST_KEY: digest.encode()})
+    batch = pa.record_batch(columns, schema=schema)
+    name = f"{_next_stamp(folder):020d}-{uuid.uuid4().hex[:12]}{_SUFFIX}"
+    with written_aside(folder / name) as aside, aside.open("wb") as sink:
+        with ipc.new_file(sink, schema) as writer:
+            writer.write_batch(batch)
+        os.fsync(sink.fileno())  # so that a power cut cannot leave a name without its content
+
+
+def _next_stamp(folder: Path) -> int:
+    """Nanoseconds, later than every shard there is even when the clock has been set back."""
+    newest = max((shard.name for shard in shard_files(folder)), default="0")
+    return max(time.time_ns(), int(newest.split("-")[0]) + 1)
+
+
+def open_shard(file: Path, identity: EncoderIdentity) -> Shard:
+    """Map a shard into memory.
+
+    Raises:
+        EmofuseError: it is damaged, or another encoder made it.
+    """
+    try:
+        with pa.memory_map(str(file)) as source:
+            table = ipc.open_file(source).read_all()
+        table.validate(full=True)
+        return _checked_shard(table, identity)
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise EmofuseError(
+            f"{file}: a damaged feature shard ({reason}); delete this file and run `emofuse extract` again"
+        ) from None
+
+
+def _checked_shard(table: pa.Table, identity: EncoderIdentity) -> Shard:
+    if not table.schema.equals(pa.schema(_COLUMNS)):
+        raise ValueError("its columns are not those of a feature shard")
+    if (table.schema.metadata or {}).get(_DIGEST_KEY) != identity.digest.encode():
+        raise ValueError("made by another encoder")
+    if table.num_rows == 0 or table["features"].num_chunks != 1:
+        raise ValueError("not one block of rows")
+    features = table["features"].chunk(0)
+    offsets = features.offsets.to_numpy()
+    values = features.values.to_numpy(zero_copy_only=True)
+    lengths = table["length"].to_pylist()
+    expected = np.array([1 if length is None else length for length in lengths]) * identity.dim
+    if offsets[0] != 0 or not np.array_equal(np.diff(offsets), expected):
+        raise ValueError("row sizes do not fit the encoder")
+    vectors = values.reshape(-1, identity.dim) if set(lengths) == {None} else None
+    return Shard(table["id"].to_pylist(), table["fingerprint"].to_pylist(), lengths, offsets, values, vectors)

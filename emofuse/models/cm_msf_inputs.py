@@ -1,0 +1,75 @@
+"""What CM-MSF is given, checked: one sequence per modality, and which of its steps are real."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from emofuse.data.modality import Modality
+from emofuse.errors import EmofuseError
+
+
+def check_sequences(
+    given: Mapping[Modality, Tensor | None], sizes: Mapping[Modality, int]
+) -> dict[Modality, Tensor]:
+    """Every modality as a tensor; one that is not given as a single step of zeros.
+
+    Args:
+        given: modality -> (B, T_m, d_m), or None.
+        sizes: modality -> d_m.
+
+    Raises:
+        EmofuseError: nothing is given, or something of the wrong shape.
+    """
+    some = next((x for x in given.values() if x is not None), None)
+    if some is None:
+        raise EmofuseError(f"the model needs at least one of {', '.join(given)}")
+    batch = len(some) if some.dim() else 0
+    checked: dict[Modality, Tensor] = {}
+    for m, x in given.items():
+        if x is None:
+            x = torch.zeros(batch, 1, sizes[m], device=some.device)
+        if x.dim() != 3 or len(x) != batch or x.shape[1] == 0 or x.shape[2] != sizes[m]:
+            raise EmofuseError(
+                f"{m} has shape {tuple(x.shape)}, the model expects ({batch}, T, {sizes[m]}) with T > 0"
+            )
+        checked[m] = x
+    return checked
+
+
+def real_steps(
+    given: Mapping[Modality, Tensor | None],
+    sequences: Mapping[Modality, Tensor],
+    masks: Mapping[str, Tensor],
+    present: Mapping[str, Tensor],
+) -> dict[Modality, Tensor]:
+    """Which steps are neither padding nor of a modality that their row lacks.
+
+    Args:
+        given: modality -> what was given, None for nothing.
+        sequences: modality -> (B, T_m, d_m), of `check_sequences`.
+        masks: modality -> (B, T_m) bool, False at padding; a modality not named has none.
+        present: modality -> (B,) bool, False for rows that lack it.
+
+    Returns:
+        modality -> (B, T_m) bool
+
+    Raises:
+        EmofuseError: a mask of the wrong shape.
+    """
+    real: dict[Modality, Tensor] = {}
+    for m, x in sequences.items():
+        real[m] = torch.full(x.shape[:2], given[m] is not None, device=x.device)
+        if m in masks and given[m] is not None:
+            real[m] = real[m] & _boolean(f"masks[{m!r}]", masks[m], real[m])
+        if m in present:
+            real[m] = real[m] & _boolean(f"present[{m!r}]", present[m], real[m][:, 0]).unsqueeze(1)
+    return real
+
+
+def _boolean(name: str, mask: Tensor, like: Tensor) -> Tensor:
+    if mask.shape != like.shape:
+        raise EmofuseError(f"{name} has shape {tuple(mask.shape)}, expected {tuple(like.shape)}")
+    return mask.to(device=like.device, dtype=torch.bool)

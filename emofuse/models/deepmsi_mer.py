@@ -1,0 +1,268 @@
+"""DeepMSI-MER (Dai et al. 2025), Figure 1: semantics of text and sound decide what is seen."""
+
+from collections.abc import Mapping
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import Swinv2Config
+
+from emofuse.errors import EmofuseError
+from emofuse.losses.cross_modal_contrastive import CrossModalContrastiveLoss
+from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
+from emofuse.models.output import EmotionOutput, KeptPatches
+from emofuse.nn.feature_scaler import FeatureScaler
+from emofuse.nn.frame_augmentation import FrameAugmentation
+from emofuse.nn.heads import EarlyFusion, TemporalSummary
+from emofuse.nn.mlp import MLP
+from emofuse.nn.vsc_swin import VSCSwin
+
+
+class DeepMSIMER(nn.Module):
+    """Multimodal semantic information fusion for emotion recognition.
+
+    Text and audio features are fused early into G_cls, which steers visual sequence compression inside a
+    Swin V2 that sees every frame; a TCN makes one video feature of the frames; the three modalities are
+    projected, drawn together by a contrastive loss, concatenated and classified.
+
+    A modality that a row lacks enters late fusion as a learned vector that starts at zero, and nothing of
+    what the row holds in its place has any influence.
+
+    Args:
+        config: see `DeepMSIMERConfig`. After construction ``model.config.swin`` holds the full configuration
+            of the Swin also where a pretrained one was named, so that ``model.config`` alone rebuilds the
+            network.
+
+    Raises:
+        EmofuseError: if parts of the configuration do not fit together.
+    """
+
+    image_mean: Tensor
+    image_std: Tensor
+
+    def __init__(self, config: DeepMSIMERConfig) -> None:
+        super().__init__()
+        widths: dict[str, int] = {"text": config.text_dim, "audio": config.audio_dim}
+        semantic = {name: width for name, width in widths.items() if name in config.modalities}
+        self.scalers = nn.ModuleDict({name: FeatureScaler(width) for name, width in semantic.items()})
+
+        to_project = dict(semantic)
+        self.early_fusion: EarlyFusion | None = None
+        if "video" in config.modalities:
+            self.augmentation = FrameAugmentation(config.augmentation)
+            self.swin = _build_swin(config)
+            config = config.model_copy(update={"swin": _swin_arguments(self.swin.config)})
+            steering: dict[str, int] = {
+                name: width for name, width in semantic.items() if name in config.steer_by
+            }
+            if steering and self.swin.context_dim is not None:
+                self.early_fusion = EarlyFusion(
+                    steering, config.fusion_hidden, self.swin.context_dim, config.dropout
+                )
+            self.temporal = TemporalSummary(
+                config.temporal,
+                self.swin.out_features,
+                config.tcn_channels,
+                config.tcn_kernel,
+                config.dropout,
+                config.frame_batch_norm,
+            )
+            to_project["video"] = self.temporal.out_features
+        self.config = config
+
+        width = config.projection_dim
+        self.projections = nn.ModuleDict(
+            {name: MLP((features, width, width), config.dropout) for name, features in to_project.items()}
+        )
+        self.absent = nn.ParameterDict({name: nn.Parameter(torch.zeros(width)) for name in to_project})
+        late = width * len(config.modalities)
+        self.classifier = MLP((late, *config.classifier_hidden, config.num_classes), config.dropout)
+        self.contrastive = CrossModalContrastiveLoss(config.temperature)
+        for name, values in (("image_mean", config.image_mean), ("image_std", config.image_std)):
+            self.register_buffer(name, torch.tensor(values).view(3, 1, 1) * 255.0, persistent=False)
+
+    def forward(
+        self,
+        text: Tensor | None = None,
+        audio: Tensor | None = None,
+        frames: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
+    ) -> EmotionOutput:
+        """Recognise B utterances.
+
+        Args:
+            text: t_cls, (B, text_dim), or None where no utterance has text.
+            audio: a_cls, (B, audio_dim), or None.
+            frames: uint8 (B, frames, 3, H, W), or None.
+            present: modality -> (B,) bool, False for rows that lack it; a modality not named is there for
+                all. What the configuration switches off is ignored.
+
+        Raises:
+            EmofuseError: if none of the system's modalities is given.
+        """
+        given: dict[str, Tensor | None] = {"text": text, "audio": audio, "video": frames}
+        inputs: dict[str, Tensor | None] = {name: given[name] for name in self.config.modalities}
+        here = self._presence(inputs, present or {})
+
+        semantics = {name: self._semantic_feature(name, inputs[name], here[name]) for name in self.scalers}
+        raw: dict[str, Tensor | None] = dict(semantics)
+        kept: list[KeptPatches] = []
+        if (clips := inputs.get("video")) is not None:
+            g_cls = None if self.early_fusion is None else self.early_fusion(semantics, here)
+            raw["video"], kept = self._video_feature(clips, here["video"], g_cls)
+
+        features: dict[str, Tensor] = {
+            name: self._project(name, raw.get(name), here[name]) for name in self.config.modalities
+        }
+        logits = self.classifier(torch.cat(list(features.values()), dim=-1))
+        return EmotionOutput(logits, features, here, kept)
+
+    def fit_scaler(self, modality: str, features: np.ndarray | Tensor) -> None:
+        """Fit the scaler of "text" or "audio" to training features (N, d); see `FeatureScaler.fit`."""
+        if modality not in self.scalers:
+            raise EmofuseError(f"this model scales {', '.join(self.scalers) or 'nothing'}, not {modality}")
+        self._scaler(modality).fit(features)
+
+    def training_loss(
+        self,
+        output: EmotionOutput,
+        labels: Tensor,
+        class_weights: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Eq. 7: L = α_ce · L_ce + β_cl · L_cl.
+
+        Args:
+            output: of `forward` on the same rows.
+            labels: (B,) class numbers.
+            class_weights: (C,), or None for equal ones.
+            present: modality -> (B,) bool, to leave out of L_cl more rows than ``output.present`` does.
+
+        Returns:
+            "loss", "cross_entropy" and "contrastive" (0 where the system has no video), scalars.
+        """
+        logits = output.logits if output.logits.dtype == torch.float64 else output.logits.float()
+        cross_entropy = F.cross_entropy(logits, labels, weight=class_weights)
+        contrastive = cross_entropy.new_zeros(())
+        if "video" in output.features:
+            rows = {name: here & (present or {}).get(name, here) for name, here in output.present.items()}
+            text, audio = output.features.get("text"), output.features.get("audio")
+            contrastive = self.contrastive(output.features["video"], text, audio, labels, rows)
+        loss = self.config.alpha_ce * cross_entropy + self.config.beta_cl * contrastive
+        return {"loss": loss, "cross_entropy": cross_entropy, "contrastive": contrastive}
+
+    def _presence(
+        self, inputs: Mapping[str, Tensor | None], present: Mapping[str, Tensor]
+    ) -> dict[str, Tensor]:
+        some = next((x for x in inputs.values() if x is not None), None)
+        if some is None:
+            raise EmofuseError(f"the model needs at least one of {', '.join(inputs)}")
+        here = {}
+        for name, x in inputs.items():
+            everywhere = torch.full((len(some),), x is not None, device=some.device)
+            here[name] = everywhere & present[name].to(some.device) if name in present else everywhere
+        if self.training and self.config.modality_dropout > 0.0:
+            return _drop_modalities(here, self.config.modality_dropout)
+        return here
+
+    def _scaler(self, modality: str) -> FeatureScaler:
+        return cast(FeatureScaler, self.scalers[modality])
+
+    def _semantic_feature(self, name: str, feature: Tensor | None, present: Tensor) -> Tensor:
+        """Scaled t_cls or a_cls, (B, d); zeros where absent."""
+        scaler = self._scaler(name)
+        if feature is None:
+            return scaler.mean.new_zeros(len(present), len(scaler.mean))
+        return scaler(feature.to(scaler.mean.dtype), present)
+
+    def _video_feature(
+        self, frames: Tensor, present: Tensor, g_cls: Tensor | None
+    ) -> tuple[Tensor, list[KeptPatches]]:
+        """All frames of the batch through VSC-Swin in one pass, then over time: (B, d_video).
+
+        Rows without a video are left out on the way; their feature is zero and their patches are -1.
+        """
+        rows = torch.arange(len(present), device=present.device)
+        if present.any():
+            rows = rows[present]
+        count = frames.shape[1]
+        pixels = self.augmentation(self._pixels(frames[rows]), count)
+        context = None if g_cls is None else g_cls[rows].repeat_interleave(count, dim=0)
+        seen = self.swin(pixels, context)
+        feature = self.temporal(seen.pooled.unflatten(0, (-1, count)))
+        kept = [_of_all_rows(patches, rows, len(present), count) for patches in seen.kept]
+        return feature.new_zeros(len(present), feature.shape[1]).index_copy(0, rows, feature), kept
+
+    def _pixels(self, frames: Tensor) -> Tensor:
+        """Uint8 (B, F, 3, H, W) -> normalised (B·F, 3, image_size, image_size)."""
+        if frames.dtype != torch.uint8 or frames.dim() != 5 or frames.shape[2] != 3:
+            raise ValueError(
+                f"expected uint8 frames (B, F, 3, H, W), got {frames.dtype} {tuple(frames.shape)}"
+            )
+        pixels = frames.flatten(0, 1).to(self.image_mean.dtype)
+        side = self.config.image_size
+        if pixels.shape[-2:] != (side, side):
+            pixels = F.interpolate(pixels, (side, side), mode="bicubic", antialias=True).clamp(0.0, 255.0)
+        return (pixels - self.image_mean) / self.image_std
+
+    def _project(self, name: str, feature: Tensor | None, present: Tensor) -> Tensor:
+        absent = self.absent[name].expand(len(present), -1)
+        if feature is None:
+            return absent
+        projected = self.projections[name](feature)
+        return torch.where(present.unsqueeze(-1), projected, absent.to(projected.dtype))
+
+
+def _of_all_rows(patches: KeptPatches, rows: Tensor, count: int, frames: int) -> KeptPatches:
+    """Indices (rows·frames, L) of some rows -> (count, frames, L), -1 in the others."""
+    indices = patches.indices.new_full((count, frames, patches.indices.shape[1]), -1)
+    indices[rows] = patches.indices.unflatten(0, (-1, frames))
+    return KeptPatches(patches.stage, patches.block, patches.grid, indices)
+
+
+def _build_swin(config: DeepMSIMERConfig) -> VSCSwin:
+    if isinstance(config.swin, str):
+        return VSCSwin.from_pretrained(
+            config.swin, config.vsc, config.image_size, config.gradient_checkpointing
+        )
+    known = set(Swinv2Config().to_dict())
+    if unknown := sorted(set(config.swin) - known):
+        raise EmofuseError(f"swin has no setting named {', '.join(unknown)}: see transformers' Swinv2Config")
+    try:
+        swin = Swinv2Config(**config.swin, image_size=config.image_size)
+    except (TypeError, ValueError) as error:
+        raise EmofuseError(f"the swin settings are not valid: {error}") from error
+    return VSCSwin(swin, config.vsc, config.gradient_checkpointing, config.convolutional_stem)
+
+
+def _swin_arguments(swin: Swinv2Config) -> dict:
+    """The architecture as plain data, without image_size, which the model's own configuration gives."""
+    names = (
+        "patch_size",
+        "embed_dim",
+        "depths",
+        "num_heads",
+        "window_size",
+        "pretrained_window_sizes",
+        "mlp_ratio",
+        "qkv_bias",
+        "hidden_dropout_prob",
+        "attention_probs_dropout_prob",
+        "drop_path_rate",
+        "hidden_act",
+        "layer_norm_eps",
+        "initializer_range",
+    )
+    values = {name: getattr(swin, name) for name in names}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+def _drop_modalities(present: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
+    """Drop whole modalities per row; a row that would lose all keeps one of those it had, at random."""
+    here = torch.stack(list(present.values()), dim=1)
+    luck = torch.rand(here.shape, device=here.device).masked_fill(~here, -1.0)
+    luckiest = F.one_hot(luck.argmax(dim=1), here.shape[1]).bool()
+    left = here & ((luck >= probability) | luckiest)
+    return dict(zip(present, left.unbind(dim=1), strict=True))

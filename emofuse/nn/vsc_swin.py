@@ -1,0 +1,318 @@
+"""VSC-Swin: a Swin V2 that compresses its visual sequence; DeepMSI-MER, section 3.1.2, Figures 3 and 4."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+from transformers import Swinv2Config, Swinv2Model
+from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer, Swinv2PatchMerging
+
+from emofuse.errors import EmofuseError
+from emofuse.nn.convolutional_stem import ConvolutionalStem
+from emofuse.nn.swin_plan import BlockPlan, BlockShape, VSCConfig, plan_blocks
+from emofuse.nn.visual_sequence_compression import VisualSequenceCompression
+from emofuse.nn.window_attention import attention_bias, cosine_attention
+
+
+@dataclass(frozen=True)
+class KeptPatches:
+    """Which tokens one compression kept.
+
+    Attributes:
+        stage: the stage that compressed, from 0.
+        block: the block of that stage before which it did.
+        grid: the stage's grid before any compression, (height, width).
+        indices: positions in that grid, ascending, (..., L); -1 pads images that kept fewer (threshold mode).
+    """
+
+    stage: int
+    block: int
+    grid: tuple[int, int]
+    indices: Tensor
+
+
+@dataclass(frozen=True)
+class VSCSwinOutput:
+    """What VSC-Swin makes of B images.
+
+    Attributes:
+        last_hidden_state: (B, tokens, features), normalised.
+        pooled: mean over the tokens, (B, features).
+        kept: one entry per compression, in order, indices (B, L).
+    """
+
+    last_hidden_state: Tensor
+    pooled: Tensor
+    kept: list[KeptPatches]
+
+
+@dataclass
+class _Tokens:
+    """A batch of token grids on its way through the blocks."""
+
+    values: Tensor  # (B, N, d)
+    alive: Tensor | None = None  # (B, N) bool, in threshold mode after the first compression
+    origin: Tensor | None = None  # (B, N) positions in the compressing stage's first grid
+
+
+class VSCSwin(nn.Module):
+    """Swin V2 whose windows shrink where visual sequence compression drops tokens.
+
+    Built of the modules of transformers' `Swinv2Model` under the same names; compression adds no weight.
+    Without ``vsc`` its outputs are the library's. Kept tokens stay in raster order and fill a smaller grid,
+    which is cut into windows that tile it; the position bias network serves the new windows because its
+    input is the offset in units of the window that it was made for. Normalisation after each residual
+    branch, which the paper adds against exploding gradients (Figure 3), is Swin V2's own.
+
+    Args:
+        config: of the Swin V2; ``image_size`` and ``patch_size`` give the first grid.
+        vsc: where and how to compress; None for a plain Swin V2.
+        gradient_checkpointing: recompute each block in the backward pass instead of storing it.
+        convolutional_stem: put a `ConvolutionalStem` in the place of the patch embedding.
+
+    Raises:
+        EmofuseError: if the compression does not fit the network.
+    """
+
+    def __init__(
+        self,
+        config: Swinv2Config,
+        vsc: VSCConfig | None = None,
+        gradient_checkpointing: bool = False,
+        convolutional_stem: bool = False,
+    ) -> None:
+        super().__init__()
+        if config.use_absolute_embeddings:
+            raise EmofuseError(
+                "VSC-Swin needs use_absolute_embeddings=False: Swin V2 places tokens by relative bias"
+            )
+        swin = _new_swin(config)
+        if convolutional_stem:
+            swin.embeddings.patch_embeddings.projection = ConvolutionalStem(
+                config.patch_size, config.embed_dim
+            )
+        self._adopt(swin, vsc, gradient_checkpointing)
+
+    def _adopt(self, swin: Swinv2Model, vsc: VSCConfig | None, gradient_checkpointing: bool) -> None:
+        self.config = swin.config
+        self.vsc = vsc
+        self.gradient_checkpointing = gradient_checkpointing
+        self.embeddings = swin.embeddings
+        self.encoder = swin.encoder
+        self.layernorm = swin.layernorm
+        self.grid = _patch_grid(swin.config)
+        self.plan = self._plan()
+        self.compressions = (
+            nn.ModuleList() if vsc is None else _compressions(vsc, self.stage_widths[vsc.stage])
+        )
+        self._bias_cache: dict[tuple[int, int], tuple[tuple[int, ...], Tensor]] = {}
+        self.register_load_state_dict_post_hook(lambda module, _: module._bias_cache.clear())
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        name_or_folder: str | Path,
+        vsc: VSCConfig | None = None,
+        image_size: int | None = None,
+        gradient_checkpointing: bool = False,
+    ) -> "VSCSwin":
+        """Take the weights of a Swin V2 checkpoint, from a hub name or a folder, in float32.
+
+        Only safetensors are read. ``image_size`` replaces the checkpoint's.
+
+        Raises:
+            EmofuseError: if there is no such checkpoint, or it is not one of a Swin V2.
+        """
+        size = {} if image_size is None else {"image_size": image_size}
+        try:
+            config = Swinv2Config.from_pretrained(name_or_folder, **size)
+            swin, info = Swinv2Model.from_pretrained(
+                name_or_folder,
+                config=config,
+                use_safetensors=True,
+                dtype=torch.float32,
+                output_loading_info=True,
+            )
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise EmofuseError(
+                f"{name_or_folder} holds no Swin V2 weights in safetensors that can be read: {reason}"
+            ) from error
+        if info["missing_keys"] or info["mismatched_keys"]:
+            lacking = (
+                sorted(info["missing_keys"])[:3] or sorted(str(key) for key in info["mismatched_keys"])[:3]
+            )
+            raise EmofuseError(f"{name_or_folder} is not a Swin V2 checkpoint: it lacks {', '.join(lacking)}")
+        model = cls.__new__(cls)
+        nn.Module.__init__(model)
+        model._adopt(swin, vsc, gradient_checkpointing)
+        return model
+
+    @property
+    def stage_widths(self) -> list[int]:
+        """Features per token in each stage."""
+        return [int(self.config.embed_dim * 2**stage) for stage in range(len(self.config.depths))]
+
+    @property
+    def context_dim(self) -> int | None:
+        """Width of the context that steers the compression; None without compression."""
+        return None if self.vsc is None else self.stage_widths[self.vsc.stage]
+
+    @property
+    def out_features(self) -> int:
+        """Width of the pooled output."""
+        return self.stage_widths[-1]
+
+    def forward(self, pixels: Tensor, context: Tensor | None = None) -> VSCSwinOutput:
+        """Encode images.
+
+        Args:
+            pixels: (B, 3, H, W) of the configured size, normalised.
+            context: G_cls projected to the compressing stage's width, (B, `context_dim`); None steers the
+                compression by the image alone.
+        """
+        values, grid = self.embeddings(pixels.contiguous(memory_format=torch.channels_last))
+        if tuple(grid) != self.grid:
+            raise ValueError(f"expected images of {self.config.image_size} px, got {tuple(pixels.shape[2:])}")
+        tokens, kept = _Tokens(values), []
+        for number, (stage, plans) in enumerate(zip(self.encoder.layers, self.plan, strict=True)):
+            for block, (layer, plan) in enumerate(zip(stage.blocks, plans, strict=True)):
+                if plan.compression is not None:
+                    tokens = self._compress(tokens, context, plan.compression)
+                    kept.append(self._record(tokens, number, block))
+                tokens.values = self._block(layer, plan, tokens, self._bias(number, block))
+            tokens = _merge_patches(stage.downsample, tokens, plans[-1].geometry.grid)
+        hidden = self.layernorm(tokens.values)
+        return VSCSwinOutput(hidden, _mean(hidden, tokens.alive), kept)
+
+    def _plan(self) -> list[list[BlockPlan]]:
+        shapes = [
+            [BlockShape(layer.window_size, layer.shift_size) for layer in stage.blocks]
+            for stage in self.encoder.layers
+        ]
+        pretrained = tuple(self.config.pretrained_window_sizes or ())
+        return plan_blocks(shapes, self.grid, self.vsc, pretrained)
+
+    def _compress(self, tokens: _Tokens, context: Tensor | None, number: int) -> _Tokens:
+        compression = self.compressions[number]
+        values, positions = compression(tokens.values, context, tokens.alive)
+        if compression.threshold is None:
+            origin = positions if tokens.origin is None else tokens.origin.gather(1, positions)
+            return _Tokens(values, origin=origin)
+        batch, count, width = tokens.values.shape
+        # One slot more than the grid has, for what only pads the batch.
+        slots = positions.masked_fill(positions < 0, count)
+        spread = values.new_zeros(batch, count + 1, width)
+        spread = spread.scatter(1, slots.unsqueeze(-1).expand_as(values), values)[:, :count]
+        alive = torch.zeros(batch, count + 1, dtype=torch.bool, device=values.device)
+        return _Tokens(spread, alive=alive.scatter(1, slots, True)[:, :count], origin=positions)
+
+    def _record(self, tokens: _Tokens, stage: int, block: int) -> KeptPatches:
+        height, width = self.grid
+        for _ in range(stage):
+            height, width = (height + 1) // 2, (width + 1) // 2
+        assert tokens.origin is not None
+        return KeptPatches(stage, block, (height, width), tokens.origin)
+
+    def _block(self, layer: Swinv2Layer, plan: BlockPlan, tokens: _Tokens, bias: Tensor) -> Tensor:
+        if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
+            return checkpoint(_run_block, layer, plan, tokens.values, bias, tokens.alive, use_reentrant=False)
+        return _run_block(layer, plan, tokens.values, bias, tokens.alive)
+
+    def _bias(self, stage: int, block: int) -> Tensor:
+        attention = self.encoder.layers[stage].blocks[block].attention.self
+        plan = self.plan[stage][block]
+        if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
+            return attention_bias(attention, plan.geometry, plan.pretrained_window)
+        # The versions tell of updates in place, such as an optimizer's, that nothing else announces.
+        versions = tuple(p._version for p in attention.continuous_position_bias_mlp.parameters())
+        held = self._bias_cache.get((stage, block))
+        if held is None or held[0] != versions:
+            held = (versions, attention_bias(attention, plan.geometry, plan.pretrained_window))
+            self._bias_cache[(stage, block)] = held
+        return held[1]
+
+    def train(self, mode: bool = True) -> "VSCSwin":
+        """Set training mode; forgets the position biases held for inference."""
+        self._bias_cache.clear()
+        return super().train(mode)
+
+    def _apply(self, fn: Any, recurse: bool = True) -> "VSCSwin":
+        self._bias_cache.clear()
+        return super()._apply(fn, recurse)
+
+
+def _new_swin(config: Swinv2Config) -> Swinv2Model:
+    try:
+        swin = Swinv2Model(config)
+    except (ValueError, IndexError) as error:
+        raise EmofuseError(f"the Swin V2 configuration is not consistent: {error}") from error
+    for module in swin.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+        elif isinstance(module, Swinv2Layer):
+            # Swin V2's own training starts with every residual branch shut; the library leaves them open.
+            nn.init.zeros_(module.layernorm_before.weight)
+            nn.init.zeros_(module.layernorm_after.weight)
+    return swin
+
+
+def _patch_grid(config: Swinv2Config) -> tuple[int, int]:
+    """Patches (down, across); the last ones are padded, which the library's own count leaves out."""
+    image, patch = (
+        (side, side) if isinstance(side, int) else side for side in (config.image_size, config.patch_size)
+    )
+    return (-(-image[0] // patch[0]), -(-image[1] // patch[1]))
+
+
+def _compressions(vsc: VSCConfig, dim: int) -> nn.ModuleList:
+    return nn.ModuleList(
+        VisualSequenceCompression(
+            dim,
+            keep=side**2,
+            threshold=vsc.threshold,
+            alpha=vsc.alpha,
+            temperature=vsc.temperature,
+            merge=vsc.merge,
+            straight_through=vsc.straight_through,
+        )
+        for side in vsc.grids
+    )
+
+
+def _run_block(
+    layer: Swinv2Layer, plan: BlockPlan, values: Tensor, bias: Tensor, alive: Tensor | None
+) -> Tensor:
+    """One Swin V2 block, residual-post-norm (Swin V2, section 3.2); dead tokens stay zero."""
+    geometry = plan.geometry
+    seen = None
+    if alive is not None:
+        seen = geometry.partition(alive.unsqueeze(-1)).squeeze(-1)
+    attended = cosine_attention(layer.attention.self, geometry.partition(values), bias, seen)
+    attended = layer.attention.output(geometry.merge(attended), None)
+    values = values + layer.drop_path(layer.layernorm_before(attended))
+    refined = layer.output(layer.intermediate(values))
+    values = values + layer.drop_path(layer.layernorm_after(refined))
+    return values if alive is None else values.masked_fill(~alive.unsqueeze(-1), 0.0)
+
+
+def _merge_patches(downsample: Swinv2PatchMerging | None, tokens: _Tokens, grid: tuple[int, int]) -> _Tokens:
+    if downsample is None:
+        return tokens
+    values = downsample(tokens.values, grid)
+    if tokens.alive is None:
+        return _Tokens(values)
+    cells = tokens.alive.unflatten(1, grid).unsqueeze(1).to(values.dtype)
+    alive = F.max_pool2d(cells, 2, ceil_mode=True).flatten(1) > 0
+    return _Tokens(values.masked_fill(~alive.unsqueeze(-1), 0.0), alive=alive)
+
+
+def _mean(hidden: Tensor, alive: Tensor | None) -> Tensor:
+    if alive is None:
+        return hidden.mean(dim=1)
+    weight = alive.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)

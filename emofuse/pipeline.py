@@ -1,0 +1,323 @@
+"""A raw clip in, emotions out.
+
+pipe = EmotionPipeline.from_pretrained("runs/demo")
+for segment in pipe("clip.mp4", text="I can't believe it!"):
+    print(segment.start, segment.end, segment.label, segment.probabilities)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from emofuse.data import MODALITIES, Modality
+from emofuse.data.audio import read_audio
+from emofuse.data.dataset import make_loader
+from emofuse.data.manifest import Manifest, Utterance
+from emofuse.data.media import MediaError, MediaInfo, probe
+from emofuse.encoders import create_encoder
+from emofuse.errors import EmofuseError
+from emofuse.features import UtteranceEncoder
+from emofuse.training.inference import Predictions, predict_batches
+from emofuse.training.preparation import choose_device, dataset_of
+from emofuse.training.run_folder import RunFolder, RunRecord
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class EmotionSegment:
+    """The emotion of one stretch of a recording.
+
+    Attributes:
+        id: the utterance's id, or the file's name.
+        start: seconds from the beginning of the recording.
+        end: seconds; None where nothing said how long it is (text alone).
+        label: the most probable emotion.
+        probabilities: label → probability, summing to 1.
+        used: the modalities that this prediction rests on.
+        missing: modality → why the run could not use it.
+        speaker: who speaks, where that was given.
+        text: what was said, where that was given.
+    """
+
+    id: str
+    start: float
+    end: float | None
+    label: str
+    probabilities: dict[str, float]
+    used: tuple[Modality, ...]
+    missing: dict[Modality, str]
+    speaker: str | None = None
+    text: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+class EmotionPipeline:
+    """A trained run, ready for raw media.
+
+    Args:
+        model: the system with its weights.
+        record: run.json of the run.
+        encoders: modality → the encoder that made the run's features.
+        device: where to compute.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        record: RunRecord,
+        encoders: dict[Modality, UtteranceEncoder],
+        device: str = "cpu",
+    ) -> None:
+        self.model = model.to(device).eval()
+        self.record = record
+        self.encoders = encoders
+        self.device = device
+
+    @classmethod
+    def from_pretrained(cls, run_dir: Path | str, device: str = "auto") -> EmotionPipeline:
+        """Load a run folder; nothing else is needed.
+
+        Raises:
+            EmofuseError: ``run_dir`` is not a finished run, or its encoders cannot be loaded.
+        """
+        folder = RunFolder.open(run_dir)
+        record = folder.read_record()
+        where = choose_device(device)
+        model = folder.load_model(record)
+        encoders = {
+            modality: create_encoder(folder.encoder_spec(part, modality), device=where)
+            for modality, part in record.encoders.items()
+        }
+        for modality, part in record.encoders.items():
+            if encoders[modality].identity.digest != part.identity.digest:
+                raise EmofuseError(
+                    f"{run_dir}: the {modality} encoder {part.spec.name} is not the one that the run was trained with; "
+                    "restore it, or train again"
+                )
+        return cls(model, record, encoders, where)
+
+    @property
+    def labels(self) -> list[str]:
+        """The emotions that the run knows."""
+        return self.record.labels
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The modalities that the run uses."""
+        config: Any = self.model.config
+        return tuple(config.modalities)
+
+    def __call__(
+        self,
+        media: Path | str | None = None,
+        *,
+        text: str | None = None,
+        audio: Path | str | None = None,
+        speaker: str | None = None,
+        start: float | None = None,
+        end: float | None = None,
+        every: float | None = None,
+        modalities: Sequence[Modality] | None = None,
+    ) -> list[EmotionSegment]:
+        """Predict the emotion of a clip, or of each stretch of it.
+
+        Args:
+            media: a video or sound file.
+            text: what is said in it.
+            audio: a separate sound file, where the sound is not in ``media``.
+            speaker: who speaks; passed on to the segment.
+            start: seconds, the beginning of the utterance in ``media``.
+            end: seconds, its end.
+            every: cut the recording into stretches of this many seconds, one prediction each.
+            modalities: use only these of the run's modalities.
+
+        Raises:
+            EmofuseError: there is nothing to predict from, or the file cannot be read at all.
+        """
+        if media is None and audio is None and text is None:
+            raise EmofuseError("nothing to predict from: give a video or sound file, or a text")
+        path = Path(media) if media is not None else None
+        sound = Path(audio) if audio is not None else None
+        info = self._probe(path or sound)
+        whole = Utterance(
+            id=(path or sound).name if (path or sound) else "text",  # type: ignore[union-attr]
+            dialogue=(path or sound).stem if (path or sound) else "text",  # type: ignore[union-attr]
+            turn=0,
+            speaker=speaker,
+            text=text,
+            video=path if info is not None and info.has_video else None,
+            audio=sound or (path if info is not None and info.has_audio else None),
+            start=start,
+            end=end,
+            label=None,
+            valence=None,
+            split=None,
+            group=None,
+        )
+        duration = info.duration if info is not None else None
+        return self.predict(_stretches(whole, duration, every), modalities=modalities, durations=duration)
+
+    def predict_manifest(
+        self,
+        manifest: Manifest,
+        *,
+        modalities: Sequence[Modality] | None = None,
+        progress: Progress | None = None,
+    ) -> list[EmotionSegment]:
+        """One segment per row of a manifest, in its order."""
+        return self.predict(list(manifest.rows()), modalities=modalities, progress=progress)
+
+    def predict(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        modalities: Sequence[Modality] | None = None,
+        durations: float | None = None,
+        progress: Progress | None = None,
+    ) -> list[EmotionSegment]:
+        """One segment per utterance; what is missing is masked and named, never a crash.
+
+        Args:
+            utterances: rows with absolute paths.
+            modalities: use only these of the run's modalities.
+            durations: length of the recording in seconds, for utterances that name no end.
+            progress: told (done, total, what).
+        """
+        chosen = self._chosen(modalities)
+        missing: list[dict[Modality, str]] = [{} for _ in utterances]
+        features: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in self.encoders}
+        keyed = [_with_key(u, i) for i, u in enumerate(utterances)]
+        for modality in self.modalities:
+            if modality not in chosen:
+                for reasons in missing:
+                    reasons[modality] = "switched off"
+            elif modality != "video":
+                self._encode(modality, keyed, features[modality], missing, progress)
+        rows = [u if "video" in chosen else _without_video(u) for u in keyed]
+        predictions = self._forward(rows, features, progress)
+        return self._segments(utterances, predictions, missing, durations)
+
+    def _chosen(self, modalities: Sequence[Modality] | None) -> set[Modality]:
+        chosen = set(modalities) if modalities is not None else set(self.modalities)
+        unknown = chosen - set(self.modalities)
+        if unknown:
+            raise EmofuseError(
+                f"this run does not use {', '.join(sorted(unknown))}; it uses {', '.join(self.modalities)}"
+            )
+        return chosen
+
+    def _probe(self, path: Path | None) -> MediaInfo | None:
+        return probe(path) if path is not None else None
+
+    def _encode(
+        self,
+        modality: Modality,
+        utterances: Sequence[Utterance],
+        features: dict[str, np.ndarray],
+        missing: list[dict[Modality, str]],
+        progress: Progress | None,
+    ) -> None:
+        encoder = self.encoders[modality]
+        for done, utterance in enumerate(utterances):
+            if progress is not None:
+                progress(done, len(utterances), f"encoding {modality}")
+            try:
+                item = _raw(modality, utterance)
+            except MediaError as error:
+                missing[done][modality] = str(error)
+                continue
+            if item is None:
+                missing[done][modality] = f"no {modality} was given"
+                continue
+            features[utterance.id] = encoder.encode([item])[0]
+
+    def _forward(
+        self,
+        utterances: Sequence[Utterance],
+        features: dict[Modality, dict[str, np.ndarray]],
+        progress: Progress | None,
+    ) -> Predictions:
+        loader = make_loader(dataset_of(utterances, self.model, features), batch_size=8)
+        done = 0
+
+        def advance(rows: int) -> None:
+            nonlocal done
+            done += rows
+            if progress is not None:
+                progress(done, len(utterances), "predicting")
+
+        return predict_batches(self.model, loader, device=self.device, on_batch=advance)
+
+    def _segments(
+        self,
+        utterances: Sequence[Utterance],
+        predictions: Predictions,
+        missing: list[dict[Modality, str]],
+        duration: float | None,
+    ) -> list[EmotionSegment]:
+        reasons = {setback.utterance_id: setback.message for setback in predictions.setbacks}
+        segments = []
+        for i, (utterance, row) in enumerate(zip(utterances, predictions.probabilities, strict=True)):
+            used = tuple(m for m in MODALITIES if m in predictions.present and predictions.present[m][i])
+            if "video" in self.modalities and "video" not in used:
+                missing[i].setdefault("video", reasons.get(predictions.ids[i], "no video was given"))
+            segments.append(
+                EmotionSegment(
+                    id=utterance.id,
+                    start=utterance.start or 0.0,
+                    end=utterance.end if utterance.end is not None else duration,
+                    label=self.labels[int(row.argmax())],
+                    probabilities={label: float(p) for label, p in zip(self.labels, row, strict=True)},
+                    used=used,
+                    missing=missing[i],
+                    speaker=utterance.speaker,
+                    text=utterance.text,
+                )
+            )
+        return segments
+
+
+def _stretches(whole: Utterance, duration: float | None, every: float | None) -> list[Utterance]:
+    """Cut an utterance into stretches of ``every`` seconds; a last one under half of that joins its neighbour."""
+    if every is None:
+        return [whole]
+    if every <= 0:
+        raise EmofuseError(f"every: a stretch has a length above 0 seconds, not {every}")
+    first, last = whole.start or 0.0, whole.end if whole.end is not None else duration
+    if last is None:
+        raise EmofuseError("every: nothing says how long the recording is; give start and end")
+    count = max(1, round((last - first) / every))
+    edges = np.linspace(first, last, count + 1) if count == 1 else first + every * np.arange(count + 1)
+    edges[-1] = last
+    return [
+        replace(whole, id=f"{whole.id}#{i}", turn=i, start=float(a), end=float(b))
+        for i, (a, b) in enumerate(pairwise(edges))
+    ]
+
+
+def _with_key(utterance: Utterance, position: int) -> Utterance:
+    """The same utterance under its position, because two clips may have the same name."""
+    return replace(utterance, id=str(position))
+
+
+def _without_video(utterance: Utterance) -> Utterance:
+    return replace(utterance, video=None)
+
+
+def _raw(modality: Modality, utterance: Utterance) -> str | np.ndarray | None:
+    """What an encoder takes, or None where the utterance has nothing of this modality."""
+    if modality == "text":
+        return utterance.text
+    source = utterance.audio or utterance.video
+    return None if source is None else read_audio(source, start=utterance.start, end=utterance.end)

@@ -1,0 +1,1 @@
+"""Fit one split, evaluate it, report it; everything that a run folder holds."""

@@ -1,0 +1,128 @@
+"""Every setting of a run, typed, in one place; a recipe is one of these as YAML."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emofuse.data import Modality
+from emofuse.encoders import EncoderSpec
+from emofuse.errors import EmofuseError
+
+
+class _Settings(BaseModel):
+    """Settings refuse unknown names, so a misspelt one is an error and not a silent default."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+
+
+class DataSettings(_Settings):
+    """Which utterances, how they are split, and how they are read."""
+
+    manifest: Path | None = None
+    protocol: str = "speaker"
+    folds: int = Field(default=5, ge=2)
+    fold: int = Field(default=0, ge=0)
+    val_fraction: float = Field(default=0.15, gt=0, lt=1)
+    features: Path | None = Field(default=None, description="feature store; beside the manifest by default")
+    workers: int = Field(default=2, ge=0, description="processes that decode frames while the model trains")
+
+
+class ModelSettings(_Settings):
+    """Which system, and what its own configuration says differently from its defaults."""
+
+    name: str = "deepmsi-mer"
+    preset: str | None = Field(
+        default="tiny", description="a size that a laptop trains; paper for the paper's"
+    )
+    modalities: tuple[Modality, ...] | None = Field(
+        default=None, description="all that the corpus has, if unset"
+    )
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class OptimiserSettings(_Settings):
+    """How the weights are found. The defaults are DeepMSI-MER's (Adam, 1e-4, 16, 30 epochs, patience 4)."""
+
+    name: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = Field(default=1e-4, gt=0)
+    weight_decay: float = Field(default=1e-5, ge=0)
+    batch_size: int = Field(default=16, ge=1)
+    epochs: int = Field(default=30, ge=1)
+    patience: int = Field(default=4, ge=1)
+    monitor: Literal["val_loss", "val_weighted_f1"] = "val_weighted_f1"
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_fraction: float = Field(default=0.0, ge=0, lt=1)
+    gradient_clip: float = Field(default=1.0, ge=0, description="largest gradient norm; 0 clips nothing")
+    class_weights: Literal["none", "balanced"] = "none"
+
+
+class RunSettings(_Settings):
+    """All that decides the numbers of a run."""
+
+    seed: int = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "32", "bf16"] = "auto"
+    data: DataSettings = Field(default_factory=DataSettings)
+    encoders: dict[Modality, EncoderSpec] = Field(default_factory=dict)
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    optimiser: OptimiserSettings = Field(default_factory=OptimiserSettings)
+
+    def encoder(self, modality: Modality) -> EncoderSpec:
+        """The encoder asked for, or the embedded one, which needs no download."""
+        embedded = {"text": "hashed-ngrams", "audio": "logmel-functionals"}
+        return self.encoders.get(modality) or EncoderSpec(modality=modality, name=embedded[modality])
+
+    def to_yaml(self) -> str:
+        """The settings as a recipe, keys in the order in which they are declared."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    @classmethod
+    def from_yaml(cls, path: Path) -> RunSettings:
+        """Read a recipe; an unknown name or a value of the wrong kind is named with its place."""
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except FileNotFoundError:
+            raise EmofuseError(f"{path}: there is no such recipe; name a YAML file") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise EmofuseError(f"{path}: not a readable YAML file ({str(error).splitlines()[0]})") from None
+        if not isinstance(content, dict):
+            raise EmofuseError(
+                f"{path}: a recipe is a mapping of settings, this is a {type(content).__name__}"
+            )
+        return cls.checked(content, source=str(path))
+
+    @classmethod
+    def checked(cls, content: dict[str, Any], source: str) -> RunSettings:
+        """Validate settings that came from ``source``, telling the user which one is wrong and why."""
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            raise EmofuseError(f"{source}: {_first_complaint(error)}") from None
+
+    def with_changes(self, changes: dict[str, Any]) -> RunSettings:
+        """A copy with dotted names changed, e.g. ``{"optimiser.epochs": 3}``."""
+        content = self.model_dump(mode="json")
+        for dotted, value in changes.items():
+            _set_dotted(content, dotted, value)
+        return self.checked(content, source="settings")
+
+
+def _set_dotted(content: dict[str, Any], dotted: str, value: Any) -> None:
+    *parents, leaf = dotted.split(".")
+    for name in parents:
+        content = content.setdefault(name, {})
+        if not isinstance(content, dict):
+            raise EmofuseError(f"setting {dotted}: {name} has no settings below it")
+    content[leaf] = value
+
+
+def _first_complaint(error: ValidationError) -> str:
+    complaints = [
+        f"{'.'.join(str(part) for part in e['loc']) or 'value'}: {e['msg']}" for e in error.errors()
+    ]
+    more = f" (and {len(complaints) - 1} more)" if len(complaints) > 1 else ""
+    return f"setting {complaints[0]}{more}"

@@ -1,0 +1,235 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from emofuse import EmofuseError, Manifest
+from emofuse.cli.main import app, run
+from tests.small_corpus import SMALL_MODEL, make_corpus
+
+VERBS = (
+    "demo",
+    "demo-data",
+    "prepare",
+    "import",
+    "extract",
+    "train",
+    "evaluate",
+    "predict",
+    "models",
+    "info",
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return make_corpus(tmp_path_factory.mktemp("corpus with a space"))
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("recipe") / "small.yaml"
+    settings = {
+        "data": {"folds": 3, "workers": 0},
+        "device": "cpu",
+        "model": {"name": "deepmsi-mer", "preset": "tiny", "options": SMALL_MODEL},
+        "optimiser": {"epochs": 2, "batch_size": 8, "learning_rate": 0.003},
+    }
+    path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(corpus: Manifest, recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "é run"
+    manifest = str(corpus.root / "manifest.csv")
+    result = CliRunner().invoke(
+        app, ["train", manifest, "--out", str(out), "--recipe", str(recipe), "--json", "--quiet"]
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["protocol"] == "speaker"
+    return out
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    result = CliRunner().invoke(app, [verb, "--help"])
+    assert result.exit_code == 0
+    assert f"emofuse {verb}" in result.output
+
+
+def test_training_leaves_a_report_that_says_what_was_done(trained: Path) -> None:
+    page = (trained / "report.html").read_text(encoding="utf-8")
+    assert "protocol" in page
+    assert "speaker" in page
+    assert (trained / "report.md").exists()
+    for figure in ("confusion", "per-class", "learning-curves", "patches-1"):
+        assert (trained / "figures" / f"{figure}.png").stat().st_size > 1000
+        assert "<svg" in (trained / "figures" / f"{figure}.svg").read_text(encoding="utf-8")
+    metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["optimistic"] is False
+    assert 0 <= metrics["test"]["weighted_f1"] <= 1
+    table = pd.read_parquet(trained / "predictions.parquet")
+    assert set(table["part"]) == {"val", "test"}
+
+
+def test_a_clip_is_predicted_as_json_csv_and_picture(trained: Path, corpus: Manifest, tmp_path: Path) -> None:
+    clip = str(next(iter(corpus.rows())).video)
+    runner = CliRunner()
+    result = runner.invoke(app, ["predict", str(trained), clip, "--text", "Ça va ?", "--json", "--quiet"])
+    assert result.exit_code == 0, result.output
+    [segment] = json.loads(result.stdout)
+    assert segment["used"] == ["text", "audio", "video"]
+    assert segment["label"] in segment["probabilities"]
+    result = runner.invoke(app, ["predict", str(trained), clip, clip, "--csv", "--quiet"])
+    assert result.stdout.splitlines()[0].startswith("id,start,end,speaker,label,p_anger")
+    assert len(result.stdout.splitlines()) == 3
+    picture = tmp_path / "timeline.png"
+    result = runner.invoke(
+        app, ["predict", str(trained), str(corpus.root / "manifest.csv"), "--figure", str(picture), "--quiet"]
+    )
+    assert result.exit_code == 0, result.output
+    assert picture.stat().st_size > 1000
+    assert len([line for line in result.stdout.splitlines() if " from text+audio+video" in line]) == len(
+        corpus
+    )
+
+
+def test_one_bad_clip_among_good_ones_is_named_and_the_others_are_predicted(
+    trained: Path, corpus: Manifest, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad clip.mp4"
+    bad.write_bytes(b"nothing")
+    good = str(next(iter(corpus.rows())).video)
+    result = CliRunner().invoke(app, ["predict", str(trained), str(bad), good, "--json", "--quiet"])
+    assert isinstance(result.exception, EmofuseError)
+    assert "bad clip.mp4" in str(result.exception)
+    assert len(json.loads(result.stdout)) == 1
+
+
+def test_a_run_is_described_and_scored_on_another_manifest(trained: Path, corpus: Manifest) -> None:
+    runner = CliRunner()
+    assert "deepmsi-mer" in runner.invoke(app, ["info", str(trained)]).stdout
+    assert json.loads(runner.invoke(app, ["info", str(trained), "--json"]).stdout)["labels"][0] == "anger"
+    other = runner.invoke(
+        app, ["evaluate", str(trained), "--data", str(corpus.root / "manifest.csv"), "--json", "--quiet"]
+    )
+    assert other.exit_code == 0, other.output
+    found = json.loads(other.stdout)
+    assert found["test"]["n"] == len(corpus)
+    assert "training or validation part" in found["warnings"][0]
+    again = runner.invoke(app, ["evaluate", str(trained), "--json", "--quiet"])
+    metrics = json.loads((trained / "metrics.json").read_text(encoding="utf-8"))
+    assert json.loads(again.stdout)["test"] == metrics["test"]
+
+
+def test_unknown_labels_of_another_corpus_are_named(trained: Path, corpus: Manifest, tmp_path: Path) -> None:
+    frame = corpus.frame.assign(label="awe", video=None)
+    Manifest.from_frame(frame, tmp_path).write(tmp_path / "other.csv")
+    result = CliRunner().invoke(
+        app, ["evaluate", str(trained), "--data", str(tmp_path / "other.csv"), "--quiet"]
+    )
+    assert "does not know the labels awe" in str(result.exception)
+
+
+def test_models_are_listed() -> None:
+    names = [row["name"] for row in json.loads(CliRunner().invoke(app, ["models", "--json"]).stdout)]
+    assert "deepmsi-mer" in names
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["info", "nowhere"], "no such run folder"),
+        (["train", "nowhere.csv", "--out", "x"], "nowhere.csv"),
+        (["predict", "nowhere", "clip.mp4"], "no such run folder"),
+        (["prepare", "csv", "a.csv"], "--map"),
+        (["train", "m.csv", "--out", "x", "--recipe", "none"], "no such recipe"),
+        (["train", "m.csv", "--out", "x", "--set", "optimiser.epoch=3"], "optimiser.epoch"),
+        (["train", "m.csv", "--out", "x", "--modalities", "smell"], "'smell' is none of"),
+    ],
+)
+def test_a_users_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str],
+    line: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["emofuse", *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        run()
+    told = capsys.readouterr().err.strip().splitlines()
+    assert stopped.value.code == 2
+    assert len(told) == 1
+    assert line in told[0]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_becomes_a_manifest_and_a_text_run(tmp_path: Path, recipe: Path) -> None:
+    words = {"joy": "lovely wonderful", "anger": "awful hateful", "sadness": "lonely tears"}
+    rows = [
+        {
+            "Utterance": f"{text} day {i}",
+            "Emotion": label,
+            "Speaker": f"S{i % 5}",
+            "Dialogue_ID": i // 4,
+            "Utterance_ID": i % 4,
+        }
+        for i, (label, text) in enumerate([*words.items()] * 12)
+    ]
+    pd.DataFrame(rows).to_csv(tmp_path / "train.csv", index=False)
+    pd.DataFrame(rows[:12]).to_csv(tmp_path / "dev.csv", index=False)
+    mapping = "text=Utterance,label=Emotion,speaker=Speaker,dialogue=Dialogue_ID,turn=Utterance_ID"
+    runner = CliRunner()
+    result = runner.invoke(
+        app,
+        [
+            "prepare",
+            "csv",
+            "--map",
+            mapping,
+            "--split",
+            f"train={tmp_path}/train.csv,val={tmp_path}/dev.csv",
+            "-o",
+            str(tmp_path / "manifest.csv"),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    result = runner.invoke(
+        app,
+        [
+            "train",
+            str(tmp_path / "manifest.csv"),
+            "--out",
+            str(tmp_path / "run"),
+            "--recipe",
+            str(recipe),
+            "--protocol",
+            "official",
+            "--epochs",
+            "30",
+            "--learning-rate",
+            "0.02",
+            "--set",
+            "optimiser.patience=30",
+            "--json",
+            "--quiet",
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    metrics = json.loads(result.stdout)
+    assert metrics["modalities"] == ["text"]
+    assert metrics["test"]["n"] == 12
+    assert metrics["test"]["weighted_f1"] > 0.9
+
+
+def test_importing_emofuse_is_light() -> None:
+    code = "import sys, emofuse; sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'lightning')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

