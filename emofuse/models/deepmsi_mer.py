@@ -17,6 +17,7 @@ from emofuse.nn.feature_scaler import FeatureScaler
 from emofuse.nn.frame_augmentation import FrameAugmentation
 from emofuse.nn.heads import EarlyFusion, TemporalSummary
 from emofuse.nn.mlp import MLP
+from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.vsc_swin import VSCSwin
 
 
@@ -164,7 +165,7 @@ class DeepMSIMER(nn.Module):
             everywhere = torch.full((len(some),), x is not None, device=some.device)
             here[name] = everywhere & present[name].to(some.device) if name in present else everywhere
         if self.training and self.config.modality_dropout > 0.0:
-            return _drop_modalities(here, self.config.modality_dropout)
+            return drop_modalities(here, self.config.modality_dropout)
         return here
 
     def _scaler(self, modality: str) -> FeatureScaler:
@@ -257,12 +258,3 @@ def _swin_arguments(swin: Swinv2Config) -> dict:
     )
     values = {name: getattr(swin, name) for name in names}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-
-
-def _drop_modalities(present: dict[str, Tensor], probability: float) -> dict[str, Tensor]:
-    """Drop whole modalities per row; a row that would lose all keeps one of those it had, at random."""
-    here = torch.stack(list(present.values()), dim=1)
-    luck = torch.rand(here.shape, device=here.device).masked_fill(~here, -1.0)
-    luckiest = F.one_hot(luck.argmax(dim=1), here.shape[1]).bool()
-    left = here & ((luck >= probability) | luckiest)
-    return dict(zip(present, left.unbind(dim=1), strict=True))
