@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,15 @@ from emofuse.data.atomic import written_aside
 from emofuse.data.modality import Modality
 from emofuse.encoders.hashed_text import HashedTextEncoder
 from emofuse.encoders.logmel import LogMelFunctionals
-from emofuse.encoders.spec import HASHED_NGRAMS, LOGMEL_FUNCTIONALS, EncoderSpec
+from emofuse.encoders.spec import (
+    EMBEDDED,
+    FRAME_STATISTICS,
+    HASHED_NGRAMS,
+    LOGMEL_FUNCTIONALS,
+    LOGMEL_SEQUENCE,
+    OPENSMILE_COMPARE,
+    EncoderSpec,
+)
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import UtteranceEncoder
 
@@ -47,6 +56,11 @@ def list_encoders() -> list[EncoderInfo]:
             False,
             "functionals of log-mel bands, pitch, energy and timbre",
         ),
+        EncoderInfo(LOGMEL_SEQUENCE, "audio", 80, False, "log-mel spectrogram, 12.5 steps per second"),
+        EncoderInfo(
+            OPENSMILE_COMPARE, "audio", 6373, False, "openSMILE ComParE 2016 functionals (extra opensmile)"
+        ),
+        EncoderInfo(FRAME_STATISTICS, "video", None, False, "gradients and colours on a grid, untrained"),
         EncoderInfo(
             "google-bert/bert-large-uncased",
             "text",
@@ -61,6 +75,13 @@ def list_encoders() -> list[EncoderInfo]:
             True,
             "wav2vec 2.0/HuBERT/WavLM class: hub name or folder",
         ),
+        EncoderInfo(
+            "microsoft/resnet-101",
+            "video",
+            None,
+            True,
+            "ResNet class: hub name or folder; with `faces: true`, VisExtNet (extra faces)",
+        ),
     ]
 
 
@@ -71,31 +92,68 @@ def create_encoder(
 
     Args:
         spec: which one, and how it is used.
-        device: where a pretrained model runs.
+        device: where a pretrained model, and the face detector, runs.
         dtype: precision of a pretrained model's weights.
 
     Raises:
         EmofuseError: no such encoder, one for another modality, or one that cannot be loaded.
     """
-    embedded: dict[str, Modality] = {HASHED_NGRAMS: "text", LOGMEL_FUNCTIONALS: "audio"}
-    if spec.modality == "video":
-        raise EmofuseError(
-            f"encoder {spec.name}: video is read by the model itself; encoders take text or audio"
-        )
-    if embedded.get(spec.name, spec.modality) != spec.modality:
-        raise EmofuseError(f"encoder {spec.name}: reads {embedded[spec.name]}, not {spec.modality}")
-    if spec.name == HASHED_NGRAMS:
-        return HashedTextEncoder(spec.dim)
-    if spec.name == LOGMEL_FUNCTIONALS:
-        return LogMelFunctionals()
-    # Imported here because the library takes seconds to load, and the embedded encoders do without it.
-    if spec.modality == "text":
-        from emofuse.encoders.hf_text import HFTextEncoder
+    reads = EMBEDDED.get(spec.name, spec.modality)
+    if reads != spec.modality:
+        raise EmofuseError(f"encoder {spec.name}: reads {reads}, not {spec.modality}")
+    make = _MAKERS[spec.name if spec.name in EMBEDDED else spec.modality]
+    return make(spec, device, dtype)
 
-        return HFTextEncoder(spec, device, dtype)
+
+# What follows is imported where it is made, because the libraries behind it take seconds to load.
+
+
+def _logmel_sequence(spec: EncoderSpec) -> UtteranceEncoder:
+    from emofuse.encoders.logmel_sequence import LogMelSequence
+
+    return LogMelSequence(spec)
+
+
+def _opensmile_compare() -> UtteranceEncoder:
+    from emofuse.encoders.opensmile_compare import OpenSmileCompare
+
+    return OpenSmileCompare()
+
+
+def _frame_statistics(spec: EncoderSpec, device: torch.device | str) -> UtteranceEncoder:
+    from emofuse.encoders.frame_statistics import FrameStatistics
+
+    return FrameStatistics(spec, device)
+
+
+def _hf_text(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> UtteranceEncoder:
+    from emofuse.encoders.hf_text import HFTextEncoder
+
+    return HFTextEncoder(spec, device, dtype)
+
+
+def _hf_speech(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> UtteranceEncoder:
     from emofuse.encoders.hf_speech import HFSpeechEncoder
 
     return HFSpeechEncoder(spec, device, dtype)
+
+
+def _hf_image(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> UtteranceEncoder:
+    from emofuse.encoders.hf_image import HFImageEncoder
+
+    return HFImageEncoder(spec, device, dtype)
+
+
+_MAKERS: dict[str, Callable[[EncoderSpec, torch.device | str, torch.dtype], UtteranceEncoder]] = {
+    HASHED_NGRAMS: lambda spec, device, dtype: HashedTextEncoder(spec.dim or 1024),
+    LOGMEL_FUNCTIONALS: lambda spec, device, dtype: LogMelFunctionals(),
+    LOGMEL_SEQUENCE: lambda spec, device, dtype: _logmel_sequence(spec),
+    OPENSMILE_COMPARE: lambda spec, device, dtype: _opensmile_compare(),
+    FRAME_STATISTICS: lambda spec, device, dtype: _frame_statistics(spec, device),
+    "text": _hf_text,
+    "audio": _hf_speech,
+    "video": _hf_image,
+}
 
 
 def copy_encoder(spec: EncoderSpec, folder: Path) -> EncoderSpec:
@@ -112,7 +170,7 @@ def copy_encoder(spec: EncoderSpec, folder: Path) -> EncoderSpec:
         same identity.
     """
     source = Path(spec.name).expanduser()
-    if spec.name in (HASHED_NGRAMS, LOGMEL_FUNCTIONALS) or not source.is_dir():
+    if spec.name in EMBEDDED or not source.is_dir():
         return spec
     from emofuse.encoders.pretrained import model_files
 

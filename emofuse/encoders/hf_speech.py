@@ -63,7 +63,7 @@ class HFSpeechEncoder:
         )
         self._shortest = _receptive_field(config.conv_kernel, config.conv_stride)
         self._longest = int(spec.max_seconds * RATE)
-        self._batch_size, self._pooling = spec.batch_size, spec.pooling
+        self._batch_size, self._pooling = spec.batch_size, spec.pooling or "mean"
         self.dim = int(
             config.output_hidden_size if getattr(config, "add_adapter", False) else config.hidden_size
         )
@@ -74,7 +74,7 @@ class HFSpeechEncoder:
             revision=folder_revision(source.folder)
             if source.folder
             else config._commit_hash or source.revision,
-            pooling=spec.pooling,
+            pooling=self._pooling,
             dim=self.dim,
             sampling={
                 "rate": RATE,

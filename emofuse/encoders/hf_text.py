@@ -50,7 +50,7 @@ class HFTextEncoder:
         _check_tokenizer(spec.name, self._tokenizer, self._model)
         self._tokenizer.padding_side = "right"  # the first token must stay first
         self._max_length = _max_length(spec, self._tokenizer, config)
-        self._batch_size, self._pooling = spec.batch_size, spec.pooling
+        self._batch_size, self._pooling = spec.batch_size, spec.pooling or "mean"
         self.dim = int(config.hidden_size)
         self.identity = EncoderIdentity(
             modality="text",
@@ -59,7 +59,7 @@ class HFTextEncoder:
             revision=folder_revision(source.folder)
             if source.folder
             else config._commit_hash or source.revision,
-            pooling=spec.pooling,
+            pooling=self._pooling,
             dim=self.dim,
             sampling={"max_length": self._max_length, "dtype": str(dtype).removeprefix("torch.")},
         )

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from emofuse.data.modality import Modality
 
 HASHED_NGRAMS = "hashed-ngrams"
 LOGMEL_FUNCTIONALS = "logmel-functionals"
+LOGMEL_SEQUENCE = "logmel-sequence"
+OPENSMILE_COMPARE = "opensmile-compare2016"
+FRAME_STATISTICS = "frame-statistics"
+
+# The encoders that need no model folder and no hub, and what they read.
+EMBEDDED: dict[str, Modality] = {
+    HASHED_NGRAMS: "text",
+    LOGMEL_FUNCTIONALS: "audio",
+    LOGMEL_SEQUENCE: "audio",
+    OPENSMILE_COMPARE: "audio",
+    FRAME_STATISTICS: "video",
+}
+
+# Settings that mean something to these encoders alone; to give them to another is a mistake.
+_USED: dict[str, set[str]] = {
+    LOGMEL_SEQUENCE: {"rate"},
+    FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
+    "pretrained text": {"context_before", "context_after", "speaker_names"},
+    "pretrained audio": {"rate"},
+    "pretrained video": {"rate", "frames", "faces", "min_face", "output"},
+}
 
 Pooling = Literal["cls", "mean", "tokens"]
 
@@ -18,16 +39,31 @@ class EncoderSpec(BaseModel):
     """An encoder by name, and how it is to be used. What is left out gets the encoder's own default.
 
     Attributes:
-        modality: ``"text"`` or ``"audio"``.
-        name: ``"hashed-ngrams"`` (text), ``"logmel-functionals"`` (audio), a folder that transformers'
-            ``save_pretrained`` wrote, or a model's name on the Hugging Face hub.
+        modality: ``"text"``, ``"audio"`` or ``"video"``.
+        name: one of :data:`EMBEDDED`, a folder that transformers' ``save_pretrained`` wrote, or a model's
+            name on the Hugging Face hub.
         revision: a hub model's branch, tag or commit.
-        pooling: how a pretrained model's token states become one vector: that of the first token,
-            their mean, or all of them.
-        batch_size: utterances that a pretrained model reads at once; changes speed and memory only.
+        pooling: how token states or time steps become features: the first token's, their mean, or all of
+            them as a sequence (T, d). By default the mean; all of them for ``"logmel-sequence"``.
+        batch_size: utterances (pictures, for video) that a pretrained model reads at once; changes speed
+            and memory only.
         max_length: tokens after which a text is cut; a pretrained text model's own limit, at most 512.
         max_seconds: length above which sound is read in pieces by a pretrained speech model.
-        dim: size of the hashed n-gram vector, 1024.
+        dim: size of the hashed n-gram vector, 1024, or number of log-mel bands of a sequence, 80.
+        rate: time steps per second of a sequence: pictures taken of a video, 15 unless ``frames`` is given;
+            12.5 for ``"logmel-sequence"``; the model's own for a pretrained speech model.
+        frames: pictures taken of an utterance, evenly spread, in place of ``rate``; 20 where the mean is
+            asked for.
+        faces: video: every face that MTCNN finds is encoded in place of the whole picture, and a picture's
+            features are the mean over its faces (VisExtNet of MFCRE, §3.1.3). Needs the extra ``faces``.
+        min_face: side in pixels of the smallest face looked for.
+        output: what a pretrained image model gives: its ``"pooled"`` last state (2048 for ResNet-101), or
+            the ``"logits"`` of its classifier (1000 for one of ImageNet, the size that MFCRE gives).
+        context_before: turns of the dialogue before the utterance that a pretrained text model reads along
+            with it (MFCRE, §3.1.1), as far as ``max_length`` reaches; only the utterance's own tokens are
+            pooled.
+        context_after: the same for turns after it.
+        speaker_names: each text has its speaker's name in front.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -35,8 +71,34 @@ class EncoderSpec(BaseModel):
     modality: Modality
     name: str = Field(min_length=1)
     revision: str | None = None
-    pooling: Pooling = "mean"
+    pooling: Pooling | None = None
     batch_size: int = Field(default=32, ge=1)
     max_length: int | None = Field(default=None, ge=2)
     max_seconds: float = Field(default=30.0, ge=1.0)
-    dim: int = Field(default=1024, ge=2)
+    dim: int | None = Field(default=None, ge=2)
+    rate: float | None = Field(default=None, gt=0, le=100)
+    frames: int | None = Field(default=None, ge=1)
+    faces: bool = False
+    min_face: int = Field(default=40, ge=12)
+    output: Literal["pooled", "logits"] = "pooled"
+    context_before: int = Field(default=0, ge=0)
+    context_after: int = Field(default=0, ge=0)
+    speaker_names: bool = False
+
+    @model_validator(mode="after")
+    def _check_together(self) -> EncoderSpec:
+        if self.rate is not None and self.frames is not None:
+            raise ValueError("rate and frames exclude each other: give pictures per second or their number")
+        idle = sorted(self._changed() - self._used())
+        if idle:
+            raise ValueError(f"{self.name} ({self.modality}) has no use for {', '.join(idle)}; leave it out")
+        return self
+
+    def _changed(self) -> set[str]:
+        """Settings of particular encoders that are not at their defaults."""
+        particular = {name for used in _USED.values() for name in used}
+        return {name for name in particular if getattr(self, name) != type(self).model_fields[name].default}
+
+    def _used(self) -> set[str]:
+        kind = self.name if self.name in EMBEDDED else f"pretrained {self.modality}"
+        return _USED.get(kind, set())
