@@ -33,7 +33,8 @@ def evaluate(
     """Predict, score, and write metrics and report beside the run."""
     from emofuse.cli.progress import progress_bar
     from emofuse.data.manifest import Manifest
-    from emofuse.training.evaluate import evaluate_fit, evaluate_on
+    from emofuse.training.cross_corpus import evaluate_on
+    from emofuse.training.evaluate import evaluate_fit
     from emofuse.training.preparation import corpus_of
     from emofuse.training.report import write_run_report
     from emofuse.training.run_folder import RunFolder
