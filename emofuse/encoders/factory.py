@@ -11,6 +11,7 @@ import torch
 
 from emofuse.data.atomic import written_aside
 from emofuse.data.modality import Modality
+from emofuse.encoders.fine_tuning import read_fine_tuned
 from emofuse.encoders.hashed_text import HashedTextEncoder
 from emofuse.encoders.logmel import LogMelFunctionals
 from emofuse.encoders.spec import (
@@ -101,8 +102,34 @@ def create_encoder(
     reads = EMBEDDED.get(spec.name, spec.modality)
     if reads != spec.modality:
         raise EmofuseError(f"encoder {spec.name}: reads {reads}, not {spec.modality}")
+    spec = as_fine_tuned(spec)
     make = _MAKERS[spec.name if spec.name in EMBEDDED else spec.modality]
     return make(spec, device, dtype)
+
+
+def as_fine_tuned(spec: EncoderSpec) -> EncoderSpec:
+    """``spec`` with the pooling and the context that its model was fine-tuned with, where it leaves them open.
+
+    Raises:
+        EmofuseError: the folder holds an encoder that was fine-tuned for another modality, or the model has
+            still to be fine-tuned.
+    """
+    if spec.finetune is not None:
+        raise EmofuseError(
+            f"encoder {spec.name}: is to be fine-tuned first (finetune is set), which training does; here, name "
+            "the folder that `emofuse finetune` made"
+        )
+    record = None if spec.name in EMBEDDED else read_fine_tuned(Path(spec.name).expanduser())
+    if record is None:
+        return spec
+    if record.modality != spec.modality:
+        raise EmofuseError(f"encoder {spec.name}: was fine-tuned for {record.modality}, not {spec.modality}")
+    left_open = {
+        name: value
+        for name, value in record.reading.items()
+        if getattr(spec, name) == EncoderSpec.model_fields[name].default
+    }
+    return spec.model_copy(update=left_open)
 
 
 # What follows is imported where it is made, because the libraries behind it take seconds to load.

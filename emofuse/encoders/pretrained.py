@@ -21,12 +21,14 @@ from huggingface_hub.utils import HFValidationError, validate_repo_id
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging
 
+from emofuse.encoders.fine_tuning import RECORD_FILE
 from emofuse.errors import EmofuseError
 
 _INDEX = "model.safetensors.index.json"
 _WEIGHTS = "model.safetensors"
 # What from_pretrained reads of a folder beside the weights, for models, tokenisers and feature extractors.
 _SMALL_FILES = (
+    RECORD_FILE,
     "added_tokens.json",
     "merges.txt",
     "preprocessor_config.json",

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from emofuse.data.modality import Modality
+from emofuse.encoders.fine_tuning import FineTuneSettings
 
 HASHED_NGRAMS = "hashed-ngrams"
 LOGMEL_FUNCTIONALS = "logmel-functionals"
@@ -27,8 +28,8 @@ EMBEDDED: dict[str, Modality] = {
 _USED: dict[str, set[str]] = {
     LOGMEL_SEQUENCE: {"rate"},
     FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
-    "pretrained text": {"context_before", "context_after", "speaker_names"},
-    "pretrained audio": {"rate"},
+    "pretrained text": {"context_before", "context_after", "speaker_names", "finetune"},
+    "pretrained audio": {"rate", "finetune"},
     "pretrained video": {"rate", "frames", "faces", "min_face", "output"},
 }
 
@@ -64,6 +65,7 @@ class EncoderSpec(BaseModel):
             pooled.
         context_after: the same for turns after it.
         speaker_names: each text has its speaker's name in front.
+        finetune: stage 1 of a run: fine-tune the model on the training part first, in this way.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -84,6 +86,7 @@ class EncoderSpec(BaseModel):
     context_before: int = Field(default=0, ge=0)
     context_after: int = Field(default=0, ge=0)
     speaker_names: bool = False
+    finetune: FineTuneSettings | None = None
 
     @model_validator(mode="after")
     def _check_together(self) -> EncoderSpec:

@@ -1,0 +1,129 @@
+"""Stage 1: how a pretrained encoder is fine-tuned, and what a fine-tuned one says of itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emofuse.data.modality import Modality
+from emofuse.errors import EmofuseError
+
+RECORD_FILE = "emofuse.json"
+"""Stands beside the weights of an encoder that emofuse fine-tuned, and travels with every copy of them."""
+
+
+class FineTuneSettings(BaseModel):
+    """How an encoder's weights are changed to tell emotions apart, on the training part of a split.
+
+    Which model, its pooling and its context are settings of the encoder itself.
+
+    Attributes:
+        epochs: at most so many.
+        patience: epochs without a better validation weighted F1 after which it stops.
+        learning_rate: of the encoder, at the end of the warm-up.
+        head_learning_rate: of the classifier on top, which starts at random.
+        weight_decay: of AdamW, on matrices alone.
+        warmup_fraction: share of all steps in which the rate rises; it falls linearly to 0 afterwards.
+        batch_size: utterances in memory at once.
+        accumulate: batches whose gradients are summed for one step.
+        gradient_clip: largest gradient norm; 0 clips nothing.
+        class_weights: ``"balanced"`` weighs classes by their inverse frequency in the training part.
+        label_smoothing: share of the target that is spread over all classes.
+        dropout: probability in the encoder's layers and before the classifier; None keeps the model's own.
+        freeze_layers: so many of the lowest transformer layers stay as they are.
+        freeze_front: what stands before them stays as it is: the convolutional feature extractor of a speech
+            model, the embeddings of a text model. By default so for speech and not for text.
+        layer_drop: speech: probability with which a whole layer is skipped in training; None keeps the
+            model's own.
+        spec_augment: speech: share of the time steps that are hidden in training.
+        noise_snr: speech: lowest ratio in dB of the sound to white noise added to half of the utterances in
+            training, drawn up to 20 dB above it; None adds none.
+        gain: speech: largest change of loudness in training, in dB, either way.
+        time_shift: speech: largest shift in training, in seconds, either way; what leaves one end is lost.
+        gradient_checkpointing: recompute the layers in the backward pass instead of storing them.
+        precision: ``"bf16"`` runs the network under autocast; ``"auto"`` does so where the GPU can.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    epochs: int = Field(default=5, ge=1)
+    patience: int = Field(default=2, ge=1)
+    learning_rate: float = Field(default=3e-5, gt=0)
+    head_learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+    warmup_fraction: float = Field(default=0.1, ge=0, lt=1)
+    batch_size: int = Field(default=16, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    gradient_clip: float = Field(default=1.0, ge=0)
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    freeze_layers: int = Field(default=0, ge=0)
+    freeze_front: bool | None = None
+    layer_drop: float | None = Field(default=None, ge=0, lt=1)
+    spec_augment: float = Field(default=0.0, ge=0, lt=1)
+    noise_snr: float | None = None
+    gain: float = Field(default=0.0, ge=0)
+    time_shift: float = Field(default=0.0, ge=0)
+    gradient_checkpointing: bool = False
+    precision: Literal["auto", "32", "bf16"] = "auto"
+
+
+class FineTunedRecord(BaseModel):
+    """What an encoder was fine-tuned on and how, in :data:`RECORD_FILE`.
+
+    Attributes:
+        modality: what it reads.
+        base: the model that it was made of.
+        base_revision: SHA-256 of the base's files, or the hub's commit.
+        reading: how utterances are to be read, as in fine-tuning: settings of `EncoderSpec` by name.
+        settings: of the fine-tuning.
+        seed: of the head, the order and the augmentation.
+        labels: classes of its head.
+        data_fingerprint: of the whole manifest.
+        protocol: that made the split, if one did.
+        fold: of that protocol.
+        parts: part → number of utterances.
+        seen: marks of the utterances that the weights were fitted to or chosen by; see
+            `emofuse.evaluation.same_utterances`. A run must not be judged on any of them.
+        scores: part → weighted F1 and the like.
+        best_epoch: the epoch that was kept, from 0.
+        environment: versions, platform and command.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    modality: Modality
+    base: str
+    base_revision: str
+    reading: dict[str, Any]
+    settings: FineTuneSettings
+    seed: int
+    labels: list[str]
+    data_fingerprint: str
+    protocol: str | None
+    fold: int | None
+    parts: dict[str, int]
+    seen: list[str]
+    scores: dict[str, dict[str, float]]
+    best_epoch: int
+    environment: dict[str, Any]
+
+
+def read_fine_tuned(folder: Path) -> FineTunedRecord | None:
+    """The record of a fine-tuned encoder; None where emofuse did not fine-tune what the folder holds.
+
+    Raises:
+        EmofuseError: there is a record and it cannot be read.
+    """
+    path = folder / RECORD_FILE
+    try:
+        return FineTunedRecord.model_validate_json(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (ValidationError, UnicodeDecodeError) as error:
+        raise EmofuseError(
+            f"{path}: damaged or of another version ({str(error).splitlines()[0]}); fine-tune again"
+        ) from None
