@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-EXAMPLE = """Score a finished run: on its own test part, or with --data on every labelled row of another manifest.
+from emofuse.errors import EmofuseError
 
-Example: `emofuse evaluate runs/first --data other/manifest.csv --json`
+if TYPE_CHECKING:  # the training room takes seconds to load, and --help does without it
+    from emofuse.training.run_folder import RunFolder
+
+EXAMPLE = """Score a finished run: on its own test part, or with --data on every labelled row of another manifest.
+Where labels differ, --write-label-map guesses what they count as, for you to change.
+
+Example: `emofuse evaluate runs/first --data other/manifest.csv --write-label-map map.yaml`
+
+Example: `emofuse evaluate runs/first --data other/manifest.csv --label-map map.yaml --json`
 """
 
 
@@ -27,30 +35,80 @@ def evaluate(
     split: Annotated[
         str | None, typer.Option(help="only rows of this split of --data: train, val or test")
     ] = None,
+    label_map: Annotated[
+        str | None,
+        typer.Option(
+            help="what labels of --data count as: a .yaml or .csv file, or joy=happiness,awe= (awe left out)"
+        ),
+    ] = None,
+    write_label_map: Annotated[
+        Path | None, typer.Option(help="write a guessed label map to this file, and do nothing else")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Predict, score, and write metrics and report beside the run."""
-    from emofuse.cli.progress import progress_bar
-    from emofuse.data.manifest import Manifest
-    from emofuse.training.cross_corpus import evaluate_on
-    from emofuse.training.evaluate import evaluate_fit
-    from emofuse.training.preparation import corpus_of
-    from emofuse.training.report import write_run_report
     from emofuse.training.run_folder import RunFolder
 
     folder = RunFolder.open(run)
-    with progress_bar(quiet=quiet) as progress:
-        if data is None:
-            corpus = corpus_of(folder.read_settings())
-            own = evaluate_fit(folder, corpus, progress=progress)
-            found, lines, written = own.to_dict(), own.lines(), write_run_report(own, corpus).html
-        else:
-            other = evaluate_on(folder, Manifest.read(data).validate(), part=split, progress=progress)
-            found, lines, written = other.to_dict(), other.lines(), other.metrics_file
+    if data is None and (split or label_map or write_label_map):
+        raise EmofuseError("--split, --label-map and --write-label-map say how to read --data: give it too")
+    if data is not None and write_label_map is not None:
+        _guess(folder, data, split, write_label_map, as_json)
+        return
+    found, lines, written = (
+        _own(folder, quiet) if data is None else _outside(folder, data, split, label_map, quiet)
+    )
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     for line in lines:
         typer.echo(line)
     typer.echo(f"written: {written}")
+
+
+_Found = tuple[dict[str, object], list[str], Path]  # as JSON, as lines, and where it was written
+
+
+def _own(folder: RunFolder, quiet: bool) -> _Found:
+    from emofuse.cli.progress import progress_bar
+    from emofuse.training.evaluate import evaluate_fit
+    from emofuse.training.preparation import corpus_of
+    from emofuse.training.report import write_run_report
+
+    corpus = corpus_of(folder.read_settings())
+    with progress_bar(quiet=quiet) as progress:
+        own = evaluate_fit(folder, corpus, progress=progress)
+        return own.to_dict(), own.lines(), write_run_report(own, corpus).html
+
+
+def _outside(folder: RunFolder, data: Path, split: str | None, label_map: str | None, quiet: bool) -> _Found:
+    from emofuse.cli.progress import progress_bar
+    from emofuse.data.manifest import Manifest
+    from emofuse.evaluation.label_map_files import read_label_map
+    from emofuse.training.cross_corpus import evaluate_on
+
+    mapping = read_label_map(label_map) if label_map is not None else None
+    manifest = Manifest.read(data).validate()
+    with progress_bar(quiet=quiet) as progress:
+        other = evaluate_on(folder, manifest, part=split, label_map=mapping, progress=progress)
+    return other.to_dict(), other.lines(), other.metrics_file
+
+
+def _guess(folder: RunFolder, data: Path, split: str | None, target: Path, as_json: bool) -> None:
+    """Write a first label map and say what is in it."""
+    from emofuse.data.manifest import Manifest
+    from emofuse.evaluation.label_map import guess_label_map
+    from emofuse.evaluation.label_map_files import write_label_map
+    from emofuse.training.cross_corpus import labelled_part
+
+    labels = labelled_part(Manifest.read(data), split)["label"]
+    run_labels = folder.read_record().labels
+    guessed = guess_label_map(labels, run_labels)
+    write_label_map(guessed, target)
+    if as_json:
+        typer.echo(json.dumps({"data": guessed.data, "run": guessed.run}, ensure_ascii=False))
+        return
+    for line in guessed.lines(labels, run_labels):
+        typer.echo(line)
+    typer.echo(f"written, to be looked at and changed: {target}")

@@ -15,6 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 
+from emofuse.evaluation.emotion_names import emotion_name
 from emofuse.evaluation.printable import printable
 
 # Inches. At 4 in, 10 pt type is still more than 10 px high on a phone 360 px wide.
@@ -51,25 +52,9 @@ _EMOTIONS: Mapping[str, str] = MappingProxyType(
         "calm": "#44aa99",
     }
 )
-_SAME_EMOTION: Mapping[str, str] = MappingProxyType(
-    {
-        "happy": "joy",
-        "happiness": "joy",
-        "joyful": "joy",
-        "positive": "joy",
-        "sad": "sadness",
-        "negative": "sadness",
-        "angry": "anger",
-        "surprised": "surprise",
-        "afraid": "fear",
-        "fearful": "fear",
-        "scared": "fear",
-        "disgusted": "disgust",
-        "excited": "excitement",
-        "frustrated": "frustration",
-        "bored": "boredom",
-        "other": "contempt",
-    }
+# Labels that are no emotions by themselves still want a colour.
+_STAND_INS: Mapping[str, str] = MappingProxyType(
+    {"positive": "joy", "negative": "sadness", "other": "contempt"}
 )
 _SPARE = ("#ddcc77", "#117733", "#6699cc", "#ee8866", "#661100", "#bbcc33", "#aa4499", "#9ad0c2")
 
@@ -172,8 +157,8 @@ def emotion_colours(labels: Iterable[str]) -> dict[str, str]:
     wanted = list(dict.fromkeys(labels))
     chosen: dict[str, str] = {}
     for label in wanted:
-        known = label.strip().casefold()
-        colour = _EMOTIONS.get(_SAME_EMOTION.get(known, known))
+        name = emotion_name(label)
+        colour = _EMOTIONS.get(_STAND_INS.get(name, name))
         if colour is not None and colour not in chosen.values():
             chosen[label] = colour
     for label in sorted(set(wanted) - set(chosen)):
