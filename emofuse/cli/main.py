@@ -7,6 +7,7 @@ import sys
 import typer
 
 from emofuse.cli import (
+    audit,
     demo,
     demo_data,
     evaluate,
@@ -28,7 +29,19 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
-for verb in (demo, demo_data, prepare, import_features, extract, train, evaluate, predict, models, info):
+for verb in (
+    demo,
+    demo_data,
+    prepare,
+    import_features,
+    audit,
+    extract,
+    train,
+    evaluate,
+    predict,
+    models,
+    info,
+):
     verb.register(app)
 
 

@@ -20,7 +20,7 @@ LONG_TEXT_WORDS = 3
 _EXAMPLES = 5
 # Scripts written without spaces: each sign counts as a word.
 _UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-_KINDS = {
+KINDS = {
     "dialogues": "dialogues",
     "speakers": "speakers",
     "texts": "identical texts",
@@ -28,6 +28,7 @@ _KINDS = {
     "media": "media files",
     "ids": "ids",
 }
+"""What two parts can share → how it is told."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +78,13 @@ class PairLeaks:
         """Such as ``train/test``."""
         return f"{self.known}/{self.judged}"
 
-    def lines(self, kinds: Iterable[str] = tuple(_KINDS)) -> Iterator[str]:
+    def lines(self, kinds: Iterable[str] = tuple(KINDS)) -> Iterator[str]:
         """One line for each of these kinds of thing that is shared."""
         for kind in kinds:
             shared: Shared = getattr(self, kind)
             if shared.values:
                 yield (
-                    f"{self.name} share {shared.values} {_KINDS[kind]} "
+                    f"{self.name} share {shared.values} {KINDS[kind]} "
                     f"({shared.utterances} utterances, {100 * shared.fraction:.1f} % of {self.judged})"
                 )
 
@@ -110,7 +111,15 @@ class LeakReport:
 
         Short texts ("yeah") are the same everywhere and raise no flag by themselves.
         """
-        kinds = [kind for kind in _KINDS if kind != "texts"]
+        return self.warnings()
+
+    def warnings(self, ignore: Iterable[str] = ()) -> list[str]:
+        """The flags, without those about some kinds.
+
+        Args:
+            ignore: kinds of :data:`KINDS` that may be shared, such as the speakers under protocol dialogue.
+        """
+        kinds = [kind for kind in KINDS if kind != "texts" and kind not in set(ignore)]
         return [line for pair in self.pairs for line in pair.lines(kinds)] + self._lines_on_ids()
 
     def pair(self, known: str, judged: str) -> PairLeaks:
@@ -212,7 +221,7 @@ def _same_path(path: object) -> str:
 
 
 def _pair(known: str, judged: str, parts: dict[str, pd.DataFrame]) -> PairLeaks:
-    kinds: dict[str, list[str]] = {kind: [kind] for kind in _KINDS} | {"media": ["video", "audio"]}
+    kinds: dict[str, list[str]] = {kind: [kind] for kind in KINDS} | {"media": ["video", "audio"]}
     shared = {kind: _shared(parts[known][columns], parts[judged][columns]) for kind, columns in kinds.items()}
     return PairLeaks(known, judged, **shared)
 

@@ -17,6 +17,7 @@ VERBS = (
     "demo-data",
     "prepare",
     "import",
+    "audit",
     "extract",
     "train",
     "evaluate",

@@ -1,0 +1,100 @@
+"""``emofuse audit``: what stands on both sides of a split, of ours or of somebody else's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
+    from emofuse.evaluation.audit_folds import AuditedSplit
+
+EXAMPLE = """Count the dialogues, speakers, texts, media files and ids that the parts of a split share. By default
+the split is the manifest's own column; --split takes published files (JSON, CSV, or a list of ids per part).
+
+Example: `emofuse audit corpus/manifest.csv --split published.json --strict`
+
+Example: `emofuse audit corpus/manifest.csv --protocol dialogue --protocol random-kfold --folds 10`
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(name="audit", help=EXAMPLE)(audit)
+
+
+def audit(
+    manifest: Annotated[Path, typer.Argument(help="manifest.csv, .jsonl or .parquet")],
+    split: Annotated[
+        list[str] | None,
+        typer.Option(help="a split file, or train=a.txt,val=b.txt,test=c.txt; may be repeated"),
+    ] = None,
+    protocol: Annotated[
+        list[str] | None,
+        typer.Option(help="official, session, speaker, dialogue or random-kfold; may be repeated"),
+    ] = None,
+    folds: Annotated[int, typer.Option(help="folds that the protocols make", min=2)] = 5,
+    seed: Annotated[int, typer.Option(help="of the protocols' shuffling")] = 0,
+    val_fraction: Annotated[
+        float, typer.Option(help="share of training that the protocols validate on")
+    ] = 0.15,
+    ignore: Annotated[
+        str | None,
+        typer.Option(
+            help="kinds that may be shared: dialogues,speakers,long_texts,media,ids, or some of them"
+        ),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="exit with 1 when something leaks")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the audits as JSON")] = False,
+) -> None:
+    """Audit each split and say what leaks."""
+    from emofuse.data.manifest import Manifest
+
+    ignored = _kinds(ignore)
+    corpus = Manifest.read(manifest).validate(check_files=False)
+    found = _audits(corpus, split or [], protocol or [], folds, seed, val_fraction)
+    warnings = {each.name: each.warnings(ignored) for each in found}
+    leaks = any(warnings.values())
+    if as_json:
+        audits = [each.to_dict() | {"warnings": warnings[each.name]} for each in found]
+        typer.echo(json.dumps({"leaks": leaks, "splits": audits}, ensure_ascii=False))
+    else:
+        for each in found:
+            _print(each, warnings[each.name])
+    if strict and leaks:
+        raise typer.Exit(1)
+
+
+def _kinds(ignore: str | None) -> list[str]:
+    from emofuse.evaluation.audit import KINDS
+
+    kinds = [kind.strip() for kind in ignore.split(",")] if ignore else []
+    for kind in kinds:
+        if kind not in KINDS:
+            raise EmofuseError(f"--ignore {kind!r}: choose among {', '.join(KINDS)}")
+    return kinds
+
+
+def _audits(
+    corpus: Manifest, files: list[str], protocols: list[str], folds: int, seed: int, val_fraction: float
+) -> list[AuditedSplit]:
+    from emofuse.evaluation.audit_folds import audit_protocol, audit_split
+    from emofuse.evaluation.published_splits import read_published_split, split_of_column
+
+    if not files and not protocols:
+        return [audit_split(corpus, split_of_column(corpus), "column split")]
+    return [
+        *(audit_split(corpus, read_published_split(file), file) for file in files),
+        *(audit_protocol(corpus, name, k=folds, seed=seed, val_fraction=val_fraction) for name in protocols),
+    ]
+
+
+def _print(audited: AuditedSplit, warnings: list[str]) -> None:
+    for line in audited.lines():
+        typer.echo(line)
+    typer.echo(f"  leaks: {len(warnings) or 'none'}")
