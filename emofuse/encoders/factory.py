@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -186,7 +187,8 @@ _MAKERS: dict[str, Callable[[EncoderSpec, torch.device | str, torch.dtype], Utte
 def copy_encoder(spec: EncoderSpec, folder: Path) -> EncoderSpec:
     """Copy what a local pretrained encoder is loaded from, so that ``folder`` is enough to make it again.
 
-    An embedded encoder, or one from the hub, needs no copy.
+    An embedded encoder, or one from the hub, needs no copy. Files that fine-tuning made, and that nothing of
+    emofuse writes twice, are linked where the disk can, since many runs may share one encoder.
 
     Args:
         spec: the encoder.
@@ -197,11 +199,22 @@ def copy_encoder(spec: EncoderSpec, folder: Path) -> EncoderSpec:
         same identity.
     """
     source = Path(spec.name).expanduser()
-    if spec.name in EMBEDDED or not source.is_dir():
+    if spec.name in EMBEDDED or not source.is_dir() or source.resolve() == folder.resolve():
         return spec
     from emofuse.encoders.pretrained import model_files
 
+    ours = read_fine_tuned(source) is not None
     for file in model_files(source):
         with written_aside(folder / file.name) as aside:
-            shutil.copyfile(file, aside)
+            _copy(file, aside, link=ours)
     return spec.model_copy(update={"name": str(folder)})
+
+
+def _copy(file: Path, target: Path, *, link: bool) -> None:
+    if link:
+        try:
+            os.link(file, target)
+        except OSError:  # another disk, or one that knows no links
+            link = False
+    if not link:
+        shutil.copyfile(file, target)

@@ -39,6 +39,7 @@ from emofuse.training.preparation import (
     feature_store_of,
 )
 from emofuse.training.run_folder import EncoderRecord, RunFolder, RunRecord, environment
+from emofuse.training.stage_one import encoders_of_run
 
 
 def fit_run(
@@ -64,7 +65,7 @@ def fit_run(
 
     Raises:
         EmofuseError: the folder is taken, settings differ from those of the run to resume, the split has
-            an empty part, or the manifest lacks a modality asked for.
+            an empty part, the manifest lacks a modality asked for, or an encoder has seen the test part.
     """
     folder = RunFolder(Path(path))
     _claim(folder, settings, resume)
@@ -75,12 +76,13 @@ def fit_run(
     modalities = choose_modalities(settings, manifest)
     device = choose_device(settings.device)
     quarantine = Quarantine(folder.quarantine_file)
+    encoders = encoders_of_run(settings, manifest, split, folder, modalities, progress)
     encoded: dict[Modality, EncodedModality] = {}
     for modality in modalities:
         if modality != "video":
             encoded[modality] = encode(
                 manifest,
-                settings.encoder(modality),
+                encoders[modality],
                 feature_store_of(settings, manifest),
                 device=device,
                 quarantine=quarantine,

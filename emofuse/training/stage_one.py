@@ -1,0 +1,115 @@
+"""Stage 1 of a run: encoders that its settings want fine-tuned, and the refusal of those that have seen its test."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from emofuse.data import Modality
+from emofuse.data.manifest import Manifest
+from emofuse.encoders import EncoderSpec
+from emofuse.encoders.fine_tuning import read_fine_tuned
+from emofuse.errors import EmofuseError
+from emofuse.evaluation import Split
+from emofuse.evaluation.same_utterances import utterance_marks
+from emofuse.training.config import RunSettings
+from emofuse.training.preparation import Progress, choose_device
+from emofuse.training.run_folder import RunFolder
+
+
+def encoders_of_run(
+    settings: RunSettings,
+    manifest: Manifest,
+    split: Split,
+    folder: RunFolder,
+    modalities: Iterable[Modality],
+    progress: Progress | None = None,
+) -> dict[Modality, EncoderSpec]:
+    """The encoder of every modality that has one, fine-tuned on this split where the settings want it so.
+
+    A fine-tuned encoder is kept in the run folder, or, where ``data.stage_one`` names a folder that several runs
+    share, there, under a name that differs whenever split, data or settings do; so runs on the same fold with
+    other modalities fine-tune once. An interrupted fine-tuning is taken up.
+
+    Raises:
+        EmofuseError: an encoder was fitted to, or chosen by, utterances of the run's test part.
+    """
+    specs = {}
+    for modality in modalities:
+        if modality != "video" or "video" in settings.encoders:
+            spec = settings.encoder(modality)
+            if spec.finetune is not None:
+                spec = _fine_tuned(spec, settings, manifest, split, folder, progress)
+            specs[modality] = spec
+    refuse_seen_test(specs, manifest, split)
+    return specs
+
+
+def refuse_seen_test(specs: Mapping[Modality, EncoderSpec], manifest: Manifest, split: Split) -> None:
+    """Stop a run whose test part an encoder was fine-tuned on.
+
+    Raises:
+        EmofuseError: it was; how many utterances are concerned is said.
+    """
+    for modality, spec in specs.items():
+        seen = seen_by(spec, manifest, split.test)
+        if seen:
+            raise EmofuseError(
+                f"leak: the {modality} encoder {spec.name} was fine-tuned on {len(seen)} of the {len(split.test)} "
+                f"utterances of this run's test part ({seen[0]} among them); fine-tune it on this run's training part "
+                "(setting encoders.<modality>.finetune does so in every fold), or use the split that it was tuned on"
+            )
+
+
+def seen_by(spec: EncoderSpec, manifest: Manifest, ids: Iterable[str]) -> list[str]:
+    """Those utterances that an encoder's weights were fitted to or chosen by, as far as it says.
+
+    Args:
+        spec: a fine-tuned encoder; any other has seen nothing that could be told.
+        manifest: the corpus.
+        ids: of its utterances.
+    """
+    record = read_fine_tuned(Path(spec.name).expanduser())
+    if record is None:
+        return []
+    seen = set(record.seen)
+    return sorted(id for id, marks in utterance_marks(manifest, ids).items() if marks & seen)
+
+
+def _fine_tuned(
+    spec: EncoderSpec,
+    settings: RunSettings,
+    manifest: Manifest,
+    split: Split,
+    folder: RunFolder,
+    progress: Progress | None,
+) -> EncoderSpec:
+    # Imported here because the library takes seconds to load, and most runs fine-tune nothing.
+    from emofuse.training.finetuning import fine_tune
+
+    target = folder.encoder_folder(spec.modality)
+    if settings.data.stage_one is not None:
+        target = settings.data.stage_one / f"{spec.modality}-{_key(spec, manifest, split, settings.seed)}"
+    fine_tune(
+        spec,
+        manifest,
+        split,
+        target,
+        seed=settings.seed,
+        device=choose_device(settings.device),
+        workers=settings.data.workers,
+        protocol=settings.data.protocol,
+        fold=settings.data.fold,
+        resume=True,
+        progress=progress,
+    )
+    return EncoderSpec(
+        modality=spec.modality, name=str(target), batch_size=spec.batch_size, max_seconds=spec.max_seconds
+    )
+
+
+def _key(spec: EncoderSpec, manifest: Manifest, split: Split, seed: int) -> str:
+    decides = [spec.model_dump(mode="json"), manifest.fingerprint(), split.train, split.val, seed]
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]
