@@ -24,6 +24,7 @@ from emofuse.data.media import MediaError, MediaInfo, probe
 from emofuse.encoders import create_encoder
 from emofuse.errors import EmofuseError
 from emofuse.features import UtteranceEncoder
+from emofuse.training.calibration import read_calibration, with_temperature
 from emofuse.training.inference import Predictions, predict_batches
 from emofuse.training.preparation import choose_device, dataset_of
 from emofuse.training.run_folder import RunFolder, RunRecord
@@ -70,6 +71,7 @@ class EmotionPipeline:
         record: run.json of the run.
         encoders: modality → the encoder that made the run's features.
         device: where to compute.
+        temperature: logits are divided by it; that of the run's calibration.
     """
 
     def __init__(
@@ -78,11 +80,13 @@ class EmotionPipeline:
         record: RunRecord,
         encoders: dict[Modality, UtteranceEncoder],
         device: str = "cpu",
+        temperature: float = 1.0,
     ) -> None:
         self.model = model.to(device).eval()
         self.record = record
         self.encoders = encoders
         self.device = device
+        self.temperature = temperature
 
     @classmethod
     def from_pretrained(cls, run_dir: Path | str, device: str = "auto") -> EmotionPipeline:
@@ -105,7 +109,8 @@ class EmotionPipeline:
                     f"{run_dir}: the {modality} encoder {part.spec.name} is not the one that the run was trained with; "
                     "restore it, or train again"
                 )
-        return cls(model, record, encoders, where)
+        calibration = read_calibration(folder)
+        return cls(model, record, encoders, where, calibration.temperature if calibration else 1.0)
 
     @property
     def labels(self) -> list[str]:
@@ -257,7 +262,8 @@ class EmotionPipeline:
             if progress is not None:
                 progress(done, len(utterances), "predicting")
 
-        return predict_batches(self.model, loader, device=self.device, on_batch=advance)
+        predictions = predict_batches(self.model, loader, device=self.device, on_batch=advance)
+        return with_temperature(predictions, self.temperature)
 
     def _segments(
         self,

@@ -44,6 +44,13 @@ def evaluate(
     write_label_map: Annotated[
         Path | None, typer.Option(help="write a guessed label map to this file, and do nothing else")
     ] = None,
+    calibrate: Annotated[
+        bool | None,
+        typer.Option(
+            "--calibrate/--no-calibrate",
+            help="fit a temperature for the probabilities on the run's validation part, or forget it",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
@@ -53,11 +60,15 @@ def evaluate(
     folder = RunFolder.open(run)
     if data is None and (split or label_map or write_label_map):
         raise EmofuseError("--split, --label-map and --write-label-map say how to read --data: give it too")
+    if data is not None and calibrate is not None:
+        raise EmofuseError(
+            "--calibrate looks at the run's own validation part: leave --data out, then score it"
+        )
     if data is not None and write_label_map is not None:
         _guess(folder, data, split, write_label_map, as_json)
         return
     found, lines, written = (
-        _own(folder, quiet) if data is None else _outside(folder, data, split, label_map, quiet)
+        _own(folder, calibrate, quiet) if data is None else _outside(folder, data, split, label_map, quiet)
     )
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
@@ -70,16 +81,21 @@ def evaluate(
 _Found = tuple[dict[str, object], list[str], Path]  # as JSON, as lines, and where it was written
 
 
-def _own(folder: RunFolder, quiet: bool) -> _Found:
+def _own(folder: RunFolder, calibrate: bool | None, quiet: bool) -> _Found:
     from emofuse.cli.progress import progress_bar
+    from emofuse.training.calibrate import calibrate_run
+    from emofuse.training.calibration import forget_calibration
     from emofuse.training.evaluate import evaluate_fit
     from emofuse.training.preparation import corpus_of
     from emofuse.training.report import write_run_report
 
     corpus = corpus_of(folder.read_settings())
+    if calibrate is False:
+        forget_calibration(folder)
     with progress_bar(quiet=quiet) as progress:
+        lines = calibrate_run(folder, corpus, progress=progress).lines() if calibrate else []
         own = evaluate_fit(folder, corpus, progress=progress)
-        return own.to_dict(), own.lines(), write_run_report(own, corpus).html
+        return own.to_dict(), [*own.lines(), *lines], write_run_report(own, corpus).html
 
 
 def _outside(folder: RunFolder, data: Path, split: str | None, label_map: str | None, quiet: bool) -> _Found:

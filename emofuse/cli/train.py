@@ -57,6 +57,10 @@ def train(
         list[str] | None, typer.Option("--set", help="any other setting, e.g. model.options.dropout=0.1")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="take up an interrupted run")] = False,
+    calibrate: Annotated[
+        bool,
+        typer.Option("--calibrate", help="fit a temperature for the probabilities on the validation part"),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
@@ -65,6 +69,7 @@ def train(
     from emofuse.data.manifest import Manifest
     from emofuse.data.modality import parse_modalities
     from emofuse.recipes import find_recipe
+    from emofuse.training.calibrate import calibrate_run
     from emofuse.training.config import RunSettings
     from emofuse.training.evaluate import evaluate_fit
     from emofuse.training.fit import fit_run
@@ -93,6 +98,8 @@ def train(
     corpus = Manifest.read(manifest).validate()
     with progress_bar(quiet=quiet) as progress:
         folder = fit_run(settings, corpus, out, resume=resume, progress=progress)
+        if calibrate:
+            calibrate_run(folder, corpus, progress=progress)
         outcome = evaluate_fit(folder, corpus, progress=progress)
         report = write_run_report(outcome, corpus)
     if as_json:

@@ -14,6 +14,7 @@ from emofuse.data.dataset import make_loader
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.quarantine import Quarantine
 from emofuse.evaluation import ClassificationReport, LeakReport, audit, classification_report
+from emofuse.training.calibration import read_calibration, with_temperature
 from emofuse.training.inference import Predictions, predict_batches
 from emofuse.training.preparation import Progress, choose_device, dataset_of, encode, feature_store_of
 from emofuse.training.run_folder import RunFolder, RunRecord
@@ -39,6 +40,7 @@ class Outcome:
 
     def to_dict(self) -> dict[str, Any]:
         """What metrics.json holds."""
+        calibration = read_calibration(self.folder)
         return {
             "run": str(self.folder.path),
             "model": self.record.model_name,
@@ -49,6 +51,7 @@ class Outcome:
             "seed": self.record.seed,
             "best_epoch": self.record.best_epoch,
             "fit_seconds": self.record.fit_seconds,
+            "calibration": calibration.model_dump() if calibration else None,
             "test": self.test.to_dict(),
             "val": self.val.to_dict() | {"note": "this part chose the epoch, so its figures are optimistic"},
             "audit": self.leaks.to_dict(),
@@ -82,7 +85,10 @@ def predict_rows(
     progress: Progress | None = None,
     what: str = "predicting",
 ) -> Predictions:
-    """Predictions of a run for rows of a manifest, its features through the corpus's feature store."""
+    """Predictions of a run for rows of a manifest, its features through the corpus's feature store.
+
+    A run that has been calibrated divides its logits by its temperature.
+    """
     settings = folder.read_settings()
     record = folder.read_record()
     device = choose_device(settings.device)
@@ -115,7 +121,8 @@ def predict_rows(
     predictions = predict_batches(model, loader, device=device, on_batch=advance)
     for setback in predictions.setbacks:
         quarantine.add(setback.utterance_id, setback.modality, setback.path, setback.reason, setback.message)
-    return predictions
+    calibration = read_calibration(folder)
+    return with_temperature(predictions, calibration.temperature) if calibration else predictions
 
 
 def evaluate_fit(folder: RunFolder, manifest: Manifest, *, progress: Progress | None = None) -> Outcome:

@@ -8,6 +8,7 @@ encoders/<modality>  copies of encoders that were given as local folders
 history.csv          one line per epoch
 predictions.parquet  validation and test predictions with probabilities
 metrics.json, report.html, report.md, figures/
+calibration.json     the temperature of the probabilities, where it was asked for
 quarantine.csv       media that could not be decoded, with reasons
 checkpoints/         only while the run is under way
 """
