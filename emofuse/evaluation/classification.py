@@ -19,12 +19,8 @@ from sklearn.metrics import (
 )
 
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.calibration import (
-    bin_sums,
-    checked_probabilities,
-    ece_from_sums,
-    expected_calibration_error,
-)
+from emofuse.evaluation.calibration import checked_probabilities, expected_calibration_error
+from emofuse.evaluation.class_sums import class_metrics, class_statistics
 from emofuse.evaluation.intervals import Interval, bootstrap_intervals, group_indices, group_sums
 from emofuse.evaluation.labels import Labels, check_classes, check_same_length, class_indices
 
@@ -147,35 +143,6 @@ def _per_class_dict(figures: PerClass) -> dict[str, Any]:
     }
 
 
-def metrics_from_confusions(confusions: np.ndarray) -> dict[str, np.ndarray]:
-    """Accuracy, UAR, weighted and macro F1 of many confusion matrices at once.
-
-    Args:
-        confusions: (B, C, C) counts, rows true.
-
-    Returns:
-        Metric → (B,), and ``recall`` and ``f1`` per class, (B, C), NaN where undefined.
-    """
-    hits = np.diagonal(confusions, axis1=1, axis2=2)
-    support, predicted = confusions.sum(axis=2), confusions.sum(axis=1)
-    total = support.sum(axis=1)
-    recall, f1 = _ratio(hits, support), _ratio(2 * hits, support + predicted)
-    return {
-        "accuracy": hits.sum(axis=1) / total,
-        "uar": np.nansum(recall, axis=1) / (support > 0).sum(axis=1),
-        "weighted_f1": (np.nan_to_num(f1) * support).sum(axis=1) / total,
-        "macro_f1": np.nansum(f1, axis=1) / (support + predicted > 0).sum(axis=1),
-        "recall": recall,
-        "f1": f1,
-    }
-
-
-def _ratio(numerator: np.ndarray, denominator: np.ndarray) -> np.ndarray:
-    out = np.full(numerator.shape, np.nan)
-    np.divide(numerator, denominator, out=out, where=denominator > 0)
-    return out
-
-
 def classification_report(
     y_true: Labels,
     y_pred: Labels,
@@ -265,19 +232,8 @@ def _intervals(
     bootstrap: int,
     seed: int,
 ) -> dict[str, Interval]:
-    c = len(classes)
-    cells = np.zeros((len(true), c * c))
-    cells[np.arange(len(true)), true * c + predicted] = 1.0
-    statistics = cells if table is None else np.hstack([cells, bin_sums(table, true)])
-
-    def metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
-        figures = metrics_from_confusions(sums[:, : c * c].reshape(-1, c, c))
-        for name in ("recall", "f1"):
-            columns = figures.pop(name)
-            figures |= {f"{name}:{label}": columns[:, i] for i, label in enumerate(classes)}
-        return figures if table is None else figures | {"ece": ece_from_sums(sums[:, c * c :])}
-
-    return bootstrap_intervals(group_sums(statistics, group), metrics, bootstrap, seed)
+    sums = group_sums(class_statistics(true, predicted, len(classes), table), group)
+    return bootstrap_intervals(sums, class_metrics(classes, table is not None), bootstrap, seed)
 
 
 def _majority(true: np.ndarray, classes: tuple[str, ...], label: str | None) -> Majority:

@@ -184,27 +184,25 @@ def _metrics(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _paired(sums: np.ndarray, bootstrap: int, seed: int) -> list[PairedDifference]:
     observed = _metrics(sums.sum(axis=0, keepdims=True))
-    if len(sums) < 2:
-        unknown = Interval(np.nan, np.nan)
-        return [
-            PairedDifference(float(a), float(b), float(b - a), unknown, float("nan"))
-            for a, b in _first(observed)
-        ]
-    resampled = _metrics(resample(sums, bootstrap, seed))
+    drawn = _metrics(resample(sums, bootstrap, seed)) if len(sums) > 1 else [None] * len(observed)
     return [
-        PairedDifference(
-            float(a),
-            float(b),
-            float(b - a),
-            percentile_interval(both[1] - both[0]),
-            _p_value(both[1] - both[0]),
-        )
-        for (a, b), both in zip(_first(observed), resampled, strict=True)
+        paired_difference(float(a), float(b), None if both is None else both[1] - both[0])
+        for ((a,), (b,)), both in zip(observed, drawn, strict=True)
     ]
 
 
-def _first(observed: tuple[np.ndarray, np.ndarray]) -> list[np.ndarray]:
-    return [both[:, 0] for both in observed]
+def paired_difference(a: float, b: float, resampled: np.ndarray | None) -> PairedDifference:
+    """A difference of two runs with what the resamples say about it.
+
+    Args:
+        a: the metric of the first run.
+        b: that of the second.
+        resampled: (B,) second minus first in each resample; None where there was nothing to resample.
+    """
+    if resampled is None or np.isnan(resampled).all():
+        return PairedDifference(a, b, b - a, Interval(np.nan, np.nan), float("nan"))
+    resampled = resampled[~np.isnan(resampled)]
+    return PairedDifference(a, b, b - a, percentile_interval(resampled), _p_value(resampled))
 
 
 def _p_value(differences: np.ndarray) -> float:
@@ -212,3 +210,17 @@ def _p_value(differences: np.ndarray) -> float:
     differences = np.round(differences, 12)  # a tie must not be broken by rounding
     tails = [1 + int((differences <= 0).sum()), 1 + int((differences >= 0).sum())]
     return min(1.0, 2 * min(tails) / (len(differences) + 1))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction of several p-values, in their order (Holm 1979).
+
+    The k-th smallest of m is multiplied by m − k + 1, and none falls below the one before it. A NaN stays,
+    and is no comparison.
+    """
+    known = sorted((p, i) for i, p in enumerate(p_values) if not np.isnan(p))
+    corrected, least = [float("nan")] * len(p_values), 0.0
+    for rank, (p, i) in enumerate(known):
+        least = max(least, min(1.0, (len(known) - rank) * p))
+        corrected[i] = least
+    return corrected

@@ -25,7 +25,8 @@ from scipy.stats import pearsonr
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.classification import json_interval, json_number, metrics_from_confusions
+from emofuse.evaluation.class_sums import metrics_from_confusions
+from emofuse.evaluation.classification import json_interval, json_number
 from emofuse.evaluation.intervals import Interval, bootstrap_intervals, group_indices, group_sums
 from emofuse.evaluation.labels import check_same_length
 
@@ -127,7 +128,7 @@ def sentiment_report(
         acc5=float(_same_step(true, predicted, 2).mean()),
         acc7=float(_same_step(true, predicted, 3).mean()),
         intervals=bootstrap_intervals(
-            group_sums(_statistics(true, predicted), group), _metrics_from_sums, bootstrap, seed
+            group_sums(sentiment_statistics(true, predicted), group), sentiment_metrics, bootstrap, seed
         ),
     )
 
@@ -159,7 +160,8 @@ def _same_step(true: np.ndarray, predicted: np.ndarray, limit: int) -> np.ndarra
     return np.equal(np.round(np.clip(true, -limit, limit)), np.round(np.clip(predicted, -limit, limit)))
 
 
-def _statistics(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+def sentiment_statistics(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """What each utterance adds to the metrics, (N, 17)."""
     # Centring does not change a correlation, and keeps its sums of squares exact.
     x, y = true - true.mean(), predicted - predicted.mean()
     columns = [np.ones_like(x), np.abs(true - predicted), x, y, x * x, y * y, x * y]
@@ -171,7 +173,8 @@ def _statistics(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.hstack([np.column_stack(columns), cells])
 
 
-def _metrics_from_sums(sums: np.ndarray) -> dict[str, np.ndarray]:
+def sentiment_metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Metric → (B,) from (B, 17) sums of :func:`sentiment_statistics`."""
     n, error, x, y, xx, yy, xy, five, seven = sums[:, :9].T
     with np.errstate(invalid="ignore", divide="ignore"):  # no non-zero score in a resample: NaN, left out
         nonnegative = metrics_from_confusions(sums[:, 9:13].reshape(-1, 2, 2))

@@ -10,7 +10,8 @@ from scipy.special import softmax
 
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.calibration import expected_calibration_error
-from emofuse.evaluation.classification import classification_report, metrics_from_confusions
+from emofuse.evaluation.class_sums import metrics_from_confusions
+from emofuse.evaluation.classification import classification_report
 
 CLASSES = ["anger", "joy", "neutral", "fear"]
 
