@@ -62,7 +62,7 @@ def list_encoders() -> list[EncoderInfo]:
         EncoderInfo(
             OPENSMILE_COMPARE, "audio", 6373, False, "openSMILE ComParE 2016 functionals (extra opensmile)"
         ),
-        EncoderInfo(FRAME_STATISTICS, "video", None, False, "gradients and colours on a grid, untrained"),
+        EncoderInfo(FRAME_STATISTICS, "video", 1404, False, "gradients and colours on a grid, untrained"),
         EncoderInfo(
             "google-bert/bert-large-uncased",
             "text",

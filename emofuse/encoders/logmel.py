@@ -14,8 +14,7 @@ import numpy as np
 from emofuse.encoders.functionals import contour, distribution, modulation, rhythm
 from emofuse.encoders.pitch import Pitch, track_pitch
 from emofuse.encoders.spec import LOGMEL_FUNCTIONALS
-from emofuse.encoders.spectra import BANDS, HOP, RATE, WINDOW, Spectra, SpectralAnalysis
-from emofuse.errors import EmofuseError
+from emofuse.encoders.spectra import BANDS, HOP, RATE, WINDOW, Spectra, SpectralAnalysis, checked_sound
 from emofuse.features.identity import EncoderIdentity
 
 # Pitch is counted from here, so that 0, the value where nothing is voiced, is a middling voice.
@@ -51,7 +50,7 @@ class LogMelFunctionals:
         Raises:
             EmofuseError: sound that is not one channel, or holds NaN or infinity.
         """
-        rows = [list(self._describe(_checked(samples)).values()) for samples in items]
+        rows = [list(self._describe(checked_sound(samples)).values()) for samples in items]
         return np.array(rows, dtype=np.float32).reshape(len(items), self.dim)
 
     def _describe(self, samples: np.ndarray) -> dict[str, float]:
@@ -69,15 +68,6 @@ class LogMelFunctionals:
             **_pitch(pitch, spectra),
             **rhythm(pitch.voiced, active, spectra.energy),
         }
-
-
-def _checked(samples: np.ndarray) -> np.ndarray:
-    samples = np.asarray(samples, dtype=np.float32)
-    if samples.ndim != 1:
-        raise EmofuseError(f"sound of shape {samples.shape}: one channel is needed, (samples,)")
-    if not np.isfinite(samples).all():
-        raise EmofuseError("the sound holds NaN or infinity; record or convert it again")
-    return samples - samples.mean() if len(samples) else samples
 
 
 def _bands(spectra: Spectra, active: np.ndarray) -> dict[str, float]:

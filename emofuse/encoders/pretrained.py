@@ -1,4 +1,4 @@
-"""Pretrained models by name or folder, for the text and the speech encoder alike.
+"""Pretrained models by name or folder, for the text, speech and image encoders alike.
 
 Weights are safetensors and code is that of the transformers library: a folder or a hub page can neither
 run anything nor be unpickled.
@@ -162,14 +162,22 @@ def load_config(source: Source) -> Any:
     return guarded(source, AutoConfig.from_pretrained)
 
 
-def load_model(source: Source, device: torch.device | str, dtype: torch.dtype) -> PreTrainedModel:
-    """The model without a head, in evaluation mode, with every weight that its states depend on.
+def load_model(
+    source: Source, device: torch.device | str, dtype: torch.dtype, auto: Any = AutoModel
+) -> PreTrainedModel:
+    """The model in evaluation mode, with every weight that what is read from it depends on.
+
+    Args:
+        source: where it comes from.
+        device: where it runs.
+        dtype: precision of its weights.
+        auto: the class of transformers that chooses its class; by default one without a head.
 
     Raises:
         EmofuseError: it cannot be had or read, or the checkpoint does not hold this model's weights.
     """
     model, report = guarded(
-        source, AutoModel.from_pretrained, use_safetensors=True, dtype=dtype, output_loading_info=True
+        source, auto.from_pretrained, use_safetensors=True, dtype=dtype, output_loading_info=True
     )
     absent = sorted(key for key in report["missing_keys"] if not key.startswith(_UNUSED_WEIGHTS))
     if absent:

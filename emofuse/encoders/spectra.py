@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from scipy.fft import dct
 
+from emofuse.errors import EmofuseError
+
 RATE = 16_000
 HOP = 160
 WINDOW = 400
@@ -23,8 +25,8 @@ CEPSTRA = 6
 # -100 dB of full scale: below the quantisation noise of 16-bit sound, so only digital silence meets it.
 POWER_FLOOR = 1e-10
 _BAND_FLOOR = 1e-13  # low enough to leave the range below to soft speech
-_DYNAMIC_RANGE = 1e-8  # 80 dB below the loudest band of the utterance
-_BLOCK_FRAMES = 16_384  # frames transformed at once, so that memory does not grow with an hour of sound
+DYNAMIC_RANGE = 1e-8  # 80 dB below the loudest band of the utterance
+BLOCK_FRAMES = 16_384  # frames transformed at once, so that memory does not grow with an hour of sound
 
 
 def frame_count(samples: int) -> int:
@@ -97,28 +99,28 @@ class SpectralAnalysis:
 
     def __call__(self, samples: np.ndarray) -> Spectra:
         """Analyse (samples,) float32 of any length."""
-        frames = _frames(samples)
+        frames = framed(samples)
         projected = np.concatenate(
             [
-                self._project(frames[start : start + _BLOCK_FRAMES])
-                for start in range(0, len(frames), _BLOCK_FRAMES)
+                self._project(frames[start : start + BLOCK_FRAMES])
+                for start in range(0, len(frames), BLOCK_FRAMES)
             ]
         )
         # Bands that a codec or a telephone has emptied say nothing more the lower they are.
-        floor = max(_BAND_FLOOR, float(projected[:, :BANDS].max()) * _DYNAMIC_RANGE)
-        log_mel = _decibel(projected[:, :BANDS], floor)
+        floor = max(_BAND_FLOOR, float(projected[:, :BANDS].max()) * DYNAMIC_RANGE)
+        log_mel = decibel(projected[:, :BANDS], floor)
         low, high, total, moment = projected[:, BANDS:].T
         cepstra = dct(log_mel, type=2, norm="ortho", axis=1)[:, 1 : CEPSTRA + 1]
         flux = np.abs(np.diff(log_mel, axis=0, prepend=log_mel[:1])).mean(axis=1)
         descriptors = {
             "centroid": moment / np.maximum(total, POWER_FLOOR),
             "tilt": log_mel @ self._tilt,
-            "alpha_ratio": _decibel(low, floor) - _decibel(high, floor),
+            "alpha_ratio": decibel(low, floor) - decibel(high, floor),
             "flux": flux,
             "zero_crossings": _zero_crossings(samples, len(frames)),
             **{f"mfcc{number + 1}": cepstra[:, number] for number in range(CEPSTRA)},
         }
-        return Spectra(log_mel, _decibel(total, POWER_FLOOR), descriptors)
+        return Spectra(log_mel, decibel(total, POWER_FLOOR), descriptors)
 
     def _project(self, frames: torch.Tensor) -> np.ndarray:
         spectrum = torch.fft.rfft(frames * self._window, n=FFT)
@@ -126,13 +128,28 @@ class SpectralAnalysis:
         return (power @ self._projection).numpy().astype(np.float64)
 
 
-def _frames(samples: np.ndarray) -> torch.Tensor:
+def checked_sound(samples: np.ndarray) -> np.ndarray:
+    """(samples,) float32 without its mean, which microphones add and nobody hears.
+
+    Raises:
+        EmofuseError: it is not one channel, or holds NaN or infinity.
+    """
+    samples = np.asarray(samples, dtype=np.float32)
+    if samples.ndim != 1:
+        raise EmofuseError(f"sound of shape {samples.shape}: one channel is needed, (samples,)")
+    if not np.isfinite(samples).all():
+        raise EmofuseError("the sound holds NaN or infinity; record or convert it again")
+    return samples - samples.mean() if len(samples) else samples
+
+
+def framed(samples: np.ndarray) -> torch.Tensor:
     """(N, 400) view, 10 ms apart, of the sound with zeros appended where it is too short."""
     sound = torch.tensor(samples, dtype=torch.float32)
     return F.pad(sound, (0, max(0, WINDOW - len(sound)))).unfold(0, WINDOW, HOP)
 
 
-def _decibel(power: np.ndarray, floor: float) -> np.ndarray:
+def decibel(power: np.ndarray, floor: float) -> np.ndarray:
+    """10·log10 of a power, and of ``floor`` where it is less."""
     return 10.0 * np.log10(np.maximum(power, floor))
 
 

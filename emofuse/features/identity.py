@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from emofuse.data.modality import Modality
+from emofuse.data.pictures import PictureSampling
+from emofuse.errors import EmofuseError
+from emofuse.features.dialogue_context import ContextWindow
 
 
 class EncoderIdentity(BaseModel):
@@ -43,10 +47,28 @@ class EncoderIdentity(BaseModel):
         return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+@dataclass(frozen=True)
+class InputNeeds:
+    """What of an utterance an encoder must be handed, beyond its text or its sound.
+
+    Attributes:
+        context: text encoders: the turns around the utterance; items are then
+            :class:`~emofuse.features.dialogue_context.TextInContext`.
+        pictures: video encoders, which must say it: the pictures of an item.
+        singly: nothing is gained by handing over several utterances at once.
+    """
+
+    context: ContextWindow | None = None
+    pictures: PictureSampling | None = None
+    singly: bool = False
+
+
 class UtteranceEncoder(Protocol):
     """Anything that turns utterances of one modality into features.
 
-    Text encoders take strings; audio encoders take 16 kHz mono float32 arrays (samples,).
+    Text encoders take strings; audio encoders 16 kHz mono float32 arrays (samples,); video encoders
+    :class:`~emofuse.data.pictures.ClipPictures`. One that needs more, as every video encoder does, has an
+    attribute ``needs``, an :class:`InputNeeds`. To work in several processes it must be picklable.
     """
 
     @property
@@ -62,4 +84,29 @@ class UtteranceEncoder(Protocol):
 
         Returns:
             (B, dim) float32, or B arrays (T, dim) when the encoder keeps every token.
+
+        Raises:
+            EmofuseError: an utterance cannot be encoded; :class:`UnusableInputError` where it lacks something.
         """
+
+
+def needs_of(encoder: UtteranceEncoder) -> InputNeeds:
+    """What an encoder must be handed."""
+    needs: InputNeeds = getattr(encoder, "needs", InputNeeds())
+    return needs
+
+
+class UnusableInputError(EmofuseError):
+    """Readable, but it lacks what an encoder looks for, such as a face.
+
+    Attributes:
+        reason: a short code for counting and for ``quarantine.csv``: ``"no-face"``, ``"too-short"``,
+            ``"not-finite"``.
+    """
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(reason, message)  # both, so that the error survives the way out of a worker
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return str(self.args[1])

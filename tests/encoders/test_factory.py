@@ -3,18 +3,28 @@ import pytest
 from pydantic import ValidationError
 
 from emofuse.encoders import EncoderSpec, copy_encoder, create_encoder, list_encoders
+from emofuse.encoders.spec import EMBEDDED
 from emofuse.errors import EmofuseError
 from tests.encoders.conftest import save_speech
 
 
 def test_every_embedded_encoder_can_be_made_and_is_what_the_list_says():
     listed = [info for info in list_encoders() if not info.pretrained]
-    assert {info.modality for info in listed} == {"text", "audio"}
+    assert {info.name for info in listed} == set(EMBEDDED)
     for info in listed:
+        assert info.modality == EMBEDDED[info.name]
+        if info.name == "opensmile-compare2016":
+            pytest.importorskip("opensmile", reason="the extra opensmile is not installed")
         made = create_encoder(EncoderSpec(modality=info.modality, name=info.name))
         assert made.dim == made.identity.dim == info.dim
-        item = "hello" if info.modality == "text" else np.zeros(1600, np.float32)
-        assert made.encode([item, item]).shape == (2, info.dim)
+        assert (made.identity.modality, made.identity.name) == (info.modality, info.name)
+
+
+def test_the_identities_of_features_that_users_have_stay():
+    """Stored features are filed under these; a change would orphan them."""
+    hashed = create_encoder(EncoderSpec(modality="text", name="hashed-ngrams"))
+    logmel = create_encoder(EncoderSpec(modality="audio", name="logmel-functionals"))
+    assert (hashed.identity.digest, logmel.identity.digest) == ("3acb8c07db35be9a", "d805d4f04da1b009")
 
 
 def test_pretrained_folders_are_made_by_modality(bert_folder, speech_folders):
@@ -33,7 +43,9 @@ def test_hashed_size_is_a_setting():
     [
         ("audio", "hashed-ngrams", "reads text, not audio"),
         ("text", "logmel-functionals", "reads audio, not text"),
-        ("video", "anything", "take text or audio"),
+        ("video", "logmel-sequence", "reads audio, not video"),
+        ("audio", "frame-statistics", "reads video, not audio"),
+        ("video", "no/such", "no such folder"),
         ("text", "no/such", "no such folder"),
     ],
 )
@@ -43,11 +55,39 @@ def test_an_encoder_for_nothing_is_one_clear_line(modality, name, message):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"poling": "cls"}, {"pooling": "max"}, {"batch_size": 0}, {"max_seconds": 0.1}]
+    "wrong",
+    [
+        {"poling": "cls"},
+        {"pooling": "max"},
+        {"batch_size": 0},
+        {"max_seconds": 0.1},
+        {"rate": 0},
+        {"frames": 0},
+        {"context_before": -1},
+    ],
 )
 def test_settings_are_checked(wrong):
     with pytest.raises(ValidationError):
         EncoderSpec(modality="text", name="x", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("given", "complaint"),
+    [
+        ({"modality": "video", "name": "a/b", "rate": 15, "frames": 20}, "exclude each other"),
+        ({"modality": "text", "name": "a/b", "faces": True}, "no use for faces"),
+        ({"modality": "audio", "name": "logmel-functionals", "rate": 10}, "no use for rate"),
+        ({"modality": "text", "name": "hashed-ngrams", "context_before": 2}, "no use for context_before"),
+        ({"modality": "video", "name": "frame-statistics", "output": "logits"}, "no use for output"),
+        (
+            {"modality": "video", "name": "a/b", "speaker_names": True, "context_after": 1},
+            "context_after, sp",
+        ),
+    ],
+)
+def test_settings_that_mean_nothing_to_an_encoder_are_refused(given, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        EncoderSpec(**given)
 
 
 def test_a_specification_survives_json():

@@ -79,7 +79,7 @@ def test_frames_are_counted_and_analysed(samples, frames):
 def test_blocks_change_nothing(monkeypatch):
     samples = noise(20000)
     whole = SpectralAnalysis()(samples)
-    monkeypatch.setattr(spectra, "_BLOCK_FRAMES", 7)
+    monkeypatch.setattr(spectra, "BLOCK_FRAMES", 7)
     parts = SpectralAnalysis()(samples)
     np.testing.assert_allclose(parts.log_mel, whole.log_mel, atol=1e-3)
 

@@ -224,7 +224,7 @@ def test_a_file_that_broke_is_withdrawn(recordings, tmp_path):
 def test_little_sound_waits_for_the_encoder(tmp_path, monkeypatch):
     write_wav(tmp_path / "ton.wav", tone(1.0))
     frame = pd.DataFrame({"id": [f"u{n}" for n in range(50)], "audio": "ton.wav"})
-    monkeypatch.setattr("emofuse.features.extract._WAITING_SAMPLES", 3 * 16000)
+    monkeypatch.setattr("emofuse.features.encoding._WAITING_BYTES", 3 * 16000 * 4)
     encoder = LengthEncoder("audio")
     run(Manifest.from_frame(frame, tmp_path), encoder, tmp_path, batch_size=64)
     assert max(encoder.calls) == 3

@@ -1,0 +1,94 @@
+"""openSMILE's ComParE 2016 functionals, the audio features of MFCRE (§3.1.2).
+
+openSMILE is not part of emofuse and not under its licence: audEERING allows research, teaching and personal
+use; commercial products, and features extracted for them, need a licence of theirs. It is the optional extra
+``opensmile`` for that reason.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from emofuse.encoders.spec import OPENSMILE_COMPARE
+from emofuse.encoders.spectra import RATE
+from emofuse.errors import EmofuseError
+from emofuse.features.identity import EncoderIdentity, InputNeeds, UnusableInputError
+
+DIM = 6373
+_SHORTEST_SECONDS = 0.06  # the window that pitch is taken from; of less, openSMILE makes nothing
+_LOUDEST = 32_767 / 32_768  # openSMILE gets 16 bits, and full scale would wrap round to its opposite
+
+
+class OpenSmileCompare:
+    """Sound (samples,) at 16 kHz → (6373,): the ComParE 2016 set, as openSMILE computes it.
+
+    Sound beyond full scale is clipped. Silence gives finite numbers; sound shorter than 60 ms is refused as
+    ``too-short``. An utterance is computed on one core; let :func:`~emofuse.features.extract_features` use
+    several processes. Works on one utterance at a time.
+
+    Raises:
+        EmofuseError: the extra is not installed.
+    """
+
+    needs = InputNeeds(singly=True)
+
+    def __init__(self) -> None:
+        try:
+            import opensmile
+        except ImportError:
+            raise EmofuseError(
+                f"encoder {OPENSMILE_COMPARE}: needs openSMILE, which its owner audEERING licenses for "
+                "research, teaching and personal use, not for commercial products; if that fits, "
+                "`pip install emofuse[opensmile]`, else use logmel-functionals"
+            ) from None
+        self._smile: Any = opensmile.Smile(
+            feature_set=opensmile.FeatureSet.ComParE_2016,
+            feature_level=opensmile.FeatureLevel.Functionals,
+            sampling_rate=RATE,
+        )
+        self.dim = DIM
+        self.feature_names: tuple[str, ...] = tuple(self._smile.feature_names)
+        self.identity = EncoderIdentity(
+            modality="audio",
+            kind="opensmile",
+            name=OPENSMILE_COMPARE,
+            # The wrapper's version is left out: the set has been computed the same since openSMILE 3.0.
+            revision="3.0",
+            pooling="functionals",
+            dim=DIM,
+            sampling={"rate": RATE},
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The library's handle does not travel between processes; another process makes its own.
+        return type(self), ()
+
+    def encode(self, items: Sequence[np.ndarray]) -> np.ndarray:
+        """(B, 6373) float32.
+
+        Raises:
+            UnusableInputError: sound that is too short, or holds NaN or infinity.
+        """
+        rows = [self._functionals(np.asarray(samples, np.float32)) for samples in items]
+        return np.array(rows, np.float32).reshape(-1, DIM)
+
+    def _functionals(self, samples: np.ndarray) -> np.ndarray:
+        if samples.ndim != 1 or not np.isfinite(samples).all():
+            raise UnusableInputError(
+                "not-finite", f"sound of shape {samples.shape}: one channel of finite samples is needed"
+            )
+        if len(samples) >= _SHORTEST_SECONDS * RATE:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that it gives NaN is seen below
+                features = np.asarray(self._smile(np.clip(samples, -1.0, _LOUDEST), RATE)).reshape(-1)
+            if np.isfinite(features).all():
+                return features
+        raise UnusableInputError(
+            "too-short",
+            f"{len(samples) / RATE:.3f} s of sound are too short for openSMILE's functionals, which need "
+            f"{_SHORTEST_SECONDS} s",
+        )

@@ -1,0 +1,117 @@
+"""What of an utterance an encoder is handed, and a fingerprint that changes when it does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emofuse.data.audio import read_audio
+from emofuse.data.pictures import PictureSampling, open_pictures
+from emofuse.data.utterance import Crop, Utterance
+from emofuse.features.dialogue_context import TextInContext, texts_in_context
+from emofuse.features.identity import UtteranceEncoder, needs_of
+
+
+@dataclass(frozen=True)
+class Source:
+    """One utterance as an encoder's input, not read yet.
+
+    Attributes:
+        id: the utterance.
+        fingerprint: differs whenever what is read does: the texts, or the file's name, size and time of
+            change, the part of it and the half of the picture.
+        text: of a text encoder.
+        path: of the file of another.
+        start: begin of the part of it in seconds.
+        end: end in seconds.
+        crop: the half of the picture.
+        pictures: which pictures are taken of a video; None where the sound is read.
+    """
+
+    id: str
+    fingerprint: str
+    text: str | TextInContext | None = None
+    path: Path | None = None
+    start: float | None = None
+    end: float | None = None
+    crop: Crop | None = None
+    pictures: PictureSampling | None = None
+
+    @property
+    def text_length(self) -> int:
+        """Characters of the text, with what is read around it; 0 for media."""
+        if isinstance(self.text, TextInContext):
+            return sum(map(len, (*self.text.before, self.text.text, *self.text.after)))
+        return len(self.text or "")
+
+    def read(self) -> Any:
+        """What :meth:`UtteranceEncoder.encode` takes.
+
+        Raises:
+            MediaError: the file cannot be read.
+        """
+        if self.path is None:
+            return self.text
+        if self.pictures is None:
+            return read_audio(self.path, start=self.start, end=self.end)
+        return open_pictures(self.path, self.pictures, start=self.start, end=self.end, crop=self.crop)
+
+
+def sources_of(utterances: Iterable[Utterance], encoder: UtteranceEncoder) -> dict[str, Source | None]:
+    """The input of every utterance, in their order; None where it has nothing of the encoder's modality.
+
+    Args:
+        utterances: whole dialogues where the encoder needs context.
+        encoder: of text, of sound (from ``audio``, else from the track of ``video``) or of video.
+    """
+    rows = list(utterances)
+    needs, modality = needs_of(encoder), encoder.identity.modality
+    if modality == "text" and needs.context is not None:
+        found = texts_in_context(rows, needs.context)
+        return {row.id: _text_source(row.id, found.get(row.id)) for row in rows}
+    if modality == "text":
+        return {row.id: _text_source(row.id, row.text) for row in rows}
+    if modality == "audio":
+        return {row.id: _media_source(row, row.audio or row.video, None) for row in rows}
+    if needs.pictures is None:
+        raise TypeError(f"{type(encoder).__name__} reads video and does not say which pictures it needs")
+    return {row.id: _media_source(row, row.video, needs.pictures) for row in rows}
+
+
+def _text_source(utterance_id: str, text: str | TextInContext | None) -> Source | None:
+    if text is None:
+        return None
+    if isinstance(text, str):
+        return Source(utterance_id, _digest("text", text), text=text)
+    # The counts keep a turn before apart from one after.
+    parts = ("context", str(len(text.before)), *text.before, text.text, *text.after)
+    return Source(utterance_id, _digest(*parts), text=text)
+
+
+def _media_source(row: Utterance, path: Path | None, pictures: PictureSampling | None) -> Source | None:
+    if path is None:
+        return None
+    try:
+        status = path.stat()
+        stamp = f"{status.st_size} {status.st_mtime_ns}"
+    except OSError:
+        stamp = "missing"  # reading it will say so
+    parts = ["media", path.name, stamp, repr(row.start), repr(row.end)]
+    if pictures is not None and row.crop is not None:
+        parts.append(row.crop)
+    return Source(
+        row.id,
+        _digest(*parts),
+        path=path,
+        start=row.start,
+        end=row.end,
+        crop=row.crop if pictures else None,
+        pictures=pictures,
+    )
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
