@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 import yaml
 
 from emofuse.errors import EmofuseError
 
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
+    from emofuse.training.config import RunSettings
+
 EXAMPLE = """Train a system on a corpus, evaluate it honestly and write a report.
 
 Example: `emofuse train corpus/manifest.csv --out runs/first --protocol speaker --modalities text,audio`
+
+Example: `emofuse train corpus/manifest.csv --out runs/all --protocol random-kfold --folds 10 --all-folds --jobs 2`
 """
 
 
@@ -41,6 +47,12 @@ def train(
     ] = None,
     folds: Annotated[int | None, typer.Option(help="folds that the protocol makes")] = None,
     fold: Annotated[int | None, typer.Option(help="the fold to train, from 0")] = None,
+    all_folds: Annotated[
+        bool, typer.Option("--all-folds", help="train every fold, a run folder each, and report over them")
+    ] = False,
+    jobs: Annotated[
+        int, typer.Option(help="with --all-folds: folds at once, as far as memory allows", min=1)
+    ] = 1,
     text_encoder: Annotated[
         str | None, typer.Option(help="hashed-ngrams, a model name or a local folder")
     ] = None,
@@ -96,6 +108,11 @@ def train(
     settings = settings.with_changes({name: value for name, value in changes.items() if value is not None})
     settings = settings.with_changes(_free_settings(set_ or []))
     corpus = Manifest.read(manifest).validate()
+    if all_folds:
+        if fold is not None:
+            raise EmofuseError("--fold and --all-folds exclude each other: train one fold or all of them")
+        _train_all_folds(settings, corpus, out, resume, jobs, as_json, quiet)
+        return
     with progress_bar(quiet=quiet) as progress:
         folder = fit_run(settings, corpus, out, resume=resume, progress=progress)
         if calibrate:
@@ -108,6 +125,27 @@ def train(
     for line in outcome.lines():
         typer.echo(line)
     typer.echo(f"report: {report.html}")
+
+
+def _train_all_folds(
+    settings: RunSettings, corpus: Manifest, out: Path, resume: bool, jobs: int, as_json: bool, quiet: bool
+) -> None:
+    from emofuse.cli.progress import progress_bar
+    from emofuse.training.cross_report import write_cross_report
+    from emofuse.training.cross_validation import cross_validate
+
+    with progress_bar(quiet=quiet) as progress:
+        outcome = cross_validate(settings, corpus, out, resume=resume, jobs=jobs, progress=progress)
+    report = write_cross_report(outcome, corpus)
+    if as_json:
+        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
+    else:
+        for line in outcome.lines():
+            typer.echo(line)
+        typer.echo(f"report: {report.html}")
+    if outcome.failed:
+        told = "; ".join(f"fold {fold.number} failed: {fold.failure}" for fold in outcome.failed)
+        raise EmofuseError(f"{told} (the others are finished; --resume tries again)")
 
 
 def _free_settings(pairs: list[str]) -> dict[str, Any]:

@@ -29,7 +29,8 @@ class DataSettings(_Settings):
     val_fraction: float = Field(default=0.15, gt=0, lt=1)
     features: Path | None = Field(default=None, description="feature store; beside the manifest by default")
     stage_one: Path | None = Field(
-        default=None, description="folder of fine-tuned encoders that runs share; each keeps its own by default"
+        default=None,
+        description="folder of fine-tuned encoders that runs share; each keeps its own by default",
     )
     workers: int = Field(default=2, ge=0, description="processes that decode frames while the model trains")
 

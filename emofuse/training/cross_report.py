@@ -1,0 +1,104 @@
+"""A cross-validation as a page: mean and spread over the folds, the pooled confusion matrix, each fold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from emofuse.data.manifest import Manifest
+from emofuse.evaluation import PROTOCOLS, ClassificationReport
+from emofuse.evaluation.audit_folds import audit_protocol
+from emofuse.evaluation.figures import draw_confusion, draw_per_class, save_figure
+from emofuse.evaluation.report import ComparisonRow, ReportFigure, ReportFiles, RunReport, write_report
+from emofuse.evaluation.report_rows import class_scores, headline
+from emofuse.training.cross_validation import CrossValidation, Fold
+from emofuse.training.run_folder import environment
+
+
+def write_cross_report(
+    outcome: CrossValidation, manifest: Manifest, *, title: str | None = None
+) -> ReportFiles:
+    """Write report.html, report.md and figures/ into the folder of a cross-validation.
+
+    Args:
+        outcome: of :func:`emofuse.training.cross_validation.cross_validate`.
+        manifest: the corpus.
+        title: of the page.
+    """
+    settings, pooled = outcome.settings, outcome.pooled
+    data, made = settings.data, environment()
+    protocol = PROTOCOLS[data.protocol]
+    audited = audit_protocol(
+        manifest, data.protocol, k=data.folds, seed=settings.seed, val_fraction=data.val_fraction
+    )
+    done = [fold for fold in outcome.folds if fold.report is not None]
+    corpus = data.manifest.parent.name if data.manifest else "a corpus"
+    report = RunReport(
+        title=title or f"{settings.model.name} on {corpus}, {len(outcome.folds)} folds",
+        command=" ".join(made["command"]),
+        synthetic=any(fold.folder.read_record().synthetic for fold in done),
+        summary=_summary(outcome),
+        protocol=protocol,
+        headline=headline(outcome.means) if outcome.means is not None else {},
+        classes=class_scores(pooled) if pooled is not None else (),
+        comparison=[_row(fold, protocol.optimistic) for fold in outcome.folds],
+        configuration=settings.model_dump(mode="json"),
+        audit=audited.lines(),
+        audit_flags=audited.warnings(),
+        figures=list(_figures(pooled, outcome.folder / "figures")) if pooled is not None else (),
+        environment={
+            "emofuse": made["emofuse"],
+            "Python": made["python"],
+            "platform": made["platform"],
+            **made["packages"],
+        },
+        notes=[
+            f"Fold {fold.number} failed and is not in the figures: {fold.failure}" for fold in outcome.failed
+        ],
+    )
+    return write_report(report, outcome.folder)
+
+
+def _summary(outcome: CrossValidation) -> str:
+    if outcome.means is None or outcome.pooled is None:
+        return "No fold came to an end."
+    f1 = outcome.means.metrics["weighted_f1"]
+    return (
+        f"{outcome.means.runs} of {len(outcome.folds)} folds, {outcome.pooled.n} utterances, each judged once by a run "
+        f"that was not trained on it. Weighted F1 {100 * f1.mean:.1f} on average over the folds. Scores are mean ± "
+        "standard deviation over folds; classes and the confusion matrix are of all folds together, with intervals "
+        "over dialogues."
+    )
+
+
+def _row(fold: Fold, optimistic: bool) -> ComparisonRow:
+    name = f"fold {fold.number}"
+    if fold.report is None:
+        return ComparisonRow(name, {}, note=f"failed: {fold.failure}")
+    record = fold.folder.read_record()
+    note = (
+        f"{fold.report.n} utterances; epoch {(record.best_epoch or 0) + 1}; {record.fit_seconds or 0:.0f} s"
+    )
+    return ComparisonRow(name, headline(fold.report), optimistic=optimistic, note=note)
+
+
+def _figures(pooled: ClassificationReport, folder: Path) -> Iterator[ReportFigure]:
+    matrix = (pooled.confusion, pooled.labels)
+    yield ReportFigure(
+        save_figure(draw_confusion(*matrix), folder, "confusion", draw_confusion(*matrix, narrow=True)),
+        "Confusion matrix of all folds together: utterances counted, and each row as percent of its true class.",
+        f"Confusion matrix over {', '.join(pooled.labels)}; {100 * pooled.accuracy:.0f} percent lie on the diagonal.",
+        "classes",
+    )
+    rows = class_scores(pooled)
+    scores = (
+        {row.label: row.f1 for row in rows},
+        {row.label: row.recall for row in rows},
+        {row.label: row.support for row in rows},
+    )
+    yield ReportFigure(
+        save_figure(draw_per_class(*scores), folder, "per-class", draw_per_class(*scores, narrow=True)),
+        "F1 and recall of each class over all folds, with 95 % bootstrap intervals over dialogues.",
+        "; ".join(f"{row.label}: F1 {row.f1.value_text()}" for row in rows),
+        "classes",
+    )
