@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-import yaml
 
 from emofuse.errors import EmofuseError
 
@@ -78,6 +77,7 @@ def train(
 ) -> None:
     """Train, evaluate, report."""
     from emofuse.cli.progress import progress_bar
+    from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
     from emofuse.data.modality import parse_modalities
     from emofuse.recipes import find_recipe
@@ -106,7 +106,7 @@ def train(
         "device": device,
     }
     settings = settings.with_changes({name: value for name, value in changes.items() if value is not None})
-    settings = settings.with_changes(_free_settings(set_ or []))
+    settings = settings.with_changes(free_settings(set_ or []))
     corpus = Manifest.read(manifest).validate()
     if all_folds:
         if fold is not None:
@@ -146,13 +146,3 @@ def _train_all_folds(
     if outcome.failed:
         told = "; ".join(f"fold {fold.number} failed: {fold.failure}" for fold in outcome.failed)
         raise EmofuseError(f"{told} (the others are finished; --resume tries again)")
-
-
-def _free_settings(pairs: list[str]) -> dict[str, Any]:
-    changes = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name:
-            raise EmofuseError(f"--set {pair}: write it as name=value, e.g. --set optimiser.patience=6")
-        changes[name] = yaml.safe_load(value)
-    return changes

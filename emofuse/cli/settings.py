@@ -1,0 +1,27 @@
+"""Settings given as name=value."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from emofuse.errors import EmofuseError
+
+
+def free_settings(pairs: list[str]) -> dict[str, Any]:
+    """``["optimiser.patience=6"]`` as names and values, the values read as YAML.
+
+    Raises:
+        EmofuseError: one has no name, no ``=``, or a value that is no YAML.
+    """
+    changes = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise EmofuseError(f"--set {pair}: write it as name=value, e.g. --set optimiser.patience=6")
+        try:
+            changes[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise EmofuseError(f"--set {pair}: the value cannot be read; quote it as in YAML") from None
+    return changes
