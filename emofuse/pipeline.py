@@ -7,7 +7,7 @@ for segment in pipe("clip.mp4", text="I can't believe it!"):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -18,16 +18,21 @@ from torch import nn
 
 from emofuse.data import MODALITIES, Modality
 from emofuse.data.audio import read_audio
-from emofuse.data.dataset import make_loader
+from emofuse.data.batch import FeatureSource
+from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.media import MediaError, MediaInfo, probe
 from emofuse.encoders import create_encoder
 from emofuse.errors import EmofuseError
-from emofuse.features import UtteranceEncoder
+from emofuse.features import FeatureStore, UtteranceEncoder
+from emofuse.models import model_info
 from emofuse.training.calibration import read_calibration, with_temperature
+from emofuse.training.config import DataSettings
 from emofuse.training.inference import Predictions, predict_batches
+from emofuse.training.modalities import IMPORTED, imported_features
 from emofuse.training.preparation import choose_device, dataset_of
 from emofuse.training.run_folder import RunFolder, RunRecord
+from emofuse.training.tasks import recorded_task
 
 Progress = Callable[[int, int, str], None]
 
@@ -40,12 +45,13 @@ class EmotionSegment:
         id: the utterance's id, or the file's name.
         start: seconds from the beginning of the recording.
         end: seconds; None where nothing said how long it is (text alone).
-        label: the most probable emotion.
-        probabilities: label → probability, summing to 1.
+        label: the most probable emotion; of a run that predicts a value, its sign.
+        probabilities: label → probability, summing to 1; empty for a run that predicts a value.
         used: the modalities that this prediction rests on.
         missing: modality → why the run could not use it.
         speaker: who speaks, where that was given.
         text: what was said, where that was given.
+        value: what a run that predicts values says, on the scale of its corpus.
     """
 
     id: str
@@ -57,6 +63,7 @@ class EmotionSegment:
     missing: dict[Modality, str]
     speaker: str | None = None
     text: str | None = None
+    value: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -72,6 +79,7 @@ class EmotionPipeline:
         encoders: modality → the encoder that made the run's features.
         device: where to compute.
         temperature: logits are divided by it; that of the run's calibration.
+        data: how much of a dialogue or a sequence is taken at once.
     """
 
     def __init__(
@@ -81,12 +89,15 @@ class EmotionPipeline:
         encoders: dict[Modality, UtteranceEncoder],
         device: str = "cpu",
         temperature: float = 1.0,
+        data: DataSettings | None = None,
     ) -> None:
         self.model = model.to(device).eval()
         self.record = record
         self.encoders = encoders
         self.device = device
         self.temperature = temperature
+        self.data = data or DataSettings()
+        self.task = recorded_task(record.task, record.labels)
 
     @classmethod
     def from_pretrained(cls, run_dir: Path | str, device: str = "auto") -> EmotionPipeline:
@@ -102,15 +113,17 @@ class EmotionPipeline:
         encoders = {
             modality: create_encoder(folder.encoder_spec(part, modality), device=where)
             for modality, part in record.encoders.items()
+            if part.spec.name != IMPORTED
         }
         for modality, part in record.encoders.items():
-            if encoders[modality].identity.digest != part.identity.digest:
+            if modality in encoders and encoders[modality].identity.digest != part.identity.digest:
                 raise EmofuseError(
                     f"{run_dir}: the {modality} encoder {part.spec.name} is not the one that the run was trained with; "
                     "restore it, or train again"
                 )
         calibration = read_calibration(folder)
-        return cls(model, record, encoders, where, calibration.temperature if calibration else 1.0)
+        temperature = calibration.temperature if calibration else 1.0
+        return cls(model, record, encoders, where, temperature, folder.read_settings().data)
 
     @property
     def labels(self) -> list[str]:
@@ -152,6 +165,11 @@ class EmotionPipeline:
         """
         if media is None and audio is None and text is None:
             raise EmofuseError("nothing to predict from: give a video or sound file, or a text")
+        if all(self._is_imported(modality) for modality in self.modalities):
+            raise EmofuseError(
+                f"this run was trained on imported features ({self._imported_names()}), which cannot be made of a raw "
+                "clip: give a manifest that `emofuse import` wrote, or train on the recordings"
+            )
         path = Path(media) if media is not None else None
         sound = Path(audio) if audio is not None else None
         info = self._probe(path or sound)
@@ -180,8 +198,10 @@ class EmotionPipeline:
         modalities: Sequence[Modality] | None = None,
         progress: Progress | None = None,
     ) -> list[EmotionSegment]:
-        """One segment per row of a manifest, in its order."""
-        return self.predict(list(manifest.rows()), modalities=modalities, progress=progress)
+        """One segment per row of a manifest, in its order; features that were imported with it are used."""
+        ready = {m: reader for m in self.modalities if (reader := self._imported(manifest, m)) is not None}
+        rows = list(manifest.rows())
+        return self.predict(rows, modalities=modalities, progress=progress, features=ready)
 
     def predict(
         self,
@@ -190,27 +210,33 @@ class EmotionPipeline:
         modalities: Sequence[Modality] | None = None,
         durations: float | None = None,
         progress: Progress | None = None,
+        features: Mapping[Modality, FeatureSource] | None = None,
     ) -> list[EmotionSegment]:
         """One segment per utterance; what is missing is masked and named, never a crash.
 
         Args:
-            utterances: rows with absolute paths.
+            utterances: rows with absolute paths; those of one dialogue are seen together by a run whose
+                system sees dialogues.
             modalities: use only these of the run's modalities.
             durations: length of the recording in seconds, for utterances that name no end.
             progress: told (done, total, what).
+            features: modality → features by utterance id, for modalities that the run had imported.
         """
         chosen = self._chosen(modalities)
         missing: list[dict[Modality, str]] = [{} for _ in utterances]
-        features: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in self.encoders}
+        found: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in self.record.encoders}
         keyed = [_with_key(u, i) for i, u in enumerate(utterances)]
         for modality in self.modalities:
             if modality not in chosen:
                 for reasons in missing:
                     reasons[modality] = "switched off"
-            elif modality != "video":
-                self._encode(modality, keyed, features[modality], missing, progress)
+            elif self._is_imported(modality):
+                given = (features or {}).get(modality, {})
+                self._look_up(modality, utterances, given, found[modality], missing)
+            elif modality in self.encoders:
+                self._encode(modality, keyed, found[modality], missing, progress)
         rows = [u if "video" in chosen else _without_video(u) for u in keyed]
-        predictions = self._forward(rows, features, progress)
+        predictions = self._forward(rows, found, progress)
         return self._segments(utterances, predictions, missing, durations)
 
     def _chosen(self, modalities: Sequence[Modality] | None) -> set[Modality]:
@@ -221,6 +247,40 @@ class EmotionPipeline:
                 f"this run does not use {', '.join(sorted(unknown))}; it uses {', '.join(self.modalities)}"
             )
         return chosen
+
+    def _is_imported(self, modality: Modality) -> bool:
+        return modality in self.record.encoders and self.record.encoders[modality].spec.name == IMPORTED
+
+    def _imported_names(self) -> str:
+        return ", ".join(part.identity.name for part in self.record.encoders.values())
+
+    def _imported(self, manifest: Manifest, modality: Modality) -> FeatureSource | None:
+        """Imported features of a manifest, or None where it has none that fit."""
+        if not self._is_imported(modality):
+            return None
+        part, store = self.record.encoders[modality], FeatureStore(manifest.root / "features")
+        try:
+            info = model_info(self.record.model_name)
+            return imported_features(manifest, part.spec, store, info, like=part.identity).reader
+        except EmofuseError:
+            return None
+
+    def _look_up(
+        self,
+        modality: Modality,
+        utterances: Sequence[Utterance],
+        given: FeatureSource | Mapping[str, np.ndarray],
+        features: dict[str, np.ndarray],
+        missing: list[dict[Modality, str]],
+    ) -> None:
+        name = self.record.encoders[modality].identity.name
+        for place, utterance in enumerate(utterances):
+            if utterance.id in given:
+                features[str(place)] = given[utterance.id]
+            else:
+                missing[place][modality] = (
+                    f"the run was trained on imported features ({name}); there are none"
+                )
 
     def _probe(self, path: Path | None) -> MediaInfo | None:
         return probe(path) if path is not None else None
@@ -253,7 +313,8 @@ class EmotionPipeline:
         features: dict[Modality, dict[str, np.ndarray]],
         progress: Progress | None,
     ) -> Predictions:
-        loader = make_loader(dataset_of(utterances, self.model, features), batch_size=8)
+        dataset = dataset_of(utterances, self.model, features, self.data)
+        loader = make_loader(dataset, batch_size=8)
         done = 0
 
         def advance(rows: int) -> None:
@@ -263,7 +324,7 @@ class EmotionPipeline:
                 progress(done, len(utterances), "predicting")
 
         predictions = predict_batches(self.model, loader, device=self.device, on_batch=advance)
-        return with_temperature(predictions, self.temperature)
+        return with_temperature(predictions.of([u.id for u in utterances]), self.temperature)
 
     def _segments(
         self,
@@ -273,22 +334,25 @@ class EmotionPipeline:
         duration: float | None,
     ) -> list[EmotionSegment]:
         reasons = {setback.utterance_id: setback.message for setback in predictions.setbacks}
+        told = self.task.columns(predictions)
         segments = []
-        for i, (utterance, row) in enumerate(zip(utterances, predictions.probabilities, strict=True)):
+        for i, utterance in enumerate(utterances):
             used = tuple(m for m in MODALITIES if m in predictions.present and predictions.present[m][i])
             if "video" in self.modalities and "video" not in used:
                 missing[i].setdefault("video", reasons.get(predictions.ids[i], "no video was given"))
+            scores = {label: float(told[f"p_{label}"][i]) for label in self.labels if f"p_{label}" in told}
             segments.append(
                 EmotionSegment(
                     id=utterance.id,
                     start=utterance.start or 0.0,
                     end=utterance.end if utterance.end is not None else duration,
-                    label=self.labels[int(row.argmax())],
-                    probabilities={label: float(p) for label, p in zip(self.labels, row, strict=True)},
+                    label=told["predicted"][i],
+                    probabilities=scores,
                     used=used,
                     missing=missing[i],
                     speaker=utterance.speaker,
                     text=utterance.text,
+                    value=float(told["predicted_valence"][i]) if "predicted_valence" in told else None,
                 )
             )
         return segments

@@ -1,4 +1,4 @@
-"""Utterances as tensors: what a training or prediction step is fed with.
+"""Utterances one by one: a vector of text and of audio each, and the frames themselves.
 
 Features come from whatever maps an utterance's id to an array (a feature store reader, a dict);
 frames are decoded here, one clip at a time, in the loader's workers, and stay uint8. Nothing is kept
@@ -7,27 +7,21 @@ after a batch is consumed, so memory does not grow with the corpus.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset
 
+from emofuse.data.batch import Batch, FeatureSource, Setback, feature_tensor
 from emofuse.data.frames import read_frames
+from emofuse.data.loader import EpochShuffle  # noqa: F401  (until the last import from here has moved)
 from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError
 from emofuse.data.modality import MODALITIES, Modality
-
-
-class FeatureSource(Protocol):
-    """Where an utterance's text or audio features come from."""
-
-    def __contains__(self, utterance_id: object) -> bool: ...
-
-    def __getitem__(self, utterance_id: str) -> np.ndarray: ...
+from emofuse.data.targets import ClassTarget, Target
 
 
 @dataclass(frozen=True)
@@ -38,55 +32,11 @@ class FrameSampling:
     size: tuple[int, int] = (256, 256)
 
 
-@dataclass(frozen=True)
-class Setback:
-    """A medium that could not be decoded: the row goes on without that modality."""
-
-    utterance_id: str
-    modality: Modality
-    path: str
-    reason: str
-    message: str
-
-
-@dataclass
-class Batch:
-    """B utterances.
-
-    Attributes:
-        ids: the utterances, in row order.
-        inputs: what a model's ``forward`` takes by name: ``text`` (B, d_t) and ``audio`` (B, d_a)
-            float32, ``frames`` (B, F, 3, H, W) uint8, each absent when its modality is off, and
-            ``present``, modality → (B,) bool.
-        labels: (B,) class indices, -1 where the label is not known.
-        setbacks: media that could not be decoded.
-    """
-
-    ids: list[str]
-    inputs: dict[str, Any]
-    labels: Tensor
-    setbacks: list[Setback] = field(default_factory=list)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def to(self, device: torch.device | str) -> Batch:
-        """The same batch with its tensors on ``device``."""
-        moved = {name: _move(value, device) for name, value in self.inputs.items()}
-        return replace(self, inputs=moved, labels=self.labels.to(device, non_blocking=True))
-
-
-def _move(value: Any, device: torch.device | str) -> Any:
-    if isinstance(value, dict):
-        return {name: _move(part, device) for name, part in value.items()}
-    return value.to(device, non_blocking=True) if isinstance(value, Tensor) else value
-
-
 @dataclass
 class _Row:
     id: str
     values: dict[Modality, Tensor]
-    label: int
+    target: float
     setbacks: list[Setback]
 
 
@@ -99,7 +49,7 @@ class UtteranceDataset(Dataset[_Row]):
         features: modality → source, for the modalities that were encoded beforehand.
         dims: modality → feature size, used for the zeros of an absent row.
         frames: how to sample the video; needed when ``"video"`` is among the modalities.
-        label_index: label → class index; rows with another label or none get -1.
+        target: what a row's label becomes.
     """
 
     def __init__(
@@ -109,14 +59,19 @@ class UtteranceDataset(Dataset[_Row]):
         features: Mapping[Modality, FeatureSource],
         dims: Mapping[Modality, int],
         frames: FrameSampling | None = None,
-        label_index: Mapping[str, int] | None = None,
+        target: Target | None = None,
     ) -> None:
         self.utterances = list(utterances)
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
         self.features = dict(features)
         self.dims = dict(dims)
         self.frames = frames
-        self.label_index = dict(label_index or {})
+        self.target: Target = target or ClassTarget()
+
+    @property
+    def decodes_media(self) -> bool:
+        """Whether reading a row is work that other processes should do."""
+        return "video" in self.modalities
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -129,12 +84,8 @@ class UtteranceDataset(Dataset[_Row]):
             if modality == "video":
                 self._read_video(utterance, values, setbacks)
             elif utterance.id in self.features[modality]:
-                # A copy: memory-mapped rows are read-only, and tensors must own what they may change.
-                values[modality] = torch.from_numpy(
-                    np.array(self.features[modality][utterance.id], np.float32)
-                )
-        label = self.label_index.get(utterance.label, -1) if utterance.label is not None else -1
-        return _Row(utterance.id, values, label, setbacks)
+                values[modality] = feature_tensor(self.features[modality], utterance.id)
+        return _Row(utterance.id, values, self.target.of(utterance), setbacks)
 
     def _read_video(
         self, utterance: Utterance, values: dict[Modality, Tensor], setbacks: list[Setback]
@@ -156,7 +107,11 @@ class UtteranceDataset(Dataset[_Row]):
         values["video"] = torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
     def collate(self, rows: Sequence[_Row]) -> Batch:
-        """Stack rows; an absent modality is zeros, with False in ``present``."""
+        """Stack rows; an absent modality is zeros, with False in ``present``.
+
+        Inputs: ``text`` (B, d_t) and ``audio`` (B, d_a) float32, ``frames`` (B, F, 3, H, W) uint8, each
+        without key when its modality is off, and ``present``.
+        """
         inputs: dict[str, Any] = {"present": {}}
         for modality in self.modalities:
             found = [modality in row.values for row in rows]
@@ -167,7 +122,7 @@ class UtteranceDataset(Dataset[_Row]):
         return Batch(
             ids=[row.id for row in rows],
             inputs=inputs,
-            labels=torch.tensor([row.label for row in rows]),
+            labels=torch.tensor([row.target for row in rows], dtype=self.target.dtype),
             setbacks=[setback for row in rows for setback in row.setbacks],
         )
 
@@ -176,41 +131,3 @@ class UtteranceDataset(Dataset[_Row]):
             sampling = self.frames or FrameSampling()
             return torch.zeros(sampling.count, 3, *sampling.size, dtype=torch.uint8)
         return torch.zeros(self.dims[modality])
-
-
-class EpochShuffle(Sampler[int]):
-    """A permutation that depends on seed and epoch alone, so that a resumed run sees the same order."""
-
-    def __init__(self, size: int, seed: int) -> None:
-        self.size, self.seed, self.epoch = size, seed, 0
-
-    def begin_epoch(self, epoch: int) -> None:
-        """Choose the order; not named ``set_epoch``, because trainers count resumed epochs in their own way."""
-        self.epoch = epoch
-
-    def __len__(self) -> int:
-        return self.size
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.size).tolist())
-
-
-def make_loader(
-    dataset: UtteranceDataset, batch_size: int, *, shuffle_seed: int | None = None, workers: int = 0
-) -> DataLoader[_Row]:
-    """Batches of ``dataset``; shuffled anew each epoch when ``shuffle_seed`` is given.
-
-    Workers are used only where there are frames to decode: features are a memory-mapped look-up.
-    """
-    workers = workers if "video" in dataset.modalities else 0
-    return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        sampler=None if shuffle_seed is None else EpochShuffle(len(dataset), shuffle_seed),
-        collate_fn=dataset.collate,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-        # Its own, so that opening a loader draws nothing from the generator that dropout draws from.
-        generator=torch.Generator(),
-        prefetch_factor=2 if workers else None,
-    )

@@ -8,7 +8,7 @@ from emofuse.models.mfcre import MFCRE, DialogueOutput
 from emofuse.models.mfcre_config import MFCREConfig
 from emofuse.models.mfcre_stream import MFCREStream
 from emofuse.models.output import EmotionOutput, KeptPatches
-from emofuse.models.registry import ModelInfo, create_model, list_models, model_config
+from emofuse.models.registry import ModelInfo, create_model, list_models, model_config, model_info
 
 __all__ = [
     "CMMSF",
@@ -26,4 +26,5 @@ __all__ = [
     "create_model",
     "list_models",
     "model_config",
+    "model_info",
 ]

@@ -1,7 +1,7 @@
 """Every system by name."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
 from torch import nn
@@ -14,24 +14,36 @@ from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
 from emofuse.models.mfcre import MFCRE
 from emofuse.models.mfcre_config import MFCREConfig
 
+Level = Literal["utterance", "dialogue", "sequence"]
+Task = Literal["classification", "regression"]
+
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a system is.
+    """What a system is, and how it takes its data.
 
     Attributes:
         name: what `create_model` takes.
         title: as it is called in print.
         paper: where it was published.
-        level: "utterance" or "dialogue", what it sees at once.
+        level: what it sees at once. "utterance": one vector of text and of audio each, and raw frames.
+            "dialogue": the utterances of a dialogue in their order, a vector per modality each. "sequence":
+            the steps of an utterance's modalities.
         summary: one sentence.
+        tasks: what it can learn to say: classes, or a value.
     """
 
     name: str
     title: str
     paper: str
-    level: str
+    level: Level
     summary: str
+    tasks: tuple[Task, ...] = ("classification",)
+
+    @property
+    def reads_frames(self) -> bool:
+        """Whether it sees the pictures themselves; another system's video comes from an encoder."""
+        return self.level == "utterance"
 
 
 @dataclass(frozen=True)
@@ -76,9 +88,10 @@ _ENTRIES = (
             title="CM-MSF",
             paper="Xu and Gao 2024, Research on cross-modal emotion recognition based on multi-layer semantic "
             "fusion",
-            level="utterance",
+            level="sequence",
             summary="Sequences of words, sound and video frames: two encoders per modality aligned by "
             "attention, a cascade of cross-modal encoders, mask-gated fusion. Classes or a sentiment value.",
+            tasks=("classification", "regression"),
         ),
         CMMSF,
         CMMSFConfig,
@@ -90,6 +103,17 @@ _ENTRIES = (
 def list_models() -> list[ModelInfo]:
     """Describe every system."""
     return [entry.info for entry in _ENTRIES]
+
+
+def model_info(system: str | nn.Module) -> ModelInfo:
+    """Describe one system, by its name or by a model of it.
+
+    Raises:
+        EmofuseError: for an unknown name.
+    """
+    if isinstance(system, str):
+        return _entry(system).info
+    return next(entry.info for entry in _ENTRIES if isinstance(system, entry.model))
 
 
 def model_config(name: str, preset: str | None = None, **config: Any) -> BaseModel:

@@ -9,7 +9,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import expected_calibration_error, fit_temperature
 from emofuse.training.calibration import Calibration, forget_calibration, write_calibration
-from emofuse.training.evaluate import predict_rows
+from emofuse.training.predict_rows import predict_rows
 from emofuse.training.preparation import Progress
 from emofuse.training.run_folder import RunFolder
 
@@ -28,11 +28,12 @@ def calibrate_run(folder: RunFolder, manifest: Manifest, *, progress: Progress |
     Raises:
         EmofuseError: the run predicts no classes, or no utterance of its validation part has a label.
     """
-    if len(folder.read_record().labels) < 2:
+    if folder.read_record().task != "classification":
         raise EmofuseError(f"{folder.path}: predicts no classes, so there is nothing to calibrate")
     forget_calibration(folder)
+    split, what = folder.read_split(), "predicting the val part"
     predictions = predict_rows(
-        folder, manifest, folder.read_split().val, progress=progress, what="predicting the val part"
+        folder, manifest, split.val, hidden=set(split.test), progress=progress, what=what
     )
     known = predictions.labels >= 0
     calibration = calibration_of(predictions.logits[known], predictions.labels[known])

@@ -11,7 +11,7 @@ import pandas as pd
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from emofuse.data.atomic import written_aside
-from emofuse.data.dataset import EpochShuffle
+from emofuse.data.loader import EpochShuffle
 
 
 class SeedEachEpoch(Callback):

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emofuse.data import Modality
 from emofuse.encoders import EncoderSpec
+from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTIONALS
 from emofuse.errors import EmofuseError
+from emofuse.models.registry import Task
 
 
 class _Settings(BaseModel):
@@ -33,6 +35,15 @@ class DataSettings(_Settings):
         description="folder of fine-tuned encoders that runs share; each keeps its own by default",
     )
     workers: int = Field(default=2, ge=0, description="processes that decode frames while the model trains")
+    dialogue_window: int = Field(
+        default=256, ge=1, description="utterances of a dialogue seen at once; a longer one is cut"
+    )
+    dialogue_overlap: int = Field(
+        default=32, ge=0, description="utterances at either end of a window that are context alone"
+    )
+    longest_sequence: int = Field(
+        default=400, ge=1, description="steps of sound or video; longer ones are averaged down to so many"
+    )
 
 
 class ModelSettings(_Settings):
@@ -45,6 +56,7 @@ class ModelSettings(_Settings):
     modalities: tuple[Modality, ...] | None = Field(
         default=None, description="all that the corpus has, if unset"
     )
+    task: Task = Field(default="classification", description="or regression, to the column valence")
     options: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -54,14 +66,29 @@ class OptimiserSettings(_Settings):
     name: Literal["adam", "adamw"] = "adam"
     learning_rate: float = Field(default=1e-4, gt=0)
     weight_decay: float = Field(default=1e-5, ge=0)
-    batch_size: int = Field(default=16, ge=1)
+    betas: tuple[float, float] = (0.9, 0.999)
+    batch_size: int = Field(default=16, ge=1, description="utterances, or dialogues, per step")
     epochs: int = Field(default=30, ge=1)
     patience: int = Field(default=4, ge=1)
-    monitor: Literal["val_loss", "val_weighted_f1"] = "val_weighted_f1"
-    schedule: Literal["constant", "cosine"] = "constant"
+    monitor: Literal["val_loss", "val_weighted_f1", "val_mae", "val_corr"] | None = Field(
+        default=None, description="the task's own by default: weighted F1, or the mean absolute error"
+    )
+    schedule: Literal["constant", "cosine", "plateau", "step"] = "constant"
+    decay: float = Field(default=0.5, gt=0, lt=1, description="factor of schedules plateau and step")
+    decay_epochs: int = Field(
+        default=5,
+        ge=1,
+        description="plateau: epochs without a better metric before a decay; step: between two",
+    )
     warmup_fraction: float = Field(default=0.0, ge=0, lt=1)
     gradient_clip: float = Field(default=1.0, ge=0, description="largest gradient norm; 0 clips nothing")
     class_weights: Literal["none", "balanced"] = "none"
+
+    @model_validator(mode="after")
+    def _check_together(self) -> OptimiserSettings:
+        if self.warmup_fraction and self.schedule in ("plateau", "step"):
+            raise ValueError(f"schedule {self.schedule} has no warm-up; leave warmup_fraction out")
+        return self
 
 
 class RunSettings(_Settings):
@@ -77,7 +104,7 @@ class RunSettings(_Settings):
 
     def encoder(self, modality: Modality) -> EncoderSpec:
         """The encoder asked for, or the embedded one, which needs no download."""
-        embedded = {"text": "hashed-ngrams", "audio": "logmel-functionals"}
+        embedded = {"text": HASHED_NGRAMS, "audio": LOGMEL_FUNCTIONALS, "video": FRAME_STATISTICS}
         return self.encoders.get(modality) or EncoderSpec(modality=modality, name=embedded[modality])
 
     def to_yaml(self) -> str:

@@ -17,8 +17,10 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import ClassificationReport, classification_report
 from emofuse.evaluation.label_map import LabelMap
 from emofuse.evaluation.label_map_files import write_label_map
-from emofuse.training.evaluate import predict_rows, prediction_table
+from emofuse.training.classification import Classification
+from emofuse.training.evaluate import prediction_table
 from emofuse.training.inference import Predictions
+from emofuse.training.predict_rows import predict_rows
 from emofuse.training.preparation import Progress
 from emofuse.training.run_folder import RunFolder, RunRecord
 
@@ -115,7 +117,7 @@ def evaluate_on(
     if not ids:
         raise EmofuseError("the label map leaves every labelled row out: there is nothing to score")
     chosen = manifest.select(ids)
-    predictions = predict_rows(folder, chosen, ids, progress=progress)
+    predictions = predict_rows(folder, manifest, ids, progress=progress)
     table = _mapped_table(chosen, predictions, record, map_, part or "all")
     target = folder.path / "evaluations" / _name(chosen, label_map)
     with written_aside(target / "predictions.parquet") as aside:
@@ -147,7 +149,7 @@ def _mapped_table(
     manifest: Manifest, predictions: Predictions, record: RunRecord, label_map: LabelMap, part: str
 ) -> pd.DataFrame:
     """The table of predictions in the names of the map; ``own_label`` is what the corpus itself says."""
-    table = prediction_table(manifest, predictions, record.labels, part)
+    table = prediction_table(manifest, predictions, Classification(record.labels), part)
     columns = [f"p_{label}" for label in record.labels]
     classes = label_map.classes(record.labels)
     probabilities = label_map.probabilities(table[columns].to_numpy(), record.labels)

@@ -3,25 +3,42 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Generic, TypeVar
 
 import pandas as pd
 
+from emofuse.data import Modality
 from emofuse.data.atomic import write_text_aside, written_aside
-from emofuse.data.dataset import make_loader
 from emofuse.data.manifest import Manifest, Utterance
-from emofuse.data.quarantine import Quarantine
-from emofuse.evaluation import ClassificationReport, LeakReport, audit, classification_report
-from emofuse.training.calibration import read_calibration, with_temperature
-from emofuse.training.inference import Predictions, predict_batches
-from emofuse.training.preparation import Progress, choose_device, dataset_of, encode, feature_store_of
+from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport, audit
+from emofuse.training.calibration import read_calibration
+from emofuse.training.inference import Predictions
+from emofuse.training.predict_rows import RowPredictor
+from emofuse.training.preparation import Progress
 from emofuse.training.run_folder import RunFolder, RunRecord
+from emofuse.training.tasks import Task, recorded_task
+
+Report = TypeVar("Report", ClassificationReport, SentimentReport)
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SubsetScore(Generic[Report]):
+    """How a run scored on the test part when it was given these modalities alone."""
+
+    modalities: tuple[Modality, ...]
+    report: Report
+
+    @property
+    def name(self) -> str:
+        """Such as ``text + audio``."""
+        return " + ".join(self.modalities)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Report]):
     """How a run scored.
 
     Attributes:
@@ -30,13 +47,22 @@ class Outcome:
         test: metrics on the test part.
         val: metrics on the validation part, which chose the epoch: optimistic.
         leaks: what the parts share.
+        floor: what needs no model: always saying the same.
+        subsets: the test part once more, for every set of modalities; empty when not asked for.
     """
 
     folder: RunFolder
     record: RunRecord
-    test: ClassificationReport
-    val: ClassificationReport
+    test: Report
+    val: Report
     leaks: LeakReport
+    floor: str = ""
+    subsets: Sequence[SubsetScore[Report]] = field(default_factory=tuple)
+
+    @property
+    def task(self) -> Task:
+        """What the run had learnt to say."""
+        return recorded_task(self.record.task, self.record.labels)
 
     def to_dict(self) -> dict[str, Any]:
         """What metrics.json holds."""
@@ -44,6 +70,7 @@ class Outcome:
         return {
             "run": str(self.folder.path),
             "model": self.record.model_name,
+            "task": self.record.task,
             "modalities": self.record.model_config_["modalities"],
             "protocol": self.record.protocol,
             "optimistic": self.record.optimistic,
@@ -53,101 +80,66 @@ class Outcome:
             "fit_seconds": self.record.fit_seconds,
             "calibration": calibration.model_dump() if calibration else None,
             "test": self.test.to_dict(),
+            "floor": self.floor,
             "val": self.val.to_dict() | {"note": "this part chose the epoch, so its figures are optimistic"},
+            "subsets": [{"modalities": s.modalities, "test": s.report.to_dict()} for s in self.subsets],
             "audit": self.leaks.to_dict(),
-        }
+        } | ({"how": definitions} if (definitions := self.task.definitions) else {})
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
-        notes = [
-            n
-            for n, on in (("optimistic", self.record.optimistic), ("synthetic data", self.record.synthetic))
-            if on
-        ]
-        low, high = self.test.intervals["weighted_f1"]
-        majority = self.test.majority
+        flags = (("optimistic", self.record.optimistic), ("synthetic data", self.record.synthetic))
+        notes = [name for name, on in flags if on]
         return [
             f"test part, protocol {self.record.protocol}{' (' + ', '.join(notes) + ')' if notes else ''}: "
             f"{self.test.n} utterances",
-            f"  weighted F1 {100 * self.test.weighted_f1:.1f} (95 % {100 * low:.1f} to {100 * high:.1f}), "
-            f"accuracy {100 * self.test.accuracy:.1f}, UAR {100 * self.test.uar:.1f}",
-            f"  always saying {majority.label}: weighted F1 {100 * majority.weighted_f1:.1f}, "
-            f"accuracy {100 * majority.accuracy:.1f}",
+            *[f"  {line}" for line in self.task.lines(self.test)],
+            f"  {self.floor}",
+            *[f"  from {s.name} alone: {self.task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  leak: {flag}" for flag in self.leaks.flags],
         ]
 
 
-def predict_rows(
-    folder: RunFolder,
-    manifest: Manifest,
-    ids: Sequence[str],
-    *,
-    progress: Progress | None = None,
-    what: str = "predicting",
-) -> Predictions:
-    """Predictions of a run for rows of a manifest, its features through the corpus's feature store.
-
-    A run that has been calibrated divides its logits by its temperature.
-    """
-    settings = folder.read_settings()
-    record = folder.read_record()
-    device = choose_device(settings.device)
-    model = folder.load_model(record).to(device)
-    quarantine = Quarantine(folder.quarantine_file)
-    readers = {}
-    for modality, part in record.encoders.items():
-        spec = folder.encoder_spec(part, modality)
-        encoded = encode(
-            manifest,
-            spec,
-            feature_store_of(settings, manifest),
-            device=device,
-            quarantine=quarantine,
-            workers=settings.data.workers,
-            progress=progress,
-        )
-        readers[modality] = encoded.reader
-    rows = [manifest.utterance(i) for i in ids]
-    dataset = dataset_of(rows, model, readers, record.labels)
-    loader = make_loader(dataset, settings.optimiser.batch_size, workers=settings.data.workers)
-    done = 0
-
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        if progress is not None:
-            progress(done, len(rows), what)
-
-    predictions = predict_batches(model, loader, device=device, on_batch=advance)
-    for setback in predictions.setbacks:
-        quarantine.add(setback.utterance_id, setback.modality, setback.path, setback.reason, setback.message)
-    calibration = read_calibration(folder)
-    return with_temperature(predictions, calibration.temperature) if calibration else predictions
-
-
-def evaluate_fit(folder: RunFolder, manifest: Manifest, *, progress: Progress | None = None) -> Outcome:
+def evaluate_fit(
+    folder: RunFolder, manifest: Manifest, *, subsets: bool = False, progress: Progress | None = None
+) -> Outcome[Any]:
     """Score a fitted run on its own validation and test parts and write what was found beside it.
 
     Writes predictions.parquet and metrics.json; the report is made from them.
+
+    Args:
+        folder: the run.
+        manifest: its corpus.
+        subsets: score the test part once more for every set of modalities that the run can be given.
+        progress: told (done, total, what).
     """
-    record = folder.read_record()
-    split = folder.read_split()
-    parts = {"val": split.val, "test": split.test}
-    predictions = {
-        name: predict_rows(folder, manifest, ids, progress=progress, what=f"predicting the {name} part")
-        for name, ids in parts.items()
+    split, predictor = folder.read_split(), RowPredictor(folder, manifest, progress)
+    record, task = predictor.record, predictor.task
+    modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
+    sets = list(subsets_of(modalities)) if subsets else []
+    told = {
+        "val": predictor.predict(split.val, set(split.test), "predicting the val part"),
+        "test": predictor.predict(split.test, what="predicting the test part"),
     }
-    tables = [prediction_table(manifest, predictions[name], record.labels, name) for name in parts]
+    tables = [prediction_table(manifest, told[name], task, name) for name in told]
     with written_aside(folder.predictions_file) as aside:
         pd.concat(tables, ignore_index=True).to_parquet(aside, index=False)
-    train_labels = pd.Series([manifest.utterance(i).label for i in split.train])
-    majority = str(train_labels.mode()[0])
+    train = [manifest.utterance(i) for i in split.train]
     outcome = Outcome(
         folder=folder,
         record=record.model_copy(update={"status": "evaluated"}),
-        test=score(manifest, predictions["test"], record.labels, majority),
-        val=score(manifest, predictions["val"], record.labels, majority),
+        test=score(manifest, told["test"], task, train),
+        val=score(manifest, told["val"], task, train),
         leaks=audit(manifest, split),
+        floor=task.floor(told["test"], train),
+        subsets=tuple(
+            SubsetScore(tuple(chosen), score(manifest, predictions, task, train))
+            for chosen, predictions in zip(
+                sets, predictor.predict_subsets(split.test, sets, what="every set of modalities"), strict=True
+            )
+        )
+        if sets
+        else (),
     )
     write_text_aside(
         folder.path / "metrics.json", json.dumps(outcome.to_dict(), indent=1, ensure_ascii=False) + "\n"
@@ -156,38 +148,28 @@ def evaluate_fit(folder: RunFolder, manifest: Manifest, *, progress: Progress | 
     return outcome
 
 
-def score(
-    manifest: Manifest, predictions: Predictions, labels: Sequence[str], majority: str | None = None
-) -> ClassificationReport:
-    """Classification metrics; intervals resample dialogues, because utterances of one are not independent."""
-    return classification_report(
-        predictions.labels,
-        predictions.predicted,
-        labels,
-        probabilities=predictions.probabilities,
-        groups=[manifest.utterance(i).dialogue for i in predictions.ids],
-        majority=majority,
-    )
+def subsets_of(modalities: Sequence[Modality]) -> Iterator[tuple[Modality, ...]]:
+    """Every set of one modality or more, the smaller first."""
+    for count in range(1, len(modalities) + 1):
+        yield from combinations(modalities, count)
 
 
-def prediction_table(
-    manifest: Manifest, predictions: Predictions, labels: Sequence[str], part: str
-) -> pd.DataFrame:
-    """One row per utterance: who, what was true, what was said, with which probabilities, from what."""
+def score(manifest: Manifest, predictions: Predictions, task: Task, train: Sequence[Utterance] = ()) -> Any:
+    """The task's metrics; intervals resample dialogues, because utterances of one are not independent."""
+    return task.report(predictions, [manifest.utterance(i).dialogue for i in predictions.ids], train)
+
+
+def prediction_table(manifest: Manifest, predictions: Predictions, task: Task, part: str) -> pd.DataFrame:
+    """One row per utterance: who, what was true, what was said, from what."""
     rows: list[Utterance] = [manifest.utterance(i) for i in predictions.ids]
-    table = pd.DataFrame(
-        {
-            "id": predictions.ids,
-            "part": part,
-            "dialogue": [row.dialogue for row in rows],
-            "turn": [row.turn for row in rows],
-            "speaker": [row.speaker for row in rows],
-            "label": [row.label for row in rows],
-            "predicted": [labels[i] for i in predictions.predicted],
-        }
-    )
-    for i, label in enumerate(labels):
-        table[f"p_{label}"] = predictions.probabilities[:, i]
-    for modality, present in predictions.present.items():
-        table[f"has_{modality}"] = present
-    return table
+    columns = {
+        "id": predictions.ids,
+        "part": part,
+        "dialogue": [row.dialogue for row in rows],
+        "turn": [row.turn for row in rows],
+        "speaker": [row.speaker for row in rows],
+        "label": [row.label for row in rows],
+        **task.columns(predictions),
+    }
+    present = {f"has_{modality}": flags for modality, flags in predictions.present.items()}
+    return pd.DataFrame(columns | present)

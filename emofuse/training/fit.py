@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-import logging
 import time
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from torch import nn
 
 from emofuse.corpora.demo import is_demo_corpus
 from emofuse.data import Modality
-from emofuse.data.dataset import EpochShuffle, make_loader
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
-from emofuse.encoders import copy_encoder
+from emofuse.encoders import EncoderSpec, copy_encoder
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import PROTOCOLS, Split
-from emofuse.training.callbacks import History, SeedEachEpoch, StayStopped
+from emofuse.models import model_info
 from emofuse.training.config import RunSettings
-from emofuse.training.module import EmotionModule
-from emofuse.training.preparation import (
+from emofuse.training.loop import TrainingLoop
+from emofuse.training.modalities import (
+    IMPORTED,
     EncodedModality,
+    choose_encoders,
+    choose_modalities,
+    imported_features,
+)
+from emofuse.training.preparation import (
     Progress,
     assemble_model,
-    balanced_class_weights,
     choose_device,
-    choose_modalities,
     choose_split,
-    dataset_of,
     encode,
     feature_store_of,
 )
 from emofuse.training.run_folder import EncoderRecord, RunFolder, RunRecord, environment
 from emofuse.training.stage_one import encoders_of_run
+from emofuse.training.tasks import Task, task_of
 
 
 def fit_run(
@@ -68,40 +66,60 @@ def fit_run(
             an empty part, the manifest lacks a modality asked for, or an encoder has seen the test part.
     """
     folder = RunFolder(Path(path))
-    _claim(folder, settings, resume)
-    split = split or choose_split(settings, manifest)
+    task = task_of(settings, manifest)
+    modalities = choose_modalities(settings, manifest)
+    split = split or choose_split(settings, task.labelled(manifest))
     _check_parts(split)
+    _claim(folder, settings, resume)
     if folder.weights_file.exists():
         return folder
-    modalities = choose_modalities(settings, manifest)
     device = choose_device(settings.device)
     quarantine = Quarantine(folder.quarantine_file)
-    encoders = encoders_of_run(settings, manifest, split, folder, modalities, progress)
-    encoded: dict[Modality, EncodedModality] = {}
-    for modality in modalities:
-        if modality != "video":
-            encoded[modality] = encode(
-                manifest,
-                encoders[modality],
-                feature_store_of(settings, manifest),
-                device=device,
-                quarantine=quarantine,
-                workers=settings.data.workers,
-                progress=progress,
-            )
+    specs = choose_encoders(settings, manifest, modalities)
+    specs = encoders_of_run(settings, manifest, split, folder, specs, progress)
+    encoded = _encode_all(settings, manifest, specs, device, quarantine, progress)
     L.seed_everything(settings.seed, verbose=False)
-    model = assemble_model(settings, manifest.labels, modalities, encoded, split.train)
-    record = _new_record(settings, manifest, model, encoded)
+    model = assemble_model(settings, task, modalities, encoded, split.train)
+    record = _new_record(settings, manifest, task, model, encoded)
     folder.write_split(split)
     folder.write_record(record)
     _copy_encoders(record, folder)
     began = time.perf_counter()
-    best_epoch = _fit_weights(settings, manifest, split, model, encoded, folder, quarantine, device, bars)
+    readers = {modality: part.reader for modality, part in encoded.items()}
+    loop = TrainingLoop(settings, manifest, split, task, model, readers, folder, quarantine, device, bars)
+    best_epoch = loop.run()
     folder.save_weights(model)
     finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": time.perf_counter() - began}
     folder.write_record(record.model_copy(update=finished))
     _drop_checkpoints(folder)
     return folder
+
+
+def _encode_all(
+    settings: RunSettings,
+    manifest: Manifest,
+    specs: Mapping[Modality, EncoderSpec],
+    device: str,
+    quarantine: Quarantine,
+    progress: Progress | None,
+) -> dict[Modality, EncodedModality]:
+    """Features of every modality that has an encoder."""
+    store = feature_store_of(settings, manifest)
+    encoded: dict[Modality, EncodedModality] = {}
+    for modality, spec in specs.items():
+        if spec.name == IMPORTED:
+            encoded[modality] = imported_features(manifest, spec, store, model_info(settings.model.name))
+            continue
+        encoded[modality] = encode(
+            manifest,
+            spec,
+            store,
+            device=device,
+            quarantine=quarantine,
+            workers=settings.data.workers,
+            progress=progress,
+        )
+    return encoded
 
 
 def _claim(folder: RunFolder, settings: RunSettings, resume: bool) -> None:
@@ -127,14 +145,19 @@ def _check_parts(split: Split) -> None:
 
 
 def _new_record(
-    settings: RunSettings, manifest: Manifest, model: nn.Module, encoded: dict[Modality, EncodedModality]
+    settings: RunSettings,
+    manifest: Manifest,
+    task: Task,
+    model: nn.Module,
+    encoded: Mapping[Modality, EncodedModality],
 ) -> RunRecord:
     config: Any = model.config
     return RunRecord.model_validate(
         environment()
         | {
             "seed": settings.seed,
-            "labels": manifest.labels,
+            "task": task.name,
+            "labels": list(task.labels),
             "model_name": settings.model.name,
             "model_config": config.model_dump(mode="json"),
             "parameters": sum(p.numel() for p in model.parameters()),
@@ -152,110 +175,8 @@ def _new_record(
 def _copy_encoders(record: RunRecord, folder: RunFolder) -> None:
     """Encoders given as local folders are kept in the run, so that it needs nothing else."""
     for modality, part in record.encoders.items():
-        copy_encoder(part.spec, folder.encoder_folder(modality))
-
-
-def _fit_weights(
-    settings: RunSettings,
-    manifest: Manifest,
-    split: Split,
-    model: nn.Module,
-    encoded: dict[Modality, EncodedModality],
-    folder: RunFolder,
-    quarantine: Quarantine,
-    device: str,
-    bars: bool,
-) -> int:
-    """Train ``model`` in place, leave its best weights in it, and return the epoch that they are from."""
-    optimiser = settings.optimiser
-    readers = {modality: part.reader for modality, part in encoded.items()}
-    train = [manifest.utterance(i) for i in split.train]
-    val = [manifest.utterance(i) for i in split.val]
-    train_loader = make_loader(
-        dataset_of(train, model, readers, manifest.labels),
-        optimiser.batch_size,
-        shuffle_seed=settings.seed,
-        workers=settings.data.workers,
-    )
-    val_loader = make_loader(
-        dataset_of(val, model, readers, manifest.labels), optimiser.batch_size, workers=settings.data.workers
-    )
-    weights = None
-    if optimiser.class_weights == "balanced":
-        weights = balanced_class_weights([u.label for u in train if u.label is not None], manifest.labels)
-    module = EmotionModule(model, optimiser, weights, quarantine)
-    mode = "min" if optimiser.monitor == "val_loss" else "max"
-    early = EarlyStopping(optimiser.monitor, mode=mode, patience=optimiser.patience)
-    best = _checkpoint(folder, "best", monitor=optimiser.monitor, mode=mode)
-    last = _checkpoint(folder, "last")
-    callbacks: list[Callback] = [
-        SeedEachEpoch(settings.seed),
-        History(folder.history_file),
-        early,
-        StayStopped(early),
-        best,
-        last,
-    ]
-    with _quiet_lightning():
-        trainer = L.Trainer(
-            max_epochs=optimiser.epochs,
-            accelerator="gpu" if device == "cuda" else "cpu",
-            devices=1,
-            precision=_precision(settings, device),
-            callbacks=callbacks + ([RichProgressBar(leave=False)] if bars else []),
-            gradient_clip_val=optimiser.gradient_clip or None,
-            logger=False,
-            enable_progress_bar=bars,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
-            deterministic="warn",
-        )
-        interrupted = folder.checkpoints / "last.ckpt"
-        resume_from = interrupted if interrupted.exists() else None
-        # The trainer draws the first order before any callback can say which epoch it resumes at.
-        if resume_from is not None and isinstance(train_loader.sampler, EpochShuffle):
-            train_loader.sampler.begin_epoch(_epoch_of(resume_from) + 1)
-        trainer.fit(module, train_loader, val_loader, ckpt_path=resume_from, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-    module.load_state_dict(state["state_dict"])
-    return int(state["epoch"])
-
-
-def _epoch_of(checkpoint: Path) -> int:
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"])
-
-
-def _checkpoint(folder: RunFolder, name: str, **monitored: str) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        folder.checkpoints,
-        filename=name,
-        save_top_k=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-        **monitored,
-    )
-
-
-def _precision(settings: RunSettings, device: str) -> str:
-    if settings.precision == "auto":
-        return "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
-    return "bf16-mixed" if settings.precision == "bf16" else "32-true"
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Lightning's hints on loggers and workers are for its own users, not for ours."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        logger.setLevel(level)
+        if part.spec.name != IMPORTED:
+            copy_encoder(part.spec, folder.encoder_folder(modality))
 
 
 def _drop_checkpoints(folder: RunFolder) -> None:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
-from emofuse.data.dataset import Batch, Setback
+from emofuse.data.batch import Batch, Setback
+from emofuse.data.modality import Modality
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """N predictions in the order in which the utterances came.
+    """N predictions in the order of the batches.
 
     Attributes:
         ids: the utterances.
-        logits: (N, C) float32.
-        labels: (N,) class indices, -1 where not known.
+        logits: (N, C) float32; of a regression (N, 1), its values.
+        labels: (N,) targets: class indices, -1 where not known, or values, NaN where not known.
         present: modality → (N,) bool.
         setbacks: media that could not be decoded.
     """
@@ -40,6 +41,18 @@ class Predictions:
         """(N,) class index of the largest logit."""
         return self.logits.argmax(axis=-1)
 
+    @property
+    def values(self) -> np.ndarray:
+        """(N,) what a regression says."""
+        return self.logits[:, 0].astype(np.float64)
+
+    def of(self, ids: Sequence[str]) -> Predictions:
+        """The predictions of these utterances, in this order."""
+        places = {id: place for place, id in enumerate(self.ids)}
+        rows = [places[id] for id in ids]
+        present = {modality: flags[rows] for modality, flags in self.present.items()}
+        return Predictions(list(ids), self.logits[rows], self.labels[rows], present, self.setbacks)
+
 
 def predict_batches(
     model: nn.Module,
@@ -52,36 +65,75 @@ def predict_batches(
     """Run ``model`` in evaluation mode over ``batches`` and gather what it says.
 
     Args:
-        model: takes ``Batch.inputs`` by name and returns an object with ``logits`` (B, C).
+        model: takes ``Batch.inputs`` by name and returns an object with ``logits``.
         batches: in the order wanted.
         device: where the model is.
         autocast: reduced precision for the forward pass, or none.
-        on_batch: told the number of rows after each batch, for a progress bar.
+        on_batch: told the number of utterances after each batch, for a progress bar.
+    """
+    return predict_subsets(model, batches, [None], device=device, autocast=autocast, on_batch=on_batch)[0]
+
+
+def predict_subsets(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    subsets: Sequence[Sequence[Modality] | None],
+    *,
+    device: torch.device | str,
+    autocast: torch.dtype | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> list[Predictions]:
+    """As `predict_batches`, once for each set of modalities; media are decoded once.
+
+    Args:
+        model: as there.
+        batches: as there.
+        subsets: the modalities that the model is given; None for all that there are.
+        device: as there.
+        autocast: as there.
+        on_batch: as there.
     """
     was_training = model.training
     model.eval()
-    ids: list[str] = []
-    logits, labels, setbacks = [], [], []
-    present: dict[str, list[np.ndarray]] = {}
+    gathered = [_Gathered() for _ in subsets]
     kind = torch.device(device).type
     with torch.inference_mode():
         for batch in batches:
             moved = batch.to(device)
-            with torch.autocast(kind, dtype=autocast, enabled=autocast is not None):
-                output = model(**moved.inputs)
-            ids += batch.ids
-            logits.append(output.logits.float().cpu().numpy())
-            labels.append(batch.labels.numpy())
-            setbacks += batch.setbacks
-            for modality, flags in batch.inputs["present"].items():
-                present.setdefault(modality, []).append(flags.numpy())
+            for subset, part in zip(subsets, gathered, strict=True):
+                given = moved if subset is None else moved.only(subset)
+                with torch.autocast(kind, dtype=autocast, enabled=autocast is not None):
+                    logits = model(**given.inputs).logits
+                part.add(given, logits)
             if on_batch is not None:
                 on_batch(len(batch))
     model.train(was_training)
-    return Predictions(
-        ids=ids,
-        logits=np.concatenate(logits) if logits else np.zeros((0, 0), np.float32),
-        labels=np.concatenate(labels) if labels else np.zeros(0, np.int64),
-        present={modality: np.concatenate(parts) for modality, parts in present.items()},
-        setbacks=setbacks,
-    )
+    return [part.predictions() for part in gathered]
+
+
+class _Gathered:
+    """Predictions as they come, batch by batch."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.logits: list[np.ndarray] = []
+        self.labels: list[np.ndarray] = []
+        self.present: dict[str, list[np.ndarray]] = {}
+        self.setbacks: list[Setback] = []
+
+    def add(self, batch: Batch, logits: torch.Tensor) -> None:
+        self.ids += batch.ids
+        self.logits.append(batch.rows(logits).float().cpu().numpy())
+        self.labels.append(batch.rows(batch.labels).cpu().numpy())
+        for modality, flags in batch.inputs["present"].items():
+            self.present.setdefault(modality, []).append(batch.rows(flags).cpu().numpy())
+        self.setbacks += batch.setbacks
+
+    def predictions(self) -> Predictions:
+        return Predictions(
+            ids=self.ids,
+            logits=np.concatenate(self.logits) if self.logits else np.zeros((0, 0), np.float32),
+            labels=np.concatenate(self.labels) if self.labels else np.zeros(0, np.int64),
+            present={modality: np.concatenate(parts) for modality, parts in self.present.items()},
+            setbacks=self.setbacks,
+        )

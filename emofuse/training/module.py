@@ -6,13 +6,13 @@ from typing import Any
 
 import lightning as L
 import torch
-from sklearn.metrics import f1_score
 from torch import Tensor, nn
-from transformers import get_scheduler
 
-from emofuse.data.dataset import Batch
+from emofuse.data.batch import Batch
 from emofuse.data.quarantine import Quarantine
 from emofuse.training.config import OptimiserSettings
+from emofuse.training.optimisers import build_optimiser, build_step_schedule
+from emofuse.training.tasks import Task
 
 
 class EmotionModule(L.LightningModule):
@@ -20,6 +20,7 @@ class EmotionModule(L.LightningModule):
 
     Args:
         model: ``forward(**inputs)`` gives an output with ``logits``; ``training_loss`` composes its losses.
+        task: what it learns to say, which decides what is measured on the validation part.
         settings: optimiser, schedule, batch size.
         class_weights: (C,) for the cross-entropy, or None.
         quarantine: told of media that the loader could not decode.
@@ -28,12 +29,14 @@ class EmotionModule(L.LightningModule):
     def __init__(
         self,
         model: nn.Module,
+        task: Task,
         settings: OptimiserSettings,
         class_weights: Tensor | None,
         quarantine: Quarantine,
     ) -> None:
         super().__init__()
         self.model = model
+        self.task = task
         self.settings = settings
         self.quarantine = quarantine
         self.register_buffer("class_weights", class_weights, persistent=False)
@@ -56,42 +59,35 @@ class EmotionModule(L.LightningModule):
         return losses["loss"]
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Gather logits; the metrics need the whole part."""
+        """Gather what the system says; the metrics need the whole part."""
         self._note_setbacks(batch)
-        self._seen.append((self.model(**batch.inputs).logits.float().cpu(), batch.labels.cpu()))
+        logits = self.model(**batch.inputs).logits
+        self._seen.append((batch.rows(logits).float().cpu(), batch.rows(batch.labels).cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        """Unweighted cross-entropy and weighted F1 over the validation part."""
-        logits = torch.cat([part for part, _ in self._seen])
-        labels = torch.cat([part for _, part in self._seen])
+        """The task's metrics over the validation part."""
+        outputs = torch.cat([part for part, _ in self._seen])
+        targets = torch.cat([part for _, part in self._seen])
         self._seen.clear()
-        weighted_f1 = f1_score(labels, logits.argmax(-1), average="weighted", zero_division=0)
-        self.log("val_loss", nn.functional.cross_entropy(logits, labels), prog_bar=True)
-        self.log("val_weighted_f1", float(weighted_f1), prog_bar=True)
+        self.log_dict(self.task.validation(outputs, targets), prog_bar=True)
 
     def configure_optimizers(self) -> Any:
-        """Adam or AdamW; weight decay spares vectors (biases, norms) under AdamW, as is usual."""
-        settings = self.settings
-        trainable = [p for p in self.model.parameters() if p.requires_grad]
-        if settings.name == "adam":
-            optimiser: torch.optim.Optimizer = torch.optim.Adam(
-                trainable, lr=settings.learning_rate, weight_decay=settings.weight_decay
-            )
-        else:
-            groups = [
-                {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
-                {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
-            ]
-            optimiser = torch.optim.AdamW(groups, lr=settings.learning_rate)
-        if settings.schedule == "constant" and not settings.warmup_fraction:
+        """The optimiser, and a schedule that moves with the steps; one of epochs is a callback."""
+        optimiser = build_optimiser(self.model, self.settings)
+        schedule = build_step_schedule(
+            optimiser, self.settings, lambda: int(self.trainer.estimated_stepping_batches)
+        )
+        if schedule is None:
             return optimiser
-        steps = int(self.trainer.estimated_stepping_batches)
-        kind = "cosine" if settings.schedule == "cosine" else "constant_with_warmup"
-        schedule = get_scheduler(kind, optimiser, int(settings.warmup_fraction * steps), steps)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _note_setbacks(self, batch: Batch) -> None:
+        """Set aside what could not be decoded; what could be, this time, is taken back."""
         for setback in batch.setbacks:
             self.quarantine.add(
                 setback.utterance_id, setback.modality, setback.path, setback.reason, setback.message
             )
+        if len(self.quarantine) and "frames" in batch.inputs:
+            for id, seen in zip(batch.ids, batch.inputs["present"]["video"].tolist(), strict=True):
+                if seen:
+                    self.quarantine.discard(id, "video")

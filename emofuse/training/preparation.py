@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,26 +11,47 @@ import torch
 from torch import nn
 
 from emofuse.data import MODALITIES, Modality
+from emofuse.data.batch import FeatureSource
 from emofuse.data.dataset import FrameSampling, UtteranceDataset
+from emofuse.data.dialogues import DialogueDataset, WindowSize, dialogue_windows
+from emofuse.data.loader import BatchDataset
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.quarantine import Quarantine
+from emofuse.data.sequences import SequenceDataset
+from emofuse.data.targets import Target
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split, splits
 from emofuse.features import EncoderIdentity, FeatureReader, FeatureStore, extract_features
-from emofuse.models import create_model
-from emofuse.training.config import RunSettings
+from emofuse.models import create_model, model_info
+from emofuse.training.classification import (
+    balanced_class_weights,  # noqa: F401  (until the last import from here has moved)
+)
+from emofuse.training.config import DataSettings, RunSettings
+from emofuse.training.modalities import EncodedModality
+from emofuse.training.tasks import Task
 
 Progress = Callable[[int, int, str], None]
 
+MANIFEST_NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
+# What is enough to know the mean and spread of a sequence's features by: steps of one utterance, and numbers.
+_SCALER_STEPS, _SCALER_NUMBERS = 32, 1 << 25
 
-@dataclass(frozen=True)
-class EncodedModality:
-    """Features of one modality, and which encoder made them."""
 
-    spec: EncoderSpec
-    identity: EncoderIdentity
-    reader: FeatureReader
+def corpus_file(path: Path) -> Path:
+    """A manifest, as its file or as the folder that it lies in.
+
+    Raises:
+        EmofuseError: a folder without one.
+    """
+    if not path.is_dir():
+        return path
+    found = [path / name for name in MANIFEST_NAMES if (path / name).is_file()]
+    if not found:
+        raise EmofuseError(
+            f"{path}: no manifest.csv in this folder; `emofuse prepare` or `import` writes one"
+        )
+    return found[0]
 
 
 def corpus_of(settings: RunSettings) -> Manifest:
@@ -49,31 +70,6 @@ def choose_split(settings: RunSettings, manifest: Manifest) -> Split:
             f"setting data.fold: there is no fold {data.fold}; {data.protocol} has {len(folds)}, from 0"
         )
     return folds[data.fold]
-
-
-def modalities_held(manifest: Manifest) -> tuple[Modality, ...]:
-    """The modalities of which at least one row has something; sound may come with the video file."""
-    frame = manifest.frame
-    has_video = frame["video"].notna().any()
-    held = {
-        "text": frame["text"].notna().any(),
-        "audio": has_video or frame["audio"].notna().any(),
-        "video": has_video,
-    }
-    return tuple(m for m in MODALITIES if held[m])
-
-
-def choose_modalities(settings: RunSettings, manifest: Manifest) -> tuple[Modality, ...]:
-    """Those asked for, or all that the corpus has."""
-    held = modalities_held(manifest)
-    asked = settings.model.modalities or held
-    lacking = [m for m in asked if m not in held]
-    if lacking or not held:
-        raise EmofuseError(
-            f"the manifest has no {' and no '.join(lacking) or 'modality'}; it has: {', '.join(held) or 'nothing'} "
-            "(choose with --modalities)"
-        )
-    return asked
 
 
 def feature_store_of(settings: RunSettings, manifest: Manifest) -> FeatureStore:
@@ -107,9 +103,9 @@ def encode(
 
 def assemble_model(
     settings: RunSettings,
-    labels: Sequence[str],
+    task: Task,
     modalities: Sequence[Modality],
-    encoded: dict[Modality, EncodedModality],
+    encoded: Mapping[Modality, EncodedModality],
     train_ids: Sequence[str],
 ) -> nn.Module:
     """The system in the sizes of its encoders, its feature scalers fitted on the training part alone."""
@@ -117,8 +113,8 @@ def assemble_model(
     model = create_model(
         settings.model.name,
         preset=settings.model.preset,
-        num_classes=len(labels),
         modalities=tuple(modalities),
+        **task.model_options(),
         **dims,
         **settings.model.options,
     )
@@ -126,29 +122,69 @@ def assemble_model(
         held = [i for i in train_ids if i in part.reader]
         if not held:
             raise EmofuseError(f"no training row has usable {modality}; see quarantine.csv, or leave it out")
-        model.get_submodule(f"scalers.{modality}").fit(part.reader.matrix(held))  # type: ignore[operator]
+        steps = (
+            _steps(part.reader, held) if model_info(model).level == "sequence" else part.reader.matrix(held)
+        )
+        model.get_submodule(f"scalers.{modality}").fit(steps)  # type: ignore[operator]
     return model
+
+
+def _steps(reader: FeatureReader, ids: Sequence[str]) -> np.ndarray:
+    """(steps, dim) of utterances and steps chosen evenly, no more than memory should hold."""
+    some = ids[:: 1 + len(ids) * _SCALER_STEPS * reader.dim // _SCALER_NUMBERS]
+    sequences = (np.atleast_2d(reader[i]) for i in some)
+    return np.concatenate([sequence[:: 1 + len(sequence) // _SCALER_STEPS] for sequence in sequences])
 
 
 def dataset_of(
     utterances: Sequence[Utterance],
     model: nn.Module,
-    readers: dict[Modality, Any],
-    labels: Sequence[str] = (),
-) -> UtteranceDataset:
-    """Rows as this model takes them."""
+    readers: Mapping[Modality, FeatureSource],
+    data: DataSettings,
+    target: Target | None = None,
+    context: Sequence[Utterance] = (),
+) -> BatchDataset:
+    """Rows as this model takes them.
+
+    Args:
+        utterances: to be told.
+        model: any system.
+        readers: modality → features, of those that are encoded.
+        data: how much of a dialogue or a sequence is taken at once.
+        target: what an utterance is to be told as.
+        context: other utterances of the same dialogues, for a system that sees dialogues.
+    """
     config: Any = model.config
-    dims = {m: getattr(config, f"{m}_dim") for m in config.modalities if m != "video"}
+    level = model_info(model).level
+    dims: dict[Modality, int] = {m: getattr(config, f"{m}_dim") for m in readers}
+    if level == "dialogue":
+        windows = dialogue_windows(
+            utterances, context, WindowSize(data.dialogue_window, data.dialogue_overlap)
+        )
+        return DialogueDataset(windows, config.modalities, readers, dims, target)
+    if level == "sequence":
+        most = {m: config.text_length if m == "text" else data.longest_sequence for m in MODALITIES}
+        return SequenceDataset(utterances, config.modalities, readers, dims, most, target)
     frames = FrameSampling(config.frames, (config.image_size, config.image_size))
-    index = {label: i for i, label in enumerate(labels)}
-    return UtteranceDataset(utterances, config.modalities, readers, dims, frames, index)
+    return UtteranceDataset(utterances, config.modalities, readers, dims, frames, target)
 
 
-def balanced_class_weights(labels: Sequence[str], classes: Sequence[str]) -> torch.Tensor:
-    """(C,) weights n / (C · n_c) from the training labels; a class with no example weighs nothing."""
-    counts = np.array([sum(label == c for label in labels) for c in classes], dtype=np.float64)
-    weights = np.divide(len(labels), len(classes) * counts, out=np.zeros_like(counts), where=counts > 0)
-    return torch.tensor(weights, dtype=torch.float32)
+def rows_of(
+    manifest: Manifest, ids: Sequence[str], model: nn.Module, hidden: Collection[str] = ()
+) -> tuple[list[Utterance], list[Utterance]]:
+    """Utterances to be told, and those that may stand around them in their dialogues.
+
+    Args:
+        manifest: the corpus.
+        ids: of the utterances to be told.
+        model: one that does not see dialogues needs no others.
+        hidden: ids that must not be seen at all: those of parts that are judged later.
+    """
+    rows = [manifest.utterance(i) for i in ids]
+    if model_info(model).level != "dialogue":
+        return rows, []
+    dialogues, told = {row.dialogue for row in rows}, {*ids, *hidden}
+    return rows, [u for u in manifest.rows() if u.dialogue in dialogues and u.id not in told]
 
 
 def choose_device(name: str) -> str:

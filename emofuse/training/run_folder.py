@@ -36,6 +36,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.features import EncoderIdentity
 from emofuse.models import create_model
+from emofuse.models.registry import Task
 from emofuse.training.config import RunSettings
 
 RECORDED_PACKAGES = ("torch", "transformers", "lightning", "av", "scikit-learn", "numpy", "pandas", "pyarrow")
@@ -60,6 +61,7 @@ class RunRecord(BaseModel):
     command: list[str]
     started: str
     seed: int
+    task: Task = "classification"
     labels: list[str]
     model_name: str
     model_config_: dict[str, Any] = Field(alias="model_config", serialization_alias="model_config")

@@ -24,10 +24,10 @@ def encoders_of_run(
     manifest: Manifest,
     split: Split,
     folder: RunFolder,
-    modalities: Iterable[Modality],
+    chosen: Mapping[Modality, EncoderSpec],
     progress: Progress | None = None,
 ) -> dict[Modality, EncoderSpec]:
-    """The encoder of every modality that has one, fine-tuned on this split where the settings want it so.
+    """The chosen encoders, fine-tuned on this split where their settings want it so.
 
     A fine-tuned encoder is kept in the run folder, or, where ``data.stage_one`` names a folder that several runs
     share, there, under a name that differs whenever split, data or settings do; so runs on the same fold with
@@ -37,12 +37,10 @@ def encoders_of_run(
         EmofuseError: an encoder was fitted to, or chosen by, utterances of the run's test part.
     """
     specs = {}
-    for modality in modalities:
-        if modality != "video" or "video" in settings.encoders:
-            spec = settings.encoder(modality)
-            if spec.finetune is not None:
-                spec = _fine_tuned(spec, settings, manifest, split, folder, progress)
-            specs[modality] = spec
+    for modality, spec in chosen.items():
+        if spec.finetune is not None:
+            spec = _fine_tuned(spec, settings, manifest, split, folder, progress)
+        specs[modality] = spec
     refuse_seen_test(specs, manifest, split)
     return specs
 

@@ -3,13 +3,15 @@
 import pytest
 
 from emofuse.errors import EmofuseError
-from emofuse.models import DeepMSIMER, create_model, list_models, model_config
+from emofuse.models import DeepMSIMER, create_model, list_models, model_config, model_info
 
 
 def test_every_system_is_described():
     described = {info.name: info for info in list_models()}
-    assert described["deepmsi-mer"].level == "utterance"
-    assert all(info.level in ("utterance", "dialogue") for info in described.values())
+    levels = {name: info.level for name, info in described.items()}
+    assert levels == {"deepmsi-mer": "utterance", "mfcre": "dialogue", "cm-msf": "sequence"}
+    assert described["cm-msf"].tasks == ("classification", "regression")
+    assert [name for name, info in described.items() if info.reads_frames] == ["deepmsi-mer"]
     assert all(info.title and info.paper and info.summary for info in described.values())
 
 
@@ -19,6 +21,7 @@ def test_presets_are_starting_points():
     )
     assert isinstance(model, DeepMSIMER)
     assert model.config.modalities == ("text", "video")
+    assert model_info(model) == model_info("deepmsi-mer")
     assert model.config.text_dim == 7
     assert model.config.image_size < model_config("deepmsi-mer", preset="paper", num_classes=3).image_size
 

@@ -13,7 +13,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.training.calibrate import calibration_of
 from emofuse.training.calibration import calibration_file, read_calibration
-from emofuse.training.evaluate import predict_rows
+from emofuse.training.predict_rows import predict_rows
 from emofuse.training.report_reliability import uncalibrated
 from emofuse.training.run_folder import RunFolder
 from tests.small_runs import text_corpus, text_run, text_settings

@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.training.callbacks import History
+from emofuse.training.classification import balanced_class_weights
 from emofuse.training.evaluate import evaluate_fit
 from emofuse.training.fit import fit_run
 from emofuse.training.module import EmotionModule
-from emofuse.training.preparation import balanced_class_weights
 from emofuse.training.run_folder import RunFolder
 from tests.small_corpus import make_corpus, small_settings
 

@@ -1,0 +1,166 @@
+"""Dialogues as whole: a vector per utterance and modality, in the order of their turns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
+
+from emofuse.data.batch import Batch, FeatureSource, feature_tensor
+from emofuse.data.modality import MODALITIES, Modality
+from emofuse.data.targets import ClassTarget, Target
+from emofuse.data.utterance import Utterance
+from emofuse.errors import EmofuseError
+
+
+@dataclass(frozen=True)
+class DialogueWindow:
+    """Turns of one dialogue, one after another, and which of them are to be told."""
+
+    turns: tuple[Utterance, ...]
+    scored: tuple[bool, ...]
+
+
+@dataclass(frozen=True)
+class WindowSize:
+    """What of a dialogue is seen at once, which bounds memory however long it is.
+
+    Attributes:
+        longest: utterances; a longer dialogue is cut into windows of so many.
+        overlap: utterances at either end of a window that are there as context alone, and told by the
+            neighbouring window.
+    """
+
+    longest: int = 256
+    overlap: int = 32
+
+    def __post_init__(self) -> None:
+        if not 0 <= 2 * self.overlap < self.longest:
+            raise EmofuseError(
+                f"a window of {self.longest} utterances has no middle between two overlaps of {self.overlap}; "
+                "make it longer, or the overlap smaller"
+            )
+
+
+def dialogue_windows(
+    utterances: Sequence[Utterance], context: Sequence[Utterance] = (), size: WindowSize | None = None
+) -> list[DialogueWindow]:
+    """The windows in which each of ``utterances`` is told exactly once.
+
+    Args:
+        utterances: to be told.
+        context: others; those of the same dialogues stand in their places among them.
+        size: of a window.
+
+    Returns:
+        Dialogues in the order in which ``utterances`` first names them, turns in theirs.
+    """
+    size = size or WindowSize()
+    told = {u.id for u in utterances}
+    dialogues: dict[str, list[Utterance]] = {u.dialogue: [] for u in utterances}
+    for u in (*utterances, *(c for c in context if c.id not in told)):
+        if u.dialogue in dialogues:
+            dialogues[u.dialogue].append(u)
+    return [
+        window
+        for turns in dialogues.values()
+        for window in _cut(sorted(turns, key=lambda u: u.turn or 0), told, size)
+        if any(window.scored)
+    ]
+
+
+def _cut(turns: Sequence[Utterance], told: set[str], size: WindowSize) -> Iterator[DialogueWindow]:
+    if len(turns) <= size.longest:
+        yield DialogueWindow(tuple(turns), tuple(u.id in told for u in turns))
+        return
+    core = size.longest - 2 * size.overlap
+    for begin in range(0, len(turns), core):
+        first, last = max(0, begin - size.overlap), min(len(turns), begin + core + size.overlap)
+        inside = range(begin, begin + core)
+        scored = (at in inside and turns[at].id in told for at in range(first, last))
+        yield DialogueWindow(tuple(turns[first:last]), tuple(scored))
+
+
+@dataclass
+class _Item:
+    ids: list[str]
+    values: dict[Modality, Tensor]
+    present: dict[Modality, Tensor]
+    targets: Tensor
+    scored: Tensor
+
+
+class DialogueDataset(Dataset[_Item]):
+    """Windows of dialogues with the features of their utterances, one window at a time.
+
+    Args:
+        windows: of `dialogue_windows`.
+        modalities: those the model uses.
+        features: modality → source of one vector per utterance.
+        dims: modality → its size.
+        target: what an utterance is to be told as; those that are not scored have none.
+    """
+
+    decodes_media = False
+
+    def __init__(
+        self,
+        windows: Sequence[DialogueWindow],
+        modalities: Sequence[Modality],
+        features: Mapping[Modality, FeatureSource],
+        dims: Mapping[Modality, int],
+        target: Target | None = None,
+    ) -> None:
+        self.windows = list(windows)
+        self.modalities = tuple(m for m in MODALITIES if m in modalities)
+        self.features, self.dims = dict(features), dict(dims)
+        self.target: Target = target or ClassTarget()
+
+    def __len__(self) -> int:
+        return len(self.windows)
+
+    def __getitem__(self, index: int) -> _Item:
+        window = self.windows[index]
+        values, present = {}, {}
+        for modality in self.modalities:
+            source, empty = self.features[modality], torch.zeros(self.dims[modality])
+            here = [u.id in source for u in window.turns]
+            rows = [
+                feature_tensor(source, u.id) if found else empty
+                for u, found in zip(window.turns, here, strict=True)
+            ]
+            values[modality], present[modality] = torch.stack(rows), torch.tensor(here)
+        marked = list(zip(window.turns, window.scored, strict=True))
+        targets = [self.target.of(u) if scored else self.target.absent for u, scored in marked]
+        return _Item(
+            [u.id for u, scored in marked if scored],
+            values,
+            present,
+            torch.tensor(targets, dtype=self.target.dtype),
+            torch.tensor(window.scored),
+        )
+
+    def collate(self, rows: Sequence[_Item]) -> Batch:
+        """Pad to the longest window, at the end.
+
+        Inputs: ``text``, ``audio`` and ``video`` (B, N, d) float32 for the modalities in use, ``mask`` (B, N)
+        bool, False at padding, and ``present``, (B, N) each.
+        """
+        inputs: dict[str, Any] = {m: _pad([row.values[m] for row in rows]) for m in self.modalities}
+        inputs["mask"] = _pad([torch.ones_like(row.scored) for row in rows])
+        inputs["present"] = {m: _pad([row.present[m] for row in rows]) for m in self.modalities}
+        return Batch(
+            ids=[id for row in rows for id in row.ids],
+            inputs=inputs,
+            labels=_pad([row.targets for row in rows], self.target.absent),
+            scored=_pad([row.scored for row in rows]),
+        )
+
+
+def _pad(parts: list[Tensor], value: float = 0) -> Tensor:
+    return pad_sequence(parts, batch_first=True, padding_value=value)
