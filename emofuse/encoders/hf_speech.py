@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import prod
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,10 +31,11 @@ class HFSpeechEncoder:
 
     Sound longer than ``max_seconds`` is cut into equal pieces no longer than that; each is read as an
     utterance of its own, and the mean runs over the frames of all of them. Sound shorter than the model's
-    receptive field (25 ms) is filled up with silence.
+    receptive field (25 ms) is filled up with silence. With ``rate``, a sequence has so many steps per second,
+    each the mean of the model's frames (50 per second for wav2vec 2.0) that begin in it.
 
     Args:
-        spec: name, revision, pooling (``"mean"`` or ``"tokens"``), batch_size, max_seconds.
+        spec: name, revision, pooling (``"mean"`` or ``"tokens"``), batch_size, max_seconds, rate.
         device: where the model runs.
         dtype: precision of its weights; features are float32 either way.
 
@@ -45,6 +48,7 @@ class HFSpeechEncoder:
     ) -> None:
         if spec.pooling == "cls":
             raise EmofuseError(f"encoder {spec.name}: speech has no CLS token; use pooling mean or tokens")
+        self._made_of = (spec, device, dtype)
         source = locate(spec.name, spec.revision)
         self._model = load_model(source, device, dtype)
         config = self._model.config
@@ -64,6 +68,7 @@ class HFSpeechEncoder:
         self._shortest = _receptive_field(config.conv_kernel, config.conv_stride)
         self._longest = int(spec.max_seconds * RATE)
         self._batch_size, self._pooling = spec.batch_size, spec.pooling or "mean"
+        self._frames_per_step = _frames_per_step(spec, prod(config.conv_stride))
         self.dim = int(
             config.output_hidden_size if getattr(config, "add_adapter", False) else config.hidden_size
         )
@@ -80,8 +85,13 @@ class HFSpeechEncoder:
                 "rate": RATE,
                 "max_seconds": spec.max_seconds,
                 "dtype": str(dtype).removeprefix("torch."),
+                **({"steps_per_second": spec.rate} if spec.rate else {}),
             },
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process loads the model itself; to send it its weights would take as long and twice the room.
+        return type(self), self._made_of
 
     def encode(self, items: Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
         """(B, dim) float32 for B sounds (samples,); with pooling ``"tokens"`` a list of (T, dim)."""
@@ -97,7 +107,7 @@ class HFSpeechEncoder:
             whole[row].append(frames)
         sequences = [np.concatenate(parts) for parts in whole]
         if self._pooling == "tokens":
-            return sequences
+            return [_slowed(frames, self._frames_per_step) for frames in sequences]
         return np.array([frames.mean(axis=0) for frames in sequences], np.float32).reshape(-1, self.dim)
 
     def _pieces(self, samples: np.ndarray) -> list[np.ndarray]:
@@ -134,6 +144,30 @@ class HFSpeechEncoder:
         states = self._model(values, attention_mask=mask).last_hidden_state.float().cpu().numpy()
         lengths = self._model._get_feat_extract_output_lengths(torch.tensor([len(sound) for sound in sounds]))
         return [frames[: int(length)] for frames, length in zip(states, lengths, strict=True)]
+
+
+def _frames_per_step(spec: EncoderSpec, hop: int) -> float:
+    """How many of the model's frames, one every ``hop`` samples, a step of the rate asked for takes."""
+    if spec.rate is None:
+        return 1.0
+    if spec.pooling != "tokens":
+        raise EmofuseError(f"encoder {spec.name}: rate is that of a sequence; it goes with pooling tokens")
+    own = RATE / hop
+    if spec.rate > own:
+        raise EmofuseError(
+            f"encoder {spec.name}: gives {own:g} steps per second, not as many as the rate {spec.rate:g}"
+        )
+    return own / spec.rate
+
+
+def _slowed(frames: np.ndarray, per_step: float) -> np.ndarray:
+    """(T', d): the mean over the frames (T, d) that begin in each step."""
+    if per_step == 1.0:
+        return frames
+    step_of = (np.arange(len(frames)) / per_step + 1e-9).astype(np.int64)
+    first = np.flatnonzero(np.diff(step_of, prepend=-1))
+    sums = np.add.reduceat(frames.astype(np.float64), first, axis=0)
+    return (sums / np.diff(first, append=len(frames))[:, None]).astype(np.float32)
 
 
 def _receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:

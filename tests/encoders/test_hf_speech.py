@@ -162,3 +162,25 @@ def test_another_sampling_rate_is_refused(speech_folders, tmp_path):
     file.write_text(json.dumps(json.loads(file.read_text()) | {"sampling_rate": 8000}))
     with pytest.raises(EmofuseError, match="reads 8000 Hz"):
         encoder(folder)
+
+
+@pytest.mark.parametrize("rate", [12.5, 20.0, 50.0, 3.0])
+def test_a_sequence_has_the_rate_asked_for(speech_folders, rate):
+    folder = speech_folders["wavlm", "layer"]
+    frames = encoder(folder, pooling="tokens").encode(sounds())
+    steps = encoder(folder, pooling="tokens", rate=rate).encode(sounds())
+    for fine, coarse in zip(frames, steps, strict=True):
+        place = [int(row / 50 * rate + 1e-9) for row in range(len(fine))]
+        expected = [fine[[at == step for at in place]].mean(axis=0) for step in range(max(place) + 1)]
+        np.testing.assert_allclose(coarse, expected, atol=1e-5)
+    assert encoder(folder, pooling="tokens", rate=rate).identity.sampling["steps_per_second"] == rate
+    assert "steps_per_second" not in encoder(folder, pooling="tokens").identity.sampling
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [({"rate": 12.5}, "pooling tokens"), ({"rate": 51, "pooling": "tokens"}, "gives 50")],
+)
+def test_a_rate_that_cannot_be_is_refused(speech_folders, options, complaint):
+    with pytest.raises(EmofuseError, match=complaint):
+        encoder(speech_folders["hubert", "layer"], **options)

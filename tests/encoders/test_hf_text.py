@@ -1,14 +1,19 @@
+import pickle
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from emofuse.data.manifest import Manifest
+from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.hf_text import HFTextEncoder
 from emofuse.errors import EmofuseError
-from tests.encoders.conftest import BERT_SPECIALS, WORDS, save_tokenizer
+from emofuse.features import FeatureStore, TextInContext, extract_features
+from tests.encoders.conftest import BERT_SPECIALS, ROBERTA_SPECIALS, WORDS, save_tokenizer
 
 TEXTS = [
     "i am so happy today !",
@@ -62,7 +67,9 @@ def test_texts_of_like_length_share_a_batch(bert_folder, monkeypatch):
     shapes = []
     forward = some._forward
     monkeypatch.setattr(
-        some, "_forward", lambda batch: shapes.append([len(x) for x in batch["input_ids"]]) or forward(batch)
+        some,
+        "_forward",
+        lambda batch: shapes.append([len(one.tokens["input_ids"]) for one in batch]) or forward(batch),
     )
     some.encode(["i", "i am so very happy today", "you", "you are not very sad today"])
     assert shapes == [[8, 8], [3, 3]]
@@ -172,3 +179,83 @@ def test_minilm_equals_sentence_transformers(minilm_folder):
     )
     ours = encoder(minilm_folder).encode(texts)
     np.testing.assert_allclose(ours / np.linalg.norm(ours, axis=1, keepdims=True), theirs, atol=1e-5)
+
+
+BEFORE, AFTER = ("what a day", "you are not sad ?"), ("the train leaves",)
+CONTEXT = {"context_before": 2, "context_after": 1}
+
+
+def states_of(folder, *words: str) -> np.ndarray:
+    """The library's own states for tokens given one by one."""
+    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    with torch.no_grad():
+        ids = torch.tensor([tokenizer.convert_tokens_to_ids(list(words))])
+        return model(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state[0].numpy()
+
+
+@pytest.mark.parametrize("pooling", ["cls", "mean", "tokens"])
+def test_an_utterance_in_its_dialogue_has_its_own_tokens_pooled(folder, pooling):
+    specials = ROBERTA_SPECIALS if "roberta" in folder.name else BERT_SPECIALS
+    first, end = specials["cls_token"], specials["sep_token"]
+    parts = ("what a day you are not sad ?", "i am happy", "the train leaves")
+    words = [first, *(word for part in parts for word in (*part.split(), end))]
+    states = states_of(folder, *words)
+    own = states[10:13]
+    expected = {"cls": states[9], "mean": own.mean(axis=0), "tokens": own}[pooling]
+    some = encoder(folder, pooling=pooling, **CONTEXT)
+    item = TextInContext("i am happy", BEFORE, AFTER)
+    others = [TextInContext("not", (), ("so sad",)), TextInContext("what"), TextInContext("", BEFORE)]
+    found = some.encode([*others, item])
+    np.testing.assert_allclose(found[-1], expected, atol=2e-6)
+    for row, other in enumerate(others):
+        np.testing.assert_allclose(found[row], some.encode([other])[0], atol=2e-6)
+    assert all(np.isfinite(features).all() and len(features) for features in found)
+
+
+def test_the_context_matters_and_makes_another_encoder(bert_folder):
+    some, plain = encoder(bert_folder, **CONTEXT), encoder(bert_folder)
+    with_it, without = some.encode([TextInContext("i am happy", BEFORE, AFTER), TextInContext("i am happy")])
+    assert np.abs(with_it - without).max() > 1e-3
+    assert plain.needs.context is None
+    digests = {
+        encoder(bert_folder, **options).identity.digest
+        for options in ({}, CONTEXT, {"context_before": 2}, {"context_after": 2}, {"speaker_names": True})
+    }
+    assert len(digests) == 5
+    assert set(plain.identity.sampling) == {"max_length", "dtype"}
+
+
+def test_a_long_dialogue_is_cut_around_the_utterance(bert_folder):
+    some = encoder(bert_folder, pooling="tokens", max_length=12, **CONTEXT)
+    item = TextInContext("i am happy", ("what a day " * 50,), ("the train " * 50,))
+    assert some.encode([item])[0].shape == (3, 32)
+    assert some.encode([TextInContext("happy " * 50, BEFORE, AFTER)])[0].shape == (10, 32)
+
+
+def test_context_needs_a_tokeniser_that_can_keep_parts_apart(bert_folder, tmp_path):
+    shutil.copytree(bert_folder, tmp_path / "model")
+    specials = {name: token for name, token in BERT_SPECIALS.items() if name != "sep_token"}
+    save_tokenizer(tmp_path / "model", specials, add_specials=False)
+    assert encoder(tmp_path / "model").encode(["i am"]).shape == (1, 32)
+    with pytest.raises(EmofuseError, match="no CLS or no SEP"):
+        encoder(tmp_path / "model", context_before=1)
+
+
+def test_the_manifest_is_read_with_names_and_neighbours(bert_folder, tmp_path):
+    rows = [("a", "Ann", "i am happy"), ("b", "Bob", "not"), ("c", "Ann", "what a day")]
+    frame = pd.DataFrame(rows, columns=["id", "speaker", "text"]).assign(dialogue="d")
+    some = encoder(bert_folder, context_before=1, context_after=1, speaker_names=True)
+    store = FeatureStore(tmp_path / "features")
+    extract_features(
+        Manifest.from_frame(frame, tmp_path), some, store, quarantine=Quarantine(tmp_path / "q.csv")
+    )
+    expected = some.encode([TextInContext("Bob: not", ("Ann: i am happy",), ("Ann: what a day",))])[0]
+    np.testing.assert_allclose(store.reader(some.identity)["b"], expected, atol=2e-6)
+
+
+def test_another_process_makes_the_same_encoder(bert_folder):
+    some = encoder(bert_folder, pooling="cls", **CONTEXT)
+    other = pickle.loads(pickle.dumps(some))
+    assert other.identity == some.identity
+    item = [TextInContext("i am happy", BEFORE, AFTER)]
+    np.testing.assert_array_equal(other.encode(item), some.encode(item))

@@ -1,3 +1,4 @@
+import os
 import signal
 import threading
 import time
@@ -10,11 +11,23 @@ import pytest
 
 from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_video, write_wav
+from emofuse.data.pictures import PictureSampling
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders.hashed_text import HashedTextEncoder
 from emofuse.encoders.logmel import LogMelFunctionals
 from emofuse.errors import EmofuseError
-from emofuse.features import EncoderIdentity, ExtractionReport, FeatureStore, extract_features
+from emofuse.features import (
+    ContextWindow,
+    EncoderIdentity,
+    ExtractionReport,
+    FeatureStore,
+    InputNeeds,
+    TextInContext,
+    UnusableInputError,
+    encode_utterances,
+    extract_features,
+)
+from emofuse.features.sources import sources_of
 
 
 class LengthEncoder:
@@ -301,3 +314,155 @@ def stored_ids(file: Path) -> list[str]:
     import pyarrow.ipc
 
     return pyarrow.ipc.open_file(file.read_bytes()).read_all()["id"].to_pylist()
+
+
+class NeighbourEncoder(LengthEncoder):
+    """Characters of the text and of what is around it."""
+
+    needs = InputNeeds(context=ContextWindow(before=1, after=1))
+
+    def _one(self, item):
+        assert isinstance(item, TextInContext)
+        return (len(item.text), sum(map(len, (*item.before, *item.after))))
+
+
+def dialogue(root: Path, *texts: str | None) -> Manifest:
+    rows = {"id": [f"t{n}" for n in range(len(texts))], "dialogue": "d", "text": list(texts)}
+    return Manifest.from_frame(pd.DataFrame(rows), root)
+
+
+def test_an_utterance_is_encoded_in_its_dialogue_and_anew_when_a_neighbour_changes(tmp_path):
+    encoder = NeighbourEncoder()
+    run(dialogue(tmp_path, "a", "bb", "ccc", "dddd"), encoder, tmp_path)
+    assert reader(tmp_path, encoder).matrix(["t0", "t1", "t2", "t3"]).tolist() == [
+        [1, 2],
+        [2, 4],
+        [3, 6],
+        [4, 3],
+    ]
+    report = run(dialogue(tmp_path, "a", "bb", "ccc", "DDDD D"), NeighbourEncoder(), tmp_path)
+    assert report == ExtractionReport(done=2, skipped=2)  # itself and the one before
+    report = run(dialogue(tmp_path, "a", None, "ccc", "DDDD D"), NeighbourEncoder(), tmp_path)
+    assert report == ExtractionReport(done=2, skipped=1, absent=1)
+    assert reader(tmp_path, encoder)["t0"].tolist() == [1, 3]
+
+
+def test_a_turn_before_is_not_a_turn_after(tmp_path):
+    """The same words at other places are another source."""
+    encoder = NeighbourEncoder()
+    first = sources_of(dialogue(tmp_path, "x", "y").rows(), encoder)
+    second = sources_of(dialogue(tmp_path, "y", "x").rows(), encoder)
+    assert first["t1"].fingerprint != second["t0"].fingerprint
+
+
+def test_a_part_sees_neighbours_that_belong_to_another(tmp_path):
+    manifest = dialogue(tmp_path, "a", "bb", "ccc", "dddd")
+    encoder = NeighbourEncoder()
+    for part in range(3):
+        run(manifest, encoder, tmp_path, shard=(part, 3))
+    assert reader(tmp_path, encoder).matrix(manifest.ids).tolist() == [[1, 2], [2, 4], [3, 6], [4, 3]]
+
+
+class BrightnessEncoder:
+    """(pictures, brightness) of a clip; black ones have nothing to see."""
+
+    def __init__(self) -> None:
+        self.identity = EncoderIdentity(
+            modality="video", kind="brightness", name="b", revision="1", pooling="mean", dim=2
+        )
+        self.dim = 2
+        self.needs = InputNeeds(pictures=PictureSampling(frames=4, size=(8, 8)), singly=True)
+        self.calls: list[int] = []
+
+    def encode(self, items):
+        self.calls.append(len(items))
+        pictures = [np.concatenate(list(item)) for item in items]
+        if any(each.max() < 20 for each in pictures):
+            raise UnusableInputError("no-face", "nobody to be seen")
+        return np.array([(len(each), each.mean()) for each in pictures], np.float32)
+
+
+@pytest.fixture
+def films(tmp_path) -> Manifest:
+    for name, grey in (("dark", 0), ("grey", 120), ("bright", 200)):
+        half = np.full((6, 16, 32, 3), grey, np.uint8)
+        half[:, :, 16:] //= 2
+        write_video(tmp_path / f"{name}.mp4", half, 10)
+    (tmp_path / "broken.mp4").write_bytes(b"not a film")
+    rows = [
+        {"id": "grey", "video": "grey.mp4"},
+        {"id": "dark", "video": "dark.mp4"},
+        {"id": "left", "video": "bright.mp4", "crop": "left"},
+        {"id": "right", "video": "bright.mp4", "crop": "right"},
+        {"id": "broken", "video": "broken.mp4"},
+        {"id": "nothing", "audio": "sound.wav"},
+    ]
+    return Manifest.from_frame(pd.DataFrame(rows), tmp_path)
+
+
+@pytest.mark.parametrize("options", [{"workers": 0}, {"workers": 2}, {"processes": 2}])
+def test_video_is_read_and_what_shows_nothing_is_counted(films, tmp_path, options):
+    encoder = BrightnessEncoder()
+    report = run(films, encoder, tmp_path, **options)
+    assert report == ExtractionReport(done=3, absent=1, quarantined=2)
+    assert report.reasons == {"no-face": 1, "not-media": 1}
+    held = reader(tmp_path, encoder)
+    assert {name: held[name].round(-1).tolist() for name in held} == {
+        "grey": [0.0, 90.0], "left": [0.0, 200.0], "right": [0.0, 100.0]
+    }  # fmt: skip
+    entries = {entry.id: entry for entry in Quarantine(tmp_path / "quarantine.csv").entries}
+    assert (entries["dark"].reason, entries["dark"].modality) == ("no-face", "video")
+    assert set(encoder.calls) <= {1}
+
+
+def test_the_other_half_of_the_picture_is_another_source(films):
+    sources = sources_of(films.rows(), BrightnessEncoder())
+    assert sources["left"].fingerprint != sources["right"].fingerprint
+    assert sources["nothing"] is None
+
+
+def test_a_video_encoder_must_say_which_pictures_it_needs(films, tmp_path):
+    with pytest.raises(TypeError, match="which pictures"):
+        run(films, LengthEncoder("video"), tmp_path)
+
+
+@pytest.mark.parametrize("processes", [1, 3])
+def test_processes_give_what_one_gives(recordings, tmp_path, processes):
+    encoder = LengthEncoder("audio")
+    assert run(recordings, encoder, tmp_path, processes=processes, batch_size=2) == ExtractionReport(
+        done=5, absent=2, quarantined=4
+    )
+    held = reader(tmp_path, encoder)
+    assert {name: int(held[name][0]) for name in held if name != "in-video"} == {
+        "wav": 16000, "part": 4000, "non-ascii": 8000, "both": 8000
+    }  # fmt: skip
+
+
+class DyingEncoder(LengthEncoder):
+    """Ends its process in the middle of the work, as the system does when memory runs out."""
+
+    def encode(self, items):
+        if any("die" in item for item in items):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().encode(items)
+
+
+def test_a_process_that_dies_is_one_clear_line_and_what_was_finished_is_kept(tmp_path):
+    rows = {f"u{n:03}": "long enough to come first" for n in range(40)} | {"last": "die"}
+    encoder = DyingEncoder()
+    with pytest.raises(EmofuseError, match="a process that encodes has died"):
+        run(texts(tmp_path, **rows), encoder, tmp_path, processes=2, batch_size=4)
+    assert len(reader(tmp_path, encoder)) >= 4
+    report = run(texts(tmp_path, **rows), LengthEncoder(), tmp_path)
+    assert report.done + report.skipped == 41
+
+
+def test_features_can_be_had_without_a_store(films, recordings):
+    found = dict(encode_utterances(list(films.rows()), BrightnessEncoder()))
+    assert found["nothing"] is None
+    assert found["grey"].shape == (2,)
+    assert isinstance(found["dark"], UnusableInputError)
+    heard = dict(encode_utterances(list(recordings.rows()), LengthEncoder("audio"), batch_size=3))
+    assert set(heard) == set(recordings.ids)
+    assert heard["wav"][0] == 16000
+    assert isinstance(heard["broken"], EmofuseError)
