@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -85,9 +84,7 @@ class HFTextEncoder:
             sampling={
                 "max_length": self._max_length,
                 "dtype": str(dtype).removeprefix("torch."),
-                **(
-                    {name: int(value) for name, value in asdict(window).items()} if self.needs.context else {}
-                ),
+                **(_context_settings(spec) if self.needs.context else {}),
             },
         )
 
@@ -162,6 +159,14 @@ class HFTextEncoder:
             return list(states.take_along_dim(first[..., None], dim=1)[:, 0].cpu().numpy())
         weights = own.unsqueeze(-1).float()
         return list(((states * weights).sum(dim=1) / weights.sum(dim=1)).cpu().numpy())
+
+
+def _context_settings(spec: EncoderSpec) -> dict[str, str | int | float]:
+    return {
+        "context_before": spec.context_before,
+        "context_after": spec.context_after,
+        "speaker_names": int(spec.speaker_names),
+    }
 
 
 def _check_specials(name: str, tokenizer: Any) -> None:

@@ -56,4 +56,4 @@ def test_room_that_one_side_does_not_need_goes_to_the_other():
     assert ids[:13] == [1, *range(139, 150), 2]
     ids = laid(BEFORE, OWN, list(range(100, 150)), 20)
     assert len(ids) == 20
-    assert ids[-9:] == [*range(100, 108), 2]
+    assert ids[-10:] == [*range(100, 109), 2]
