@@ -34,8 +34,8 @@ class LogMelSequence:
 
     Spectra of 25 ms are taken every 10 ms, and a step is the mean power of those that begin in it: nothing
     between two steps is lost. Levels are in dB of full scale, no further than 80 dB below the loudest band of
-    the utterance, and silence is −100 dB throughout. T is the length of the sound times the rate, rounded up,
-    at least 1. With pooling ``"mean"``, (bands,): the mean over the steps.
+    the utterance, and silence is −100 dB throughout. T counts the steps in which a whole spectrum begins; a
+    shorter sound is one step. With pooling ``"mean"``, (bands,): the mean over the steps.
 
     Args:
         spec: dim (bands, 80), rate (12.5 Hz), pooling (``"tokens"``).

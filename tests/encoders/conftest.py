@@ -1,5 +1,6 @@
 """Small checkpoints of the true classes, written by the libraries' own save_pretrained."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from transformers import (
     HubertConfig,
     HubertModel,
     PreTrainedTokenizerFast,
+    ResNetConfig,
+    ResNetForImageClassification,
+    ResNetModel,
     RobertaConfig,
     RobertaForMaskedLM,
     Wav2Vec2Config,
@@ -150,3 +154,35 @@ def speech_folders(tmp_path_factory) -> dict[tuple[str, str], Path]:
     root = tmp_path_factory.mktemp("speech")
     kinds = [(kind, norm) for kind in ("wav2vec2", "hubert", "wavlm") for norm in ("group", "layer")]
     return {(kind, norm): save_speech(root / f"{kind}-{norm}", kind, norm) for kind, norm in kinds}
+
+
+def save_resnet(
+    folder: Path, *, head: int | None = None, preprocessing: dict[str, object] | None = None, seed: int = 0
+) -> Path:
+    """A ResNet of two stages, with a classifier of ``head`` classes or without one."""
+    torch.manual_seed(seed)
+    config = ResNetConfig(
+        embedding_size=8, hidden_sizes=[16, 24], depths=[1, 1], layer_type="bottleneck",
+        num_labels=head or 2,
+    )  # fmt: skip
+    model = ResNetForImageClassification(config) if head else ResNetModel(config)
+    # Statistics as after training, so that evaluation mode shows.
+    for name, buffer in model.named_buffers():
+        if "running_mean" in name:
+            buffer.copy_(0.1 * torch.randn_like(buffer))
+        elif "running_var" in name:
+            buffer.copy_(torch.rand_like(buffer) + 0.5)
+    model.save_pretrained(folder)
+    if preprocessing is not None:
+        (folder / "preprocessor_config.json").write_text(json.dumps(preprocessing))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def resnet_folder(tmp_path_factory) -> Path:
+    """With a classifier of 10 classes, for pictures of 48×48, with means and deviations of its own."""
+    preprocessing = {
+        "image_mean": [0.4, 0.5, 0.6], "image_std": [0.2, 0.25, 0.3], "size": {"shortest_edge": 48},
+        "crop_pct": 0.875, "do_normalize": True, "image_processor_type": "ConvNextImageProcessor",
+    }  # fmt: skip
+    return save_resnet(tmp_path_factory.mktemp("resnet"), head=10, preprocessing=preprocessing)
