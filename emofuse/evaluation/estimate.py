@@ -16,7 +16,8 @@ class Estimate:
         value: the score; NaN where it is not defined.
         low: lower end of the interval, None when there is none.
         high: upper end of the interval, None when there is none.
-        sd: standard deviation over folds or seeds, for a mean of several runs; it is not an interval.
+        sd: standard deviation over folds or seeds, for a mean of several runs; it is not an interval, and the
+            mean may have one besides.
         share: the score is a part of one (accuracy, F1) and is shown in percent; otherwise it is shown
             as it is (a mean absolute error).
     """
@@ -54,13 +55,31 @@ class Estimate:
         return self._show(self.value)
 
     def spread_text(self) -> str:
-        """What is known of the uncertainty: ``69.1 to 75.5`` or ``± 1.3``; empty when nothing is."""
-        if self.low is not None and self.high is not None:
-            return f"{self._show(self.low)} to {self._show(self.high)}"
+        """What is known of the uncertainty: ``69.1 to 75.5``, ``± 1.3`` or both; empty when nothing is."""
+        return ", ".join(part for part in (self._sd_text(), self._interval_text()) if part)
+
+    def text(self) -> str:
+        """The score with all that is known: ``72.4 (69.1 to 75.5)``, ``72.4 ± 1.3``, ``72.4 ± 1.3 (69.1 to 75.5)``."""
+        interval = f"({self._interval_text()})" if self._interval_text() else ""
+        return " ".join(part for part in (self.value_text(), self._sd_text(), interval) if part)
+
+    def _sd_text(self) -> str:
         return f"± {self._show(self.sd)}" if self.sd is not None and math.isfinite(self.sd) else ""
+
+    def _interval_text(self) -> str:
+        if self.low is None or self.high is None:
+            return ""
+        return f"{self._show(self.low)} to {self._show(self.high)}"
 
     def _show(self, number: float) -> str:
         if not math.isfinite(number):
             return MISSING
         text = f"{100 * number:.1f}" if self.share else f"{number:.3f}"
         return text.replace("-", "−")
+
+
+def p_text(p: float) -> str:
+    """A p-value as it is printed."""
+    if not math.isfinite(p):
+        return MISSING
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

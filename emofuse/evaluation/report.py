@@ -19,7 +19,7 @@ from PIL import Image
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.estimate import MISSING, Estimate
+from emofuse.evaluation.estimate import MISSING, Estimate, p_text
 from emofuse.evaluation.figures.save import SavedFigure
 from emofuse.evaluation.figures.style import emotion_colours
 from emofuse.evaluation.printable import printable, storable
@@ -110,10 +110,11 @@ def _environment(report: RunReport) -> Environment:
         "percent": lambda share: Estimate(share).value_text() if share is not None else MISSING,
         "colour": lambda label: colours[label],
         "flat": lambda settings: list(_flat(settings)),
-        "p_value": _p_value,
+        "p_value": p_text,
         "one_line": printable,
     }
     environment.filters |= filters
+    environment.globals |= {"corrected": any(math.isfinite(row.corrected) for row in report.paired)}
     environment.globals |= {"comparison_metrics": _comparison_metrics(report.comparison), "missing": MISSING}
     return environment
 
@@ -122,6 +123,12 @@ def _labels(report: RunReport) -> list[str]:
     names = [scores.label for scores in report.classes]
     names += [label for part in report.counts.values() for label in part]
     names += [label for example in report.examples for label in (example.true, example.predicted)]
+    names += [
+        label
+        for each in report.disagreements
+        if each.classes
+        for label in (each.truth, *each.answers.values())
+    ]
     return list(dict.fromkeys(names))
 
 
@@ -160,12 +167,6 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
 def _markdown(value: object) -> str:
     text = printable(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKDOWN_SIGNS.sub(r"\\\1", text)
-
-
-def _p_value(p: float) -> str:
-    if not math.isfinite(p):
-        return MISSING
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
 def _embed(figure: ReportFigure) -> _Embedded:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from emofuse.evaluation.disagreements import Disagreement
 from emofuse.evaluation.estimate import Estimate
 from emofuse.evaluation.figures.save import SavedFigure
 from emofuse.evaluation.protocols import ProtocolInfo
@@ -53,6 +55,7 @@ class PairedRow:
         difference: second minus first, with its interval.
         p_value: two-sided, of the test named in ``test``; NaN where it cannot be computed.
         test: name of the test.
+        corrected: the p-value after a correction for several comparisons; NaN where there was none.
     """
 
     first: str
@@ -61,6 +64,7 @@ class PairedRow:
     difference: Estimate
     p_value: float
     test: str
+    corrected: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ class RunReport:
         audit_flags: what the audit warns of.
         figures: pictures, in order.
         examples: utterances to look at, grouped by their kind.
+        disagreements: utterances on which compared methods differ.
         environment: versions and machine.
         notes: anything that the reader must know.
     """
@@ -144,6 +149,7 @@ class RunReport:
     audit_flags: Sequence[str] = ()
     figures: Sequence[ReportFigure] = ()
     examples: Sequence[Example] = ()
+    disagreements: Sequence[Disagreement] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 

@@ -13,11 +13,10 @@ from emofuse.evaluation.classification import ClassificationReport
 from emofuse.evaluation.comparison import Comparison, PairedDifference
 from emofuse.evaluation.estimate import Estimate
 from emofuse.evaluation.report_content import ClassScores, Example, PairedRow
-from emofuse.evaluation.sentiment import SentimentReport
+from emofuse.evaluation.sentiment import NOT_SHARES, SentimentReport
 
 # The most telling first: on unbalanced emotions plain accuracy flatters.
 _ORDER = ("weighted_f1", "macro_f1", "uar", "accuracy", "ece")
-_NO_SHARE = ("mae", "corr")
 
 METRIC_NAMES: Mapping[str, str] = MappingProxyType(
     {
@@ -43,16 +42,22 @@ def metric_name(name: str) -> str:
     return METRIC_NAMES.get(name, name.replace("_", " "))
 
 
+def metric_order(name: str) -> int:
+    """Where a metric stands among others; those of sentiment keep the order in which they come."""
+    return _ORDER.index(name) if name in _ORDER else len(_ORDER)
+
+
 def headline(report: ClassificationReport | SentimentReport | Aggregate) -> dict[str, Estimate]:
     """The metrics of a report with their intervals, or of several runs with their standard deviation."""
-    names = sorted(report.metrics, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    names = sorted(report.metrics, key=metric_order)
     if isinstance(report, Aggregate):
         means = report.metrics
         return {
-            name: Estimate(means[name].mean, sd=means[name].sd, share=name not in _NO_SHARE) for name in names
+            name: Estimate(means[name].mean, sd=means[name].sd, share=name not in NOT_SHARES)
+            for name in names
         }
     return {
-        name: Estimate.of(report.metrics[name], report.intervals.get(name), share=name not in _NO_SHARE)
+        name: Estimate.of(report.metrics[name], report.intervals.get(name), share=name not in NOT_SHARES)
         for name in names
     }
 

@@ -40,6 +40,8 @@ METRICS = (
     "acc5",
     "acc7",
 )
+NOT_SHARES = ("mae", "corr")
+"""Metrics that are no part of one, and are not shown in percent."""
 
 
 @dataclass(frozen=True)

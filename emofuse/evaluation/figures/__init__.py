@@ -9,7 +9,9 @@ from emofuse.evaluation.figures.bars import (
     draw_protocols,
 )
 from emofuse.evaluation.figures.confusion import draw_confusion
+from emofuse.evaluation.figures.confusion_difference import draw_confusion_difference
 from emofuse.evaluation.figures.curves import draw_learning_curves
+from emofuse.evaluation.figures.methods import draw_differences, draw_method_scores
 from emofuse.evaluation.figures.patches import draw_kept_patches, kept_levels
 from emofuse.evaluation.figures.reliability import draw_reliability
 from emofuse.evaluation.figures.save import SavedFigure, save_figure
@@ -22,9 +24,12 @@ __all__ = [
     "SavedFigure",
     "TimelineSegment",
     "draw_confusion",
+    "draw_confusion_difference",
     "draw_costs",
+    "draw_differences",
     "draw_kept_patches",
     "draw_learning_curves",
+    "draw_method_scores",
     "draw_modalities",
     "draw_per_class",
     "draw_protocols",

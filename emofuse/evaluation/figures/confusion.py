@@ -105,11 +105,12 @@ def _panel(
                 fontweight=weight,
                 color=text_on(ground),
             )
-    _name_axes(axes, labels, cell)
+    name_classes(axes, labels, cell)
     axes.set_title(title)
 
 
-def _name_axes(axes: Axes, labels: Sequence[str], cell: float) -> None:
+def name_classes(axes: Axes, labels: Sequence[str], cell: float) -> None:
+    """Put the classes along a matrix's sides, true ones from the top; ``cell`` is a cell's width in points."""
     names = [printable(label, 16) for label in labels]
     places = np.arange(len(names)) + 0.5
     size = 9.5 if cell > 20 else 8
