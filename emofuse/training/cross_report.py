@@ -10,9 +10,10 @@ from emofuse.evaluation import PROTOCOLS, ClassificationReport
 from emofuse.evaluation.audit_folds import audit_protocol
 from emofuse.evaluation.figures import draw_confusion, draw_per_class, save_figure
 from emofuse.evaluation.report import ComparisonRow, ReportFigure, ReportFiles, RunReport, write_report
-from emofuse.evaluation.report_rows import class_scores, headline
+from emofuse.evaluation.report_rows import class_scores, headline, metric_name
 from emofuse.training.cross_validation import CrossValidation, Fold
 from emofuse.training.run_folder import environment
+from emofuse.training.tasks import task_of
 
 
 def write_cross_report(
@@ -29,7 +30,11 @@ def write_cross_report(
     data, made = settings.data, environment()
     protocol = PROTOCOLS[data.protocol]
     audited = audit_protocol(
-        manifest, data.protocol, k=data.folds, seed=settings.seed, val_fraction=data.val_fraction
+        task_of(settings, manifest).labelled(manifest),
+        data.protocol,
+        k=data.folds,
+        seed=settings.seed,
+        val_fraction=data.val_fraction,
     )
     done = [fold for fold in outcome.folds if fold.report is not None]
     corpus = data.manifest.parent.name if data.manifest else "a corpus"
@@ -40,12 +45,14 @@ def write_cross_report(
         summary=_summary(outcome),
         protocol=protocol,
         headline=headline(outcome.means) if outcome.means is not None else {},
-        classes=class_scores(pooled) if pooled is not None else (),
+        classes=class_scores(pooled) if isinstance(pooled, ClassificationReport) else (),
         comparison=[_row(fold, protocol.optimistic) for fold in outcome.folds],
         configuration=settings.model_dump(mode="json"),
         audit=audited.lines(),
         audit_flags=audited.warnings(),
-        figures=list(_figures(pooled, outcome.folder / "figures")) if pooled is not None else (),
+        figures=list(_figures(pooled, outcome.folder / "figures"))
+        if isinstance(pooled, ClassificationReport)
+        else (),
         environment={
             "emofuse": made["emofuse"],
             "Python": made["python"],
@@ -62,12 +69,12 @@ def write_cross_report(
 def _summary(outcome: CrossValidation) -> str:
     if outcome.means is None or outcome.pooled is None:
         return "No fold came to an end."
-    f1 = outcome.means.metrics["weighted_f1"]
+    name, score = next(iter(headline(outcome.means).items()))
     return (
         f"{outcome.means.runs} of {len(outcome.folds)} folds, {outcome.pooled.n} utterances, each judged once by a run "
-        f"that was not trained on it. Weighted F1 {100 * f1.mean:.1f} on average over the folds. Scores are mean ± "
-        "standard deviation over folds; classes and the confusion matrix are of all folds together, with intervals "
-        "over dialogues."
+        f"that was not trained on it. {metric_name(name)} {score.value_text()} on average over the folds. Scores are "
+        "mean ± standard deviation over folds; classes and the confusion matrix are of all folds together, with "
+        "intervals over dialogues."
     )
 
 

@@ -19,12 +19,15 @@ from emofuse.evaluation import (
     Aggregate,
     ClassificationReport,
     MeanSd,
+    SentimentReport,
     Split,
     aggregate,
     classification_report,
+    sentiment_report,
     splits,
 )
 from emofuse.evaluation.aggregation import mean_sd
+from emofuse.evaluation.report_rows import headline, metric_name
 from emofuse.training.config import RunSettings
 from emofuse.training.evaluate import evaluate_fit
 from emofuse.training.fit import fit_run
@@ -32,9 +35,12 @@ from emofuse.training.parallel_folds import run_in_processes
 from emofuse.training.preparation import Progress, corpus_of
 from emofuse.training.report import write_run_report
 from emofuse.training.run_folder import RunFolder
+from emofuse.training.tasks import Task, task_of
 
 _FAILURE_FILE = "failure.txt"
 _CLASS_FIGURES = ("recall", "f1", "f1_within_class")
+
+Report = ClassificationReport | SentimentReport
 
 
 @dataclass(frozen=True)
@@ -50,7 +56,7 @@ class Fold:
 
     number: int
     folder: RunFolder
-    report: ClassificationReport | None
+    report: Report | None
     failure: str | None = None
 
 
@@ -71,7 +77,7 @@ class CrossValidation:
     settings: RunSettings
     folds: list[Fold]
     means: Aggregate | None
-    pooled: ClassificationReport | None
+    pooled: Report | None
 
     @property
     def failed(self) -> list[Fold]:
@@ -79,8 +85,11 @@ class CrossValidation:
         return [fold for fold in self.folds if fold.failure is not None]
 
     def class_means(self) -> dict[str, dict[str, MeanSd]]:
-        """Label → recall, F1 and F1 within the class, mean ± sd over the folds that did not fail."""
-        reports = [fold.report for fold in self.folds if fold.report is not None]
+        """Label → recall, F1 and F1 within the class, mean ± sd over the folds that did not fail.
+
+        Empty where a value is learnt.
+        """
+        reports = [fold.report for fold in self.folds if isinstance(fold.report, ClassificationReport)]
         return {
             label: {
                 name: mean_sd([getattr(report.per_class[label], name) for report in reports])
@@ -112,23 +121,22 @@ class CrossValidation:
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
-        lines = [
-            f"fold {fold.number}: "
-            + (
-                f"weighted F1 {100 * fold.report.weighted_f1:.1f}, accuracy {100 * fold.report.accuracy:.1f} "
-                f"({fold.report.n} utterances)"
-                if fold.report is not None
-                else f"failed: {fold.failure}"
-            )
-            for fold in self.folds
-        ]
+        lines = [_line(fold) for fold in self.folds]
         if self.means is not None:
             told = ", ".join(
-                f"{title} {100 * self.means.metrics[name].mean:.1f} ± {100 * self.means.metrics[name].sd:.1f}"
-                for name, title in (("weighted_f1", "weighted F1"), ("accuracy", "accuracy"), ("uar", "UAR"))
+                f"{metric_name(name)} {score.value_text()} {score.spread_text()}"
+                for name, score in headline(self.means).items()
             )
             lines.append(f"mean ± sd over {self.means.runs} folds: {told}")
         return lines
+
+
+def _line(fold: Fold) -> str:
+    if fold.report is None:
+        return f"fold {fold.number}: failed: {fold.failure}"
+    scores = list(headline(fold.report).items())[:3]
+    told = ", ".join(f"{metric_name(name)} {score.value_text()}" for name, score in scores)
+    return f"fold {fold.number}: {told} ({fold.report.n} utterances)"
 
 
 def cross_validate(
@@ -205,13 +213,14 @@ def run_fold(
 
 def collect(settings: RunSettings, manifest: Manifest, folder: Path, count: int) -> CrossValidation:
     """What the folds in a folder have come to."""
+    task = task_of(settings, manifest)
     folds, tables = [], []
     for number in range(count):
         run = RunFolder(fold_folder(folder, number))
         if _is_finished(run.path):
             table = pd.read_parquet(run.predictions_file)
             tables.append(table[table["part"] == "test"])
-            folds.append(Fold(number, run, _report(tables[-1], manifest.labels, bootstrap=0)))
+            folds.append(Fold(number, run, _report(tables[-1], task, bootstrap=0)))
         else:
             folds.append(Fold(number, run, None, _reason(run.path)))
     reports = [fold.report for fold in folds if fold.report is not None]
@@ -219,14 +228,14 @@ def collect(settings: RunSettings, manifest: Manifest, folder: Path, count: int)
         folder=folder,
         settings=settings,
         folds=folds,
-        means=aggregate(reports) if reports else None,
-        pooled=_report(pd.concat(tables), manifest.labels, bootstrap=1000) if tables else None,
+        means=aggregate(reports) if reports else None,  # type: ignore[arg-type]
+        pooled=_report(pd.concat(tables), task, bootstrap=1000) if tables else None,
     )
 
 
 def _splits(settings: RunSettings, manifest: Manifest) -> list[Split]:
-    data = settings.data
-    return splits(manifest, data.protocol, k=data.folds, seed=settings.seed, val_fraction=data.val_fraction)
+    data, labelled = settings.data, task_of(settings, manifest).labelled(manifest)
+    return splits(labelled, data.protocol, k=data.folds, seed=settings.seed, val_fraction=data.val_fraction)
 
 
 def _of_fold(settings: RunSettings, number: int) -> RunSettings:
@@ -262,13 +271,17 @@ def _reason(path: Path) -> str:
         return "it was interrupted"
 
 
-def _report(table: pd.DataFrame, labels: Sequence[str], bootstrap: int) -> ClassificationReport:
+def _report(table: pd.DataFrame, task: Task, bootstrap: int) -> Report:
+    groups = table["dialogue"].tolist()
+    if task.name == "regression":
+        values = (table["valence"].to_numpy(), table["predicted_valence"].to_numpy())
+        return sentiment_report(*values, groups=groups, bootstrap=bootstrap)
     return classification_report(
         table["label"].tolist(),
         table["predicted"].tolist(),
-        labels,
-        probabilities=table[[f"p_{label}" for label in labels]].to_numpy(),
-        groups=table["dialogue"].tolist(),
+        task.labels,
+        probabilities=table[[f"p_{label}" for label in task.labels]].to_numpy(),
+        groups=groups,
         bootstrap=bootstrap,
     )
 
@@ -277,8 +290,7 @@ def _told(folder: Path, number: int) -> str:
     path = fold_folder(folder, number)
     if not _is_finished(path):
         return f"fold {number} failed: {_reason(path)}"
-    metrics = json.loads((path / "metrics.json").read_text(encoding="utf-8"))["test"]
-    return f"fold {number}: weighted F1 {100 * metrics['weighted_f1']:.1f}"
+    return f"fold {number} is finished"
 
 
 def _run_at_once(
