@@ -8,6 +8,7 @@ import typer
 
 from emofuse.cli import (
     audit,
+    compare,
     demo,
     demo_data,
     evaluate,
@@ -38,6 +39,7 @@ for verb in (
     extract,
     train,
     evaluate,
+    compare,
     predict,
     models,
     info,

@@ -21,6 +21,7 @@ VERBS = (
     "extract",
     "train",
     "evaluate",
+    "compare",
     "predict",
     "models",
     "info",
