@@ -17,14 +17,14 @@ import numpy as np
 from torch import nn
 
 from emofuse.data import MODALITIES, Modality
-from emofuse.data.audio import read_audio
 from emofuse.data.batch import FeatureSource
 from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest, Utterance
-from emofuse.data.media import MediaError, MediaInfo, probe
+from emofuse.data.media import MediaInfo, probe
 from emofuse.encoders import create_encoder
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureStore, UtteranceEncoder
+from emofuse.features.encoding import encode_utterances
 from emofuse.models import model_info
 from emofuse.training.calibration import read_calibration, with_temperature
 from emofuse.training.config import DataSettings
@@ -293,19 +293,14 @@ class EmotionPipeline:
         missing: list[dict[Modality, str]],
         progress: Progress | None,
     ) -> None:
-        encoder = self.encoders[modality]
-        for done, utterance in enumerate(utterances):
+        told = encode_utterances(utterances, self.encoders[modality])
+        for done, (key, result) in enumerate(told):
             if progress is not None:
                 progress(done, len(utterances), f"encoding {modality}")
-            try:
-                item = _raw(modality, utterance)
-            except MediaError as error:
-                missing[done][modality] = str(error)
-                continue
-            if item is None:
-                missing[done][modality] = f"no {modality} was given"
-                continue
-            features[utterance.id] = encoder.encode([item])[0]
+            if isinstance(result, np.ndarray):
+                features[key] = result
+            else:
+                missing[int(key)][modality] = str(result) if result else f"no {modality} was given"
 
     def _forward(
         self,
@@ -383,11 +378,3 @@ def _with_key(utterance: Utterance, position: int) -> Utterance:
 
 def _without_video(utterance: Utterance) -> Utterance:
     return replace(utterance, video=None)
-
-
-def _raw(modality: Modality, utterance: Utterance) -> str | np.ndarray | None:
-    """What an encoder takes, or None where the utterance has nothing of this modality."""
-    if modality == "text":
-        return utterance.text
-    source = utterance.audio or utterance.video
-    return None if source is None else read_audio(source, start=utterance.start, end=utterance.end)

@@ -13,12 +13,16 @@ from emofuse.errors import EmofuseError
 if TYPE_CHECKING:  # the training room takes seconds to load, and --help does without it
     from emofuse.training.run_folder import RunFolder
 
-EXAMPLE = """Score a finished run: on its own test part, or with --data on every labelled row of another manifest.
+EXAMPLE = """Score a finished run: on its own test part, or with --data on the labelled rows of another manifest, or of
+a feature file like that which the run was trained on.
+
 Where labels differ, --write-label-map guesses what they count as, for you to change.
 
 Example: `emofuse evaluate runs/first --data other/manifest.csv --write-label-map map.yaml`
 
 Example: `emofuse evaluate runs/first --data other/manifest.csv --label-map map.yaml --json`
+
+Example: `emofuse evaluate runs/mosi --data mosi_test.pkl --subsets`
 """
 
 
@@ -30,10 +34,16 @@ def register(app: typer.Typer) -> None:
 def evaluate(
     run: Annotated[Path, typer.Argument(help="run folder")],
     data: Annotated[
-        Path | None, typer.Option(help="another manifest; the run's own test part by default")
+        Path | None,
+        typer.Option(
+            help="another manifest or its folder, or a feature file like that of the run; its own test part by default"
+        ),
     ] = None,
     split: Annotated[
-        str | None, typer.Option(help="only rows of this split of --data: train, val or test")
+        str | None,
+        typer.Option(
+            help="rows of --data: train, val, test or all; test by default where there is such a part"
+        ),
     ] = None,
     label_map: Annotated[
         str | None,
@@ -51,6 +61,12 @@ def evaluate(
             help="fit a temperature for the probabilities on the run's validation part, or forget it",
         ),
     ] = None,
+    subsets: Annotated[
+        bool,
+        typer.Option(
+            "--subsets", help="score the run once more for every set of modalities that it is given"
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
@@ -68,7 +84,9 @@ def evaluate(
         _guess(folder, data, split, write_label_map, as_json)
         return
     found, lines, written = (
-        _own(folder, calibrate, quiet) if data is None else _outside(folder, data, split, label_map, quiet)
+        _own(folder, calibrate, subsets, quiet)
+        if data is None
+        else _outside(folder, data, split, label_map, subsets, quiet)
     )
     if as_json:
         typer.echo(json.dumps(found, ensure_ascii=False))
@@ -81,7 +99,7 @@ def evaluate(
 _Found = tuple[dict[str, object], list[str], Path]  # as JSON, as lines, and where it was written
 
 
-def _own(folder: RunFolder, calibrate: bool | None, quiet: bool) -> _Found:
+def _own(folder: RunFolder, calibrate: bool | None, subsets: bool, quiet: bool) -> _Found:
     from emofuse.cli.progress import progress_bar
     from emofuse.training.calibrate import calibrate_run
     from emofuse.training.calibration import forget_calibration
@@ -94,31 +112,35 @@ def _own(folder: RunFolder, calibrate: bool | None, quiet: bool) -> _Found:
         forget_calibration(folder)
     with progress_bar(quiet=quiet) as progress:
         lines = calibrate_run(folder, corpus, progress=progress).lines() if calibrate else []
-        own = evaluate_fit(folder, corpus, progress=progress)
+        own = evaluate_fit(folder, corpus, subsets=subsets, progress=progress)
         return own.to_dict(), [*own.lines(), *lines], write_run_report(own, corpus).html
 
 
-def _outside(folder: RunFolder, data: Path, split: str | None, label_map: str | None, quiet: bool) -> _Found:
+def _outside(
+    folder: RunFolder, data: Path, split: str | None, label_map: str | None, subsets: bool, quiet: bool
+) -> _Found:
     from emofuse.cli.progress import progress_bar
-    from emofuse.data.manifest import Manifest
     from emofuse.evaluation.label_map_files import read_label_map
     from emofuse.training.cross_corpus import evaluate_on
+    from emofuse.training.other_data import open_data
 
     mapping = read_label_map(label_map) if label_map is not None else None
-    manifest = Manifest.read(data).validate()
+    manifest = open_data(folder, data)
     with progress_bar(quiet=quiet) as progress:
-        other = evaluate_on(folder, manifest, part=split, label_map=mapping, progress=progress)
+        other = evaluate_on(
+            folder, manifest, part=split, label_map=mapping, subsets=subsets, progress=progress
+        )
     return other.to_dict(), other.lines(), other.metrics_file
 
 
 def _guess(folder: RunFolder, data: Path, split: str | None, target: Path, as_json: bool) -> None:
     """Write a first label map and say what is in it."""
-    from emofuse.data.manifest import Manifest
     from emofuse.evaluation.label_map import guess_label_map
     from emofuse.evaluation.label_map_files import write_label_map
     from emofuse.training.cross_corpus import labelled_part
+    from emofuse.training.other_data import open_data
 
-    labels = labelled_part(Manifest.read(data), split)["label"]
+    labels = labelled_part(open_data(folder, data), split)["label"]
     run_labels = folder.read_record().labels
     guessed = guess_label_map(labels, run_labels)
     write_label_map(guessed, target)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,7 +33,7 @@ def info(
     )
     typer.echo(f"system      {record.model_name}, {record.parameters:,} parameters")
     typer.echo(f"modalities  {', '.join(record.model_config_['modalities'])}")
-    typer.echo(f"labels      {', '.join(record.labels)}")
+    typer.echo(f"task        {record.task}: {', '.join(record.labels)}")
     for modality, part in record.encoders.items():
         typer.echo(f"encoder     {modality}: {part.identity.name} ({part.identity.digest})")
     typer.echo(f"protocol    {record.protocol}{flag}")
@@ -45,6 +45,11 @@ def info(
     metrics = folder.path / "metrics.json"
     if metrics.exists():
         test = json.loads(metrics.read_text(encoding="utf-8"))["test"]
-        typer.echo(
-            f"test        weighted F1 {100 * test['weighted_f1']:.1f}, accuracy {100 * test['accuracy']:.1f}"
-        )
+        typer.echo(f"test        {_score(test)}")
+
+
+def _score(test: dict[str, Any]) -> str:
+    if "weighted_f1" in test:
+        return f"weighted F1 {100 * test['weighted_f1']:.1f}, accuracy {100 * test['accuracy']:.1f}"
+    corr = f"{test['corr']:.3f}" if test["corr"] is not None else "undefined"
+    return f"MAE {test['mae']:.3f}, Corr {corr}, Acc-7 {100 * test['acc7']:.1f}"

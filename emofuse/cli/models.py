@@ -23,6 +23,6 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] =
         typer.echo(json.dumps([asdict(info) for info in found]))
         return
     for info in found:
-        typer.echo(
-            f"{info.name:14} {info.title} ({info.level}-level)\n{'':14} {info.summary}\n{'':14} {info.paper}"
-        )
+        typer.echo(f"{info.name:14} {info.title} ({info.level}-level; {', '.join(info.tasks)})")
+        for line in (info.summary, info.paper):
+            typer.echo(f"{'':14} {line}")

@@ -73,6 +73,10 @@ def predict(
                 failures.append(str(error))
     _print(segments, as_json=as_json, as_csv=as_csv)
     if figure is not None and segments:
+        if pipe.record.task != "classification":
+            raise EmofuseError(
+                "--figure draws emotions over time, and this run predicts values; leave it out"
+            )
         _draw(segments, pipe.labels, figure)
     if failures:
         raise EmofuseError("; ".join(failures))
@@ -99,26 +103,38 @@ def _print_csv(segments: list[EmotionSegment]) -> None:
     if not segments:
         return
     labels = list(segments[0].probabilities)
+    values = ["value"] if segments[0].value is not None else []
     table = csv.writer(sys.stdout, lineterminator="\n")
     table.writerow(
-        ["id", "start", "end", "speaker", "label", *[f"p_{label}" for label in labels], "used", "missing"]
+        [
+            *["id", "start", "end", "speaker", *values, "label"],
+            *[f"p_{label}" for label in labels],
+            *["used", "missing"],
+        ]
     )
     for s in segments:
         probabilities = [f"{s.probabilities[label]:.4f}" for label in labels]
         missing = "; ".join(f"{m}: {why}" for m, why in s.missing.items())
-        table.writerow([s.id, s.start, s.end, s.speaker, s.label, *probabilities, "+".join(s.used), missing])
+        value = [] if s.value is None else [f"{s.value:.4f}"]
+        table.writerow(
+            [s.id, s.start, s.end, s.speaker, *value, s.label, *probabilities, "+".join(s.used), missing]
+        )
 
 
 def _print_lines(segments: list[EmotionSegment]) -> None:
     for s in segments:
         times = f"{s.start:.2f}–{s.end:.2f} s" if s.end is not None else ""
-        ranked = sorted(s.probabilities.items(), key=lambda pair: -pair[1])
-        rest = ", ".join(f"{label} {100 * p:.0f} %" for label, p in ranked[1:3])
-        typer.echo(
-            f"{s.id}  {times}  {s.label} {100 * ranked[0][1]:.0f} %  ({rest})  from {'+'.join(s.used) or 'nothing'}"
-        )
+        typer.echo(f"{s.id}  {times}  {_said(s)}  from {'+'.join(s.used) or 'nothing'}")
         for modality, why in s.missing.items():
             typer.echo(f"    without {modality}: {why}")
+
+
+def _said(s: EmotionSegment) -> str:
+    if s.value is not None:
+        return f"{s.label} {s.value:+.2f}"
+    ranked = sorted(s.probabilities.items(), key=lambda pair: -pair[1])
+    rest = ", ".join(f"{label} {100 * p:.0f} %" for label, p in ranked[1:3])
+    return f"{s.label} {100 * ranked[0][1]:.0f} %  ({rest})"
 
 
 def _draw(segments: list[EmotionSegment], labels: list[str], path: Path) -> None:

@@ -18,6 +18,8 @@ EXAMPLE = """Train a system on a corpus, evaluate it honestly and write a report
 
 Example: `emofuse train corpus/manifest.csv --out runs/first --protocol speaker --modalities text,audio`
 
+Example: `emofuse train mosi --out runs/mosi --recipe cm-msf/mosi`
+
 Example: `emofuse train corpus/manifest.csv --out runs/all --protocol random-kfold --folds 10 --all-folds --jobs 2`
 """
 
@@ -28,7 +30,9 @@ def register(app: typer.Typer) -> None:
 
 
 def train(
-    manifest: Annotated[Path, typer.Argument(help="manifest.csv, .jsonl or .parquet")],
+    manifest: Annotated[
+        Path, typer.Argument(help="manifest.csv, .jsonl or .parquet, or the folder that it lies in")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="run folder to make")],
     recipe: Annotated[
         str | None,
@@ -52,14 +56,23 @@ def train(
     jobs: Annotated[
         int, typer.Option(help="with --all-folds: folds at once, as far as memory allows", min=1)
     ] = 1,
+    task: Annotated[
+        str | None, typer.Option(help="classification (column label) or regression (column valence)")
+    ] = None,
     text_encoder: Annotated[
-        str | None, typer.Option(help="hashed-ngrams, a model name or a local folder")
+        str | None, typer.Option(help="hashed-ngrams, a model name or a local folder; or imported")
     ] = None,
     audio_encoder: Annotated[
-        str | None, typer.Option(help="logmel-functionals, a model name or a local folder")
+        str | None, typer.Option(help="logmel-functionals, a model name or a local folder; or imported")
+    ] = None,
+    video_encoder: Annotated[
+        str | None,
+        typer.Option(
+            help="frame-statistics, a model name or a local folder; or imported. deepmsi-mer reads frames itself"
+        ),
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="at most so many epochs")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="utterances per step")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="utterances, or dialogues, per step")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", "--lr", help="step size")] = None,
     class_weights: Annotated[str | None, typer.Option(help="none or balanced")] = None,
     seed: Annotated[int | None, typer.Option(help="of split, weights and order")] = None,
@@ -85,9 +98,12 @@ def train(
     from emofuse.training.config import RunSettings
     from emofuse.training.evaluate import evaluate_fit
     from emofuse.training.fit import fit_run
+    from emofuse.training.preparation import corpus_file
     from emofuse.training.report import write_run_report
 
     settings = RunSettings.from_yaml(find_recipe(recipe)) if recipe else RunSettings()
+    manifest = corpus_file(manifest)
+    encoders = {"text": text_encoder, "audio": audio_encoder, "video": video_encoder}
     changes: dict[str, Any] = {
         "data.manifest": str(manifest.resolve()),
         "model.name": model,
@@ -96,8 +112,8 @@ def train(
         "data.protocol": protocol,
         "data.folds": folds,
         "data.fold": fold,
-        "encoders.text": {"modality": "text", "name": text_encoder} if text_encoder else None,
-        "encoders.audio": {"modality": "audio", "name": audio_encoder} if audio_encoder else None,
+        "model.task": task,
+        **{f"encoders.{m}": {"modality": m, "name": name} for m, name in encoders.items() if name},
         "optimiser.epochs": epochs,
         "optimiser.batch_size": batch_size,
         "optimiser.learning_rate": learning_rate,

@@ -14,15 +14,22 @@ import pandas as pd
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.evaluation import ClassificationReport, classification_report
+from emofuse.evaluation import (
+    ClassificationReport,
+    SentimentReport,
+    classification_report,
+    sentiment_report,
+)
 from emofuse.evaluation.label_map import LabelMap
 from emofuse.evaluation.label_map_files import write_label_map
 from emofuse.training.classification import Classification
-from emofuse.training.evaluate import prediction_table
+from emofuse.training.evaluate import SubsetScore, prediction_table, subsets_of
 from emofuse.training.inference import Predictions
-from emofuse.training.predict_rows import predict_rows
+from emofuse.training.predict_rows import predict_row_subsets
 from emofuse.training.preparation import Progress
+from emofuse.training.regression import Regression
 from emofuse.training.run_folder import RunFolder, RunRecord
+from emofuse.training.tasks import recorded_task
 
 
 @dataclass(frozen=True)
@@ -32,26 +39,33 @@ class OutsideOutcome:
     Attributes:
         record: of the run.
         manifest: name of the corpus that was scored.
+        part: of the corpus: train, val, test or all.
         report: metrics over its labelled rows, in the names that the label map leads to.
         left_out: labelled rows that the label map leaves out.
         shared: what the corpus shares with what the run was trained on, in lines.
         mapping: what the label map did, in lines.
         metrics_file: where it was written.
+        subsets: the same for every set of modalities; empty when not asked for.
     """
 
     record: RunRecord
     manifest: str
-    report: ClassificationReport
+    part: str
+    report: ClassificationReport | SentimentReport
     left_out: int
     shared: list[str]
     mapping: list[str]
     metrics_file: Path
+    subsets: Sequence[SubsetScore[Any]] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """What its metrics.json holds."""
         return {
             "data": self.manifest,
+            "part": self.part,
+            "task": self.record.task,
             "test": self.report.to_dict(),
+            "subsets": [{"modalities": s.modalities, "test": s.report.to_dict()} for s in self.subsets],
             "left_out": self.left_out,
             "label_map": self.mapping,
             "warnings": self.shared,
@@ -59,29 +73,38 @@ class OutsideOutcome:
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
-        low, high = self.report.intervals["weighted_f1"]
+        task = recorded_task(self.record.task, self.record.labels)
         left_out = f", {self.left_out} left out" if self.left_out else ""
+        part = f" of the {self.part} part" if self.part != "all" else ""
         return [
-            f"{self.manifest}: {self.report.n} labelled utterances{left_out}",
-            f"  weighted F1 {100 * self.report.weighted_f1:.1f} (95 % {100 * low:.1f} to {100 * high:.1f}), "
-            f"accuracy {100 * self.report.accuracy:.1f}, UAR {100 * self.report.uar:.1f}",
+            f"{self.manifest}: {self.report.n} labelled utterances{part}{left_out}",
+            *[f"  {line}" for line in task.lines(self.report)],
+            *[f"  given {s.name}: {task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  {line}" for line in self.mapping],
             *[f"  warning: {line}" for line in self.shared],
         ]
 
 
-def labelled_part(manifest: Manifest, part: str | None) -> pd.DataFrame:
-    """The rows with a label, of one split or of all.
+def labelled_part(manifest: Manifest, part: str | None, column: str = "label") -> pd.DataFrame:
+    """The rows with a target, of one split or of all.
+
+    Args:
+        manifest: any corpus.
+        part: a split, or ``"all"``; by default test where the corpus has such a part, and all where not.
+        column: of the target.
 
     Raises:
         EmofuseError: there are none.
     """
     frame = manifest.frame
-    wanted = frame["label"].notna() & ((frame["split"] == part) if part else True)
+    wanted = frame[column].notna()
+    if part is None and (wanted & (frame["split"] == "test")).any():
+        part = "test"
+    if part is not None and part != "all":
+        wanted &= frame["split"] == part
     if not wanted.any():
-        raise EmofuseError(
-            f"no row with a label{f' in split {part}' if part else ''}: there is nothing to score"
-        )
+        where = f" in split {part}" if part not in (None, "all") else ""
+        raise EmofuseError(f"no row with a {column}{where}: there is nothing to score")
     return frame[wanted]
 
 
@@ -91,6 +114,7 @@ def evaluate_on(
     *,
     part: str | None = None,
     label_map: LabelMap | None = None,
+    subsets: bool = False,
     progress: Progress | None = None,
 ) -> OutsideOutcome:
     """Score a run on the labelled rows of another manifest.
@@ -102,39 +126,79 @@ def evaluate_on(
     Args:
         folder: a fitted run.
         manifest: any corpus whose labels the run knows, or the map leads to them.
-        part: only rows of this split.
+        part: as in `labelled_part`.
         label_map: what the corpus's and the run's labels count as; by default themselves.
+        subsets: score once more for every set of modalities that the run can be given.
         progress: told (done, total, what).
 
     Raises:
         EmofuseError: no row has a label, or there are labels that neither the run nor the map knows.
     """
     record = folder.read_record()
-    rows, map_ = labelled_part(manifest, part), label_map or LabelMap()
-    map_.check(rows["label"], record.labels)
-    truth = dict(zip(rows["id"], map_.truth(rows["label"]), strict=True))
-    ids = [i for i, label in truth.items() if label is not None]
-    if not ids:
-        raise EmofuseError("the label map leaves every labelled row out: there is nothing to score")
-    chosen = manifest.select(ids)
-    predictions = predict_rows(folder, manifest, ids, progress=progress)
-    table = _mapped_table(chosen, predictions, record, map_, part or "all")
+    scoring = _Scoring(record, manifest, part, label_map)
+    chosen = manifest.select(scoring.ids)
+    sets = list(subsets_of(record.model_config_["modalities"])) if subsets else []
+    told = predict_row_subsets(folder, manifest, scoring.ids, [None, *sets], progress=progress)
+    tables = [scoring.table(chosen, predictions) for predictions in told]
     target = folder.path / "evaluations" / _name(chosen, label_map)
     with written_aside(target / "predictions.parquet") as aside:
-        table.to_parquet(aside, index=False)
+        tables[0].to_parquet(aside, index=False)
     if label_map is not None:
         write_label_map(label_map, target / "label-map.yaml")
     outcome = OutsideOutcome(
         record=record,
         manifest=manifest.root.name,
-        report=_report(table, map_.classes(record.labels)),
-        left_out=len(truth) - len(ids),
-        shared=_seen_before(folder, ids),
-        mapping=list(map_.lines(rows["label"], record.labels)),
+        part=scoring.part,
+        report=scoring.report(tables[0]),
+        left_out=scoring.left_out,
+        shared=_seen_before(folder, scoring.ids),
+        mapping=scoring.mapping,
         metrics_file=target / "metrics.json",
+        subsets=[
+            SubsetScore(tuple(names), scoring.report(table))
+            for names, table in zip(sets, tables[1:], strict=True)
+        ],
     )
     write_text_aside(outcome.metrics_file, json.dumps(outcome.to_dict(), indent=1, ensure_ascii=False) + "\n")
     return outcome
+
+
+class _Scoring:
+    """Which rows are scored, and how: classes through a label map, values as they are."""
+
+    def __init__(
+        self, record: RunRecord, manifest: Manifest, part: str | None, label_map: LabelMap | None
+    ) -> None:
+        self.record, self.map = record, label_map or LabelMap()
+        self.is_classes = record.task == "classification"
+        if not self.is_classes and label_map is not None:
+            raise EmofuseError("--label-map goes with classes, and this run predicts values: leave it out")
+        rows = labelled_part(manifest, part, "label" if self.is_classes else "valence")
+        splits = set(rows["split"].dropna())
+        self.part = part or ("test" if splits == {"test"} and rows["split"].notna().all() else "all")
+        self.ids: list[str] = rows["id"].tolist()
+        self.mapping: list[str] = []
+        if self.is_classes:
+            self.map.check(rows["label"], record.labels)
+            truth = dict(zip(rows["id"], self.map.truth(rows["label"]), strict=True))
+            self.ids = [i for i, label in truth.items() if label is not None]
+            self.mapping = list(self.map.lines(rows["label"], record.labels))
+        self.left_out = len(rows) - len(self.ids)
+        if not self.ids:
+            raise EmofuseError("the label map leaves every labelled row out: there is nothing to score")
+
+    def table(self, manifest: Manifest, predictions: Predictions) -> pd.DataFrame:
+        """One row per utterance, with what is true and what was said."""
+        if self.is_classes:
+            return _mapped_table(manifest, predictions, self.record, self.map, self.part)
+        return prediction_table(manifest, predictions, Regression(), self.part)
+
+    def report(self, table: pd.DataFrame) -> ClassificationReport | SentimentReport:
+        """Metrics of such a table."""
+        if self.is_classes:
+            return _report(table, self.map.classes(self.record.labels))
+        true, said = (table[name].to_numpy() for name in ("valence", "predicted_valence"))
+        return sentiment_report(true, said, groups=table["dialogue"].tolist())
 
 
 def _name(manifest: Manifest, label_map: LabelMap | None) -> str:

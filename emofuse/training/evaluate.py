@@ -84,7 +84,7 @@ class Outcome(Generic[Report]):
             "val": self.val.to_dict() | {"note": "this part chose the epoch, so its figures are optimistic"},
             "subsets": [{"modalities": s.modalities, "test": s.report.to_dict()} for s in self.subsets],
             "audit": self.leaks.to_dict(),
-        } | ({"how": definitions} if (definitions := self.task.definitions) else {})
+        } | ({"how": dict(definitions)} if (definitions := self.task.definitions) else {})
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
@@ -95,7 +95,7 @@ class Outcome(Generic[Report]):
             f"{self.test.n} utterances",
             *[f"  {line}" for line in self.task.lines(self.test)],
             f"  {self.floor}",
-            *[f"  from {s.name} alone: {self.task.lines(s.report)[0]}" for s in self.subsets],
+            *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  leak: {flag}" for flag in self.leaks.flags],
         ]
 

@@ -70,7 +70,7 @@ def fit_run(
     modalities = choose_modalities(settings, manifest)
     split = split or choose_split(settings, task.labelled(manifest))
     _check_parts(split)
-    _claim(folder, settings, resume)
+    _check_free(folder, settings, resume)
     if folder.weights_file.exists():
         return folder
     device = choose_device(settings.device)
@@ -81,6 +81,7 @@ def fit_run(
     L.seed_everything(settings.seed, verbose=False)
     model = assemble_model(settings, task, modalities, encoded, split.train)
     record = _new_record(settings, manifest, task, model, encoded)
+    folder.write_settings(settings)
     folder.write_split(split)
     folder.write_record(record)
     _copy_encoders(record, folder)
@@ -122,11 +123,10 @@ def _encode_all(
     return encoded
 
 
-def _claim(folder: RunFolder, settings: RunSettings, resume: bool) -> None:
+def _check_free(folder: RunFolder, settings: RunSettings, resume: bool) -> None:
+    """A folder is taken from the moment that a training has begun in it; a mistake before that leaves it free."""
     config = folder.path / "config.yaml"
     if not config.exists():
-        folder.path.mkdir(parents=True, exist_ok=True)
-        folder.write_settings(settings)
         return
     if not resume:
         raise EmofuseError(

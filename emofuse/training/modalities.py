@@ -133,12 +133,13 @@ def imported_features(
         wanted = [like.pooling if like else str(spec.pooling)]
     for pooling in wanted:
         fitting = [i for i in found if i.pooling == pooling and _fits(i, spec, like)]
-        held = {i: len(store.reader(i).missing(manifest.ids)) for i in fitting}
-        best = [i for i in fitting if held[i] == min(held.values()) < len(manifest)]
+        missing = [len(store.reader(i).missing(manifest.ids)) for i in fitting]
+        best = [i for i, n in zip(fitting, missing, strict=True) if n == min(missing) < len(manifest)]
         if len(best) > 1:
+            revisions = ", ".join(i.revision[:8] for i in best)
             raise EmofuseError(
-                f"{store.root}: {len(best)} imported files have {spec.modality} features of these utterances; choose "
-                f"with --set encoders.{spec.modality}.revision=…, one of {', '.join(i.revision[:8] for i in best)}"
+                f"{store.root}: {len(best)} imported files have {spec.modality} features of these utterances; choose with "
+                f"--{spec.modality}-encoder imported --set encoders.{spec.modality}.revision=…, one of {revisions}"
             )
         if best:
             spec = spec.model_copy(update={"pooling": best[0].pooling})

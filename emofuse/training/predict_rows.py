@@ -115,8 +115,22 @@ def predict_rows(
     progress: Progress | None = None,
     what: str = "predicting",
 ) -> Predictions:
-    """As `RowPredictor.predict`, for one set of rows; of the others only their own dialogues are looked at."""
+    """As `RowPredictor.predict`, for one set of rows."""
+    return predict_row_subsets(folder, manifest, ids, [None], hidden=hidden, progress=progress, what=what)[0]
+
+
+def predict_row_subsets(
+    folder: RunFolder,
+    manifest: Manifest,
+    ids: Sequence[str],
+    subsets: Sequence[Sequence[Modality] | None],
+    *,
+    hidden: Collection[str] = (),
+    progress: Progress | None = None,
+    what: str = "predicting",
+) -> list[Predictions]:
+    """As `RowPredictor.predict_subsets`, for one set of rows; of others only those of their dialogues are read."""
     frame = manifest.frame
     dialogues = set(frame.loc[frame["id"].isin(set(ids)), "dialogue"])
     whole = manifest.select(frame.loc[frame["dialogue"].isin(dialogues), "id"])
-    return RowPredictor(folder, whole, progress).predict(ids, hidden, what)
+    return RowPredictor(folder, whole, progress).predict_subsets(ids, subsets, hidden, what)

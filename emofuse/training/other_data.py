@@ -1,0 +1,55 @@
+"""What a run is to be scored on, as somebody names it: a manifest, its folder, or a published feature file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Literal, cast
+
+from emofuse.data.manifest import Manifest
+from emofuse.errors import EmofuseError
+from emofuse.features.importers import import_features
+from emofuse.training.modalities import IMPORTED
+from emofuse.training.preparation import MANIFEST_NAMES, corpus_file
+from emofuse.training.run_folder import RunFolder
+
+_MANIFESTS = {Path(name).suffix for name in MANIFEST_NAMES}
+
+
+def open_data(folder: RunFolder, path: Path) -> Manifest:
+    """The corpus at ``path``.
+
+    A feature file is imported in the style of those that the run was trained on, into the run folder.
+
+    Args:
+        folder: of the run.
+        path: a manifest, a folder with one, or a feature file.
+
+    Raises:
+        EmofuseError: it is none of these, or the run was not trained on a feature file.
+    """
+    holds_manifest = path.is_dir() and any((path / name).is_file() for name in MANIFEST_NAMES)
+    if holds_manifest or path.suffix.lower() in _MANIFESTS or not path.exists():
+        return Manifest.read(corpus_file(path)).validate()
+    imported = [part for part in folder.read_record().encoders.values() if part.spec.name == IMPORTED]
+    if not imported:
+        raise EmofuseError(
+            f"{path}: no manifest (.csv, .jsonl, .parquet), and this run was not trained on imported features; "
+            "make a manifest with `emofuse prepare`"
+        )
+    style = imported[0].identity.name.partition("/")[0]
+    target = folder.path / "evaluations" / f"{path.stem}-{_content(path)[:12]}" / "manifest.csv"
+    pooling = cast(Literal["mean", "tokens"], imported[0].identity.pooling)
+    manifest, _, _ = import_features(path, style, target.parent / "features", pooling=pooling)
+    manifest.validate().write(target)
+    return Manifest.read(target)
+
+
+def _content(path: Path) -> str:
+    """SHA-256 of a file, or of all files of a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb") as stream:
+                digest.update(hashlib.file_digest(stream, "sha256").digest())
+    return digest.hexdigest()
