@@ -89,7 +89,7 @@ def methods_of(
     """
     groups: dict[str, list[FoundRun]] = {}
     for run in runs:
-        groups.setdefault(f"name {run.name}" if run.name else _key(run), []).append(run)
+        groups.setdefault(f"name {run.name}" if run.name else method_key(run), []).append(run)
     names = _names(list(groups.values()))
     return [
         make_method(name, [_judged(run) for run in group], _facts(group, flops))
@@ -97,7 +97,8 @@ def methods_of(
     ]
 
 
-def _key(run: FoundRun) -> str:
+def method_key(run: FoundRun) -> str:
+    """The same for runs that differ only in seed, fold, or where they and their data lie."""
     settings = run.settings.model_dump(mode="json")
     for dotted in _NOT_THE_METHOD:
         *parents, leaf = dotted.split(".")
@@ -127,6 +128,11 @@ def _name(group: Sequence[FoundRun]) -> str:
     if group[0].name:
         return group[0].name
     paths = [run.folder.path.resolve() for run in group]
+    return common_name(paths) or group[0].record.model_name
+
+
+def common_name(paths: Sequence[Path]) -> str:
+    """The folder's name; of several what their names begin with, without numbers, else their one parent's."""
     if len(paths) == 1:
         return paths[0].name
     same = takewhile(
@@ -134,7 +140,7 @@ def _name(group: Sequence[FoundRun]) -> str:
     )
     start = _ENDING.sub("", "".join(letters[0] for letters in same))
     parents = {path.parent.name for path in paths}
-    return start or (parents.pop() if len(parents) == 1 else group[0].record.model_name)
+    return start or (parents.pop() if len(parents) == 1 else "")
 
 
 def _judged(run: FoundRun) -> JudgedRun:

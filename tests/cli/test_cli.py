@@ -22,6 +22,7 @@ VERBS = (
     "train",
     "evaluate",
     "compare",
+    "leaderboard",
     "predict",
     "models",
     "info",
