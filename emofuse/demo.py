@@ -50,7 +50,7 @@ def run_demo(
     folder: Path,
     settings: RunSettings,
     *,
-    clips: int = 720,
+    clips: int = 1200,
     seed: int = 0,
     workers: int = 2,
     open_progress: Callable[[], AbstractContextManager[Progress]],

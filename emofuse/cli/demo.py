@@ -21,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     folder: Annotated[Path, typer.Argument(help="folder for everything that is made")] = Path("demo"),
-    clips: Annotated[int, typer.Option(help="utterances of the corpus", min=60)] = 720,
+    clips: Annotated[int, typer.Option(help="utterances of the corpus", min=60)] = 1200,
     seed: Annotated[int, typer.Option(help="of the corpus")] = 0,
     workers: Annotated[int, typer.Option(help="processes that draw it", min=1)] = 2,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,

@@ -9,7 +9,7 @@ import typer
 
 EXAMPLE = """Make a synthetic corpus: dialogues as mp4 files with sound, and their manifest.
 
-Example: `emofuse demo-data corpus --clips 720 --seed 0`
+Example: `emofuse demo-data corpus --clips 1200 --seed 0`
 """
 
 
@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 def demo_data(
     folder: Annotated[Path, typer.Argument(help="folder to fill")],
-    clips: Annotated[int, typer.Option(help="number of utterances", min=1)] = 720,
+    clips: Annotated[int, typer.Option(help="number of utterances", min=1)] = 1200,
     seed: Annotated[int, typer.Option(help="of everything drawn")] = 0,
     workers: Annotated[int, typer.Option(help="processes that draw", min=1)] = 2,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bar")] = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +12,9 @@ from pathlib import Path
 def written_aside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes its place when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix stays last because encoders and libraries choose a format by it.
-    aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # A name of its own, since threads and machines may write one target at once. The suffix stays last
+    # because encoders and libraries choose a format by it.
+    aside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}{path.suffix}")
     try:
         yield aside
         aside.replace(path)

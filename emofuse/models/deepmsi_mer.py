@@ -176,7 +176,8 @@ class DeepMSIMER(nn.Module):
         scaler = self._scaler(name)
         if feature is None:
             return scaler.mean.new_zeros(len(present), len(scaler.mean))
-        return scaler(feature.to(scaler.mean.dtype), present)
+        scaled = scaler(feature.to(scaler.mean.dtype), present)
+        return F.dropout(scaled, self.config.feature_dropout, self.training)
 
     def _video_feature(
         self, frames: Tensor, present: Tensor, g_cls: Tensor | None

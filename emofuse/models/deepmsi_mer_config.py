@@ -58,6 +58,9 @@ class DeepMSIMERConfig(BaseModel):
         beta_cl: weight of the contrastive loss, Eq. 7.
         temperature: τ of the contrastive loss, Eq. 5.
         modality_dropout: probability with which a training row loses a modality; it never loses all.
+        feature_dropout: probability with which each number of t_cls and a_cls is hidden in training. With few
+            utterances and wide features, a network learns the words of every single one by heart otherwise,
+            and never needs to look.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,6 +91,7 @@ class DeepMSIMERConfig(BaseModel):
     beta_cl: float = Field(default=0.5, ge=0.0)
     temperature: float = Field(default=0.5, gt=0.0)
     modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    feature_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
 
     @field_validator("modalities", "steer_by")
     @classmethod
@@ -119,13 +123,16 @@ class DeepMSIMERConfig(BaseModel):
             "audio_dim": 128,
             "fusion_hidden": 64,
             "projection_dim": 64,
-            "classifier_hidden": (64,),
+            # What the modalities say adds up in a linear classifier; a deeper one must learn from data that it does.
+            "classifier_hidden": (),
             "tcn_channels": (64, 64, 64),
             "dropout": 0.1,
             "image_size": 64,
             "swin": dict(_SWIN_V2_DEMO),
             "convolutional_stem": True,
+            "frame_batch_norm": True,
             # On a grid this small, closing the gaps would tear the face apart; a threshold leaves places alone.
-            "vsc": VSCConfig(stage=0, grids=(7,), threshold=0.3),
+            # Zero folds away what points against m_cls; more hides the face before G_cls means anything.
+            "vsc": VSCConfig(stage=0, grids=(7,), threshold=0.0),
         }
         return cls(num_classes=num_classes, **{**sizes, **overrides})

@@ -75,7 +75,7 @@ def test_it_says_that_it_is_synthetic(corpus):
     assert not is_demo_corpus(Manifest.from_frame(pd.DataFrame({"id": ["a"], "label": ["joy"]}), folder))
     note = (folder / "README.md").read_text(encoding="utf-8")
     assert "synthetic" in note
-    assert "| text + audio + video | 0.888 | 0.930 |" in note
+    assert "| text + audio + video | 0.978 | 0.987 |" in note
 
 
 def test_cues_are_beside_the_manifest_and_not_in_it(corpus):

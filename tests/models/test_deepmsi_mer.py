@@ -274,6 +274,25 @@ def test_modality_dropout_takes_whole_modalities_but_never_all():
     assert model(**batch).present["text"].all()
 
 
+def test_feature_dropout_hides_numbers_of_text_and_sound_in_training_alone():
+    model, batch = small(feature_dropout=0.75, dropout=0.0), utterances(1)
+    ones = {"text": torch.ones(1, model.config.text_dim), "audio": torch.ones(1, model.config.audio_dim)}
+    seen: dict[str, Tensor] = {}
+    for name in ones:
+        model.projections[name].register_forward_pre_hook(
+            lambda _, inputs, name=name: seen.update({name: inputs[0]})
+        )
+    hidden = {name: [] for name in ones}
+    for _ in range(200):
+        model(**ones, frames=batch["frames"][:, :1])
+        for name, feature in seen.items():
+            hidden[name].append((feature == 0).float().mean())
+            assert torch.all((feature == 0) | (feature == 4))  # what is left is scaled up by 1 / 0.25
+    assert all(torch.stack(shares).mean() == pytest.approx(0.75, abs=0.05) for shares in hidden.values())
+    model.eval()(**ones, frames=batch["frames"][:, :1])
+    assert all(torch.equal(seen[name], ones[name]) for name in ones)
+
+
 def test_scalers_are_part_of_the_model():
     model, batch = small().eval(), utterances()
     shifted = batch | {"text": batch["text"] * 50 + 1000}

@@ -14,13 +14,13 @@ enumerating the 6·6³ cases (:func:`ceilings`). For the default scenario, as ac
 =================  ===============  =============
 modalities         speaker unknown  speaker known
 =================  ===============  =============
-text               0.680            0.680
-audio              0.680            0.680
-video              0.680            0.680
-text+audio         0.680            0.838
-text+video         0.680            0.844
-audio+video        0.680            0.844
-text+audio+video   0.888            0.930
+text               0.780            0.780
+audio              0.780            0.780
+video              0.780            0.780
+text+audio         0.780            0.908
+text+video         0.780            0.908
+audio+video        0.780            0.908
+text+audio+video   0.978            0.987
 =================  ===============  =============
 
 *Speaker unknown* is what a system can reach on speakers whom it never met: two cues that disagree cannot be
@@ -57,13 +57,13 @@ VALENCE: Mapping[str, float] = MappingProxyType(
 
 _TRUTHFUL: Mapping[frozenset[Modality], float] = MappingProxyType(
     {
-        frozenset({"text", "audio", "video"}): 0.20,
-        frozenset({"text", "audio"}): 0.22,
-        frozenset({"text", "video"}): 0.21,
-        frozenset({"audio", "video"}): 0.21,
-        frozenset({"text"}): 0.05,
-        frozenset({"audio"}): 0.05,
-        frozenset({"video"}): 0.06,
+        frozenset({"text", "audio", "video"}): 0.37,
+        frozenset({"text", "audio"}): 0.20,
+        frozenset({"text", "video"}): 0.20,
+        frozenset({"audio", "video"}): 0.20,
+        frozenset({"text"}): 0.01,
+        frozenset({"audio"}): 0.01,
+        frozenset({"video"}): 0.01,
     }
 )
 

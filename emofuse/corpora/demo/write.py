@@ -31,7 +31,7 @@ SOURCE = "emofuse demo corpus (synthetic)"
 FEWEST_CLIPS = 6 * SHORTEST_DIALOGUE
 """What twelve speakers need, the fewest that there are: a dialogue for each of their six pairs."""
 _SETTINGS_FILE = "demo.json"
-_GENERATOR = 2
+_GENERATOR = 4
 """Counts the changes of what is drawn and spoken: files of another generator are not mixed in."""
 
 Progress = Callable[[int, int, str], None]
@@ -53,7 +53,7 @@ class _Settings:
 def generate_demo_corpus(
     folder: Path | str,
     *,
-    clips: int = 720,
+    clips: int = 1200,
     speakers: int | None = None,
     seed: int = 0,
     size: int = 96,
@@ -70,7 +70,7 @@ def generate_demo_corpus(
     Args:
         folder: Folder to fill; new, empty, or holding a corpus with the same settings.
         clips: Number of utterances, at least :data:`FEWEST_CLIPS`.
-        speakers: A multiple of six, from 12 to 48; by default 24, or 12 where there are fewer than 144 clips.
+        speakers: A multiple of six, from 12 to 48; by default 48 from 960 clips on, 24 from 144 on, else 12.
             The more there are, the better can a system learn what does not hang on the speaker, and the less
             of each speaker's habits.
         seed: Of all that is drawn by lot.
@@ -88,7 +88,7 @@ def generate_demo_corpus(
         EmofuseError: If a setting is out of bounds, or the folder holds something else.
     """
     folder = Path(folder)
-    settings = _Settings(clips, speakers or (24 if clips >= 144 else 12), seed, size, frame_rate)
+    settings = _Settings(clips, speakers or _usual_speakers(clips), seed, size, frame_rate)
     _check(settings, workers)
     _claim(folder, settings)
     scenario = Scenario()
@@ -99,6 +99,11 @@ def generate_demo_corpus(
     manifest = Manifest.from_frame(_table(lines), folder).validate()
     manifest.write(folder / "manifest.csv")
     return Manifest.read(folder / "manifest.csv")
+
+
+def _usual_speakers(clips: int) -> int:
+    """Twenty utterances of each or more where possible, so that their habits can be met in training."""
+    return 48 if clips >= 960 else 24 if clips >= 144 else 12
 
 
 def is_demo_corpus(manifest: Manifest) -> bool:
