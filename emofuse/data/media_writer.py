@@ -35,7 +35,8 @@ def write_video(
     """Encode frames, and sound if there is some, into one file that appears only when it is complete.
 
     The container follows from the suffix (``.mp4``, ``.mov``, ``.mkv``, ...). The same arrays give the same
-    bytes, because each encoder runs on one thread. Frames may come from a generator: one is held at a time.
+    bytes, because encoders run on one thread, and x264 without its macroblock tree. Frames may come from a
+    generator: one is held at a time.
 
     Args:
         path: the file to write; folders on the way are made. A file already there is replaced.
@@ -132,7 +133,9 @@ def _add_video(
     codec = codec or default_video_codec()
     height, width, _ = shape
     if codec in H264_ENCODERS:
-        options = {"crf": str(crf), "preset": "veryfast"} if codec == "libx264" else {}
+        # Without its macroblock tree, x264 makes the same bytes of the same frames every time.
+        x264 = {"crf": str(crf), "preset": "veryfast", "x264-params": "mbtree=0"}
+        options = x264 if codec == "libx264" else {}
     else:
         quantiser = min(max(2, round(crf / 4)), 31)
         options = {"flags": "+qscale", "global_quality": str(quantiser * LAMBDA_PER_QSCALE)}

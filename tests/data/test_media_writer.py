@@ -76,9 +76,13 @@ def test_sound_lies_beside_its_frames(tmp_path: Path) -> None:
 
 
 def test_same_arrays_give_the_same_bytes(tmp_path: Path) -> None:
-    for name in ("one.mp4", "two.mp4"):
-        write_video(tmp_path / name, grey_frames(20), 25, audio=tone(0.8))
-    assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
+    rng = np.random.default_rng(0)
+    moving = (np.cumsum(rng.normal(0, 3, (40, 96, 96, 3)), axis=0) + 128).clip(0, 255).astype(np.uint8)
+    made = set()
+    for _ in range(12):  # an encoder that is not deterministic differs in some runs only
+        write_video(tmp_path / "clip.mp4", moving, 25, audio=tone(0.8))
+        made.add((tmp_path / "clip.mp4").read_bytes())
+    assert len(made) == 1
 
 
 def test_keyframe_interval(tmp_path: Path) -> None:
