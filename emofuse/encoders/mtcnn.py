@@ -18,7 +18,8 @@ from emofuse.encoders.mtcnn_nets import OutputNet, ProposalNet, RefineNet, set_k
 from emofuse.encoders.mtcnn_weights import load_mtcnn_weights, mtcnn_folder
 
 _PYRAMID = 0.709  # each picture of the pyramid has half the area of the one before
-_AT_ONCE = 512  # windows that a net sees in one pass
+_PIXELS_AT_ONCE = 4_000_000  # of all pictures that are searched together: 50 MB as numbers
+_WINDOWS_AT_ONCE = 512  # that a net looks at together
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,22 @@ class MTCNN:
         self._proposal, self._refine, self._output = ProposalNet(), RefineNet(), OutputNet()
         for net, name in ((self._proposal, "pnet"), (self._refine, "rnet"), (self._output, "onet")):
             set_keras_weights(net, arrays[name])
-            net.to(device).eval()
+            net.to(device=device, memory_format=torch.channels_last).eval()
         self._min_face, self._device, self._thresholds = min_face, torch.device(device), thresholds
 
-    @torch.inference_mode()
     def __call__(self, pictures: NDArray[np.uint8]) -> Faces:
         """Find all faces in (n, H, W, 3) RGB."""
+        per_pass = max(1, _PIXELS_AT_ONCE // max(1, pictures.shape[1] * pictures.shape[2]))
+        found = [_no_faces()]
+        for begin in range(0, len(pictures), per_pass):
+            boxes, scores, picture_of = self._detect(pictures[begin : begin + per_pass])
+            found.append(Faces(boxes, scores, picture_of + begin))
+        return Faces(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
+
+    @torch.inference_mode()
+    def _detect(self, pictures: NDArray[np.uint8]) -> Faces:
         pixels = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2)
-        scaled = (pixels.float() - 127.5) / 128
+        scaled = pixels.float().sub_(127.5).div_(128)
         faces = self._proposals(scaled)
         faces = self._look_closer(scaled, faces, self._refine, self._thresholds.refine)
         faces = faces.only(keep_best(*faces, overlap=0.7))
@@ -93,10 +102,14 @@ class MTCNN:
 
     def _proposals(self, pictures: Tensor) -> Faces:
         """What P-Net takes for a face at any scale."""
-        levels = []
+        levels, base = [], pictures
         for scale in self._scales(*pictures.shape[2:]):
             size = [int(np.ceil(side * scale)) for side in pictures.shape[2:]]
-            probability, offsets = self._proposal(F.interpolate(pictures, size, mode="area"))
+            if 4 * size[0] <= base.shape[2] and 4 * size[1] <= base.shape[3]:
+                base = F.avg_pool2d(
+                    base, 2
+                )  # what follows is as good an average, and takes a quarter of the time
+            probability, offsets = self._proposal(F.interpolate(base, size, mode="area"))
             level = _windows_above(self._thresholds.proposal, probability, offsets, scale)
             levels.append(level.only(keep_best(*level, overlap=0.5)))
         if not levels:
@@ -116,8 +129,8 @@ class MTCNN:
         """Faces that ``net`` confirms, with its scores and its boxes."""
         seen = squared(faces.boxes)
         found = []
-        for begin in range(0, len(seen), _AT_ONCE):
-            part = slice(begin, begin + _AT_ONCE)
+        for begin in range(0, len(seen), _WINDOWS_AT_ONCE):
+            part = slice(begin, begin + _WINDOWS_AT_ONCE)
             cut = windows(pictures, seen[part], faces.picture_of[part], net.WINDOW)
             probability, offsets = net(cut)
             scores = probability.cpu().numpy()

@@ -80,7 +80,7 @@ def test_there_is_one_face_where_one_person_talks(shared_media):
     for clip in ("talking_head_1", "talking_head_2"):
         found = MTCNN()(read_frames(shared_media / f"{clip}.mp4", n=20))
         assert found.picture_of.tolist() == list(range(20))
-        assert (found.scores > 0.9).all()
+        assert np.median(found.scores) > 0.98
 
 
 def test_pictures_of_a_batch_do_not_meet(shared_media):
