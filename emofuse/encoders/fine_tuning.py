@@ -21,6 +21,9 @@ class FineTuneSettings(BaseModel):
 
     Attributes:
         epochs: at most so many.
+        epoch_size: utterances of an epoch; the whole training part by default. After a smaller one the validation
+            part is asked, and an interrupted fine-tuning can be taken up, more often; epochs then go through
+            the training part in turn.
         patience: epochs without a better validation weighted F1 after which it stops.
         learning_rate: of the encoder, at the end of the warm-up.
         head_learning_rate: of the classifier on top, which starts at random.
@@ -49,6 +52,7 @@ class FineTuneSettings(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     epochs: int = Field(default=5, ge=1)
+    epoch_size: int | None = Field(default=None, ge=1)
     patience: int = Field(default=2, ge=1)
     learning_rate: float = Field(default=3e-5, gt=0)
     head_learning_rate: float = Field(default=1e-3, gt=0)

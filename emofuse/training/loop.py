@@ -1,34 +1,27 @@
-"""The one way to train: epochs, checkpoints, early stopping, resuming."""
+"""One training of a system: its batches, its loss, what stops it."""
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import lightning as L
-import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from torch import nn
 from torch.utils.data import DataLoader
 
 from emofuse.data import Modality
-from emofuse.data.loader import EpochShuffle, make_loader
+from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.evaluation import Split
 from emofuse.features import FeatureReader
-from emofuse.training.callbacks import History, SeedEachEpoch, StayStopped
 from emofuse.training.config import RunSettings
 from emofuse.training.module import EmotionModule
 from emofuse.training.optimisers import EpochDecay
 from emofuse.training.preparation import dataset_of, rows_of
 from emofuse.training.run_folder import RunFolder
 from emofuse.training.tasks import MONITORS, Task
+from emofuse.training.trainer import train_best, wants_bf16
 
 
 @dataclass
@@ -67,32 +60,25 @@ class TrainingLoop:
         train = [self.manifest.utterance(i) for i in split.train]
         weights = self.task.class_weights(train, optimiser.class_weights)
         module = EmotionModule(self.model, self.task, optimiser, weights, self.quarantine)
-        callbacks, best = self._callbacks()
-        with _quiet_lightning():
-            trainer = L.Trainer(
-                max_epochs=optimiser.epochs,
-                accelerator="gpu" if self.device == "cuda" else "cpu",
-                devices=1,
-                precision=_precision(self.settings, self.device),
-                callbacks=callbacks,
-                gradient_clip_val=optimiser.gradient_clip or None,
-                logger=False,
-                enable_progress_bar=self.bars,
-                enable_model_summary=False,
-                num_sanity_val_steps=0,
-                deterministic="warn",
-            )
-            interrupted = self.folder.checkpoints / "last.ckpt"
-            resume_from = interrupted if interrupted.exists() else None
-            # The trainer draws the first order before any callback can say which epoch it resumes at.
-            if resume_from is not None and isinstance(train_loader.sampler, EpochShuffle):
-                train_loader.sampler.begin_epoch(_epoch_of(resume_from) + 1)
-            trainer.fit(module, train_loader, val_loader, ckpt_path=resume_from, weights_only=True)
-        if trainer.interrupted:
-            raise KeyboardInterrupt
-        state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
-        module.load_state_dict(state["state_dict"])
-        return int(state["epoch"])
+        monitor = optimiser.monitor or self.task.own_metric
+        mode = MONITORS[monitor]
+        return train_best(
+            module,
+            train_loader,
+            val_loader,
+            checkpoints=self.folder.checkpoints,
+            history=self.folder.history_file,
+            epochs=optimiser.epochs,
+            patience=optimiser.patience,
+            monitor=monitor,
+            mode=mode,
+            seed=self.settings.seed,
+            device=self.device,
+            bf16=wants_bf16(self.settings.precision, self.device),
+            gradient_clip=optimiser.gradient_clip,
+            stateful=[EpochDecay(optimiser, monitor, mode)],
+            bars=self.bars,
+        )
 
     def _loader(self, ids: Sequence[str], hidden: set[str], seed: int | None = None) -> DataLoader[Any]:
         """Batches of one part; of the hidden ones not even the features are seen."""
@@ -102,56 +88,3 @@ class TrainingLoop:
         return make_loader(
             dataset, self.settings.optimiser.batch_size, shuffle_seed=seed, workers=data.workers
         )
-
-    def _callbacks(self) -> tuple[list[Callback], ModelCheckpoint]:
-        """All callbacks, those that a checkpoint depends on before it; and the one that keeps the best."""
-        optimiser = self.settings.optimiser
-        monitor = optimiser.monitor or self.task.own_metric
-        mode = MONITORS[monitor]
-        early = EarlyStopping(monitor, mode=mode, patience=optimiser.patience)
-        best = _checkpoint(self.folder, "best", monitor=monitor, mode=mode)
-        callbacks: list[Callback] = [
-            SeedEachEpoch(self.settings.seed),
-            History(self.folder.history_file),
-            EpochDecay(optimiser, monitor, mode),
-            early,
-            StayStopped(early),
-            best,
-            _checkpoint(self.folder, "last"),
-        ]
-        return callbacks + ([RichProgressBar(leave=False)] if self.bars else []), best
-
-
-def _epoch_of(checkpoint: Path) -> int:
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"])
-
-
-def _checkpoint(folder: RunFolder, name: str, **monitored: str) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        folder.checkpoints,
-        filename=name,
-        save_top_k=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-        **monitored,
-    )
-
-
-def _precision(settings: RunSettings, device: str) -> str:
-    if settings.precision == "auto":
-        return "bf16-mixed" if device == "cuda" and torch.cuda.is_bf16_supported() else "32-true"
-    return "bf16-mixed" if settings.precision == "bf16" else "32-true"
-
-
-@contextmanager
-def _quiet_lightning() -> Iterator[None]:
-    """Lightning's hints on loggers and workers are for its own users, not for ours."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", module="lightning")
-            yield
-    finally:
-        logger.setLevel(level)

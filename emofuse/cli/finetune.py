@@ -1,0 +1,140 @@
+"""``emofuse finetune``: stage 1, a pretrained text or speech encoder learns a corpus's emotions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from emofuse.training.finetuning.run import FineTuned
+
+EXAMPLE = """Fine-tune a pretrained text or speech encoder on the training part of a split, and keep it as a folder that
+transformers and `emofuse train --text-encoder FOLDER` (or `--audio-encoder`) read.
+
+The folder remembers what it was fitted to; a run that is judged on any of it is refused.
+
+Example: `emofuse finetune text meld/manifest.csv --model google-bert/bert-base-uncased --context-before 2 -o tuned`
+
+Example: `emofuse finetune audio corpus/manifest.csv --model facebook/wav2vec2-base --set noise_snr=15 -o tuned`
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(name="finetune", help=EXAMPLE)(finetune)
+
+
+def finetune(
+    modality: Annotated[str, typer.Argument(help="text or audio")],
+    manifest: Annotated[Path, typer.Argument(help="manifest.csv, .jsonl or .parquet")],
+    model: Annotated[
+        str, typer.Option(help="a model's name or folder: BERT, RoBERTa, wav2vec 2.0, HuBERT, WavLM class")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder to make")],
+    protocol: Annotated[
+        str, typer.Option(help="as for train; the training part of its split is used")
+    ] = "speaker",
+    folds: Annotated[int, typer.Option(help="folds that the protocol makes", min=2)] = 5,
+    fold: Annotated[int, typer.Option(help="the fold, from 0", min=0)] = 0,
+    val_fraction: Annotated[float, typer.Option(help="share of training that chooses the epoch")] = 0.15,
+    pooling: Annotated[str | None, typer.Option(help="text: cls or mean (the default)")] = None,
+    context_before: Annotated[int, typer.Option(help="text: turns read before the utterance", min=0)] = 0,
+    context_after: Annotated[int, typer.Option(help="text: turns read after it", min=0)] = 0,
+    speakers: Annotated[bool, typer.Option("--speakers", help="text: with the speakers' names")] = False,
+    max_length: Annotated[int | None, typer.Option(help="text: tokens at most, context included")] = None,
+    epochs: Annotated[int | None, typer.Option(help="at most so many epochs")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="utterances at once")] = None,
+    accumulate: Annotated[int | None, typer.Option(help="batches for one step")] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", "--lr", help="of the encoder, after the warm-up")
+    ] = None,
+    class_weights: Annotated[str | None, typer.Option(help="none or balanced")] = None,
+    freeze_layers: Annotated[int | None, typer.Option(help="lowest layers that stay as they are")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="any other setting of the fine-tuning, e.g. layer_drop=0.1"),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="of split, head, order and augmentation")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    workers: Annotated[int, typer.Option(help="processes that read sound", min=0)] = 2,
+    resume: Annotated[bool, typer.Option("--resume", help="take up an interrupted fine-tuning")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the scores as JSON")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
+) -> None:
+    """Split, fine-tune, score, save."""
+    from emofuse.cli.progress import progress_bar
+    from emofuse.cli.settings import free_settings
+    from emofuse.data.manifest import Manifest
+    from emofuse.training.config import RunSettings
+    from emofuse.training.finetuning import fine_tune
+    from emofuse.training.preparation import choose_device, choose_split
+
+    if modality not in ("text", "audio"):
+        raise EmofuseError(f"finetune {modality}: give text or audio")
+    tuning: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "accumulate": accumulate,
+        "learning_rate": learning_rate,
+        "class_weights": class_weights,
+        "freeze_layers": freeze_layers,
+    }
+    encoder: dict[str, Any] = {
+        "modality": modality,
+        "name": model,
+        "pooling": pooling,
+        "max_length": max_length,
+        "context_before": context_before,
+        "context_after": context_after,
+        "speaker_names": speakers,
+        "finetune": {name: value for name, value in tuning.items() if value is not None}
+        | free_settings(set_ or []),
+    }
+    settings = RunSettings().with_changes(
+        {
+            "data.protocol": protocol,
+            "data.folds": folds,
+            "data.fold": fold,
+            "data.val_fraction": val_fraction,
+            "seed": seed,
+            f"encoders.{modality}": encoder,
+        }
+    )
+    corpus = Manifest.read(manifest).validate()
+    split = choose_split(settings, corpus)
+    with progress_bar(quiet=quiet) as progress:
+        tuned = fine_tune(
+            settings.encoder(modality),  # type: ignore[arg-type]
+            corpus,
+            split,
+            out,
+            seed=seed,
+            device=choose_device(device),
+            workers=workers,
+            protocol=protocol,
+            fold=fold,
+            resume=resume,
+            progress=progress,
+        )
+    _print(tuned, as_json)
+
+
+def _print(tuned: FineTuned, as_json: bool) -> None:
+    record = tuned.record
+    if as_json:
+        told = {"folder": str(tuned.folder), "parts": record.parts, "scores": record.scores}
+        typer.echo(json.dumps(told, ensure_ascii=False))
+        return
+    for part, scores in record.scores.items():
+        note = " (this part chose the epoch: optimistic)" if part == "val" else ""
+        typer.echo(
+            f"{part}: {record.parts[part]} utterances, weighted F1 {100 * scores['weighted_f1']:.1f}, "
+            f"accuracy {100 * scores['accuracy']:.1f}, UAR {100 * scores['uar']:.1f}{note}"
+        )
+    typer.echo(f"epoch {record.best_epoch + 1} was kept")
+    typer.echo(f"use it: emofuse train DATA --{record.modality}-encoder {tuned.folder}")

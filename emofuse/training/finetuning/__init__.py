@@ -1,0 +1,5 @@
+"""Stage 1: a pretrained text or speech encoder learns a corpus's emotions from the training part of a split."""
+
+from emofuse.training.finetuning.run import fine_tune
+
+__all__ = ["fine_tune"]

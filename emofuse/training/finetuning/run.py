@@ -1,0 +1,246 @@
+"""Fine-tune an encoder on the training part of a split, and keep it with a record of what it has seen."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.manifest import Manifest
+from emofuse.data.quarantine import Quarantine
+from emofuse.encoders.fine_tuning import FineTunedRecord, FineTuneSettings, read_fine_tuned
+from emofuse.encoders.pretrained import Source, folder_revision, locate
+from emofuse.encoders.spec import EMBEDDED, EncoderSpec
+from emofuse.errors import EmofuseError
+from emofuse.evaluation import ClassificationReport, Split, classification_report, write_split_file
+from emofuse.evaluation.same_utterances import utterance_marks
+from emofuse.training.finetuning.batches import TuningRows, tuning_loader
+from emofuse.training.finetuning.module import FineTuneModule, note_setbacks
+from emofuse.training.finetuning.network import UtteranceClassifier, load_classifier
+from emofuse.training.finetuning.parts import READING, read_parts
+from emofuse.training.finetuning.saving import save_encoder
+from emofuse.training.preparation import Progress, balanced_class_weights
+from emofuse.training.run_folder import environment
+from emofuse.training.trainer import train_best, wants_bf16
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A fine-tuned encoder.
+
+    Attributes:
+        folder: which `EncoderSpec.name` can be set to.
+        record: what it was made of and with, and how it scored.
+    """
+
+    folder: Path
+    record: FineTunedRecord
+
+
+def fine_tune(
+    spec: EncoderSpec,
+    manifest: Manifest,
+    split: Split,
+    folder: Path,
+    *,
+    seed: int = 0,
+    device: str = "cpu",
+    workers: int = 0,
+    protocol: str | None = None,
+    fold: int | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> FineTuned:
+    """Fine-tune the model that ``spec`` names to tell the manifest's labels apart.
+
+    Weights are fitted to the training part alone; the validation part chooses the epoch; the test part, where
+    there is one, is read once, at the end, and only to be scored.
+
+    Args:
+        spec: a pretrained text or speech model, with ``finetune`` settings (or the defaults).
+        manifest: a validated corpus.
+        split: its training, validation and test ids; the test part may be empty.
+        folder: becomes a model folder of transformers with split.json, history.csv and metrics.json besides.
+        seed: of the head, the order and the augmentation.
+        device: ``"cpu"`` or ``"cuda"``.
+        workers: processes that read sound.
+        protocol: that made the split, for the record.
+        fold: of that protocol.
+        resume: take up an interrupted fine-tuning after its last whole epoch; a finished one is returned.
+        progress: told (done, total, what).
+
+    Raises:
+        EmofuseError: the folder is taken, the model cannot be fine-tuned, or a part has nothing of its modality.
+    """
+    settings = spec.finetune or FineTuneSettings()
+    spec = _checked(spec).model_copy(update={"finetune": settings})
+    _claim(folder, spec, manifest, split, seed, resume)
+    done = read_fine_tuned(folder)
+    if done is not None:
+        return FineTuned(folder, done)
+    source = locate(spec.name, spec.revision)
+    quarantine = Quarantine(folder / "quarantine.csv")
+    L.seed_everything(seed, verbose=False)
+    classifier = load_classifier(source, spec.modality, manifest.labels, settings)
+    parts = read_parts(spec, source, classifier.network, manifest, split, settings, seed)
+    weights = None
+    if settings.class_weights == "balanced":
+        labels = [manifest.labels[i] for i in parts.labels["train"]]
+        weights = balanced_class_weights(labels, manifest.labels)
+    best_epoch = train_best(
+        FineTuneModule(classifier, settings, weights, quarantine),
+        tuning_loader(
+            parts.rows["train"],
+            settings.batch_size,
+            shuffle_seed=seed,
+            epoch_size=settings.epoch_size,
+            workers=workers,
+        ),
+        tuning_loader(parts.rows["val"], settings.batch_size, workers=workers),
+        checkpoints=folder / "checkpoints",
+        history=folder / "history.csv",
+        epochs=settings.epochs,
+        patience=settings.patience,
+        monitor="val_weighted_f1",
+        mode="max",
+        seed=seed,
+        device=device,
+        bf16=wants_bf16(settings.precision, device),
+        gradient_clip=settings.gradient_clip,
+        accumulate=settings.accumulate,
+        progress=progress,
+    )
+    reports = {
+        name: _judge(classifier, rows, manifest.labels, settings, device, workers, quarantine, progress)
+        for name, rows in parts.rows.items()
+        if name != "train"
+    }
+    marks = utterance_marks(manifest, [*split.train, *split.val])
+    record = FineTunedRecord(
+        modality=spec.modality,
+        base=Path(spec.name).name if source.folder else spec.name,
+        base_revision=_revision(source, classifier),
+        reading=parts.reading,
+        settings=settings,
+        seed=seed,
+        labels=manifest.labels,
+        data_fingerprint=manifest.fingerprint(),
+        protocol=protocol,
+        fold=fold,
+        parts={name: len(labels) for name, labels in parts.labels.items()},
+        seen=sorted(set().union(*marks.values())),
+        scores=_scores(reports),
+        best_epoch=best_epoch,
+        environment=environment(),
+    )
+    write_split_file(split, folder / "split.json")
+    write_text_aside(folder / "metrics.json", _metrics(reports))
+    save_encoder(classifier.network, parts.reader, record, folder)
+    _drop(folder / "checkpoints")
+    return FineTuned(folder, record)
+
+
+def _checked(spec: EncoderSpec) -> EncoderSpec:
+    if spec.modality not in READING:
+        raise EmofuseError(f"finetune {spec.modality}: stage 1 fine-tunes text and audio encoders")
+    if spec.name in EMBEDDED:
+        raise EmofuseError(
+            f"encoder {spec.name}: is embedded and has nothing to fine-tune; name a pretrained model"
+        )
+    if spec.pooling == "tokens":
+        raise EmofuseError(f"encoder {spec.name}: a classifier needs one vector; use pooling cls or mean")
+    if spec.pooling == "cls" and spec.modality == "audio":
+        raise EmofuseError(f"encoder {spec.name}: speech has no CLS token; use pooling mean")
+    return spec
+
+
+def _claim(
+    folder: Path, spec: EncoderSpec, manifest: Manifest, split: Split, seed: int, resume: bool
+) -> None:
+    """Take the folder for these settings on these data, or see that it was taken for the same."""
+    asked = {
+        "encoder": spec.model_dump(mode="json"),
+        "seed": seed,
+        "data": manifest.fingerprint(),
+        "train": list(split.train),
+        "val": list(split.val),
+    }
+    path = folder / "finetune.json"
+    text = json.dumps(asked, ensure_ascii=False, indent=1) + "\n"
+    if not path.exists():
+        if read_fine_tuned(folder) is not None or (folder / "config.json").exists():
+            raise EmofuseError(f"{folder}: holds a model already; choose another folder")
+        write_text_aside(path, text)
+        return
+    if not resume:
+        raise EmofuseError(
+            f"{folder}: holds a fine-tuning already; choose another folder, or add --resume to take it up"
+        )
+    if path.read_text(encoding="utf-8") != text:
+        raise EmofuseError(
+            f"{path}: the fine-tuning to resume was started with other settings or data; repeat them or choose a "
+            "new folder"
+        )
+
+
+def _judge(
+    classifier: UtteranceClassifier,
+    rows: TuningRows,
+    labels: Sequence[str],
+    settings: FineTuneSettings,
+    device: str,
+    workers: int,
+    quarantine: Quarantine,
+    progress: Progress | None,
+) -> ClassificationReport:
+    classifier.to(device).eval()
+    logits, truth, done = [], [], 0
+    with torch.inference_mode():
+        for batch in tuning_loader(rows, settings.batch_size, workers=workers):
+            note_setbacks(quarantine, batch.setbacks)
+            done += len(batch) + len(batch.setbacks)
+            if len(batch):
+                logits.append(classifier(batch.to(device)).cpu().double())
+                truth.append(batch.labels)
+            if progress is not None:
+                progress(done, len(rows), "scoring")
+    classifier.cpu()
+    if not logits:
+        raise EmofuseError("finetune: nothing of a part could be read; see quarantine.csv")
+    probabilities = torch.cat(logits).softmax(dim=-1).numpy()
+    true = torch.cat(truth).numpy().astype(np.int64)
+    return classification_report(
+        true, probabilities.argmax(axis=1), labels, probabilities=probabilities, bootstrap=0
+    )
+
+
+def _revision(source: Source, classifier: UtteranceClassifier) -> str:
+    if source.folder is not None:
+        return folder_revision(source.folder)
+    config: Any = classifier.network.config
+    return str(getattr(config, "_commit_hash", None) or source.revision)
+
+
+def _scores(reports: dict[str, ClassificationReport]) -> dict[str, dict[str, float]]:
+    return {name: dict(report.metrics) for name, report in reports.items()}
+
+
+def _metrics(reports: dict[str, ClassificationReport]) -> str:
+    told = {name: report.to_dict() for name, report in reports.items()}
+    if "val" in told:
+        told["val"]["note"] = "this part chose the epoch, so its figures are optimistic"
+    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+
+
+def _drop(checkpoints: Path) -> None:
+    for file in checkpoints.glob("*.ckpt"):
+        file.unlink()
+    if checkpoints.is_dir():
+        checkpoints.rmdir()

@@ -1,0 +1,52 @@
+"""A fine-tuned encoder as a folder that transformers reads, whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.encoders.fine_tuning import RECORD_FILE, FineTunedRecord
+from emofuse.errors import EmofuseError
+
+_CONFIG = "config.json"  # without it nobody takes a folder for a model
+
+
+def save_encoder(network: Any, reader: Any, record: FineTunedRecord, folder: Path) -> None:
+    """Write weights, head, tokeniser or feature extractor, configuration and record.
+
+    The files are made aside and renamed one by one, config.json and then the record last: a folder with a
+    record is whole, and one without config.json is no model to anybody.
+
+    Args:
+        network: a model of transformers.
+        reader: its tokeniser or feature extractor.
+        record: what was done.
+        folder: where the files go.
+
+    Raises:
+        EmofuseError: a weight is not finite, as after a training that went astray.
+    """
+    _check_finite(network)
+    aside = folder / f".saving-{uuid.uuid4().hex[:12]}"
+    try:
+        network.save_pretrained(aside)
+        reader.save_pretrained(aside)
+        for file in sorted(aside.iterdir(), key=lambda file: file.name == _CONFIG):
+            file.replace(folder / file.name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    write_text_aside(folder / RECORD_FILE, record.model_dump_json(indent=1) + "\n")
+
+
+def _check_finite(network: nn.Module) -> None:
+    for name, parameter in network.named_parameters():
+        if not torch.isfinite(parameter).all():
+            raise EmofuseError(
+                f"fine-tuning went astray: {name} is not finite; use a smaller learning rate or precision 32"
+            )
