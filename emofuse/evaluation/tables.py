@@ -40,7 +40,7 @@ _LATEX = {
     "–": "--",
     "→": r"$\rightarrow$",
 }
-_MARKDOWN_SIGNS = re.compile(r"([\\*\[\]|#~<>]|(?<!\w)_|_(?!\w))")
+_MARKDOWN_SIGNS = re.compile(r"([\\*\[\]|#~]|<(?! )|(?<!\w)_|_(?!\w))")
 
 
 @dataclass(frozen=True)

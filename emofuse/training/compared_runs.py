@@ -144,7 +144,8 @@ def common_name(paths: Sequence[Path]) -> str:
 
 
 def _judged(run: FoundRun) -> JudgedRun:
-    return JudgedRun(str(run.folder.path), run.record.seed, held_out(run.folder), tuple(run.record.labels))
+    labels = tuple(run.record.labels) if run.record.task == "classification" else ()
+    return JudgedRun(str(run.folder.path), run.record.seed, held_out(run.folder), labels)
 
 
 def held_out(folder: RunFolder) -> pd.DataFrame:

@@ -6,8 +6,11 @@ from torch import nn
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
+from emofuse.evaluation.compare_methods import compare_methods
 from emofuse.evaluation.compared import on_same_utterances
-from emofuse.training.compared_runs import find_runs, methods_of, texts_of
+from emofuse.evaluation.comparison_page import write_comparison
+from emofuse.training.compared_runs import find_runs, held_out, methods_of, texts_of
+from emofuse.training.fit import fit_run
 from emofuse.training.flops import flops_per_utterance
 from emofuse.training.run_folder import RunFolder
 from tests.small_runs import text_corpus, text_run, text_settings
@@ -87,8 +90,6 @@ def test_operations_of_the_other_systems_are_counted_per_utterance(
     corpus: Manifest, tmp_path: Path, model: str, recurrent: bool
 ) -> None:
     settings = text_settings(corpus, model__name=model, model__options={}, optimiser__epochs=1)
-    from emofuse.training.fit import fit_run
-
     folder = fit_run(settings, corpus, tmp_path / "run")
     flops = flops_per_utterance(folder, corpus)
     network = folder.load_model(folder.read_record())
@@ -100,9 +101,27 @@ def test_operations_of_the_other_systems_are_counted_per_utterance(
     assert flops < 1e10
 
 
-def test_what_is_no_evaluated_run_says_so(runs: Path, corpus: Manifest, tmp_path: Path) -> None:
-    from emofuse.training.fit import fit_run
+def test_values_are_compared_as_values(corpus: Manifest, tmp_path: Path) -> None:
+    scores = {"anger": -2.0, "sadness": -0.5, "joy": 1.5}
+    frame = corpus.frame.assign(valence=[scores[label] for label in corpus.frame["label"]])
+    Manifest.from_frame(frame, tmp_path).write(tmp_path / "manifest.csv")
+    valued = Manifest.read(tmp_path / "manifest.csv")
+    for epochs in (1, 4):
+        changes = {"model__task": "regression", "optimiser__epochs": epochs, "optimiser__monitor": None}
+        text_run(valued, tmp_path / f"after {epochs}", model__name="cm-msf", model__options={}, **changes)
+    methods = methods_of(find_runs([str(tmp_path / "after 1"), str(tmp_path / "after 4")]))
+    found = compare_methods(on_same_utterances(methods)[0], bootstrap=100)
+    assert found.labels == ()
+    for name in ("after 1", "after 4"):
+        table = held_out(RunFolder(tmp_path / name))
+        error = (table["truth"] - table["predicted"]).abs().mean()
+        (method,) = [m for m in found.methods if m.name == name]
+        assert method.metrics["mae"].value == pytest.approx(error)
+    assert set(found.utterances["truth"]) <= set(scores.values())
+    assert write_comparison(found, tmp_path / "out", texts={}).html.exists()
 
+
+def test_what_is_no_evaluated_run_says_so(runs: Path, corpus: Manifest, tmp_path: Path) -> None:
     with pytest.raises(EmofuseError, match="there is no such run folder"):
         find_runs([str(tmp_path / "nowhere")])
     with pytest.raises(EmofuseError, match=r"not a run folder, run\.json is missing"):
