@@ -8,6 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -104,9 +105,9 @@ class _Worker:
 
 
 def _begin_work(encoder: UtteranceEncoder, batch_size: int, threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
+    torch = sys.modules.get("torch")  # where the encoder is one that uses it
+    if torch is not None:
+        torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked for the work ends it
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _Worker.encoder, _Worker.batch_size = encoder, batch_size

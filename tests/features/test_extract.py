@@ -11,49 +11,25 @@ import pytest
 
 from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_video, write_wav
-from emofuse.data.pictures import PictureSampling
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders.hashed_text import HashedTextEncoder
 from emofuse.encoders.logmel import LogMelFunctionals
 from emofuse.errors import EmofuseError
 from emofuse.features import (
-    ContextWindow,
-    EncoderIdentity,
     ExtractionReport,
     FeatureStore,
-    InputNeeds,
-    TextInContext,
     UnusableInputError,
     encode_utterances,
     extract_features,
 )
 from emofuse.features.sources import sources_of
-
-
-class LengthEncoder:
-    """Text or sound to (length, sum of code points or samples); refuses or spoils what it is told to."""
-
-    def __init__(self, modality: str = "text", refuse: str = "", spoil: str = "", pause: float = 0.0) -> None:
-        self.identity = EncoderIdentity(
-            modality=modality, kind="length", name="length", revision="1", pooling="none", dim=2
-        )
-        self.dim = 2
-        self.refuse, self.spoil, self.pause = refuse, spoil, pause
-        self.calls: list[int] = []
-        self.seen: list[object] = []
-
-    def encode(self, items):
-        self.calls.append(len(items))
-        self.seen += items
-        time.sleep(self.pause)
-        if self.refuse and self.refuse in items:
-            raise EmofuseError("cannot be encoded")
-        return np.array([self._one(item) for item in items], np.float32)
-
-    def _one(self, item):
-        if isinstance(item, str):
-            return (len(item), np.nan if item == self.spoil else sum(map(ord, item)))
-        return (len(item), float(np.abs(item).sum()))
+from tests.features.simple_encoders import (
+    BrightnessEncoder,
+    DyingEncoder,
+    LengthEncoder,
+    NeighbourEncoder,
+    SlowNamedEncoder,
+)
 
 
 def texts(root: Path, **rows: str | None) -> Manifest:
@@ -316,16 +292,6 @@ def stored_ids(file: Path) -> list[str]:
     return pyarrow.ipc.open_file(file.read_bytes()).read_all()["id"].to_pylist()
 
 
-class NeighbourEncoder(LengthEncoder):
-    """Characters of the text and of what is around it."""
-
-    needs = InputNeeds(context=ContextWindow(before=1, after=1))
-
-    def _one(self, item):
-        assert isinstance(item, TextInContext)
-        return (len(item.text), sum(map(len, (*item.before, *item.after))))
-
-
 def dialogue(root: Path, *texts: str | None) -> Manifest:
     rows = {"id": [f"t{n}" for n in range(len(texts))], "dialogue": "d", "text": list(texts)}
     return Manifest.from_frame(pd.DataFrame(rows), root)
@@ -361,25 +327,6 @@ def test_a_part_sees_neighbours_that_belong_to_another(tmp_path):
     for part in range(3):
         run(manifest, encoder, tmp_path, shard=(part, 3))
     assert reader(tmp_path, encoder).matrix(manifest.ids).tolist() == [[1, 2], [2, 4], [3, 6], [4, 3]]
-
-
-class BrightnessEncoder:
-    """(pictures, brightness) of a clip; black ones have nothing to see."""
-
-    def __init__(self) -> None:
-        self.identity = EncoderIdentity(
-            modality="video", kind="brightness", name="b", revision="1", pooling="mean", dim=2
-        )
-        self.dim = 2
-        self.needs = InputNeeds(pictures=PictureSampling(frames=4, size=(8, 8)), singly=True)
-        self.calls: list[int] = []
-
-    def encode(self, items):
-        self.calls.append(len(items))
-        pictures = [np.concatenate(list(item)) for item in items]
-        if any(each.max() < 20 for each in pictures):
-            raise UnusableInputError("no-face", "nobody to be seen")
-        return np.array([(len(each), each.mean()) for each in pictures], np.float32)
 
 
 @pytest.fixture
@@ -426,27 +373,6 @@ def test_a_video_encoder_must_say_which_pictures_it_needs(films, tmp_path):
         run(films, LengthEncoder("video"), tmp_path)
 
 
-@pytest.mark.parametrize("processes", [1, 3])
-def test_processes_give_what_one_gives(recordings, tmp_path, processes):
-    encoder = LengthEncoder("audio")
-    assert run(recordings, encoder, tmp_path, processes=processes, batch_size=2) == ExtractionReport(
-        done=5, absent=2, quarantined=4
-    )
-    held = reader(tmp_path, encoder)
-    assert {name: int(held[name][0]) for name in held if name != "in-video"} == {
-        "wav": 16000, "part": 4000, "non-ascii": 8000, "both": 8000
-    }  # fmt: skip
-
-
-class DyingEncoder(LengthEncoder):
-    """Ends its process in the middle of the work, as the system does when memory runs out."""
-
-    def encode(self, items):
-        if any("die" in item for item in items):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().encode(items)
-
-
 def test_a_process_that_dies_is_one_clear_line_and_what_was_finished_is_kept(tmp_path):
     rows = {f"u{n:03}": "long enough to come first" for n in range(40)} | {"last": "die"}
     encoder = DyingEncoder()
@@ -466,3 +392,39 @@ def test_features_can_be_had_without_a_store(films, recordings):
     assert set(heard) == set(recordings.ids)
     assert heard["wav"][0] == 16000
     assert isinstance(heard["broken"], EmofuseError)
+
+
+def slow_work_in_processes(root: Path) -> None:
+    store, quarantine = FeatureStore(root / "features", shard_rows=4), Quarantine(root / "quarantine.csv")
+    extract_features(
+        many(root), SlowNamedEncoder(root), store, quarantine=quarantine, batch_size=2, processes=2
+    )
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{process}/stat")
+    return not stat.exists() or stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_killed_work_in_processes_leaves_none_behind_and_resumes(tmp_path):
+    parent = get_context("fork").Process(target=slow_work_in_processes, args=(tmp_path,))
+    parent.start()
+    deadline = time.monotonic() + 150
+    while not list(tmp_path.glob("features/*/[0-9]*.arrow")) and time.monotonic() < deadline:
+        assert parent.is_alive(), "it ended before it could be killed"
+        time.sleep(0.05)
+    parent.kill()
+    parent.join()
+    workers = [int(file.stem) for file in tmp_path.glob("*.pid")]
+    assert workers
+    while any(map(alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(map(alive, workers))
+    kept = reader(tmp_path, LengthEncoder()).ids
+    assert 4 <= len(kept) < 200
+    report = run(many(tmp_path), LengthEncoder(), tmp_path)
+    assert (report.done, report.skipped) == (200 - len(kept), len(kept))
