@@ -57,6 +57,8 @@ def predict(
     if text is not None and clips and len(clips) > 1:
         raise EmofuseError("--text goes with one clip; give a manifest with a text column for several")
     pipe = EmotionPipeline.from_pretrained(run, device=device)
+    if pipe.record.synthetic and not quiet:
+        typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
     chosen = parse_modalities(modalities)
     segments: list[EmotionSegment] = []
     failures: list[str] = []

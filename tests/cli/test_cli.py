@@ -1,4 +1,5 @@
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -101,6 +102,21 @@ def test_a_clip_is_predicted_as_json_csv_and_picture(trained: Path, corpus: Mani
     assert len([line for line in result.stdout.splitlines() if " from text+audio+video" in line]) == len(
         corpus
     )
+
+
+def test_a_run_that_learnt_from_synthetic_clips_says_so_beside_a_prediction(
+    trained: Path, corpus: Manifest, tmp_path: Path
+) -> None:
+    clip = str(next(iter(corpus.rows())).video)
+    runner = CliRunner()
+    assert "synthetic" not in runner.invoke(app, ["predict", str(trained), clip]).output
+    drawn = tmp_path / "drawn"
+    shutil.copytree(trained, drawn)
+    record = json.loads((drawn / "run.json").read_text(encoding="utf-8"))
+    (drawn / "run.json").write_text(json.dumps(record | {"synthetic": True}), encoding="utf-8")
+    result = runner.invoke(app, ["predict", str(drawn), clip, "--json"])
+    assert "synthetic" in result.stderr
+    assert json.loads(result.stdout)
 
 
 def test_one_bad_clip_among_good_ones_is_named_and_the_others_are_predicted(
