@@ -123,6 +123,11 @@ def train(
     }
     settings = settings.with_changes({name: value for name, value in changes.items() if value is not None})
     settings = settings.with_changes(free_settings(set_ or []))
+    if calibrate and (all_folds or settings.model.task != "classification"):
+        raise EmofuseError(
+            "--calibrate is for one run that predicts classes; of the folds calibrate each: "
+            f"emofuse evaluate {out}/fold-00 --calibrate"
+        )
     corpus = Manifest.read(manifest).validate()
     if all_folds:
         if fold is not None:

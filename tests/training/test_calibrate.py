@@ -119,6 +119,17 @@ def test_training_can_calibrate_at_once(corpus: Manifest, tmp_path: Path) -> Non
     assert json.loads(result.stdout)["calibration"]["utterances"] == len(RunFolder(out).read_split().val)
 
 
+@pytest.mark.parametrize("option", ["--all-folds", "--task=regression"])
+def test_what_cannot_be_calibrated_is_refused_before_it_is_trained(
+    corpus: Manifest, tmp_path: Path, option: str
+) -> None:
+    arguments = ["train", str(corpus.root / "manifest.csv"), f"--out={tmp_path}/run", "--calibrate"]
+    result = CliRunner().invoke(app, [*arguments, "--model=cm-msf", option])
+    assert isinstance(result.exception, EmofuseError)
+    assert "--calibrate is for one run" in str(result.exception)
+    assert not (tmp_path / "run").exists()
+
+
 def test_overconfidence_is_taken_back() -> None:
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 400)
