@@ -38,16 +38,18 @@ class History(Callback):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[dict[str, float]] = []
-        self._began = 0.0
+        self._began = self._rate = 0.0
 
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Start the epoch's clock."""
+        """Start the epoch's clock, and note at which rate it begins."""
         self._began = time.perf_counter()
+        self._rate = float(trainer.optimizers[0].param_groups[0]["lr"])
 
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Write the epoch's figures; runs before the checkpoint is saved, so that the two agree."""
         row: dict[str, float] = {"epoch": trainer.current_epoch}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items() if "_step" not in name}
+        row["learning_rate"] = self._rate
         row["seconds"] = time.perf_counter() - self._began
         self.rows.append(row)
         with written_aside(self.path) as aside:

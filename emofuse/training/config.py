@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emofuse.data import Modality
+from emofuse.data.dialogues import WindowSize
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTIONALS
 from emofuse.errors import EmofuseError
@@ -44,6 +45,11 @@ class DataSettings(_Settings):
     longest_sequence: int = Field(
         default=400, ge=1, description="steps of sound or video; longer ones are averaged down to so many"
     )
+
+    @model_validator(mode="after")
+    def _check_window(self) -> DataSettings:
+        WindowSize(self.dialogue_window, self.dialogue_overlap)
+        return self
 
 
 class ModelSettings(_Settings):

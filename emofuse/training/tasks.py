@@ -90,6 +90,7 @@ def task_of(settings: RunSettings, manifest: Manifest) -> Task:
             )
     elif not _has_valence(manifest):
         raise EmofuseError("the column valence is empty: a regression needs numbers there")
+    task.class_weights((), settings.optimiser.class_weights)  # says now what it would say later
     chosen = settings.optimiser.monitor
     other = {"classification": ("val_mae", "val_corr"), "regression": ("val_weighted_f1",)}[name]
     if chosen in other:

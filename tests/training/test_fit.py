@@ -215,3 +215,21 @@ def test_scalers_see_the_training_part_alone(corpus: Manifest, uninterrupted: Ru
     train = readers["audio"].matrix(uninterrupted.read_split().train).astype(np.float64)
     scaler = uninterrupted.load_model(record).get_submodule("scalers.audio")
     np.testing.assert_allclose(scaler.mean, train.mean(axis=0), rtol=1e-4, atol=1e-4)
+
+
+def test_a_clip_that_was_mended_is_taken_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = make_corpus(tmp_path / "corpus")
+    clip = tmp_path / "corpus" / "clips" / "d0_t0.mp4"
+    whole = clip.read_bytes()
+    clip.write_bytes(b"not a video at all")
+    settings = small_settings(manifest)
+    with monkeypatch.context() as patch:
+        _interrupt(patch, "at the end")
+        with pytest.raises(RuntimeError):
+            fit_run(settings, manifest, tmp_path / "run")
+    assert len(pd.read_csv(tmp_path / "run" / "quarantine.csv")) == 2
+    for checkpoint in (tmp_path / "run" / "checkpoints").iterdir():
+        checkpoint.unlink()
+    clip.write_bytes(whole)
+    folder = fit_run(settings, manifest, tmp_path / "run", resume=True)
+    assert pd.read_csv(folder.quarantine_file).empty
