@@ -78,7 +78,8 @@ class MTCNN:
         self._proposal, self._refine, self._output = ProposalNet(), RefineNet(), OutputNet()
         for net, name in ((self._proposal, "pnet"), (self._refine, "rnet"), (self._output, "onet")):
             set_keras_weights(net, arrays[name])
-            net.to(device=device, memory_format=torch.channels_last).eval()
+            # torch's own stubs do not know of memory_format here
+            net.to(device=device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._min_face, self._device, self._thresholds = min_face, torch.device(device), thresholds
 
     def __call__(self, pictures: NDArray[np.uint8]) -> Faces:
