@@ -17,7 +17,6 @@ from torch.utils.data import Dataset
 
 from emofuse.data.batch import Batch, FeatureSource, Setback, feature_tensor
 from emofuse.data.frames import read_frames
-from emofuse.data.loader import EpochShuffle  # noqa: F401  (until the last import from here has moved)
 from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError
 from emofuse.data.modality import MODALITIES, Modality

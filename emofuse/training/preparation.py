@@ -24,9 +24,6 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split, splits
 from emofuse.features import EncoderIdentity, FeatureReader, FeatureStore, extract_features
 from emofuse.models import create_model, model_info
-from emofuse.training.classification import (
-    balanced_class_weights,  # noqa: F401  (until the last import from here has moved)
-)
 from emofuse.training.config import DataSettings, RunSettings
 from emofuse.training.modalities import EncodedModality
 from emofuse.training.tasks import Task

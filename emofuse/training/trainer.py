@@ -14,7 +14,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
 from torch.utils.data import DataLoader
 
-from emofuse.data.dataset import EpochShuffle
+from emofuse.data.loader import EpochShuffle
 from emofuse.training.callbacks import History, SeedEachEpoch, StayStopped
 
 
