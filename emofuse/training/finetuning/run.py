@@ -123,7 +123,6 @@ def fine_tune(
         for name, rows in parts.rows.items()
         if name != "train"
     }
-    marks = utterance_marks(manifest, [*split.train, *split.val])
     record = FineTunedRecord(
         modality=spec.modality,
         base=Path(spec.name).name if source.folder else spec.name,
@@ -136,7 +135,7 @@ def fine_tune(
         protocol=protocol,
         fold=fold,
         parts={name: len(labels) for name, labels in parts.labels.items()},
-        seen=sorted(set().union(*marks.values())),
+        seen=_seen(manifest, split),
         scores=_scores(reports),
         best_epoch=best_epoch,
         environment=environment(),
@@ -220,6 +219,17 @@ def _judge(
     return classification_report(
         true, probabilities.argmax(axis=1), labels, probabilities=probabilities, bootstrap=0
     )
+
+
+def _seen(manifest: Manifest, split: Split) -> list[str]:
+    """Marks of the training and the validation part, without those that other utterances carry too."""
+    fitted = {*split.train, *split.val}
+    marks = utterance_marks(manifest, manifest.ids)
+    seen, others = (
+        set().union(*(those for id, those in marks.items() if (id in fitted) == inside))
+        for inside in (True, False)
+    )
+    return sorted(seen - others)
 
 
 def _revision(source: Source, classifier: UtteranceClassifier) -> str:

@@ -54,11 +54,11 @@ def wav2vec2_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def talk(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
-    """Texts of 12 dialogues; the words "happy" and "sad" give the emotion away."""
+    """Texts of 24 dialogues; the words "happy" and "sad" give the emotion away."""
     rng = np.random.default_rng(0)
     filler = ["i am so", "you are very", "what a day", "the train leaves at nine", "not today"]
     rows = []
-    for dialogue in range(12):
+    for dialogue in range(24):
         for turn in range(6):
             label = ("joy", "sadness")[int(rng.integers(2))]
             word = {"joy": "happy", "sadness": "sad"}[label]
