@@ -20,6 +20,7 @@ from emofuse.cli import (
     models,
     predict,
     prepare,
+    reproduce,
     train,
 )
 from emofuse.errors import EmofuseError
@@ -45,6 +46,7 @@ for verb in (
     compare,
     leaderboard,
     predict,
+    reproduce,
     models,
     info,
 ):
