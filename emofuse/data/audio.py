@@ -32,6 +32,7 @@ SEEK_EARLY = 0.5
 JITTER = 0.05  # seconds by which time stamps may stray from the count of samples without meaning a gap
 LONGEST_GAP = 600.0  # seconds; a time stamp further away is damaged
 CODEC_PADDING = 0.25  # seconds that a codec may add at the end to fill its last packet
+MOST_PLANES = 7  # of frames with more, PyAV reads past the list of planes; damaged sound decodes to such
 FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31}
 
 
@@ -191,6 +192,9 @@ def _mono_chunks(
 
 def _mono(frame: AudioFrame) -> NDArray[np.float32]:
     """Mean of the channels, scaled to [-1, 1]: (samples,)."""
+    if frame.format.is_planar and frame.layout.nb_channels > MOST_PLANES:
+        parts = av.AudioResampler(format=frame.format.packed.name).resample(frame)
+        return np.concatenate([np.zeros(0, np.float32), *map(_mono, parts)])
     name = frame.format.name.removesuffix("p")
     with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and refused afterwards
         samples = frame.to_ndarray().astype(np.float64)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -72,6 +73,11 @@ def open_media(path: Path | str) -> Iterator[InputContainer]:
                 path, "truncated", "the recording is cut off or damaged: it holds neither picture nor sound"
             )
         yield container
+    except MediaError as error:
+        if error.reason in {"no-video", "no-audio", "no-decoder"} and _cut_in_header(path):
+            what = "the recording is cut off or damaged: it ends within its table of contents"
+            raise MediaError(path, "truncated", what) from error
+        raise
     except av.FFmpegError as error:
         raise MediaError(path, "undecodable", f"it cannot be decoded ({error.strerror})") from error
     finally:
@@ -241,6 +247,23 @@ def _check_file(path: Path) -> None:
             raise MediaError(path, "empty-file", "the file is empty")
     except (OSError, ValueError) as error:
         raise MediaError(path, "unreadable", f"it cannot be read ({error})") from error
+
+
+def _cut_in_header(path: Path) -> bool:
+    """Whether the box ``moov`` of an MP4 or QuickTime file ends after the file itself (ISO 14496-12, 4.2)."""
+    size, at = path.stat().st_size, 0
+    with path.open("rb") as file:
+        while at + 8 <= size:
+            file.seek(at)
+            length, kind = struct.unpack(">I4s", file.read(8))
+            if length == 1:
+                length = int.from_bytes(file.read(8))
+            if kind == b"moov":
+                return at + length > size
+            if length < 8:
+                return False
+            at += length
+    return False
 
 
 def _not_opened(path: Path, error: Exception) -> MediaError:

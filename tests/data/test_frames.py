@@ -382,6 +382,20 @@ def test_wrong_arguments(clip: Path, wrong: dict) -> None:
         read_frames(clip, **wrong)
 
 
+def test_a_recording_cut_off_anywhere_in_its_table_of_contents_is_truncated(tmp_path: Path) -> None:
+    path = tmp_path / "cut.mp4"
+    write_video(path, numbered_frames(30), 25)
+    content = path.read_bytes()
+    end = content.index(b"mdat") - 4
+    reasons = set()
+    for length in range(12, end, 5):
+        path.write_bytes(content[:length])
+        frames, reason = frames_or_reason(path)
+        assert frames is None
+        reasons.add(reason)
+    assert reasons == {"truncated"}
+
+
 @pytest.mark.parametrize("name", ["cut.mp4", "cut.mkv", "cut.ts", "cut.avi"])
 @pytest.mark.parametrize("part", [0.001, 0.03, 0.3, 0.6, 0.9, 0.999])
 def test_cut_off_files(tmp_path: Path, name: str, part: float) -> None:
