@@ -20,7 +20,7 @@ from emofuse.data import MODALITIES, Modality
 from emofuse.data.batch import FeatureSource
 from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest, Utterance
-from emofuse.data.media import MediaInfo, probe
+from emofuse.data.media import probe
 from emofuse.encoders import create_encoder
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureStore, UtteranceEncoder
@@ -163,32 +163,12 @@ class EmotionPipeline:
         Raises:
             EmofuseError: there is nothing to predict from, or the file cannot be read at all.
         """
-        if media is None and audio is None and text is None:
-            raise EmofuseError("nothing to predict from: give a video or sound file, or a text")
         if all(self._is_imported(modality) for modality in self.modalities):
             raise EmofuseError(
                 f"this run was trained on imported features ({self._imported_names()}), which cannot be made of a raw "
                 "clip: give a manifest that `emofuse import` wrote, or train on the recordings"
             )
-        path = Path(media) if media is not None else None
-        sound = Path(audio) if audio is not None else None
-        info = self._probe(path or sound)
-        whole = Utterance(
-            id=(path or sound).name if (path or sound) else "text",  # type: ignore[union-attr]
-            dialogue=(path or sound).stem if (path or sound) else "text",  # type: ignore[union-attr]
-            turn=0,
-            speaker=speaker,
-            text=text,
-            video=path if info is not None and info.has_video else None,
-            audio=sound or (path if info is not None and info.has_audio else None),
-            start=start,
-            end=end,
-            label=None,
-            valence=None,
-            split=None,
-            group=None,
-        )
-        duration = info.duration if info is not None else None
+        whole, duration = clip_utterance(media, text=text, audio=audio, speaker=speaker, start=start, end=end)
         return self.predict(_stretches(whole, duration, every), modalities=modalities, durations=duration)
 
     def predict_manifest(
@@ -282,9 +262,6 @@ class EmotionPipeline:
                     f"the run was trained on imported features ({name}); there are none"
                 )
 
-    def _probe(self, path: Path | None) -> MediaInfo | None:
-        return probe(path) if path is not None else None
-
     def _encode(
         self,
         modality: Modality,
@@ -351,6 +328,52 @@ class EmotionPipeline:
                 )
             )
         return segments
+
+
+def clip_utterance(
+    media: Path | str | None,
+    *,
+    text: str | None = None,
+    audio: Path | str | None = None,
+    speaker: str | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> tuple[Utterance, float | None]:
+    """A clip as an utterance, and how long its recording is in seconds, where that can be told.
+
+    Args:
+        media: a video or sound file.
+        text: what is said in it.
+        audio: a separate sound file.
+        speaker: who speaks.
+        start: seconds, the beginning of the utterance in ``media``.
+        end: seconds, its end.
+
+    Raises:
+        EmofuseError: there is nothing at all, or the file cannot be read.
+    """
+    if media is None and audio is None and text is None:
+        raise EmofuseError("nothing to predict from: give a video or sound file, or a text")
+    path = Path(media) if media is not None else None
+    sound = Path(audio) if audio is not None else None
+    file = path or sound
+    info = probe(file) if file is not None else None
+    whole = Utterance(
+        id=file.name if file is not None else "text",
+        dialogue=file.stem if file is not None else "text",
+        turn=0,
+        speaker=speaker,
+        text=text,
+        video=path if info is not None and info.has_video else None,
+        audio=sound or (path if info is not None and info.has_audio else None),
+        start=start,
+        end=end,
+        label=None,
+        valence=None,
+        split=None,
+        group=None,
+    )
+    return whole, info.duration if info is not None else None
 
 
 def _stretches(whole: Utterance, duration: float | None, every: float | None) -> list[Utterance]:

@@ -1,0 +1,92 @@
+"""``emofuse explain``: how much each modality moved a prediction, and which patches were kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from emofuse.data.manifest import Utterance
+    from emofuse.explanation import Explanation
+
+MANIFEST_SUFFIXES = {".csv", ".jsonl", ".parquet"}
+EXAMPLE = """Say why a run says what it says of a clip: how much each modality moved the probability of each emotion
+(exact Shapley values, and leave-one-out), and which patches of each frame visual sequence compression kept. Written
+as JSON and as pictures.
+
+Example: `emofuse explain runs/first clip.mp4 --text "I can't believe it!" -o why`
+
+Example: `emofuse explain runs/first corpus/manifest.csv --id d0t3`
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(name="explain", help=EXAMPLE)(explain)
+
+
+def explain(
+    run: Annotated[Path, typer.Argument(help="run folder made by `emofuse train`")],
+    clip: Annotated[Path | None, typer.Argument(help="video or sound file, or a manifest")] = None,
+    text: Annotated[str | None, typer.Option(help="what is said in the clip")] = None,
+    audio: Annotated[Path | None, typer.Option(help="a separate sound file of the clip")] = None,
+    start: Annotated[float | None, typer.Option(help="seconds, where the utterance begins")] = None,
+    end: Annotated[float | None, typer.Option(help="seconds, where it ends")] = None,
+    id: Annotated[str | None, typer.Option("--id", help="the row of a manifest")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="folder for data and pictures; in the run by default")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="print the data as JSON")] = False,
+) -> None:
+    """Ask the run with every set of modalities, write what came of it."""
+    from emofuse.explanation import explain as explain_utterance
+    from emofuse.explanation import write_explanation
+    from emofuse.pipeline import EmotionPipeline, clip_utterance
+
+    pipe = EmotionPipeline.from_pretrained(run, device=device)
+    dialogue: Sequence[Utterance] = ()
+    if clip is not None and clip.suffix.lower() in MANIFEST_SUFFIXES:
+        utterance, dialogue = _row(clip, id)
+    elif id is not None:
+        raise EmofuseError("--id names a row of a manifest; give the manifest in the clip's place")
+    else:
+        utterance, _ = clip_utterance(clip, text=text, audio=audio, start=start, end=end)
+    found = explain_utterance(pipe, utterance, dialogue)
+    files = write_explanation(found, out or run / "explanations" / Path(utterance.id).stem)
+    if as_json:
+        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        return
+    for line in _lines(found):
+        typer.echo(line)
+    typer.echo("written: " + ", ".join(str(file) for file in files))
+
+
+def _row(path: Path, id: str | None) -> tuple[Utterance, list[Utterance]]:
+    from emofuse.data.manifest import Manifest
+
+    if id is None:
+        raise EmofuseError(f"{path}: say which row with --id")
+    manifest = Manifest.read(path).validate()
+    utterance = manifest.utterance(id)
+    return utterance, [row for row in manifest.rows() if row.dialogue == utterance.dialogue]
+
+
+def _lines(found: Explanation) -> list[str]:
+    lines = [f"{found.id}: {found.label} {100 * found.probabilities[found.label]:.1f} %"]
+    lines.append(f"  given nothing, the run says {found.label} with {100 * found.nothing[found.label]:.1f} %")
+    lines += [
+        f"  {modality}: {100 * found.shapley[modality][found.label]:+.1f} points (Shapley), "
+        f"{100 * found.leave_one_out[modality][found.label]:+.1f} when it joins the others"
+        for modality in found.modalities
+    ]
+    lines += [f"  without {modality}: {why}" for modality, why in found.missing.items()]
+    lines += [f"  note: {note}" for note in found.notes]
+    return lines

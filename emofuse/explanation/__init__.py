@@ -1,0 +1,10 @@
+"""Why a run said what it said: how much each modality moved it, and what of the picture was kept.
+
+explanation = explain(EmotionPipeline.from_pretrained("runs/demo"), clip_utterance("clip.mp4", text="Oh no!")[0])
+explanation.shapley["text"]["sadness"]
+"""
+
+from emofuse.explanation.files import write_explanation
+from emofuse.explanation.modalities import Explanation, explain, leave_one_out, shapley_values
+
+__all__ = ["Explanation", "explain", "leave_one_out", "shapley_values", "write_explanation"]
