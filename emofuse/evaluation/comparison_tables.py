@@ -38,7 +38,7 @@ def _score_notes(comparison: MethodComparison) -> tuple[str, ...]:
     if any(method.rounds > 1 for method in comparison.methods):
         notes.append("Of several seeds the mean, ± its standard deviation over them.")
     if len(comparison.methods) > 1:
-        notes.append("The best of a column is in bold.")
+        notes.append("The best of a column is in bold, optimistic numbers apart.")
     if comparison.left_out:
         notes.append(f"{comparison.left_out} utterances that not all runs had judged were left out.")
     return tuple(notes)
@@ -82,8 +82,12 @@ def _marked(
 ) -> list[Cell]:
     """A column's cells, the best of them bold."""
     values = [e.value if e is not None and e.defined else math.nan for e in column]
-    known = [value for value in values if not math.isnan(value)]
-    best = (min if less_is_better else max)(known, default=math.nan) if len(known) > 1 else math.nan
+    known = [
+        (v, m.facts.optimistic) for v, m in zip(values, comparison.methods, strict=True) if not math.isnan(v)
+    ]
+    # An optimistic number is not the best where there is one that is not.
+    honest = [v for v, optimistic in known if not optimistic] or [v for v, _ in known]
+    best = (min if less_is_better else max)(honest, default=math.nan) if len(known) > 1 else math.nan
     return [
         Cell(_told(estimate), bold=value == best, flags=_flags(method) if not math.isnan(value) else "")
         for estimate, value, method in zip(column, values, comparison.methods, strict=True)

@@ -60,10 +60,13 @@ def test_the_tables_hold_the_numbers(compared):
 def test_the_best_is_bold_and_flags_stand_beside_numbers(compared):
     scores = comparison_tables(compared)[0]
     column = scores.columns.index("Weighted F1")
-    best = max(range(3), key=lambda i: compared.methods[i].metrics["weighted_f1"].value)
+    best = max((0, 2), key=lambda i: compared.methods[i].metrics["weighted_f1"].value)
+    assert (
+        compared.methods[1].metrics["weighted_f1"].value > compared.methods[best].metrics["weighted_f1"].value
+    )
     assert [row[column].bold for row in scores.rows] == [i == best for i in range(3)]
     error = scores.columns.index("Calibration error")
-    least = min(range(3), key=lambda i: compared.methods[i].metrics["ece"].value)
+    least = min((0, 2), key=lambda i: compared.methods[i].metrics["ece"].value)
     assert [row[error].bold for row in scores.rows] == [i == least for i in range(3)]
     assert all(cell.flags == "†‡" for cell in scores.rows[1][2:])
     assert all(cell.flags == "" for cell in scores.rows[0])
