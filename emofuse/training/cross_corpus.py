@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from emofuse.corpora.demo import is_demo_corpus
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
@@ -46,6 +47,7 @@ class OutsideOutcome:
         mapping: what the label map did, in lines.
         metrics_file: where it was written.
         subsets: the same for every set of modalities; empty when not asked for.
+        synthetic: the corpus, or that which the run was trained on, was drawn by a program.
     """
 
     record: RunRecord
@@ -57,6 +59,7 @@ class OutsideOutcome:
     mapping: list[str]
     metrics_file: Path
     subsets: Sequence[SubsetScore[Any]] = ()
+    synthetic: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """What its metrics.json holds."""
@@ -64,6 +67,7 @@ class OutsideOutcome:
             "data": self.manifest,
             "part": self.part,
             "task": self.record.task,
+            "synthetic": self.synthetic,
             "test": self.report.to_dict(),
             "subsets": [{"modalities": s.modalities, "test": s.report.to_dict()} for s in self.subsets],
             "left_out": self.left_out,
@@ -77,7 +81,8 @@ class OutsideOutcome:
         left_out = f", {self.left_out} left out" if self.left_out else ""
         part = f" of the {self.part} part" if self.part != "all" else ""
         return [
-            f"{self.manifest}: {self.report.n} labelled utterances{part}{left_out}",
+            f"{self.manifest}{' (synthetic data)' if self.synthetic else ''}: "
+            f"{self.report.n} labelled utterances{part}{left_out}",
             *[f"  {line}" for line in task.lines(self.report)],
             *[f"  given {s.name}: {task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  {line}" for line in self.mapping],
@@ -158,6 +163,7 @@ def evaluate_on(
             SubsetScore(tuple(names), scoring.report(table))
             for names, table in zip(sets, tables[1:], strict=True)
         ],
+        synthetic=record.synthetic or is_demo_corpus(manifest),
     )
     write_text_aside(outcome.metrics_file, json.dumps(outcome.to_dict(), indent=1, ensure_ascii=False) + "\n")
     return outcome

@@ -65,9 +65,9 @@ class LeaderboardRow:
     key: str = field(repr=False)
 
     @property
-    def board(self) -> tuple[str, str, str]:
-        """Rows with the same one may stand in one table: corpus, protocol, and what was scored."""
-        return self.corpus, self.protocol, self.evaluated_on
+    def board(self) -> tuple[str, str, bool, str]:
+        """Rows with the same one may stand in one table: corpus, protocol, and what was scored, own tests first."""
+        return self.corpus, self.protocol, self.evaluated_on != "test", self.evaluated_on
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
@@ -143,7 +143,7 @@ def _rows(path: Path, name: str) -> Iterator[LeaderboardRow]:
     scored = [("test", _json(path, path / "metrics.json"))]
     for file in sorted(path.glob("evaluations/*/metrics.json")):
         content = _json(path, file)
-        scored.append((str(content.get("data", "?")), content))
+        scored.append((f"{content.get('data', '?')} ({content.get('part', 'all')})", content))
     corpus = settings.data.manifest.parent.name if settings.data.manifest is not None else "?"
     for where, content in scored:
         yield LeaderboardRow(
@@ -159,7 +159,7 @@ def _rows(path: Path, name: str) -> Iterator[LeaderboardRow]:
             n=int(content["test"]["n"]),
             metrics=_metrics(content["test"]),
             optimistic=record.optimistic if where == "test" else bool(content.get("warnings")),
-            synthetic=record.synthetic,
+            synthetic=record.synthetic or bool(content.get("synthetic")),
             leaks=len(content.get("audit", {}).get("flags", ())),
             parameters=record.parameters,
             fit_seconds=record.fit_seconds,

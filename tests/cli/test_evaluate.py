@@ -6,6 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emofuse.cli.main import app
+from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.label_map_files import read_label_map
 from tests.small_runs import text_corpus, text_run
@@ -79,3 +80,12 @@ def test_a_map_that_leaves_everything_out_scores_nothing(run: Path, other: Path)
 def test_a_label_map_without_data_is_a_mistake(run: Path) -> None:
     with pytest.raises(EmofuseError, match="give it too"):
         evaluate(run, "--label-map", "a=b")
+
+
+def test_synthetic_data_say_so(run: Path, other: Path, tmp_path: Path) -> None:
+    manifest = Manifest.read(other)
+    frame = manifest.frame.assign(corpus="emofuse demo corpus (synthetic)")
+    Manifest.from_frame(frame, tmp_path).write(tmp_path / "manifest.csv")
+    words = "happy=joy,awe=sadness"
+    assert evaluate(run, "--data", tmp_path / "manifest.csv", "--label-map", words)["synthetic"]
+    assert not evaluate(run, "--data", other, "--label-map", words)["synthetic"]
