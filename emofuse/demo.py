@@ -72,7 +72,8 @@ def run_demo(
         corpus = generate_demo_corpus(
             folder / "corpus", clips=clips, seed=seed, workers=workers, progress=progress
         )
-    settings = settings.with_changes({"data.manifest": str((folder / "corpus" / "manifest.csv").resolve())})
+    places = {"data.manifest": folder / "corpus" / "manifest.csv", "data.frame_cache": folder / "frames"}
+    settings = settings.with_changes({name: str(path.resolve()) for name, path in places.items()})
 
     say("2/4  training DeepMSI-MER and what to compare it with")
     outcomes = {}

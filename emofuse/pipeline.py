@@ -123,7 +123,9 @@ class EmotionPipeline:
                 )
         calibration = read_calibration(folder)
         temperature = calibration.temperature if calibration else 1.0
-        return cls(model, record, encoders, where, temperature, folder.read_settings().data)
+        # The corpus's frames are kept for its epochs; those of a clip to predict are read once.
+        data = folder.read_settings().data.model_copy(update={"frame_cache": None})
+        return cls(model, record, encoders, where, temperature, data)
 
     @property
     def labels(self) -> list[str]:

@@ -11,11 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from emofuse.data.batch import Batch, FeatureSource, Setback, feature_tensor
+from emofuse.data.frame_cache import FrameCache
 from emofuse.data.frames import read_frames
 from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError
@@ -25,10 +28,29 @@ from emofuse.data.targets import ClassTarget, Target
 
 @dataclass(frozen=True)
 class FrameSampling:
-    """How many frames are taken of a clip, and their size in pixels (height, width)."""
+    """How many frames are taken of a clip, their size in pixels (height, width), and where they are kept."""
 
     count: int = 15
     size: tuple[int, int] = (256, 256)
+    cache: FrameCache | None = None
+
+    def read(self, utterance: Utterance) -> NDArray[np.uint8]:
+        """Frames of an utterance with a video, (count, height, width, 3).
+
+        Raises:
+            MediaError: as `read_frames`.
+        """
+        if self.cache is not None:
+            return self.cache.read(utterance, self.count, self.size)
+        assert utterance.video is not None
+        return read_frames(
+            utterance.video,
+            n=self.count,
+            size=self.size,
+            start=utterance.start,
+            end=utterance.end,
+            crop=utterance.crop,
+        )
 
 
 @dataclass
@@ -92,14 +114,7 @@ class UtteranceDataset(Dataset[_Row]):
         if utterance.video is None or self.frames is None:
             return
         try:
-            pixels = read_frames(
-                utterance.video,
-                n=self.frames.count,
-                size=self.frames.size,
-                start=utterance.start,
-                end=utterance.end,
-                crop=utterance.crop,
-            )
+            pixels = self.frames.read(utterance)
         except MediaError as error:
             setbacks.append(Setback(utterance.id, "video", str(utterance.video), error.reason, str(error)))
             return

@@ -36,6 +36,10 @@ class DataSettings(_Settings):
         description="folder of fine-tuned encoders that runs share; each keeps its own by default",
     )
     workers: int = Field(default=2, ge=0, description="processes that decode frames while the model trains")
+    frame_cache: Path | None = Field(
+        default=None,
+        description="folder in which decoded frames are kept for the next epoch; none by default",
+    )
     dialogue_window: int = Field(
         default=256, ge=1, description="utterances of a dialogue seen at once; a longer one is cut"
     )

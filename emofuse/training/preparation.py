@@ -14,6 +14,7 @@ from emofuse.data import MODALITIES, Modality
 from emofuse.data.batch import FeatureSource
 from emofuse.data.dataset import FrameSampling, UtteranceDataset
 from emofuse.data.dialogues import DialogueDataset, WindowSize, dialogue_windows
+from emofuse.data.frame_cache import FrameCache
 from emofuse.data.loader import BatchDataset
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.quarantine import Quarantine
@@ -162,7 +163,8 @@ def dataset_of(
     if level == "sequence":
         most = {m: config.text_length if m == "text" else data.longest_sequence for m in MODALITIES}
         return SequenceDataset(utterances, config.modalities, readers, dims, most, target)
-    frames = FrameSampling(config.frames, (config.image_size, config.image_size))
+    cache = None if data.frame_cache is None else FrameCache(data.frame_cache)
+    frames = FrameSampling(config.frames, (config.image_size, config.image_size), cache)
     return UtteranceDataset(utterances, config.modalities, readers, dims, frames, target)
 
 
