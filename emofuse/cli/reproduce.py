@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from emofuse.training.preparation import Progress
+    from emofuse.training.reproduction import PaperReproduction
 
 EXAMPLE = """Run what makes the tables of a paper and lay its figures beside ours, as Markdown, HTML, LaTeX and CSV. It may
 be interrupted at will: the same command goes on where it was.
@@ -17,7 +23,13 @@ For DeepMSI-MER: Table 1 (IEMOCAP) or 2 (MELD), accuracy and F1 of each class in
 ordinary one, and Table 3, sets of modalities. The paper splits utterances at random, which flatters; the recipe's own
 protocol is run beside it.
 
+For MFCRE: Tables 2 to 9 (each class, ablations, the weights and temperatures of the losses, layers). For CM-MSF:
+Tables 3 to 7 and Figure 11 (sets of modalities, modules and encoders left out). `--tables` chooses among them; each
+row is judged under the recipe's own protocol.
+
 Example: `emofuse reproduce deepmsi-mer --corpus meld --root MELD.Raw -o reproduced`
+
+Example: `emofuse reproduce mfcre --corpus meld --root MELD.Raw --tables 3,4 -o reproduced`
 """
 
 
@@ -27,19 +39,25 @@ def register(app: typer.Typer) -> None:
 
 
 def reproduce(
-    paper: Annotated[str, typer.Argument(help="deepmsi-mer")],
-    corpus: Annotated[str, typer.Option(help="demo, iemocap or meld")],
-    root: Annotated[Path, typer.Option(help="the corpus's folder; for demo, where it is drawn")],
+    paper: Annotated[str, typer.Argument(help="deepmsi-mer, mfcre or cm-msf")],
+    corpus: Annotated[str, typer.Option(help="demo, iemocap or meld; for cm-msf demo, mosei or mosi")],
+    root: Annotated[
+        Path, typer.Option(help="the corpus's folder, as published or imported; for demo, where it is drawn")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="folder for runs and tables")],
-    recipe: Annotated[
-        str | None, typer.Option(help="YAML file or name; deepmsi-mer/CORPUS by default")
+    recipe: Annotated[str | None, typer.Option(help="YAML file or name; PAPER/CORPUS by default")] = None,
+    tables: Annotated[
+        str | None, typer.Option(help="mfcre, cm-msf: numbers of tables, separated by commas; all by default")
     ] = None,
-    folds: Annotated[int, typer.Option(help="random folds; the paper has 10", min=2)] = 10,
+    folds: Annotated[
+        int | None, typer.Option(help="deepmsi-mer: random folds, 10 as in the paper by default", min=2)
+    ] = None,
     sets: Annotated[
-        str, typer.Option("--modalities", help="rows of Table 3, separated by commas")
-    ] = "T,A,T+V,A+V,T+A+V",
+        str | None, typer.Option("--modalities", help="deepmsi-mer: rows of Table 3; all by default")
+    ] = None,
     honest: Annotated[
-        bool, typer.Option("--honest/--paper-only", help="judge under the recipe's own protocol too")
+        bool,
+        typer.Option("--honest/--paper-only", help="deepmsi-mer: judge under the recipe's own protocol too"),
     ] = True,
     clips: Annotated[int, typer.Option(help="utterances of the demo corpus", min=60)] = 1200,
     jobs: Annotated[int, typer.Option(help="folds at once, as far as memory allows", min=1)] = 1,
@@ -56,40 +74,81 @@ def reproduce(
     from emofuse.recipes import find_recipe
     from emofuse.training.config import RunSettings
     from emofuse.training.reproduction import (
+        PLANS,
+        Reproduction,
+        paper_rows,
+        paper_tables,
         reproduce_deepmsi_mer,
+        reproduce_paper,
         reproduction_tables,
+        write_paper_reproduction,
         write_reproduction,
     )
-    from emofuse.training.reproduction.deepmsi_mer import CORPORA, corpus_for
+    from emofuse.training.reproduction.deepmsi_mer import CORPORA, MODALITY_SETS, PAPERS_FOLDS, corpus_for
     from emofuse.training.reproduction.tables import flat_rows
 
-    if paper != "deepmsi-mer":
-        raise EmofuseError(f"reproduce {paper}: there is deepmsi-mer")
-    if corpus not in CORPORA:
-        raise EmofuseError(f"reproduce {paper}: --corpus {corpus} is none of {', '.join(CORPORA)}")
-    settings = RunSettings.from_yaml(find_recipe(recipe or f"deepmsi-mer/{corpus}"))
+    plan = PLANS.get(paper)
+    if plan is None and paper != "deepmsi-mer":
+        raise EmofuseError(f"reproduce {paper}: there are deepmsi-mer, {', '.join(PLANS)}")
+    if plan is None and tables is not None:
+        raise EmofuseError(f"reproduce {paper}: has no --tables; choose rows with --modalities")
+    if plan is not None and (folds is not None or sets is not None or not honest):
+        raise EmofuseError(
+            f"reproduce {paper}: --folds, --modalities and --paper-only are deepmsi-mer's; "
+            "choose with --tables, and folds with --set data.folds=10"
+        )
+    known = CORPORA if plan is None else plan.corpora
+    if corpus not in known:
+        raise EmofuseError(f"reproduce {paper}: --corpus {corpus} is none of {', '.join(known)}")
+    settings = RunSettings.from_yaml(find_recipe(recipe or f"{paper}/{corpus}"))
     with progress_bar(quiet=quiet) as progress:
         manifest, path = corpus_for(corpus, root, clips=clips, progress=progress)
     settings = settings.with_changes({"data.manifest": str(path), **free_settings(set_ or [])})
-    found = reproduce_deepmsi_mer(
-        corpus,
-        manifest,
-        settings,
-        out,
-        folds=folds,
-        honest=honest,
-        sets=[name.strip() for name in sets.split(",")],
-        jobs=jobs,
-        open_progress=lambda: progress_bar(quiet=quiet),
-        say=lambda line: typer.echo(line, err=True),
-    )
-    written = write_reproduction(found)
-    if as_json:
-        typer.echo(json.dumps(flat_rows(found), ensure_ascii=False))
+
+    def open_progress() -> AbstractContextManager[Progress]:
+        return progress_bar(quiet=quiet)
+
+    def say(line: str) -> None:
+        typer.echo(line, err=True)
+
+    found: Reproduction | PaperReproduction
+    if plan is None:
+        found = reproduce_deepmsi_mer(
+            corpus,
+            manifest,
+            settings,
+            out,
+            folds=folds or PAPERS_FOLDS,
+            honest=honest,
+            sets=_names(sets) or tuple(MODALITY_SETS),
+            jobs=jobs,
+            open_progress=open_progress,
+            say=say,
+        )
+        written, rows, made = write_reproduction(found), flat_rows(found), reproduction_tables(found)
     else:
-        typer.echo(markdown_tables(reproduction_tables(found)))
+        found = reproduce_paper(
+            plan,
+            corpus,
+            manifest,
+            settings,
+            out,
+            tables=_names(tables),
+            jobs=jobs,
+            open_progress=open_progress,
+            say=say,
+        )
+        written, rows, made = write_paper_reproduction(found), paper_rows(found), paper_tables(found)
+    if as_json:
+        typer.echo(json.dumps(rows, ensure_ascii=False))
+    else:
+        typer.echo(markdown_tables(made))
         typer.echo("written: " + ", ".join(str(file) for file in written))
     if found.failures:
         raise EmofuseError(
             f"{len(found.failures)} folds failed ({found.failures[0]}); the same command tries them again"
         )
+
+
+def _names(given: str | None) -> list[str]:
+    return [name.strip() for name in (given or "").split(",") if name.strip()]

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
-
-from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.evaluation import MeanSd
 from emofuse.evaluation.classification import json_number
 from emofuse.evaluation.emotion_names import emotion_name
 from emofuse.evaluation.estimate import MISSING
-from emofuse.evaluation.tables import FORMATS, OPTIMISTIC, SYNTHETIC, Cell, Table
+from emofuse.evaluation.tables import OPTIMISTIC, SYNTHETIC, Cell, Table
 from emofuse.training.cross_validation import CrossValidation
 from emofuse.training.reproduction.deepmsi_mer import PAPERS_PROTOCOL, ReproducedRow, Reproduction
+from emofuse.training.reproduction.files import write_files
 from emofuse.training.reproduction.published import AVERAGE, SOURCE, PublishedScore, published_scores
 
 OURS = "DeepMSI-MER, emofuse"
-_SUFFIXES = {"markdown": "md", "html": "html", "latex": "tex"}
 _NUMBER = {"iemocap": 1, "meld": 2}
 _WITHIN = "F1 within class, as the paper counts it"
 _ORDINARY = "ordinary F1"
@@ -40,25 +36,17 @@ def write_reproduction(found: Reproduction, folder: Path | None = None) -> list[
         found: of :func:`~emofuse.training.reproduction.reproduce_deepmsi_mer`.
         folder: by default that of the reproduction.
     """
-    folder = folder or found.folder
-    tables = reproduction_tables(found)
-    written = []
-    for name, render in FORMATS.items():
-        written.append(folder / f"tables.{_SUFFIXES[name]}")
-        write_text_aside(written[-1], render(tables))
-    written.append(folder / "table.csv")
-    with written_aside(written[-1]) as aside:
-        pd.DataFrame(flat_rows(found)).to_csv(aside, index=False)
-    written.append(folder / "results.json")
-    results = {
-        "corpus": found.corpus,
-        "source": SOURCE,
-        "rows": flat_rows(found),
-        "left_out": found.left_out,
-        "failures": found.failures,
-    }
-    write_text_aside(written[-1], json.dumps(results, indent=1, ensure_ascii=False) + "\n")
-    return written
+    return write_files(
+        folder or found.folder,
+        reproduction_tables(found),
+        flat_rows(found),
+        {
+            "corpus": found.corpus,
+            "source": SOURCE,
+            "left_out": found.left_out,
+            "failures": found.failures,
+        },
+    )
 
 
 def reproduction_tables(found: Reproduction) -> list[Table]:
