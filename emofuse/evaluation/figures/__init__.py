@@ -16,6 +16,7 @@ from emofuse.evaluation.figures.patches import draw_kept_patches, kept_levels
 from emofuse.evaluation.figures.reliability import draw_reliability
 from emofuse.evaluation.figures.save import SavedFigure, save_figure
 from emofuse.evaluation.figures.style import emotion_colours
+from emofuse.evaluation.figures.sweeps import draw_sweep_line, draw_sweep_map
 from emofuse.evaluation.figures.timeline import TimelineSegment, draw_timeline
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
     "draw_per_class",
     "draw_protocols",
     "draw_reliability",
+    "draw_sweep_line",
+    "draw_sweep_map",
     "draw_timeline",
     "emotion_colours",
     "kept_levels",
