@@ -43,7 +43,8 @@ def flops_per_utterance(folder: RunFolder, manifest: Manifest) -> float:
         raise EmofuseError(f"{folder.path}: has no features to count with; run `emofuse evaluate` on it")
     # A recurrent layer of oneDNN is one opaque operation; without it, it is the products that it consists of.
     counter = FlopCounterMode(display=False)
-    with warnings.catch_warnings(), torch.inference_mode():
+    # Not inference_mode: the counter's hooks on modules with weight normalisation fail in it.
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.filterwarnings("ignore", message="TF32 acceleration")
         with torch.backends.mkldnn.flags(enabled=False), counter:
             model(**batch.inputs)
