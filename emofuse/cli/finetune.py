@@ -59,7 +59,7 @@ def finetune(
         list[str] | None,
         typer.Option("--set", help="any other setting of the fine-tuning, e.g. layer_drop=0.1"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="of split, head, order and augmentation")] = 0,
+    seed: Annotated[int, typer.Option(help="of head, order and augmentation")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     workers: Annotated[int, typer.Option(help="processes that read sound", min=0)] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="take up an interrupted fine-tuning")] = False,

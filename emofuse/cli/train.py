@@ -75,7 +75,9 @@ def train(
     batch_size: Annotated[int | None, typer.Option(help="utterances, or dialogues, per step")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", "--lr", help="step size")] = None,
     class_weights: Annotated[str | None, typer.Option(help="none or balanced")] = None,
-    seed: Annotated[int | None, typer.Option(help="of split, weights and order")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="of weights and order; the split has data.split_seed")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="any other setting, e.g. model.options.dropout=0.1")

@@ -30,6 +30,11 @@ class DataSettings(_Settings):
     folds: int = Field(default=5, ge=2)
     fold: int = Field(default=0, ge=0)
     val_fraction: float = Field(default=0.15, gt=0, lt=1)
+    split_seed: int = Field(
+        default=0,
+        ge=0,
+        description="of the split alone, so that runs of several seeds are judged on the same rows",
+    )
     features: Path | None = Field(default=None, description="feature store; beside the manifest by default")
     stage_one: Path | None = Field(
         default=None,

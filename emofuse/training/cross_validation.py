@@ -235,7 +235,7 @@ def collect(settings: RunSettings, manifest: Manifest, folder: Path, count: int)
 
 def _splits(settings: RunSettings, manifest: Manifest) -> list[Split]:
     data, labelled = settings.data, task_of(settings, manifest).labelled(manifest)
-    return splits(labelled, data.protocol, k=data.folds, seed=settings.seed, val_fraction=data.val_fraction)
+    return splits(labelled, data.protocol, k=data.folds, seed=data.split_seed, val_fraction=data.val_fraction)
 
 
 def _of_fold(settings: RunSettings, number: int) -> RunSettings:

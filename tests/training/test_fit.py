@@ -16,6 +16,7 @@ from emofuse.training.classification import balanced_class_weights
 from emofuse.training.evaluate import evaluate_fit
 from emofuse.training.fit import fit_run
 from emofuse.training.module import EmotionModule
+from emofuse.training.preparation import choose_split
 from emofuse.training.run_folder import RunFolder
 from tests.small_corpus import make_corpus, small_settings
 
@@ -55,6 +56,15 @@ def test_a_run_folder_records_all_that_decided_its_numbers(
     assert set(split.train) | set(split.val) | set(split.test) == set(corpus.ids)
     assert not uninterrupted.checkpoints.exists()
     assert list(history_of(uninterrupted)["epoch"]) == [0, 1, 2]
+
+
+def test_seeds_share_a_split_and_the_split_has_a_seed_of_its_own(corpus: Manifest) -> None:
+    drawn = [
+        choose_split(small_settings(corpus, seed=seed, **{"data.split_seed": split_seed}), corpus)
+        for seed, split_seed in ((0, 0), (7, 0), (0, 7))
+    ]
+    assert drawn[0] == drawn[1]
+    assert drawn[0] != drawn[2]
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(
