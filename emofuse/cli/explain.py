@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from emofuse.data.manifest import Utterance
-    from emofuse.explanation import Explanation
+    from emofuse.explanation import Explanation, Gates
 
 MANIFEST_SUFFIXES = {".csv", ".jsonl", ".parquet"}
 EXAMPLE = """Say why a run says what it says of a clip: how much each modality moved the probability of each emotion
-(exact Shapley values, and leave-one-out), and which patches of each frame visual sequence compression kept. Written
-as JSON and as pictures.
+(exact Shapley values, and leave-one-out), and which patches of each frame visual sequence compression kept; of a run
+of CM-MSF, what its mask gates let pass of each step. Written as JSON (gates as CSV too) and as pictures.
 
 Example: `emofuse explain runs/first clip.mp4 --text "I can't believe it!" -o why`
 
@@ -48,7 +48,7 @@ def explain(
 ) -> None:
     """Ask the run with every set of modalities, write what came of it."""
     from emofuse.explanation import explain as explain_utterance
-    from emofuse.explanation import write_explanation
+    from emofuse.explanation import explain_gates, has_gates, write_explanation, write_gates
     from emofuse.pipeline import EmotionPipeline, clip_utterance
 
     pipe = EmotionPipeline.from_pretrained(run, device=device)
@@ -59,12 +59,19 @@ def explain(
         raise EmofuseError("--id names a row of a manifest; give the manifest in the clip's place")
     else:
         utterance, _ = clip_utterance(clip, text=text, audio=audio, start=start, end=end)
-    found = explain_utterance(pipe, utterance, dialogue)
-    files = write_explanation(found, out or run / "explanations" / Path(utterance.id).stem)
+    folder = out or run / "explanations" / Path(utterance.id).stem
+    gates = explain_gates(pipe, utterance, dialogue) if has_gates(pipe) else None
+    # A value has gates, and no probability that a modality could move.
+    valued = gates is not None and pipe.task.name == "regression"
+    found = None if valued else explain_utterance(pipe, utterance, dialogue)
+    files = write_explanation(found, folder) if found is not None else []
+    files += write_gates(gates, folder) if gates is not None else []
     if as_json:
-        typer.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        content = found.to_dict() if found is not None else {}
+        content |= {"gates": gates.to_dict()} if gates is not None else {}
+        typer.echo(json.dumps(content, ensure_ascii=False))
         return
-    for line in _lines(found):
+    for line in [*(_lines(found) if found is not None else []), *(_gate_lines(gates) if gates else [])]:
         typer.echo(line)
     typer.echo("written: " + ", ".join(str(file) for file in files))
 
@@ -90,3 +97,15 @@ def _lines(found: Explanation) -> list[str]:
     lines += [f"  without {modality}: {why}" for modality, why in found.missing.items()]
     lines += [f"  note: {note}" for note in found.notes]
     return lines
+
+
+def _gate_lines(found: Gates) -> list[str]:
+    lines = [f"gates, {found.id}: {found.said}"]
+    for modality, track in found.tracks.items():
+        counted = track.counted.sum()
+        mean = track.mean[track.counted].mean()
+        lines.append(
+            f"  {modality}: {counted} of {len(track.mean)} steps count, {100 * mean:.0f} % of them passes"
+        )
+    lines += [f"  without {modality}: {why}" for modality, why in found.missing.items()]
+    return lines + [f"  note: {note}" for note in found.notes]

@@ -91,6 +91,18 @@ class HFTextEncoder:
                 pooled[row] = features
         return pooled if self._pooling == "tokens" else np.array(pooled, np.float32).reshape(-1, self.dim)
 
+    def tokens(self, text: str) -> list[str]:
+        """The tokens that are pooled of a text read alone, in words; empty where texts are read in context."""
+        if self.needs.context is not None:
+            return []
+        one = self._reader.inputs([text])[0]
+        return [
+            word.strip() or "·"
+            for word in (
+                self._reader.tokenizer.decode([i]) for i in one.tokens["input_ids"][one.first : one.end]
+            )
+        ]
+
     @torch.inference_mode()
     def _forward(self, inputs: list[TextInput]) -> list[np.ndarray]:
         tensors, own, first = self._reader.padded(inputs, self._model.device)

@@ -5,6 +5,18 @@ explanation.shapley["text"]["sadness"]
 """
 
 from emofuse.explanation.files import write_explanation
+from emofuse.explanation.gate_files import write_gates
+from emofuse.explanation.gates import Gates, explain_gates, has_gates
 from emofuse.explanation.modalities import Explanation, explain, leave_one_out, shapley_values
 
-__all__ = ["Explanation", "explain", "leave_one_out", "shapley_values", "write_explanation"]
+__all__ = [
+    "Explanation",
+    "Gates",
+    "explain",
+    "explain_gates",
+    "has_gates",
+    "leave_one_out",
+    "shapley_values",
+    "write_explanation",
+    "write_gates",
+]

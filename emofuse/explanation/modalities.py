@@ -115,7 +115,7 @@ def explain(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utte
         EmofuseError: the run is of another kind, or the utterance has nothing that it uses.
     """
     _check(pipe)
-    batch, missing = _batch(pipe, utterance, dialogue)
+    batch, missing = utterance_batch(pipe, utterance, dialogue)
     held = tuple(
         m for m in MODALITIES if m in batch.inputs["present"] and bool(batch.inputs["present"][m].all())
     )
@@ -194,7 +194,7 @@ def _check(pipe: EmotionPipeline) -> None:
         )
 
 
-def _batch(
+def utterance_batch(
     pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utterance]
 ) -> tuple[Batch, dict[Modality, str]]:
     """The utterance as the system takes it, and why a modality is not in it."""
