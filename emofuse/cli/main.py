@@ -22,6 +22,7 @@ from emofuse.cli import (
     predict,
     prepare,
     reproduce,
+    sweep,
     train,
 )
 from emofuse.errors import EmofuseError
@@ -49,6 +50,7 @@ for verb in (
     predict,
     explain,
     reproduce,
+    sweep,
     models,
     info,
 ):
