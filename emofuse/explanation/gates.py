@@ -131,7 +131,8 @@ def explain_gates(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequenc
         if output.value is not None
         else pipe.labels[int(output.logits[0].argmax())]
     )
-    notes = (SPREAD,) * ("text" in held) + (OPEN,) * (not pipe.model.config.mask_gate)
+    spread = "text" in tracks and len(tracks["text"].mean) > 1
+    notes = (SPREAD,) * spread + (OPEN,) * (not pipe.model.config.mask_gate)
     return Gates(utterance.id, said, utterance.text, tracks, missing, notes)
 
 

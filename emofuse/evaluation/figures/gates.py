@@ -78,6 +78,8 @@ def draw_gates(
     panels[0].set_title("\n".join(lines), fontsize=10, fontweight="normal", fontstyle="italic", pad=8)
     for axes, (modality, curve) in zip(panels, curves.items(), strict=True):
         _panel(axes, modality, curve, narrow)
+    if list(curves.values())[-1].seconds:
+        panels[-1].set_xlabel("seconds")
     keys = [
         Patch(color=ACCENT, label="mean gate"),
         Patch(color=lighter(ACCENT), label="10th–90th percentile"),
@@ -108,8 +110,8 @@ def _panel(axes: Axes, modality: str, curve: GateCurve, narrow: bool) -> None:
     axes.grid(axis="y")
     axes.set_ylabel(printable(modality, 14), fontweight="bold")
     if curve.seconds:
-        axes.set_xlabel("seconds")
-    elif _has_labels(curve, narrow):
+        return
+    if _has_labels(curve, narrow):
         middles = (edges[:-1] + edges[1:]) / 2
         axes.set_xticks(middles, [printable(w, 12) for w in curve.words], rotation=60, ha="right", fontsize=8)
         for name in axes.get_xticklabels():

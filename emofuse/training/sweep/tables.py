@@ -72,7 +72,10 @@ def sweep_table(found: Sweep) -> Table:
             (
                 *(Cell(told_value(value), bold=chosen) for value in point.point.values),
                 Cell("validation"),
-                *(_cell(name, validation.get(name), flags, bold=chosen) for name in names),
+                *(
+                    _cell(name, validation.get(name), flags, bold=chosen and name == found.metric)
+                    for name in names
+                ),
             )
         )
     test = found.test.test.metrics
