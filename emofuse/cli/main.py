@@ -7,6 +7,7 @@ import sys
 import typer
 
 from emofuse.cli import (
+    ablate,
     audit,
     compare,
     demo,
@@ -50,6 +51,7 @@ for verb in (
     predict,
     explain,
     reproduce,
+    ablate,
     sweep,
     models,
     info,

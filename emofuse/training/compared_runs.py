@@ -20,7 +20,15 @@ from emofuse.training.config import RunSettings
 from emofuse.training.run_folder import RunFolder, RunRecord
 
 # Settings that say where and which, not how: runs that differ in nothing else are one method.
-_NOT_THE_METHOD = ("seed", "device", "data.fold", "data.features", "data.manifest", "data.workers")
+_NOT_THE_METHOD = (
+    "seed",
+    "device",
+    "data.fold",
+    "data.features",
+    "data.manifest",
+    "data.stage_one",
+    "data.workers",
+)
 _ENDING = re.compile(r"[-_. ]*(seed|fold|run|s|f)?[-_. ]*\d*$", re.IGNORECASE)
 
 

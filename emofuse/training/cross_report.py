@@ -33,7 +33,7 @@ def write_cross_report(
         task_of(settings, manifest).labelled(manifest),
         data.protocol,
         k=data.folds,
-        seed=settings.seed,
+        seed=data.split_seed,
         val_fraction=data.val_fraction,
     )
     done = [fold for fold in outcome.folds if fold.report is not None]

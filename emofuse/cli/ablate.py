@@ -1,0 +1,81 @@
+"""``emofuse ablate``: what each component of a system is worth, and what it costs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from emofuse.errors import EmofuseError
+
+EXAMPLE = """Train a system with one component changed at a time, and put scores, significance and cost of every variant
+into a table, as Markdown, HTML, LaTeX and CSV. It may be interrupted at will: the same command goes on where it was.
+
+Example: `emofuse ablate deepmsi-mer corpus/manifest.csv --recipe deepmsi-mer/demo -o ablated --seeds 3`
+
+Example: `emofuse ablate deepmsi-mer corpus/manifest.csv -o ablated --only no-vsc,no-contrastive,steer-image`
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(name="ablate", help=EXAMPLE)(ablate)
+
+
+def ablate(
+    system: Annotated[str, typer.Argument(help="deepmsi-mer")],
+    manifest: Annotated[Path, typer.Argument(help="manifest.csv, .jsonl or .parquet")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="folder for runs and table")],
+    recipe: Annotated[str, typer.Option(help="the full system: a YAML file or a name")] = "deepmsi-mer/demo",
+    only: Annotated[
+        str | None, typer.Option(help="variants, separated by commas; the full system is always run")
+    ] = None,
+    seeds: Annotated[int, typer.Option(help="runs of each variant", min=1)] = 1,
+    list_: Annotated[bool, typer.Option("--list", help="say which variants there are, and run none")] = False,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="any setting of the runs, e.g. optimiser.epochs=3")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print the rows as JSON")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
+) -> None:
+    """Run the variants, write the table."""
+    from emofuse.cli.progress import progress_bar
+    from emofuse.cli.settings import free_settings
+    from emofuse.data.manifest import Manifest
+    from emofuse.evaluation.tables import markdown_tables
+    from emofuse.recipes import find_recipe
+    from emofuse.training.ablation import ablate_deepmsi_mer, ablation_tables, write_ablation
+    from emofuse.training.ablation.deepmsi_mer import ablation_variants
+    from emofuse.training.ablation.tables import flat_rows
+    from emofuse.training.config import RunSettings
+
+    if system != "deepmsi-mer":
+        raise EmofuseError(f"ablate {system}: there is deepmsi-mer")
+    settings = RunSettings.from_yaml(find_recipe(recipe)).with_changes(
+        {"data.manifest": str(manifest.resolve()), **free_settings(set_ or [])}
+    )
+    corpus = Manifest.read(manifest).validate()
+    if list_:
+        for variant in ablation_variants(settings, corpus):
+            typer.echo(f"{variant.name:16} {variant.what}")
+        return
+    found = ablate_deepmsi_mer(
+        corpus,
+        settings,
+        out,
+        only=[name.strip() for name in only.split(",")] if only else (),
+        seeds=seeds,
+        open_progress=lambda: progress_bar(quiet=quiet),
+        say=lambda line: typer.echo(line, err=True),
+    )
+    written = write_ablation(found)
+    if as_json:
+        typer.echo(json.dumps(flat_rows(found), ensure_ascii=False))
+    else:
+        typer.echo(markdown_tables(ablation_tables(found)))
+        typer.echo("written: " + ", ".join(str(file) for file in written))
+    if found.failures:
+        told = "; ".join(f"{name} failed: {why}" for name, why in found.failures.items())
+        raise EmofuseError(f"{told}; the same command tries again")

@@ -1,0 +1,129 @@
+"""An ablation as a table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.evaluation.comparison_tables import count_text, difference_estimate
+from emofuse.evaluation.estimate import MISSING, p_text
+from emofuse.evaluation.method_scores import MethodScores
+from emofuse.evaluation.tables import FORMATS, OPTIMISTIC, SYNTHETIC, Cell, Table
+from emofuse.training.ablation.cost import Cost
+from emofuse.training.ablation.deepmsi_mer import Ablation
+from emofuse.training.ablation.variants import Variant
+
+METRIC = "weighted_f1"
+SWIN_V1 = (
+    "Swin V1 is not among the variants: its position bias is a table for one window size, and compression leaves smaller "
+    "windows; Swin V2 computes the bias of any window."
+)
+_SUFFIXES = {"markdown": "md", "html": "html", "latex": "tex"}
+
+
+def write_ablation(found: Ablation, folder: Path | None = None) -> list[Path]:
+    """Write tables.md, tables.html, tables.tex, table.csv and ablation.json.
+
+    Args:
+        found: of :func:`~emofuse.training.ablation.ablate_deepmsi_mer`.
+        folder: by default that of the ablation.
+    """
+    folder = folder or found.folder
+    written = []
+    for name, render in FORMATS.items():
+        written.append(folder / f"tables.{_SUFFIXES[name]}")
+        write_text_aside(written[-1], render(ablation_tables(found)))
+    written.append(folder / "table.csv")
+    with written_aside(written[-1]) as aside:
+        pd.DataFrame(flat_rows(found)).to_csv(aside, index=False)
+    written.append(folder / "ablation.json")
+    content = {
+        "rows": flat_rows(found),
+        "failures": found.failures,
+        "scores": found.comparison.to_dict(),
+        "options": {variant.name: variant.options for variant in found.variants},
+    }
+    write_text_aside(written[-1], json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    return written
+
+
+def ablation_tables(found: Ablation) -> list[Table]:
+    """One table: what is changed, how it scores, whether that is more than chance, and what it costs."""
+    pairs = list(zip(found.variants, found.comparison.methods, strict=True))
+    return [
+        Table(
+            title="One component changed at a time",
+            columns=(
+                "Variant",
+                "What is changed",
+                "Weighted F1",
+                "Difference",
+                "p (Holm)",
+                "Parameters",
+                "FLOPs per clip",
+                "ms per clip",
+                "Peak memory, MiB",
+            ),
+            rows=tuple(_row(variant, method, found.costs[variant.name]) for variant, method in pairs),
+            words=2,
+            notes=_notes(found),
+        )
+    ]
+
+
+def flat_rows(found: Ablation) -> list[dict[str, Any]]:
+    """A row per variant; fractions, not percent."""
+    rows = []
+    for variant, method in zip(found.variants, found.comparison.methods, strict=True):
+        score, versus = method.metrics[METRIC], method.versus.get(METRIC)
+        rows.append(
+            {
+                "variant": variant.name,
+                "what": variant.what,
+                "runs": method.runs,
+                "weighted_f1": score.value,
+                "low": score.low,
+                "high": score.high,
+                "sd": score.sd,
+                "difference": versus.paired.difference if versus else None,
+                "p_holm": versus.corrected if versus else None,
+                **asdict(found.costs[variant.name]),
+            }
+        )
+    return rows
+
+
+def _row(variant: Variant, method: MethodScores, cost: Cost) -> tuple[Cell, ...]:
+    flags = (OPTIMISTIC if method.facts.optimistic else "") + (SYNTHETIC if method.facts.synthetic else "")
+    versus = method.versus.get(METRIC)
+    return (
+        Cell(variant.name),
+        Cell(variant.what),
+        Cell(method.metrics[METRIC].text(), flags=flags),
+        Cell(MISSING if versus is None else difference_estimate(METRIC, versus).text()),
+        Cell(MISSING if versus is None else p_text(versus.corrected)),
+        Cell(f"{cost.parameters:,}"),
+        Cell(count_text(cost.flops)),
+        Cell(f"{cost.milliseconds:.1f}"),
+        Cell(MISSING if cost.peak_mib is None else f"{cost.peak_mib:.0f}"),
+    )
+
+
+def _notes(found: Ablation) -> tuple[str, ...]:
+    comparison = found.comparison
+    runs = comparison.methods[0].runs
+    devices = sorted({cost.device for cost in found.costs.values()})
+    return (
+        f"{comparison.n} test utterances in {comparison.groups} dialogues; {runs} run{'s' if runs > 1 else ''} of each "
+        "variant. The difference is to the full system on the same utterances, with a 95 % interval from resampled "
+        "dialogues; it does not say what other seeds would give.",
+        f"Without encoders whose features were made beforehand. Time is of a forward pass, memory of a forward and a "
+        f"backward pass beyond the loaded model, for one clip on {', '.join(devices)}.",
+        SWIN_V1,
+        *(f"{name} failed: {why}." for name, why in found.failures.items()),
+    )
