@@ -259,3 +259,10 @@ def test_another_process_makes_the_same_encoder(bert_folder):
     assert other.identity == some.identity
     item = [TextInContext("i am happy", BEFORE, AFTER)]
     np.testing.assert_array_equal(other.encode(item), some.encode(item))
+
+
+def test_a_text_has_a_word_for_every_state(folder):
+    some = encoder(folder, pooling="tokens")
+    for text in TEXTS:
+        assert len(some.tokens(text)) == len(some.encode([text])[0])
+    assert [word for word in some.tokens("not happy") if word in WORDS] == ["not", "happy"]
