@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -27,6 +28,14 @@ def silent() -> nullcontext[Progress]:
     return nullcontext(lambda done, total, what: None)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_pages() -> Iterator[None]:
+    """The page of every single fold is drawn in the tests of cross-validation."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cross_validation, "write_run_report", lambda *arguments: None)
+        yield
+
+
 def run(corpus: Manifest, folder: Path, name: str = "demo", **options: object) -> Reproduction:
     settings = small_settings(corpus, optimiser__epochs=1, data__folds=3)
     return reproduce_deepmsi_mer(
@@ -41,7 +50,7 @@ def run(corpus: Manifest, folder: Path, name: str = "demo", **options: object) -
 
 
 @pytest.fixture(scope="module")
-def found(corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
+def found(no_pages: None, corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Reproduction:
     return run(corpus, tmp_path_factory.mktemp("reproduced"))
 
 
