@@ -112,9 +112,19 @@ def test_it_goes_on_where_it_was_and_names_what_failed(
         run(corpus, tmp_path, HEADS, optimiser__epochs=1)
 
 
-def test_a_grid_where_nothing_works_says_why(corpus: Manifest, tmp_path: Path) -> None:
-    with pytest.raises(EmofuseError, match=r"every point of the sweep failed .*no preset"):
-        run(corpus, tmp_path, Axis("model.preset", ("huge", "vast")))
+def test_a_setting_that_does_not_exist_is_told_before_a_folder_is_taken(
+    corpus: Manifest, tmp_path: Path
+) -> None:
+    with pytest.raises(EmofuseError, match=r"no point .* alhpa"):
+        run(corpus, tmp_path / "new", Axis("model.options.alhpa", (1, 2)))
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_point_that_cannot_be_takes_no_other_with_it(corpus: Manifest, tmp_path: Path) -> None:
+    found = run(corpus, tmp_path, Axis("model.options.mu1", (0.9, 0.3)), optimiser__epochs=1)
+    assert [point.failure is None for point in found.points] == [False, True]
+    assert "mu1 + mu2" in found.failures[0]
+    assert found.chosen is found.points[1]
 
 
 def test_axes_are_read_with_the_types_of_yaml() -> None:

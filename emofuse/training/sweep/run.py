@@ -13,6 +13,7 @@ from typing import Any
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
+from emofuse.models.registry import model_config
 from emofuse.training.config import RunSettings
 from emofuse.training.evaluate import Outcome, evaluate_fit, score
 from emofuse.training.fit import fit_run
@@ -98,6 +99,7 @@ def sweep(
     points = grid_points(axes)
     changed = [settings.with_changes(point.changes) for point in points]
     metric = "mae" if task_of(settings, manifest).name == "regression" else "weighted_f1"
+    _check_any(changed, manifest)
     _claim(folder, settings, axes)
     swept = []
     for number, (point, each) in enumerate(zip(points, changed, strict=True), start=1):
@@ -117,6 +119,19 @@ def sweep(
         test = evaluate_fit(chosen.folder, manifest, progress=progress)
     write_run_report(test, manifest)
     return Sweep(folder, tuple(axes), metric, swept, chosen, test)
+
+
+def _check_any(points: Sequence[RunSettings], manifest: Manifest) -> None:
+    """A misspelt setting is told before a folder is made; a point that cannot be, such as μ1 + μ2 > 1, is not one."""
+    reasons = []
+    for each in points:
+        options = task_of(each, manifest).model_options() | each.model.options
+        try:
+            model_config(each.model.name, each.model.preset, **options)
+        except EmofuseError as error:
+            reasons.append(str(error))
+    if len(reasons) == len(points):
+        raise EmofuseError(f"no point of the sweep can be built: {reasons[0]}")
 
 
 def _validation(run: RunFolder, manifest: Manifest, progress: Progress) -> dict[str, float]:
