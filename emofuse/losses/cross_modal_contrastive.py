@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.errors import EmofuseError
+from emofuse.losses.global_batch import gather_rows
 
 
 class CrossModalContrastiveLoss(nn.Module):
@@ -16,6 +17,9 @@ class CrossModalContrastiveLoss(nn.Module):
     label, j ≠ i) give -log( e^(s_ij/τ) / (e^(s_ij/τ) + Σ_n e^(s_in/τ)) ), n running over the other labels.
     A row's terms are summed and divided by B - 1, rows are averaged, and so are the pairs video-text and
     video-audio. A batch without positives or without negatives gives 0, still differentiable.
+
+    Where several processes train together, the batch is that of all of them: every process computes the loss of
+    the whole batch, and its gradients, averaged over the processes, are those of a single one.
 
     Args:
         temperature: τ.
@@ -54,8 +58,10 @@ class CrossModalContrastiveLoss(nn.Module):
             return video.sum() * 0.0
         everyone = torch.ones_like(labels, dtype=torch.bool)
         seen = present.get("video", everyone)
+        both = {name: seen & present.get(name, everyone) for name in others}
+        videos, classes = gather_rows(video), gather_rows(labels)
         pairs = [
-            self.pair(video, rows, labels, seen & present.get(name, everyone))
+            self.pair(videos, gather_rows(rows), classes, gather_rows(both[name]))
             for name, rows in others.items()
         ]
         return torch.stack(pairs).mean()
