@@ -62,7 +62,9 @@ def corpus_of(settings: RunSettings) -> Manifest:
 def choose_split(settings: RunSettings, manifest: Manifest) -> Split:
     """The fold that the settings name."""
     data = settings.data
-    folds = splits(manifest, data.protocol, k=data.folds, seed=data.split_seed, val_fraction=data.val_fraction)
+    folds = splits(
+        manifest, data.protocol, k=data.folds, seed=data.split_seed, val_fraction=data.val_fraction
+    )
     if data.fold >= len(folds):
         raise EmofuseError(
             f"setting data.fold: there is no fold {data.fold}; {data.protocol} has {len(folds)}, from 0"
