@@ -20,6 +20,7 @@ from emofuse.models.output import EmotionOutput
 from emofuse.nn.dialogue_crn import DialogueCRN
 from emofuse.nn.feature_scaler import FeatureScaler
 from emofuse.nn.initialisation import xavier_
+from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.modality_encoder import ModalityEncoder
 from emofuse.nn.multi_attn import MultiAttn
 from emofuse.nn.stream_memory import StreamMemory
@@ -32,7 +33,7 @@ class DialogueOutput(EmotionOutput):
     Attributes:
         logits: (B, N, classes).
         features: modality -> f^m, (B, N, d), the fused features of Eq. 6.
-        present: modality -> (B, N) bool, the utterances that had it.
+        present: modality -> (B, N) bool, the utterances that had it (in training, after modality dropout).
         fused: z of Eq. 7, (B, N, d).
         mask: (B, N) bool, the utterances that there are.
     """
@@ -246,6 +247,9 @@ class MFCRE(nn.Module):
                         f"present[{m!r}] has shape {tuple(present[m].shape)}, expected {tuple(mask.shape)}"
                     )
                 here[m] = here[m] & present[m].to(mask.device)
+        if self.training and self.config.modality_dropout > 0.0:
+            left = drop_modalities({m: x.flatten() for m, x in here.items()}, self.config.modality_dropout)
+            here = {m: x.view_as(mask) for m, x in left.items()}
         return here
 
     def _build_crn(self) -> DialogueCRN:

@@ -43,6 +43,7 @@ class MFCREConfig(BaseModel):
         temperature: τ of the SWFC loss.
         alpha: α of the SWFC loss.
         gamma: γ of the SWFC loss.
+        modality_dropout: probability with which a training utterance loses a modality; it never loses all.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -76,6 +77,7 @@ class MFCREConfig(BaseModel):
     temperature: float = Field(default=0.9, gt=0.0)
     alpha: float = 0.8
     gamma: float = Field(default=3.0, ge=0.0)
+    modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
 
     @field_validator("modalities")
     @classmethod

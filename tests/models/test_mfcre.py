@@ -413,3 +413,15 @@ def test_within_a_window_places_come_round_after_two_windows():
     assert 2 * math.pi * MFCREConfig(num_classes=2, window=8).position_base == pytest.approx(16)
     assert MFCREConfig(num_classes=2).position_base == 10_000
     assert make(window=8).modality_encoder.shared["text"].base == pytest.approx(16 / (2 * math.pi))
+
+
+def test_modality_dropout_withholds_whole_utterances_in_training_alone():
+    model, x = make(modality_dropout=0.5), dialogues(batch=4, length=50)
+    had = {"audio": torch.rand(4, 50) > 0.5}
+    told = model(**x, present=had)
+    assert torch.equal(told.present["audio"], had["audio"])
+    assert told.present["text"].all()
+    left = model.train()(**x, present=had).present
+    assert not (left["audio"] & ~had["audio"]).any()
+    assert 0.3 < float(left["text"].double().mean()) < 0.8
+    assert torch.stack(list(left.values())).any(0).all(), "every utterance keeps something"
