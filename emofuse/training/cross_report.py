@@ -11,7 +11,8 @@ from emofuse.evaluation.audit_folds import audit_protocol
 from emofuse.evaluation.figures import draw_confusion, draw_per_class, save_figure
 from emofuse.evaluation.report import ComparisonRow, ReportFigure, ReportFiles, RunReport, write_report
 from emofuse.evaluation.report_rows import class_scores, headline, metric_name
-from emofuse.training.cross_validation import CrossValidation, Fold
+from emofuse.training.cross_validation import CrossValidation
+from emofuse.training.folds import Fold
 from emofuse.training.run_folder import environment
 from emofuse.training.tasks import task_of
 

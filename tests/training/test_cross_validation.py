@@ -8,7 +8,7 @@ import pytest
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import classification_report, splits
-from emofuse.training import cross_validation
+from emofuse.training import cross_validation, folds
 from emofuse.training.cross_report import write_cross_report
 from emofuse.training.cross_validation import cross_validate
 from emofuse.training.fit import fit_run
@@ -94,7 +94,7 @@ def test_a_fold_that_fails_is_named_and_tried_again(
 
     said: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(cross_validation, "fit_run", breaks)
+        patch.setattr(folds, "fit_run", breaks)
         outcome = cross_validate(settings, corpus, tmp_path / "cv", say=said.append)
     assert tried == [0, 1, 2]
     assert [fold.number for fold in outcome.failed] == [1]

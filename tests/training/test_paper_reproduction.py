@@ -13,7 +13,7 @@ import pytest
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.models.registry import model_config
-from emofuse.training import cross_validation
+from emofuse.training import folds
 from emofuse.training.config import RunSettings
 from emofuse.training.fit import fit_run
 from emofuse.training.preparation import Progress
@@ -37,7 +37,7 @@ TINY = {"dim": 8, "ff_dim": 8, "heads": 2, "mu1": 0.4}
 def no_pages() -> Iterator[None]:
     """Drawing the page of every run takes longer than training it, and is tested elsewhere."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cross_validation, "write_run_report", lambda *arguments: None)
+        patch.setattr(folds, "write_run_report", lambda *arguments: None)
         patch.setattr(paper_runs, "write_cross_report", lambda *arguments, **options: None)
         yield
 
@@ -192,7 +192,7 @@ def test_it_goes_on_where_it_was_and_names_what_failed(
         return fit_run(settings, *arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(cross_validation, "fit_run", breaks)
+        patch.setattr(folds, "fit_run", breaks)
         broken = run("mfcre", "demo", mfcre_settings, tmp_path, tables=["2"])
     assert broken.failures == ["whole, fold 1: RuntimeError: power cut"]
     assert "power cut" in paper_tables(broken)[0].notes[-1]

@@ -9,7 +9,7 @@ import pytest
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.training import cross_validation
+from emofuse.training import folds
 from emofuse.training.fit import fit_run
 from emofuse.training.preparation import Progress
 from emofuse.training.reproduction import (
@@ -32,7 +32,7 @@ def silent() -> nullcontext[Progress]:
 def no_pages() -> Iterator[None]:
     """The page of every single fold is drawn in the tests of cross-validation."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cross_validation, "write_run_report", lambda *arguments: None)
+        patch.setattr(folds, "write_run_report", lambda *arguments: None)
         yield
 
 
@@ -144,7 +144,7 @@ def test_it_goes_on_where_it_was_and_names_what_failed(
 
     options = {"sets": ["T"], "honest": False}
     with monkeypatch.context() as patch:
-        patch.setattr(cross_validation, "fit_run", breaks)
+        patch.setattr(folds, "fit_run", breaks)
         broken = run(corpus, tmp_path, **options)
     assert broken.failures == ["T, random-kfold, fold 1: RuntimeError: power cut"]
     assert "power cut" in reproduction_tables(broken)[1].notes[-1]
