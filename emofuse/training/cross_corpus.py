@@ -30,6 +30,7 @@ from emofuse.training.predict_rows import predict_row_subsets
 from emofuse.training.preparation import Progress
 from emofuse.training.regression import Regression
 from emofuse.training.run_folder import RunFolder, RunRecord
+from emofuse.training.stage_one import seen_by
 from emofuse.training.tasks import recorded_task
 
 
@@ -156,7 +157,7 @@ def evaluate_on(
         part=scoring.part,
         report=scoring.report(tables[0]),
         left_out=scoring.left_out,
-        shared=_seen_before(folder, scoring.ids),
+        shared=_seen_before(folder, record, manifest, scoring.ids),
         mapping=scoring.mapping,
         metrics_file=target / "metrics.json",
         subsets=[
@@ -243,11 +244,18 @@ def _report(table: pd.DataFrame, classes: Sequence[str]) -> ClassificationReport
     )
 
 
-def _seen_before(folder: RunFolder, ids: Sequence[str]) -> list[str]:
+def _seen_before(folder: RunFolder, record: RunRecord, manifest: Manifest, ids: Sequence[str]) -> list[str]:
+    """What the run, or an encoder that was fine-tuned for it, may know of these utterances."""
     split = folder.read_split()
-    seen = len(set(ids) & {*split.train, *split.val})
-    if not seen:
-        return []
-    return [
-        f"{seen} of {len(ids)} utterance ids stand in the run's training or validation part: optimistic if they are the same"
-    ]
+    lines = []
+    if seen := len(set(ids) & {*split.train, *split.val}):
+        lines.append(
+            f"{seen} of {len(ids)} utterance ids stand in the run's training or validation part: optimistic if they are "
+            "the same"
+        )
+    for modality, part in record.encoders.items():
+        if tuned := len(seen_by(folder.encoder_spec(part, modality), manifest, ids)):
+            lines.append(
+                f"the {modality} encoder was fine-tuned on {tuned} of these {len(ids)} utterances: optimistic"
+            )
+    return lines

@@ -9,6 +9,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import classification_report, splits
 from emofuse.training import cross_validation, folds
+from emofuse.training.config import RunSettings
 from emofuse.training.cross_report import write_cross_report
 from emofuse.training.cross_validation import cross_validate
 from emofuse.training.fit import fit_run
@@ -158,3 +159,33 @@ def test_the_first_runs_alone_and_memory_decides_how_many_follow(
 def test_a_run_folder_and_a_cross_validation_are_told_apart(whole: cross_validation.CrossValidation) -> None:
     with pytest.raises(EmofuseError, match=r"run\.json is missing"):
         RunFolder.open(whole.folder)
+
+
+def test_values_are_cross_validated_as_classes_are(
+    corpus: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folds, "write_run_report", lambda *arguments: None)
+    valence = corpus.frame["label"].map({"joy": 1.5, "anger": -2.0, "sadness": -1.0})
+    opinions = Manifest.from_frame(corpus.frame.assign(valence=valence, label=None), corpus.root)
+    settings = RunSettings().with_changes(
+        {
+            "data.folds": 2,
+            "data.val_fraction": 0.25,
+            "data.features": str(tmp_path / "features"),
+            "device": "cpu",
+            "encoders.text": {"modality": "text", "name": "hashed-ngrams", "dim": 64},
+            "model.name": "cm-msf",
+            "model.task": "regression",
+            "model.modalities": ["text"],
+            "optimiser.epochs": 1,
+        }
+    )
+    outcome = cross_validate(settings, opinions, tmp_path / "cv")
+    assert [fold.failure for fold in outcome.folds] == [None, None]
+    assert outcome.means is not None
+    assert outcome.pooled is not None
+    assert "mae" in outcome.means.metrics
+    assert outcome.pooled.n == len(corpus)
+    assert outcome.class_means() == {}
+    assert "Mean absolute error" in outcome.lines()[-1]
+    assert "±" in write_cross_report(outcome, opinions).markdown.read_text(encoding="utf-8")

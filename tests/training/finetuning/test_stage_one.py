@@ -12,6 +12,7 @@ from emofuse.encoders.fine_tuning import RECORD_FILE, read_fine_tuned
 from emofuse.errors import EmofuseError
 from emofuse.pipeline import EmotionPipeline
 from emofuse.training.config import RunSettings
+from emofuse.training.cross_corpus import evaluate_on
 from emofuse.training.cross_validation import cross_validate
 from emofuse.training.evaluate import evaluate_fit
 from emofuse.training.finetuning import fine_tune
@@ -90,6 +91,19 @@ def test_other_ids_do_not_hide_the_leak(talk: Manifest, tuned_here: Path, tmp_pa
     renamed = Manifest.read(tmp_path / "manifest.csv").validate()
     with pytest.raises(EmofuseError, match="leak"):
         fit_run(settings_of(renamed, {"name": str(tuned_here)}, data__fold=1), renamed, tmp_path / "run")
+
+
+def test_scoring_another_manifest_names_what_the_encoder_has_seen(
+    talk: Manifest, tuned_here: Path, tmp_path: Path
+) -> None:
+    settings = settings_of(talk, {"name": str(tuned_here)}, optimiser__epochs=1)
+    run = fit_run(settings, talk, tmp_path / "run")
+    renamed = Manifest.from_frame(talk.frame.assign(id=[f"x{n}" for n in range(len(talk))]), tmp_path)
+    [warning] = evaluate_on(run, renamed).shared
+    assert warning.startswith("the text encoder was fine-tuned on ")
+    split = run.read_split()
+    unseen = talk.select(split.test)
+    assert evaluate_on(run, unseen).shared == []
 
 
 def test_an_encoder_for_words_is_none_for_voices(talk: Manifest, tuned_here: Path) -> None:
