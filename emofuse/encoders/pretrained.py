@@ -191,7 +191,7 @@ def load_model(
 def guarded(source: Source, from_pretrained: Callable[..., Any], **options: Any) -> Any:
     """Call ``from_pretrained`` without its bars and warnings, and tell its failures in one line."""
     try:
-        with _quiet():
+        with quiet_library():
             return from_pretrained(source.name, **source.options(), **options)
     # Readers of damaged files raise whatever they like (the tokenizers library a bare Exception).
     except Exception as error:
@@ -209,7 +209,8 @@ def _line(error: Exception) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_library() -> Iterator[None]:
+    """Without the transformers library's own bars and warnings."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -12,6 +12,7 @@ from torch import nn
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.encoders.fine_tuning import RECORD_FILE, FineTunedRecord
+from emofuse.encoders.pretrained import quiet_library
 from emofuse.errors import EmofuseError
 
 _CONFIG = "config.json"  # without it nobody takes a folder for a model
@@ -35,8 +36,9 @@ def save_encoder(network: Any, reader: Any, record: FineTunedRecord, folder: Pat
     _check_finite(network)
     aside = folder / f".saving-{uuid.uuid4().hex[:12]}"
     try:
-        network.save_pretrained(aside)
-        reader.save_pretrained(aside)
+        with quiet_library():
+            network.save_pretrained(aside)
+            reader.save_pretrained(aside)
         for file in sorted(aside.iterdir(), key=lambda file: file.name == _CONFIG):
             file.replace(folder / file.name)
     finally:
