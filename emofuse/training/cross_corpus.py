@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import pandas as pd
 from emofuse.corpora.demo import is_demo_corpus
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest
+from emofuse.data.manifest_columns import SPLITS
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import (
     ClassificationReport,
@@ -42,6 +43,7 @@ class OutsideOutcome:
         record: of the run.
         manifest: name of the corpus that was scored.
         part: of the corpus: train, val, test or all.
+        parts: part → how many rows of it were scored; empty for a corpus without parts.
         report: metrics over its labelled rows, in the names that the label map leads to.
         left_out: labelled rows that the label map leaves out.
         shared: what the corpus shares with what the run was trained on, in lines.
@@ -49,11 +51,13 @@ class OutsideOutcome:
         metrics_file: where it was written.
         subsets: the same for every set of modalities; empty when not asked for.
         synthetic: the corpus, or that which the run was trained on, was drawn by a program.
+        asked: somebody chose the part.
     """
 
     record: RunRecord
     manifest: str
     part: str
+    parts: Mapping[str, int]
     report: ClassificationReport | SentimentReport
     left_out: int
     shared: list[str]
@@ -61,12 +65,14 @@ class OutsideOutcome:
     metrics_file: Path
     subsets: Sequence[SubsetScore[Any]] = ()
     synthetic: bool = False
+    asked: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """What its metrics.json holds."""
         return {
             "data": self.manifest,
             "part": self.part,
+            "parts": dict(self.parts),
             "task": self.record.task,
             "synthetic": self.synthetic,
             "test": self.report.to_dict(),
@@ -80,15 +86,24 @@ class OutsideOutcome:
         """The same in a few lines for a person."""
         task = recorded_task(self.record.task, self.record.labels)
         left_out = f", {self.left_out} left out" if self.left_out else ""
-        part = f" of the {self.part} part" if self.part != "all" else ""
         return [
             f"{self.manifest}{' (synthetic data)' if self.synthetic else ''}: "
-            f"{self.report.n} labelled utterances{part}{left_out}",
+            f"{self.report.n} labelled utterances{self._which()}{left_out}",
             *[f"  {line}" for line in task.lines(self.report)],
             *[f"  given {s.name}: {task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  {line}" for line in self.mapping],
             *[f"  warning: {line}" for line in self.shared],
         ]
+
+    def _which(self) -> str:
+        """Of which part they are; no test part is said, since that is what somebody would expect."""
+        if not self.parts:
+            return ""
+        one = f" of the {self.part} part" if self.part != "all" else ""
+        counts = ", ".join(f"{name} {count}" for name, count in self.parts.items())
+        lacking = "" if "test" in self.parts or self.asked else "there is no test part"
+        told = "; ".join(text for text in ("" if one else counts, lacking) if text)
+        return f"{one} ({told})" if told else one
 
 
 def labelled_part(manifest: Manifest, part: str | None, column: str = "label") -> pd.DataFrame:
@@ -155,6 +170,7 @@ def evaluate_on(
         record=record,
         manifest=manifest.root.name,
         part=scoring.part,
+        parts=scoring.parts,
         report=scoring.report(tables[0]),
         left_out=scoring.left_out,
         shared=_seen_before(folder, record, manifest, scoring.ids),
@@ -165,6 +181,7 @@ def evaluate_on(
             for names, table in zip(sets, tables[1:], strict=True)
         ],
         synthetic=record.synthetic or is_demo_corpus(manifest),
+        asked=part is not None,
     )
     write_text_aside(outcome.metrics_file, json.dumps(outcome.to_dict(), indent=1, ensure_ascii=False) + "\n")
     return outcome
@@ -181,8 +198,6 @@ class _Scoring:
         if not self.is_classes and label_map is not None:
             raise EmofuseError("--label-map goes with classes, and this run predicts values: leave it out")
         rows = labelled_part(manifest, part, "label" if self.is_classes else "valence")
-        splits = set(rows["split"].dropna())
-        self.part = part or ("test" if splits == {"test"} and rows["split"].notna().all() else "all")
         self.ids: list[str] = rows["id"].tolist()
         self.mapping: list[str] = []
         if self.is_classes:
@@ -193,6 +208,10 @@ class _Scoring:
         self.left_out = len(rows) - len(self.ids)
         if not self.ids:
             raise EmofuseError("the label map leaves every labelled row out: there is nothing to score")
+        splits = rows.loc[rows["id"].isin(self.ids), "split"].dropna()
+        self.parts = {name: int((splits == name).sum()) for name in SPLITS if (splits == name).any()}
+        whole = len(splits) == len(self.ids) and len(self.parts) == 1
+        self.part = part or (next(iter(self.parts)) if whole else "all")
 
     def table(self, manifest: Manifest, predictions: Predictions) -> pd.DataFrame:
         """One row per utterance, with what is true and what was said."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.features.importers import import_features
+from emofuse.features.importers import Pooling, import_features, style_of
 from emofuse.training.modalities import IMPORTED
 from emofuse.training.preparation import MANIFEST_NAMES, corpus_file
 from emofuse.training.run_folder import RunFolder
@@ -19,30 +19,44 @@ _MANIFESTS = {Path(name).suffix for name in MANIFEST_NAMES}
 def open_data(folder: RunFolder, path: Path) -> Manifest:
     """The corpus at ``path``.
 
-    A feature file is imported in the style of those that the run was trained on, into the run folder.
+    A feature file is imported into the run folder, in the style of those that the run was trained on, or for a
+    run that reads its words alone in the first style that takes the file.
 
     Args:
         folder: of the run.
         path: a manifest, a folder with one, or a feature file.
 
     Raises:
-        EmofuseError: it is none of these, or the run was not trained on a feature file.
+        EmofuseError: it is none of these, or holds nothing that the run reads.
     """
     holds_manifest = path.is_dir() and any((path / name).is_file() for name in MANIFEST_NAMES)
     if holds_manifest or path.suffix.lower() in _MANIFESTS or not path.exists():
         return Manifest.read(corpus_file(path)).validate()
-    imported = [part for part in folder.read_record().encoders.values() if part.spec.name == IMPORTED]
-    if not imported:
+    style, pooling = _style(folder, path)
+    target = folder.path / "evaluations" / f"{path.stem}-{_content(path)[:12]}" / "manifest.csv"
+    manifest, _, _ = import_features(path, style, target.parent / "features", pooling=pooling)
+    manifest.validate().write(target)
+    return Manifest.read(target)
+
+
+def _style(folder: RunFolder, path: Path) -> tuple[str, Pooling]:
+    """In which style a feature file is read, and what is kept of its steps."""
+    record = folder.read_record()
+    imported = [part.identity for part in record.encoders.values() if part.spec.name == IMPORTED]
+    if imported:
+        return imported[0].name.partition("/")[0], cast(Pooling, imported[0].pooling)
+    if list(record.model_config_["modalities"]) != ["text"]:
         raise EmofuseError(
             f"{path}: no manifest (.csv, .jsonl, .parquet), and this run was not trained on imported features; "
             "make a manifest with `emofuse prepare`"
         )
-    style = imported[0].identity.name.partition("/")[0]
-    target = folder.path / "evaluations" / f"{path.stem}-{_content(path)[:12]}" / "manifest.csv"
-    pooling = cast(Literal["mean", "tokens"], imported[0].identity.pooling)
-    manifest, _, _ = import_features(path, style, target.parent / "features", pooling=pooling)
-    manifest.validate().write(target)
-    return Manifest.read(target)
+    style = style_of(path)
+    if style is None:
+        raise EmofuseError(
+            f"{path}: no manifest (.csv, .jsonl, .parquet), and no feature file of a known style; make a manifest "
+            "with `emofuse prepare`"
+        )
+    return style, "mean"
 
 
 def _content(path: Path) -> str:

@@ -78,8 +78,30 @@ def test_another_feature_file_is_scored_in_one_line(run: Path, tmp_path: Path) -
     everything = told("evaluate", run, "--data", other, "--split", "all")
     assert everything["test"]["n"] == 45
     lines = emofuse("evaluate", run, "--data", other, "--quiet")
-    assert "15 labelled utterances of the test part" in lines
+    assert "15 labelled utterances of the test part\n" in lines
     assert "MAE" in lines
+
+
+def test_a_feature_file_says_which_part_is_scored(run: Path, tmp_path: Path) -> None:
+    def first_line(parts: tuple[str, ...], *options: str) -> str:
+        other = write_feature_file(tmp_path / f"{'-'.join(parts)}.npz", parts=parts, seed=8)
+        return emofuse("evaluate", run, "--data", other, "--quiet", *options).splitlines()[0]
+
+    assert first_line(("test",)).endswith("15 labelled utterances of the test part")
+    assert first_line(("val",)).endswith("15 labelled utterances of the val part (there is no test part)")
+    assert first_line(("train", "val")).endswith(
+        "30 labelled utterances (train 15, val 15; there is no test part)"
+    )
+    assert first_line(("train", "val"), "--split", "val").endswith("15 labelled utterances of the val part")
+    assert first_line(("val", "test"), "--split", "all").endswith("30 labelled utterances (val 15, test 15)")
+
+
+def test_a_feature_file_of_another_size_is_refused(run: Path, tmp_path: Path) -> None:
+    arrays = dict(np.load(write_feature_file(tmp_path / "file.npz", seed=9)))
+    arrays["text"] = arrays["text"][:, :, :5]
+    np.savez_compressed(tmp_path / "narrow.npz", **arrays)
+    with pytest.raises(EmofuseError, match="no imported text features like those .* 6 numbers"):
+        emofuse("evaluate", run, "--data", tmp_path / "narrow.npz", "--quiet")
 
 
 def test_values_are_predicted_with_the_class_that_their_sign_makes(run: Path, corpus: Path) -> None:

@@ -127,6 +127,17 @@ def import_features(
     return Imported(Manifest.from_frame(frame, Path(store_root).parent), identities, notes)
 
 
+def style_of(path: Path) -> str | None:
+    """The first style whose reader takes a file, or None."""
+    for style in STYLES.values():
+        try:
+            if _read(path, style, None).features:
+                return style.name
+        except (EmofuseError, OSError):
+            continue
+    return None
+
+
 def _read(path: Path, style: StyleInfo, labels: Sequence[str] | None) -> FeatureContent:
     try:
         return style.read(path, labels)
