@@ -100,7 +100,7 @@ def test_a_feature_file_of_another_size_is_refused(run: Path, tmp_path: Path) ->
     arrays = dict(np.load(write_feature_file(tmp_path / "file.npz", seed=9)))
     arrays["text"] = arrays["text"][:, :, :5]
     np.savez_compressed(tmp_path / "narrow.npz", **arrays)
-    with pytest.raises(EmofuseError, match="no imported text features like those .* 6 numbers"):
+    with pytest.raises(EmofuseError, match=r"no imported text features like those .* 6 numbers"):
         emofuse("evaluate", run, "--data", tmp_path / "narrow.npz", "--quiet")
 
 
