@@ -33,6 +33,10 @@ METRIC_NAMES: Mapping[str, str] = MappingProxyType(
         "f1_positive": "F1, negative/positive",
         "acc5": "Acc-5",
         "acc7": "Acc-7",
+        "acc2_nonpositive": "Acc-2, non-positive/positive",
+        "f1_nonpositive": "F1, non-positive/positive",
+        "acc3_sims": "Acc-3 (CH-SIMS)",
+        "acc5_sims": "Acc-5 (CH-SIMS)",
     }
 )
 

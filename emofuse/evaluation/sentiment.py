@@ -1,4 +1,4 @@
-"""Sentiment metrics as the field computes them for CMU-MOSI and CMU-MOSEI (scores from −3 to 3).
+"""Sentiment metrics as the field computes them for CMU-MOSI and CMU-MOSEI (−3..3), and for CH-SIMS (−1..1).
 
 The published formulas leave gaps; the numbers in the papers come from a few lines that everybody shares
 (those of MulT and of the MMSA toolkit). What they do, and what is done here:
@@ -6,18 +6,25 @@ The published formulas leave gaps; the numbers in the papers come from a few lin
 * **MAE** is mean |y − ŷ|, **Corr** is Pearson's, both on the scores as they are, unclipped.
 * **Acc-7** clips truth and prediction to [−3, 3], rounds both to the nearest whole number (halves to the even
   one, as numpy does: 0.5 → 0, 1.5 → 2, 2.5 → 2), and counts equal ones; **Acc-5** does so with [−2, 2].
-  Both mean nothing on a scale other than −3..3 (CH-SIMS has −1..1).
+  Both mean nothing on a scale other than −3..3.
 * **Acc-2, F1 negative/non-negative** compares y ≥ 0 with ŷ ≥ 0 on all utterances.
 * **Acc-2, F1 negative/positive** leaves out the utterances whose *true* score is exactly 0, and compares
   y > 0 with ŷ > 0 on the others; a predicted 0 counts as negative.
 * **F1** is the F1 of both classes averaged by their true support. Some published code passes prediction and
   truth in the wrong order, which weights by the predicted counts; that slip is not repeated.
+
+Where no true score lies beyond −1..1, the metrics of CH-SIMS stand beside them, on all utterances. All
+intervals are closed at their upper end:
+
+* **Acc-2, F1 non-positive/positive** compares y > 0 with ŷ > 0; a true 0 counts with the negative ones.
+* **Acc-3 (CH-SIMS)** has the classes up to −0.1, up to 0.1, and above.
+* **Acc-5 (CH-SIMS)** has the classes up to −0.7, up to −0.1, up to 0.1, up to 0.7, and above.
 """
 
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,8 +47,11 @@ METRICS = (
     "acc5",
     "acc7",
 )
+UNIT_METRICS = ("acc2_nonpositive", "f1_nonpositive", "acc3_sims", "acc5_sims")
+"""Those of CH-SIMS, for scores from −1 to 1."""
 NOT_SHARES = ("mae", "corr")
 """Metrics that are no part of one, and are not shown in percent."""
+_THREE, _FIVE = (-0.1, 0.1), (-0.7, -0.1, 0.1, 0.7)
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,7 @@ class SentimentReport:
         acc5: accuracy of the rounded score in −2..2.
         acc7: accuracy of the rounded score in −3..3.
         intervals: metric → 95 % bootstrap interval; empty when not asked for.
+        unit_scale: the metrics of CH-SIMS; empty where a true score lies beyond −1..1.
     """
 
     n: int
@@ -75,11 +86,12 @@ class SentimentReport:
     acc5: float
     acc7: float
     intervals: dict[str, Interval]
+    unit_scale: dict[str, float] = field(default_factory=dict)
 
     @property
     def metrics(self) -> dict[str, float]:
         """The figures by name."""
-        return {name: getattr(self, name) for name in METRICS}
+        return {name: getattr(self, name) for name in METRICS} | self.unit_scale
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold; undefined figures are None."""
@@ -132,6 +144,7 @@ def sentiment_report(
         intervals=bootstrap_intervals(
             group_sums(sentiment_statistics(true, predicted), group), sentiment_metrics, bootstrap, seed
         ),
+        unit_scale=_unit_scale_metrics(true, predicted) if _is_unit_scale(true) else {},
     )
 
 
@@ -158,12 +171,32 @@ def _weighted_f1(true: np.ndarray, predicted: np.ndarray) -> float:
     return float(f1_score(true, predicted, average="weighted")) if len(true) else float("nan")
 
 
+def _is_unit_scale(true: np.ndarray) -> bool:
+    return bool(np.abs(true).max() <= 1)
+
+
+def _unit_scale_metrics(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    values = (
+        accuracy_score(true > 0, predicted > 0),
+        _weighted_f1(true > 0, predicted > 0),
+        _same_class(true, predicted, _THREE).mean(),
+        _same_class(true, predicted, _FIVE).mean(),
+    )
+    return dict(zip(UNIT_METRICS, map(float, values), strict=True))
+
+
+def _same_class(true: np.ndarray, predicted: np.ndarray, ends: Sequence[float]) -> np.ndarray:
+    # In float32, as the files have them: 0.1 from a file is not above 0.1.
+    classes = [np.digitize(x.astype(np.float32), np.float32(ends), right=True) for x in (true, predicted)]
+    return np.equal(*classes)
+
+
 def _same_step(true: np.ndarray, predicted: np.ndarray, limit: int) -> np.ndarray:
     return np.equal(np.round(np.clip(true, -limit, limit)), np.round(np.clip(predicted, -limit, limit)))
 
 
 def sentiment_statistics(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """What each utterance adds to the metrics, (N, 17)."""
+    """What each utterance adds to the metrics, (N, 17); (N, 23) where no true score lies beyond −1..1."""
     # Centring does not change a correlation, and keeps its sums of squares exact.
     x, y = true - true.mean(), predicted - predicted.mean()
     columns = [np.ones_like(x), np.abs(true - predicted), x, y, x * x, y * y, x * y]
@@ -172,16 +205,21 @@ def sentiment_statistics(true: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     cells = np.zeros((len(x), 8))
     cells[rows, 2 * (true >= 0) + (predicted >= 0)] = 1.0
     cells[rows[nonzero], 4 + (2 * (true > 0) + (predicted > 0))[nonzero]] = 1.0
-    return np.hstack([np.column_stack(columns), cells])
+    if not _is_unit_scale(true):
+        return np.hstack([np.column_stack(columns), cells])
+    same = [_same_class(true, predicted, ends) for ends in (_THREE, _FIVE)]
+    signs = np.zeros((len(x), 4))
+    signs[rows, 2 * (true > 0) + (predicted > 0)] = 1.0
+    return np.hstack([np.column_stack(columns), cells, np.column_stack(same), signs])
 
 
 def sentiment_metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Metric → (B,) from (B, 17) sums of :func:`sentiment_statistics`."""
+    """Metric → (B,) from (B, 17 or 23) sums of :func:`sentiment_statistics`."""
     n, error, x, y, xx, yy, xy, five, seven = sums[:, :9].T
     with np.errstate(invalid="ignore", divide="ignore"):  # no non-zero score in a resample: NaN, left out
         nonnegative = metrics_from_confusions(sums[:, 9:13].reshape(-1, 2, 2))
         positive = metrics_from_confusions(sums[:, 13:17].reshape(-1, 2, 2))
-    return {
+    found = {
         "mae": error / n,
         "corr": _pearson_from_sums(n, x, y, xx, yy, xy),
         "acc2_nonnegative": nonnegative["accuracy"],
@@ -191,6 +229,11 @@ def sentiment_metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
         "acc5": five / n,
         "acc7": seven / n,
     }
+    if sums.shape[1] > 17:
+        signs = metrics_from_confusions(sums[:, 19:23].reshape(-1, 2, 2))
+        values = (signs["accuracy"], signs["weighted_f1"], sums[:, 17] / n, sums[:, 18] / n)
+        found |= dict(zip(UNIT_METRICS, values, strict=True))
+    return found
 
 
 def _pearson_from_sums(

@@ -18,6 +18,7 @@ from emofuse.data.targets import Target, ValenceTarget
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import SentimentReport, sentiment_report
+from emofuse.evaluation.sentiment import UNIT_METRICS
 from emofuse.models.registry import Task as TaskName
 from emofuse.training.inference import Predictions
 
@@ -32,6 +33,10 @@ SENTIMENT_DEFINITIONS: Mapping[str, str] = MappingProxyType(
         "acc2_positive, f1_positive": "utterances with a true score of exactly 0 are left out; truth > 0 against "
         "prediction > 0",
         "f1": "of the two classes, weighted by how often each is true",
+        "acc2_nonpositive, f1_nonpositive": "where no true score lies beyond −1..1, as on CH-SIMS: truth > 0 against "
+        "prediction > 0, on all utterances",
+        "acc3_sims": "there too: share of equal classes, up to −0.1, up to 0.1, above",
+        "acc5_sims": "there too: up to −0.7, up to −0.1, up to 0.1, up to 0.7, above",
     }
 )
 
@@ -93,12 +98,16 @@ class Regression:
     def lines(self, report: SentimentReport) -> list[str]:
         """Error and correlation; then both ways to count two classes, and seven."""
         low, high = report.intervals["mae"]
-        return [
+        told = [
             f"MAE {report.mae:.3f} (95 % {low:.3f} to {high:.3f}), Corr {report.corr:.3f}, "
             f"Acc-7 {100 * report.acc7:.1f}",
             f"negative/non-negative: Acc-2 {100 * report.acc2_nonnegative:.1f}, F1 {100 * report.f1_nonnegative:.1f}; "
             f"negative/positive: Acc-2 {100 * report.acc2_positive:.1f}, F1 {100 * report.f1_positive:.1f}",
         ]
+        if report.unit_scale:
+            acc2, f1, acc3, acc5 = (100 * report.unit_scale[name] for name in UNIT_METRICS)
+            told.append(f"as on CH-SIMS: Acc-2 {acc2:.1f}, F1 {f1:.1f}, Acc-3 {acc3:.1f}, Acc-5 {acc5:.1f}")
+        return told
 
     def floor(self, predictions: Predictions, train: Sequence[Utterance]) -> str:
         """The mean of the training part."""

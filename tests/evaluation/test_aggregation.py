@@ -49,7 +49,7 @@ def test_a_class_or_metric_that_a_fold_lacks_is_averaged_over_the_others():
 
 
 def test_sentiment_reports_are_averaged():
-    found = aggregate([sentiment_report([1.0, -1.0], [p, -1.0], bootstrap=0) for p in (1.0, 2.0)])
+    found = aggregate([sentiment_report([1.5, -1.0], [p, -1.0], bootstrap=0) for p in (1.5, 2.5)])
     assert tuple(found.metrics) == METRICS
     assert found.metrics["mae"].mean == pytest.approx(0.25)
     assert found.confusion is None

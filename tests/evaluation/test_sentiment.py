@@ -42,6 +42,24 @@ def slow_pearson(x, y):
     return xy / math.sqrt(sum((a - mx) ** 2 for a in x) * sum((b - my) ** 2 for b in y))
 
 
+def slow_classes(true, predicted, ends):
+    """Share of equal classes; a class ends at, and with, each of the ends."""
+
+    def place(value):
+        return sum(value > end for end in ends)
+
+    return sum(place(t) == place(p) for t, p in zip(true, predicted, strict=True)) / len(true)
+
+
+def slow_unit_metrics(true, predicted):
+    return {
+        "acc2_nonpositive": slow_classes(true, predicted, [0]),
+        "f1_nonpositive": slow_weighted_f1([t > 0 for t in true], [p > 0 for p in predicted]),
+        "acc3_sims": slow_classes(true, predicted, [-0.1, 0.1]),
+        "acc5_sims": slow_classes(true, predicted, [-0.7, -0.1, 0.1, 0.7]),
+    }
+
+
 def slow_metrics(true, predicted):
     both = list(zip(true, predicted, strict=True))
     signed = [(t > 0, p > 0) for t, p in both if t != 0]
@@ -67,7 +85,29 @@ def test_metrics_equal_their_definitions(rows):
     # A score of each sign and two different predictions, so that every metric is defined.
     true, predicted = map(list, zip(*rows, (1.0, -0.5), (-1.0, 0.25), strict=True))
     report = sentiment_report(true, predicted, bootstrap=0)
-    assert report.metrics == pytest.approx(slow_metrics(true, predicted), abs=1e-9)
+    on_unit_scale = all(abs(t) <= 1 for t in true)
+    expected = slow_metrics(true, predicted) | (slow_unit_metrics(true, predicted) if on_unit_scale else {})
+    assert report.metrics == pytest.approx(expected, abs=1e-9)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.integers(-10, 10), st.integers(-14, 14)), min_size=2, max_size=40))
+def test_metrics_of_ch_sims_equal_their_definitions(rows):
+    true, predicted = ([value / 10 for value in column] for column in zip(*rows, strict=True))
+    report = sentiment_report(true, predicted, bootstrap=0)
+    assert report.unit_scale == pytest.approx(slow_unit_metrics(true, predicted), abs=1e-9)
+
+
+def test_ch_sims_by_hand():
+    # Its scores are in float32, where 0.1 is a little more than 0.1 of a float64: still no strong one.
+    true = np.array([-1.0, -0.6, 0.0, 0.1, 0.8], dtype=np.float32)
+    report = sentiment_report(true, [-0.7, -0.1, 0.05, 0.0, 0.2])
+    assert report.unit_scale["acc2_nonpositive"] == pytest.approx(3 / 5)  # 0 goes with the negative ones
+    assert report.unit_scale["acc3_sims"] == 1
+    assert report.unit_scale["acc5_sims"] == pytest.approx(4 / 5)
+    assert set(report.unit_scale) <= set(report.intervals)
+    assert report.intervals["acc3_sims"] == (1, 1)
+    assert sentiment_report([1.2, -1.0], [1.0, 1.0], bootstrap=0).unit_scale == {}
 
 
 def test_a_case_by_hand():
