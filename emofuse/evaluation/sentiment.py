@@ -187,7 +187,9 @@ def _unit_scale_metrics(true: np.ndarray, predicted: np.ndarray) -> dict[str, fl
 
 def _same_class(true: np.ndarray, predicted: np.ndarray, ends: Sequence[float]) -> np.ndarray:
     # In float32, as the files have them: 0.1 from a file is not above 0.1.
-    classes = [np.digitize(x.astype(np.float32), np.float32(ends), right=True) for x in (true, predicted)]
+    classes = [
+        np.digitize(x.astype(np.float32), np.asarray(ends, np.float32), right=True) for x in (true, predicted)
+    ]
     return np.equal(*classes)
 
 
