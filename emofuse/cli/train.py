@@ -21,6 +21,9 @@ Example: `emofuse train corpus/manifest.csv --out runs/first --protocol speaker 
 Example: `emofuse train mosi --out runs/mosi --recipe cm-msf/mosi`
 
 Example: `emofuse train corpus/manifest.csv --out runs/all --protocol random-kfold --folds 10 --all-folds --jobs 2`
+
+Example, on two machines with four GPUs each: `torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d
+--rdzv-endpoint HOST:29500 --no-python emofuse train corpus/manifest.csv --out runs/big --devices 4 --nodes 2`
 """
 
 
@@ -79,6 +82,10 @@ def train(
         int | None, typer.Option(help="of weights and order; the split has data.split_seed")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda")] = None,
+    devices: Annotated[
+        int | None, typer.Option(help="devices of each machine that train together; they share each batch")
+    ] = None,
+    nodes: Annotated[int | None, typer.Option(help="machines; several are started with torchrun")] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="any other setting, e.g. model.options.dropout=0.1")
     ] = None,
@@ -101,6 +108,7 @@ def train(
     from emofuse.training.evaluate import evaluate_fit
     from emofuse.training.fit import fit_run
     from emofuse.training.preparation import corpus_file
+    from emofuse.training.processes import is_first, is_torchrun
     from emofuse.training.report import write_run_report
 
     settings = RunSettings.from_yaml(find_recipe(recipe)) if recipe else RunSettings()
@@ -122,6 +130,8 @@ def train(
         "optimiser.class_weights": class_weights,
         "seed": seed,
         "device": device,
+        "devices": devices,
+        "nodes": nodes,
     }
     settings = settings.with_changes({name: value for name, value in changes.items() if value is not None})
     settings = settings.with_changes(free_settings(set_ or []))
@@ -134,10 +144,14 @@ def train(
     if all_folds:
         if fold is not None:
             raise EmofuseError("--fold and --all-folds exclude each other: train one fold or all of them")
+        if is_torchrun():
+            raise EmofuseError("--all-folds under torchrun: start each fold by itself, with --fold 0, 1, ...")
         _train_all_folds(settings, corpus, out, resume, jobs, as_json, quiet)
         return
-    with progress_bar(quiet=quiet) as progress:
+    with progress_bar(quiet=quiet or not is_first()) as progress:
         folder = fit_run(settings, corpus, out, resume=resume, progress=progress)
+        if not is_first():
+            return
         if calibrate:
             calibrate_run(folder, corpus, progress=progress)
         outcome = evaluate_fit(folder, corpus, progress=progress)

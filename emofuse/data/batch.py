@@ -44,6 +44,7 @@ class Batch:
             none.
         setbacks: media that could not be decoded.
         scored: (B, N) bool, the places of ``ids`` in order; None where row i is utterance i.
+        stands_in: nothing of it counts: it keeps one of several processes in step that has no share of a batch.
     """
 
     ids: list[str]
@@ -51,13 +52,16 @@ class Batch:
     labels: Tensor
     setbacks: list[Setback] = field(default_factory=list)
     scored: Tensor | None = None
+    stands_in: bool = False
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def rows(self, values: Tensor) -> Tensor:
-        """(B, ...) or (B, N, ...) as (R, ...), in the order of ``ids``."""
-        return values if self.scored is None else values[self.scored]
+        """(B, ...) or (B, N, ...) as (R, ...), in the order of ``ids``; none of one that stands in."""
+        if self.stands_in:
+            values = values[:0]
+        return values if self.scored is None else values[self.scored[: len(values)]]
 
     def to(self, device: torch.device | str) -> Batch:
         """The same batch with its tensors on ``device``."""

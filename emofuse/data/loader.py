@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from emofuse.data.batch import Batch
@@ -27,6 +29,14 @@ class BatchDataset(Protocol):
         """A batch of items."""
 
 
+@runtime_checkable
+class EpochOrder(Protocol):
+    """An order that each epoch has its own of."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Choose the order."""
+
+
 class EpochShuffle(Sampler[int]):
     """A permutation that depends on seed and epoch alone, so that a resumed run sees the same order."""
 
@@ -44,23 +54,99 @@ class EpochShuffle(Sampler[int]):
         return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.size).tolist())
 
 
+@dataclass(frozen=True)
+class Share:
+    """The rows of one batch that one process reads.
+
+    Attributes:
+        rows: their places.
+        stands_in: the process has none of its own, and reads one of another's that must not count.
+    """
+
+    rows: tuple[int, ...]
+    stands_in: bool = False
+
+
+class Shares(Sampler[Share]):
+    """Batches of rows in an order; of each the share of this process.
+
+    Processes that train together go through the same batches, as many as one process would, and have rows of
+    their own in each: as equal in number as can be, none twice. Where a batch has fewer rows than there are
+    processes, those without one read a stand-in.
+
+    Args:
+        order: of the rows.
+        batch_size: rows of a batch, of all processes together.
+        divided: among the processes of the group that is there when it is gone through; False reads all.
+    """
+
+    def __init__(self, order: Sequence[int] | EpochShuffle, batch_size: int, divided: bool = False) -> None:
+        self.order, self.batch_size, self.divided = order, batch_size, divided
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Choose the order, where it is one of epochs."""
+        if isinstance(self.order, EpochShuffle):
+            self.order.begin_epoch(epoch)
+
+    def __len__(self) -> int:
+        return -(-len(self.order) // self.batch_size)
+
+    def __iter__(self) -> Iterator[Share]:
+        rank, processes = 0, 1
+        if self.divided and dist.is_available() and dist.is_initialized():
+            rank, processes = dist.get_rank(), dist.get_world_size()
+        rows = list(self.order)
+        for at in range(0, len(rows), self.batch_size):
+            batch = rows[at : at + self.batch_size]
+            first, last = (len(batch) * place // processes for place in (rank, rank + 1))
+            yield Share(tuple(batch[first:last])) if first < last else Share((batch[0],), stands_in=True)
+
+
+class _Batches(Dataset[Batch]):
+    """Batches by their share."""
+
+    def __init__(self, rows: BatchDataset) -> None:
+        self.rows = rows
+
+    def __getitem__(self, share: Share) -> Batch:
+        batch = self.rows.collate([self.rows[row] for row in share.rows])
+        return replace(batch, stands_in=True) if share.stands_in else batch
+
+
 def make_loader(
-    dataset: BatchDataset, batch_size: int, *, shuffle_seed: int | None = None, workers: int = 0
+    dataset: BatchDataset,
+    batch_size: int,
+    *,
+    shuffle_seed: int | None = None,
+    workers: int = 0,
+    divided: bool = False,
 ) -> DataLoader[Any]:
     """Batches of ``dataset``; shuffled anew each epoch when ``shuffle_seed`` is given.
 
-    Workers are used only where there are frames to decode: features are a memory-mapped look-up.
+    Workers are used only where there are frames to decode: features are a memory-mapped look-up. Where it is
+    ``divided``, each process of a training on several has its share of every batch, see `Shares`.
     """
-    assert isinstance(dataset, Dataset)
     workers = workers if dataset.decodes_media else 0
+    order = range(len(dataset)) if shuffle_seed is None else EpochShuffle(len(dataset), shuffle_seed)
     return DataLoader(
-        dataset,
-        batch_size=batch_size,
-        sampler=None if shuffle_seed is None else EpochShuffle(len(dataset), shuffle_seed),
-        collate_fn=dataset.collate,
+        _Batches(dataset),
+        batch_size=None,  # a share is a batch already
+        sampler=Shares(order, batch_size, divided),
+        collate_fn=_as_it_is,
         num_workers=workers,
         persistent_workers=workers > 0,
-        # Its own, so that opening a loader draws nothing from the generator that dropout draws from.
-        generator=torch.Generator(),
+        generator=_OwnGenerator(),
         prefetch_factor=2 if workers else None,
     )
+
+
+class _OwnGenerator(torch.Generator):
+    """A loader's own, so that opening it draws nothing from the generator that dropout draws from."""
+
+    def __reduce__(self) -> Any:
+        """For other processes: what it has drawn decides nothing."""
+        return _OwnGenerator, ()
+
+
+def _as_it_is(batch: Any) -> Any:
+    return batch

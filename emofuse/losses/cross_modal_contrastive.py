@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.errors import EmofuseError
-from emofuse.losses.global_batch import gather_rows
 
 
 class CrossModalContrastiveLoss(nn.Module):
@@ -18,8 +17,8 @@ class CrossModalContrastiveLoss(nn.Module):
     A row's terms are summed and divided by B - 1, rows are averaged, and so are the pairs video-text and
     video-audio. A batch without positives or without negatives gives 0, still differentiable.
 
-    Where several processes train together, the batch is that of all of them: every process computes the loss of
-    the whole batch, and its gradients, averaged over the processes, are those of a single one.
+    Where several processes train together, give it the rows of all of them, see
+    `emofuse.losses.global_batch.gather_rows`; training does.
 
     Args:
         temperature: τ.
@@ -59,11 +58,7 @@ class CrossModalContrastiveLoss(nn.Module):
         everyone = torch.ones_like(labels, dtype=torch.bool)
         seen = present.get("video", everyone)
         both = {name: seen & present.get(name, everyone) for name in others}
-        videos, classes = gather_rows(video), gather_rows(labels)
-        pairs = [
-            self.pair(videos, gather_rows(rows), classes, gather_rows(both[name]))
-            for name, rows in others.items()
-        ]
+        pairs = [self.pair(video, rows, labels, both[name]) for name, rows in others.items()]
         return torch.stack(pairs).mean()
 
     def pair(self, anchors: Tensor, others: Tensor, labels: Tensor, present: Tensor) -> Tensor:

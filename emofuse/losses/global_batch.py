@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
 
 
 def is_distributed() -> bool:
@@ -29,17 +30,31 @@ def gather_rows(rows: Tensor) -> Tensor:
     dist.all_gather(counts, torch.tensor([len(rows)], device=rows.device))
     sizes = [int(count) for count in counts]
     padded = torch.cat([rows, rows.new_zeros(max(sizes) - len(rows), *rows.shape[1:])])
-    gathered = _with_gradient(padded) if rows.requires_grad else _without_gradient(padded, len(sizes))
+    gathered = _Gather.apply(padded)
     return torch.cat([part[:size] for part, size in zip(gathered, sizes, strict=True)])
 
 
-def _with_gradient(rows: Tensor) -> list[Tensor]:
-    return list(all_gather(rows.contiguous()))
+class _Gather(torch.autograd.Function):
+    """(b, ...) of each of W processes -> (W, b, ...)."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        """Ask the others."""
+        return _exchanged(rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """What the losses of all processes ask of this one's rows."""
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total[dist.get_rank()]
 
 
-def _without_gradient(rows: Tensor, processes: int) -> list[Tensor]:
+def _exchanged(rows: Tensor) -> Tensor:
     # Gloo gathers no booleans.
     plain = rows.to(torch.uint8) if rows.dtype == torch.bool else rows
-    parts = [torch.empty_like(plain) for _ in range(processes)]
+    parts = [
+        torch.empty_like(plain, memory_format=torch.contiguous_format) for _ in range(dist.get_world_size())
+    ]
     dist.all_gather(parts, plain.contiguous())
-    return [part.to(rows.dtype) for part in parts]
+    return torch.stack(parts).to(rows.dtype)

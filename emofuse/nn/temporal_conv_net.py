@@ -1,6 +1,7 @@
 """Temporal convolutional network: DeepMSI-MER, section 3.1.3, Eq. 4, after Bai et al. 2018."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -28,6 +29,18 @@ class CausalConv1d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T) -> (B, C', T)."""
         return self.conv(F.pad(x, (self.reach, 0)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy: torch hands on a weight-normalised module as its weights alone."""
+        conv = self.conv
+        sizes = (conv.in_channels, conv.out_channels, conv.kernel_size[0], conv.dilation[0])
+        return _rebuilt, (sizes, self.state_dict(), self.training)
+
+
+def _rebuilt(sizes: tuple[int, int, int, int], state: dict[str, Tensor], training: bool) -> CausalConv1d:
+    conv = CausalConv1d(*sizes)
+    conv.load_state_dict(state)
+    return conv.to(next(iter(state.values()))).train(training)
 
 
 class TemporalBlock(nn.Module):

@@ -110,7 +110,7 @@ class VSCSwin(nn.Module):
             nn.ModuleList() if vsc is None else _compressions(vsc, self.stage_widths[vsc.stage])
         )
         self._bias_cache: dict[tuple[int, int], tuple[tuple[int, ...], Tensor]] = {}
-        self.register_load_state_dict_post_hook(lambda module, _: module._bias_cache.clear())
+        self.register_load_state_dict_post_hook(_forget_biases)
 
     @classmethod
     def from_pretrained(
@@ -244,6 +244,12 @@ class VSCSwin(nn.Module):
     def _apply(self, fn: Any, recurse: bool = True) -> "VSCSwin":
         self._bias_cache.clear()
         return super()._apply(fn, recurse)
+
+
+def _forget_biases(module: nn.Module, _: Any) -> None:
+    """By name and not a lambda, so that the network can be handed to other processes."""
+    assert isinstance(module, VSCSwin)
+    module._bias_cache.clear()
 
 
 def _new_swin(config: Swinv2Config) -> Swinv2Model:

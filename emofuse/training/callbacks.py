@@ -11,14 +11,14 @@ import pandas as pd
 from lightning.pytorch.callbacks import Callback, EarlyStopping
 
 from emofuse.data.atomic import written_aside
-from emofuse.data.loader import EpochShuffle
+from emofuse.data.loader import EpochOrder
 
 
 class SeedEachEpoch(Callback):
     """Draws of epoch e depend on the seed and e alone.
 
     That makes a resumed run repeat an uninterrupted one: nothing before the epoch matters but the weights
-    and the optimiser, which the checkpoint holds.
+    and the optimiser, which the checkpoint holds. Processes that train together have draws of their own.
     """
 
     def __init__(self, seed: int) -> None:
@@ -27,9 +27,10 @@ class SeedEachEpoch(Callback):
     def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Seed every generator in use, and the order of the rows."""
         loader = trainer.train_dataloader
-        if loader is not None and isinstance(loader.sampler, EpochShuffle):
+        if loader is not None and isinstance(loader.sampler, EpochOrder):
             loader.sampler.begin_epoch(trainer.current_epoch)
-        L.seed_everything((self.seed * 100_003 + trainer.current_epoch) % 2**32, verbose=False)
+        seed = self.seed * 100_003 + trainer.current_epoch + trainer.global_rank * 1_000_003
+        L.seed_everything(seed % 2**32, verbose=False)
 
 
 class History(Callback):
@@ -52,6 +53,8 @@ class History(Callback):
         row["learning_rate"] = self._rate
         row["seconds"] = time.perf_counter() - self._began
         self.rows.append(row)
+        if not trainer.is_global_zero:
+            return
         with written_aside(self.path) as aside:
             pd.DataFrame(self.rows).to_csv(aside, index=False)
 

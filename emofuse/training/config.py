@@ -82,7 +82,9 @@ class OptimiserSettings(_Settings):
     learning_rate: float = Field(default=1e-4, gt=0)
     weight_decay: float = Field(default=1e-5, ge=0)
     betas: tuple[float, float] = (0.9, 0.999)
-    batch_size: int = Field(default=16, ge=1, description="utterances, or dialogues, per step")
+    batch_size: int = Field(
+        default=16, ge=1, description="utterances, or dialogues, per step, of all devices together"
+    )
     epochs: int = Field(default=30, ge=1)
     patience: int = Field(default=4, ge=1)
     monitor: Literal["val_loss", "val_weighted_f1", "val_mae", "val_corr"] | None = Field(
@@ -112,6 +114,10 @@ class RunSettings(_Settings):
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "32", "bf16"] = "auto"
+    devices: int = Field(
+        default=1, ge=1, description="of each machine, a process each; batch_size is that of all together"
+    )
+    nodes: int = Field(default=1, ge=1, description="machines; several are started with torchrun")
     data: DataSettings = Field(default_factory=DataSettings)
     encoders: dict[Modality, EncoderSpec] = Field(default_factory=dict)
     model: ModelSettings = Field(default_factory=ModelSettings)

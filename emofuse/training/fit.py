@@ -35,6 +35,7 @@ from emofuse.training.preparation import (
     encode,
     feature_store_of,
 )
+from emofuse.training.processes import Processes, first_goes_first, is_first, wait_for_all
 from emofuse.training.run_folder import EncoderRecord, RunFolder, RunRecord, environment
 from emofuse.training.stage_one import encoders_of_run
 from emofuse.training.tasks import Task, task_of
@@ -52,6 +53,10 @@ def fit_run(
 ) -> RunFolder:
     """Train a system on one split of a corpus and keep its best weights.
 
+    With ``settings.devices`` above 1 a process is started for each of them, by spawn: a script that calls this keeps
+    its own work under ``if __name__ == "__main__"``. With torchrun, each of its processes calls this with the same
+    arguments, and all see the corpus and ``path``; the first encodes and writes, and all return when that is done.
+
     Args:
         settings: all that decides the numbers.
         manifest: a validated corpus.
@@ -63,36 +68,43 @@ def fit_run(
 
     Raises:
         EmofuseError: the folder is taken, settings differ from those of the run to resume, the split has
-            an empty part, the manifest lacks a modality asked for, or an encoder has seen the test part.
+            an empty part, the manifest lacks a modality asked for, an encoder has seen the test part, or there
+            are fewer devices than asked for.
     """
     folder = RunFolder(Path(path))
     task = task_of(settings, manifest)
     modalities = choose_modalities(settings, manifest)
     split = split or choose_split(settings, task.labelled(manifest))
     _check_parts(split)
-    _check_free(folder, settings, resume)
-    if folder.weights_file.exists():
-        return folder
     device = choose_device(settings.device)
-    quarantine = Quarantine(folder.quarantine_file)
-    specs = choose_encoders(settings, manifest, modalities)
-    specs = encoders_of_run(settings, manifest, split, folder, specs, progress)
-    encoded = _encode_all(settings, manifest, specs, device, quarantine, progress)
+    Processes(settings.devices, settings.nodes).check(device)
+    with first_goes_first():
+        _check_free(folder, settings, resume)
+        if folder.weights_file.exists():
+            return folder
+        quarantine = Quarantine(folder.quarantine_file)
+        specs = choose_encoders(settings, manifest, modalities)
+        specs = encoders_of_run(settings, manifest, split, folder, specs, progress)
+        encoded = _encode_all(settings, manifest, specs, device, quarantine, progress)
     L.seed_everything(settings.seed, verbose=False)
     model = assemble_model(settings, task, modalities, encoded, split.train)
     record = _new_record(settings, manifest, task, model, encoded)
-    folder.write_settings(settings)
-    folder.write_split(split)
-    folder.write_record(record)
-    _copy_encoders(record, folder)
+    if is_first():
+        folder.write_settings(settings)
+        folder.write_split(split)
+        folder.write_record(record)
+        _copy_encoders(record, folder)
     began = time.perf_counter()
     readers = {modality: part.reader for modality, part in encoded.items()}
     loop = TrainingLoop(settings, manifest, split, task, model, readers, folder, quarantine, device, bars)
     best_epoch = loop.run()
-    folder.save_weights(model)
-    finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": time.perf_counter() - began}
-    folder.write_record(record.model_copy(update=finished))
-    _drop_checkpoints(folder)
+    wait_for_all()  # all have read the best weights
+    if is_first():
+        folder.save_weights(model)
+        finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": time.perf_counter() - began}
+        folder.write_record(record.model_copy(update=finished))
+        _drop_checkpoints(folder)
+    wait_for_all()
     return folder
 
 

@@ -19,6 +19,7 @@ from emofuse.training.config import RunSettings
 from emofuse.training.module import EmotionModule
 from emofuse.training.optimisers import EpochDecay
 from emofuse.training.preparation import dataset_of, rows_of
+from emofuse.training.processes import Processes
 from emofuse.training.run_folder import RunFolder
 from emofuse.training.tasks import MONITORS, Task
 from emofuse.training.trainer import train_best, wants_bf16
@@ -76,15 +77,20 @@ class TrainingLoop:
             device=self.device,
             bf16=wants_bf16(self.settings.precision, self.device),
             gradient_clip=optimiser.gradient_clip,
+            processes=Processes(self.settings.devices, self.settings.nodes),
             stateful=[EpochDecay(optimiser, monitor, mode)],
             bars=self.bars,
         )
 
     def _loader(self, ids: Sequence[str], hidden: set[str], seed: int | None = None) -> DataLoader[Any]:
-        """Batches of one part; of the hidden ones not even the features are seen."""
+        """Batches of one part, shared by all processes; of the hidden ones not even the features are seen."""
         data = self.settings.data
         rows, context = rows_of(self.manifest, ids, self.model, hidden)
         dataset = dataset_of(rows, self.model, self.readers, data, self.task.target, context)
         return make_loader(
-            dataset, self.settings.optimiser.batch_size, shuffle_seed=seed, workers=data.workers
+            dataset,
+            self.settings.optimiser.batch_size,
+            shuffle_seed=seed,
+            workers=data.workers,
+            divided=True,
         )

@@ -6,11 +6,14 @@ from typing import Any
 
 import lightning as L
 import torch
+import torch.distributed as dist
 from torch import Tensor, nn
 
-from emofuse.data.batch import Batch
+from emofuse.data.batch import Batch, Setback
 from emofuse.data.quarantine import Quarantine
+from emofuse.losses.global_batch import gather_rows, is_distributed
 from emofuse.training.config import OptimiserSettings
+from emofuse.training.global_step import global_step
 from emofuse.training.optimisers import build_optimiser, build_step_schedule
 from emofuse.training.tasks import Task
 
@@ -41,22 +44,35 @@ class EmotionModule(L.LightningModule):
         self.quarantine = quarantine
         self.register_buffer("class_weights", class_weights, persistent=False)
         self._seen: list[tuple[Tensor, Tensor]] = []
+        self._setbacks: list[Setback] = []
+        self._decoded: list[str] = []
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Frames travel as uint8; the model turns them into floats where it is."""
         return batch.to(device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        """The system's loss, its parts logged under ``train_``."""
+        """The system's loss over the batch of all processes, its parts logged under ``train_``."""
         self._note_setbacks(batch)
-        output = self.model(**batch.inputs)
+        step = global_step(self.model(**batch.inputs), batch)
         losses = self.model.training_loss(  # type: ignore[operator]
-            output, batch.labels, class_weights=self.class_weights, present=batch.inputs["present"]
+            step.output, step.labels, class_weights=self.class_weights, present=step.present
         )
         named = {f"train_{name}": value.detach() for name, value in losses.items()}
-        self.log_dict(named, on_step=False, on_epoch=True, batch_size=len(batch))
-        self.log("loss", losses["loss"].detach(), prog_bar=True, logger=False, batch_size=len(batch))
+        self.log_dict(named, on_step=False, on_epoch=True, batch_size=step.utterances)
+        self.log("loss", losses["loss"].detach(), prog_bar=True, logger=False, batch_size=step.utterances)
         return losses["loss"]
+
+    def on_train_epoch_end(self) -> None:
+        """The first process writes down what could not be decoded in any."""
+        if is_distributed():
+            everyone: list[Any] = [None] * self.trainer.world_size
+            dist.all_gather_object(everyone, (self._setbacks, self._decoded))
+            self._setbacks = [setback for setbacks, _ in everyone for setback in setbacks]
+            self._decoded = [id for _, ids in everyone for id in ids]
+            if self.trainer.is_global_zero:
+                self._write_setbacks()
+            self._setbacks, self._decoded = [], []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Gather what the system says; the metrics need the whole part."""
@@ -65,9 +81,10 @@ class EmotionModule(L.LightningModule):
         self._seen.append((batch.rows(logits).float().cpu(), batch.rows(batch.labels).cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        """The task's metrics over the validation part."""
-        outputs = torch.cat([part for part, _ in self._seen])
-        targets = torch.cat([part for _, part in self._seen])
+        """The task's metrics over the validation part, of all processes."""
+        outputs, targets = (
+            gather_rows(torch.cat(parts).to(self.device)).cpu() for parts in zip(*self._seen, strict=True)
+        )
         self._seen.clear()
         self.log_dict(self.task.validation(outputs, targets), prog_bar=True)
 
@@ -83,11 +100,19 @@ class EmotionModule(L.LightningModule):
 
     def _note_setbacks(self, batch: Batch) -> None:
         """Set aside what could not be decoded; what could be, this time, is taken back."""
-        for setback in batch.setbacks:
+        self._setbacks += batch.setbacks
+        if "frames" in batch.inputs:
+            seen = batch.inputs["present"]["video"].tolist()
+            self._decoded += [id for id, there in zip(batch.ids, seen, strict=True) if there]
+        if not is_distributed():
+            self._write_setbacks()
+
+    def _write_setbacks(self) -> None:
+        for setback in self._setbacks:
             self.quarantine.add(
                 setback.utterance_id, setback.modality, setback.path, setback.reason, setback.message
             )
-        if len(self.quarantine) and "frames" in batch.inputs:
-            for id, seen in zip(batch.ids, batch.inputs["present"]["video"].tolist(), strict=True):
-                if seen:
-                    self.quarantine.discard(id, "video")
+        if len(self.quarantine):
+            for id in self._decoded:
+                self.quarantine.discard(id, "video")
+        self._setbacks, self._decoded = [], []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,10 +14,16 @@ from typing import Any, Literal
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.strategies import DDPStrategy
+from torch.multiprocessing import ProcessRaisedException
 from torch.utils.data import DataLoader
 
-from emofuse.data.loader import EpochShuffle
+from emofuse.data.loader import EpochOrder
+from emofuse.errors import EmofuseError
 from emofuse.training.callbacks import History, SeedEachEpoch, StayStopped
+from emofuse.training.processes import Processes, is_torchrun
+
+_CPP_LOG = "TORCH_CPP_LOG_LEVEL"
 
 
 def train_best(
@@ -34,6 +42,7 @@ def train_best(
     bf16: bool,
     gradient_clip: float,
     accumulate: int = 1,
+    processes: Processes = Processes(),  # noqa: B008 - it is frozen
     stateful: Sequence[Callback] = (),
     bars: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
@@ -43,9 +52,13 @@ def train_best(
     A run that was interrupted is taken up from ``checkpoints`` after its last whole epoch and ends in the numbers
     of an uninterrupted one, provided that the order of ``train`` depends on seed and epoch alone.
 
+    Several processes on one machine are started here, and end here; all that is given is then handed to them by
+    pickle, and a script that calls this keeps its own work under ``if __name__ == "__main__"``. On several
+    machines torchrun has started them, and each calls this.
+
     Args:
-        module: logs ``monitor`` in validation.
-        train: its sampler is an `EpochShuffle`.
+        module: logs ``monitor`` in validation, the same in every process.
+        train: its sampler is an `EpochOrder`.
         val: chooses the epoch and stops the training.
         checkpoints: folder of the last and the best state; the caller removes it when all is safe.
         history: CSV file, one row per epoch.
@@ -58,10 +71,16 @@ def train_best(
         bf16: run the network under autocast.
         gradient_clip: largest gradient norm; 0 clips nothing.
         accumulate: batches for one step.
+        processes: that train together, each on its share of what the loaders give.
         stateful: further callbacks, whose state is kept in the checkpoints.
         bars: draw a progress bar on the terminal.
         progress: told (batches done, batches, what).
+
+    Raises:
+        EmofuseError: there are not so many devices, or a process that was started here ended with this error.
+        KeyboardInterrupt: the user stopped it.
     """
+    processes.check(device)
     early = EarlyStopping(monitor, mode=mode, patience=patience)
     best = _checkpoint(checkpoints, "best", monitor=monitor, mode=mode)
     callbacks: list[Callback] = [
@@ -81,7 +100,12 @@ def train_best(
         trainer = L.Trainer(
             max_epochs=epochs,
             accelerator="gpu" if device == "cuda" else "cpu",
-            devices=1,
+            devices=processes.devices,
+            num_nodes=processes.nodes,
+            strategy=_strategy(processes),
+            # Of torch's synchronised batch normalisation there is only one for CUDA.
+            sync_batchnorm=processes.count > 1 and device == "cuda",
+            use_distributed_sampler=False,
             precision="bf16-mixed" if bf16 else "32-true",
             callbacks=callbacks,
             gradient_clip_val=gradient_clip or None,
@@ -95,11 +119,10 @@ def train_best(
         interrupted = checkpoints / "last.ckpt"
         resume_from = interrupted if interrupted.exists() else None
         # The trainer draws the first order before any callback can say which epoch it resumes at.
-        if resume_from is not None and isinstance(train.sampler, EpochShuffle):
+        if resume_from is not None and isinstance(train.sampler, EpochOrder):
             train.sampler.begin_epoch(_epoch_of(resume_from) + 1)
-        trainer.fit(module, train, val, ckpt_path=resume_from, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+        with _plain_failures(trainer), _quiet_processes():
+            trainer.fit(module, train, val, ckpt_path=resume_from, weights_only=True)
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     module.load_state_dict(state["state_dict"])
     return int(state["epoch"])
@@ -140,15 +163,75 @@ def _checkpoint(folder: Path, name: str, **monitored: str) -> ModelCheckpoint:
     )
 
 
+def _strategy(processes: Processes) -> DDPStrategy | str:
+    if processes.count == 1:
+        return "auto"
+    # A share may lack a modality, and with it whatever reads that.
+    return _QuietDDP(start_method="popen" if is_torchrun() else "spawn", find_unused_parameters=True)
+
+
+class _QuietDDP(DDPStrategy):
+    """In a process that was just started Lightning is as talkative as ever."""
+
+    def setup_environment(self) -> None:
+        """Silence it, then do what is to be done."""
+        _silence()
+        warnings.filterwarnings("ignore", module="lightning")
+        super().setup_environment()
+
+
+@contextmanager
+def _plain_failures(trainer: L.Trainer) -> Iterator[None]:
+    """An interruption is a KeyboardInterrupt, and what is the user's to mend is said in one line."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    except SystemExit:  # Lightning ends the program, and leaves it deaf to further interruptions
+        signal.signal(signal.SIGINT, handler)
+        for process in getattr(trainer.strategy.launcher, "procs", ()):
+            process.kill()
+            process.join()
+        raise KeyboardInterrupt from None
+    except ProcessRaisedException as error:
+        told = str(error).strip().splitlines()[-1]
+        name = f"{EmofuseError.__module__}.{EmofuseError.__qualname__}: "
+        if told.startswith(name):
+            raise EmofuseError(told.removeprefix(name)) from None
+        raise
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _quiet_processes() -> Iterator[None]:
+    """Processes started meanwhile do not warn that every parameter happened to be used in the first step."""
+    before = os.environ.get(_CPP_LOG)
+    os.environ.setdefault(_CPP_LOG, "ERROR")
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_CPP_LOG]
+
+
+def _silence() -> dict[str, int]:
+    """Lightning's hints are for its own users; the levels that its loggers had."""
+    levels = {}
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logger = logging.getLogger(name)
+        levels[name] = logger.level
+        logger.setLevel(logging.ERROR)
+    return levels
+
+
 @contextmanager
 def _quiet_lightning() -> Iterator[None]:
     """Lightning's hints on loggers and workers are for its own users, not for ours."""
-    logger = logging.getLogger("lightning.pytorch")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    levels = _silence()
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
             yield
     finally:
-        logger.setLevel(level)
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)

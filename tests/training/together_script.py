@@ -1,0 +1,98 @@
+"""A training that several processes share and that is stopped from inside; run as a program of its own."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+import torch.distributed as dist
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor, nn
+
+from emofuse.data.batch import Batch
+from emofuse.data.loader import make_loader
+from emofuse.errors import EmofuseError
+from emofuse.losses.global_batch import gather_rows
+from emofuse.training.processes import Processes
+from emofuse.training.trainer import train_best
+
+
+class Line(L.LightningModule):
+    """y = a·x, learnt from six points."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope = nn.Parameter(torch.zeros(()))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        error = gather_rows(self.slope * batch.inputs["x"] - batch.labels)
+        return error.square().mean()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        error = gather_rows(self.slope * batch.inputs["x"] - batch.labels)
+        self.log("val_error", error.abs().mean())
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.05)
+
+
+class Points:
+    decodes_media = False
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, index: int) -> float:
+        return 1.0 + index / 6
+
+    def collate(self, rows: Any) -> Batch:
+        x = torch.tensor(rows)
+        return Batch([str(row) for row in rows], {"x": x}, 3 * x)
+
+
+class StopAt(Callback):
+    """In the third epoch the user interrupts, or the second process meets what the user must mend."""
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+
+    def on_train_epoch_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        if self.how == "never" or trainer.current_epoch != 2 or dist.get_rank() != 1:
+            return
+        if self.how == "interrupted":
+            os.kill(os.getppid(), signal.SIGINT)
+        if self.how == "broken":
+            raise EmofuseError("clip.mp4: gone; put it back")
+
+
+def main(folder: Path, how: str, devices: int = 2) -> str:
+    module = Line()
+    points: Any = Points()
+    try:
+        best = train_best(
+            module,
+            make_loader(points, 3, shuffle_seed=0, divided=True),
+            make_loader(points, 3, divided=True),
+            checkpoints=folder / "checkpoints",
+            history=folder / "history.csv",
+            epochs=5,
+            patience=5,
+            monitor="val_error",
+            mode="min",
+            seed=0,
+            device="cpu",
+            bf16=False,
+            gradient_clip=0.0,
+            processes=Processes(devices),
+            stateful=[StopAt(how)],
+        )
+    except (KeyboardInterrupt, EmofuseError) as error:
+        return f"{type(error).__name__}: {error}"
+    return f"epoch {best}, slope {module.slope.item():.5f}"
+
+
+if __name__ == "__main__":
+    print(main(Path(sys.argv[1]), sys.argv[2]))
