@@ -29,7 +29,8 @@ def write_gates(found: Gates, folder: Path) -> list[Path]:
         m: GateCurve(t.mean, t.low, t.high, t.counted, t.words, float(t.end[-1]) if len(t.end) else None)
         for m, t in found.tracks.items()
     }
-    title = f"{found.id}: {found.said}"
+    said = f"−{found.said[1:]}" if found.said.startswith("-") else found.said  # a typeset minus
+    title = f"{found.id}: {said}"
     figure = draw_gates(curves, transcript=found.text, title=title)
     narrow = draw_gates(curves, transcript=found.text, title=title, narrow=True)
     return [data, table, save_figure(figure, folder, "gates", narrow).png]
