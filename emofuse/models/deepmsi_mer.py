@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import Swinv2Config
+from transformers import SwinConfig, Swinv2Config
 
 from emofuse.errors import EmofuseError
 from emofuse.losses.cross_modal_contrastive import CrossModalContrastiveLoss
@@ -18,6 +18,7 @@ from emofuse.nn.frame_augmentation import FrameAugmentation
 from emofuse.nn.heads import EarlyFusion, TemporalSummary
 from emofuse.nn.mlp import MLP
 from emofuse.nn.modality_dropout import drop_modalities
+from emofuse.nn.swin_versions import SWINS
 from emofuse.nn.vsc_swin import VSCSwin
 
 
@@ -227,19 +228,22 @@ def _of_all_rows(patches: KeptPatches, rows: Tensor, count: int, frames: int) ->
 def _build_swin(config: DeepMSIMERConfig) -> VSCSwin:
     if isinstance(config.swin, str):
         return VSCSwin.from_pretrained(
-            config.swin, config.vsc, config.image_size, config.gradient_checkpointing
+            config.swin, config.vsc, config.image_size, config.gradient_checkpointing, config.swin_version
         )
-    known = set(Swinv2Config().to_dict())
+    settings = SWINS[config.swin_version].config
+    known = set(settings().to_dict())
     if unknown := sorted(set(config.swin) - known):
-        raise EmofuseError(f"swin has no setting named {', '.join(unknown)}: see transformers' Swinv2Config")
+        raise EmofuseError(
+            f"swin has no setting named {', '.join(unknown)}: see transformers' {settings.__name__}"
+        )
     try:
-        swin = Swinv2Config(**config.swin, image_size=config.image_size)
+        swin = settings(**config.swin, image_size=config.image_size)
     except (TypeError, ValueError) as error:
         raise EmofuseError(f"the swin settings are not valid: {error}") from error
     return VSCSwin(swin, config.vsc, config.gradient_checkpointing, config.convolutional_stem)
 
 
-def _swin_arguments(swin: Swinv2Config) -> dict:
+def _swin_arguments(swin: Swinv2Config | SwinConfig) -> dict:
     """The architecture as plain data, without image_size, which the model's own configuration gives."""
     names = (
         "patch_size",
@@ -257,5 +261,5 @@ def _swin_arguments(swin: Swinv2Config) -> dict:
         "layer_norm_eps",
         "initializer_range",
     )
-    values = {name: getattr(swin, name) for name in names}
+    values = {name: getattr(swin, name) for name in names if hasattr(swin, name)}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}

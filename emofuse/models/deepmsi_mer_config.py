@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from emofuse.data.modality import MODALITIES, Modality
 from emofuse.nn.heads import TemporalKind
 from emofuse.nn.swin_plan import VSCConfig
+from emofuse.nn.swin_versions import SwinNumber
 
 _SWIN_V2_TINY: dict[str, Any] = {
     "patch_size": 4,
@@ -48,6 +49,7 @@ class DeepMSIMERConfig(BaseModel):
         image_mean: per channel, of pixel values between 0 and 1.
         image_std: likewise.
         swin: arguments of transformers' `Swinv2Config`, or the name or folder of a pretrained checkpoint.
+        swin_version: 2, or 1 to compare with, for which ``swin`` has arguments of `SwinConfig`.
         vsc: where the Swin compresses; None for a plain one.
         convolutional_stem: convolutions in the place of the Swin's patch embedding, for training from scratch
             on little; not with a pretrained Swin.
@@ -82,6 +84,7 @@ class DeepMSIMERConfig(BaseModel):
     image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     swin: dict[str, Any] | str = Field(default_factory=lambda: dict(_SWIN_V2_TINY))
+    swin_version: SwinNumber = 2
     vsc: VSCConfig | None = VSCConfig(stage=2, grids=(14, 12, 10))
     convolutional_stem: bool = False
     frame_batch_norm: bool = False

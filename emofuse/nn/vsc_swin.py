@@ -1,4 +1,4 @@
-"""VSC-Swin: a Swin V2 that compresses its visual sequence; DeepMSI-MER, section 3.1.2, Figures 3 and 4."""
+"""VSC-Swin: a Swin that compresses its visual sequence; DeepMSI-MER, section 3.1.2, Figures 3 and 4."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,14 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
-from transformers import Swinv2Config, Swinv2Model
-from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer, Swinv2PatchMerging
+from transformers import SwinConfig, Swinv2Config
+from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
 
 from emofuse.errors import EmofuseError
 from emofuse.nn.convolutional_stem import ConvolutionalStem
-from emofuse.nn.swin_plan import BlockPlan, BlockShape, VSCConfig, plan_blocks
+from emofuse.nn.swin_plan import BlockPlan, VSCConfig, plan_blocks
+from emofuse.nn.swin_versions import SWINS, SwinNumber, SwinVersion, version_of
 from emofuse.nn.visual_sequence_compression import VisualSequenceCompression
-from emofuse.nn.window_attention import attention_bias, cosine_attention
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class _Tokens:
 
 
 class VSCSwin(nn.Module):
-    """Swin V2 whose windows shrink where visual sequence compression drops tokens.
+    """Swin whose windows shrink where visual sequence compression drops tokens.
 
     Built of the modules of transformers' `Swinv2Model` under the same names; compression adds no weight.
     Without ``vsc`` its outputs are the library's. Kept tokens stay in raster order and fill a smaller grid,
@@ -68,9 +68,12 @@ class VSCSwin(nn.Module):
     input is the offset in units of the window that it was made for. Normalisation after each residual
     branch, which the paper adds against exploding gradients (Figure 3), is Swin V2's own.
 
+    A `SwinConfig` makes a Swin V1 of the same form, of the modules of `SwinModel`, to be compared with: it
+    normalises before each branch, and the middle of its bias table serves the smaller windows.
+
     Args:
-        config: of the Swin V2; ``image_size`` and ``patch_size`` give the first grid.
-        vsc: where and how to compress; None for a plain Swin V2.
+        config: of the Swin V2, or V1; ``image_size`` and ``patch_size`` give the first grid.
+        vsc: where and how to compress; None for a plain Swin.
         gradient_checkpointing: recompute each block in the backward pass instead of storing it.
         convolutional_stem: put a `ConvolutionalStem` in the place of the patch embedding.
 
@@ -80,7 +83,7 @@ class VSCSwin(nn.Module):
 
     def __init__(
         self,
-        config: Swinv2Config,
+        config: Swinv2Config | SwinConfig,
         vsc: VSCConfig | None = None,
         gradient_checkpointing: bool = False,
         convolutional_stem: bool = False,
@@ -88,7 +91,7 @@ class VSCSwin(nn.Module):
         super().__init__()
         if config.use_absolute_embeddings:
             raise EmofuseError(
-                "VSC-Swin needs use_absolute_embeddings=False: Swin V2 places tokens by relative bias"
+                "VSC-Swin needs use_absolute_embeddings=False: Swin places tokens by relative bias"
             )
         swin = _new_swin(config)
         if convolutional_stem:
@@ -97,7 +100,7 @@ class VSCSwin(nn.Module):
             )
         self._adopt(swin, vsc, gradient_checkpointing)
 
-    def _adopt(self, swin: Swinv2Model, vsc: VSCConfig | None, gradient_checkpointing: bool) -> None:
+    def _adopt(self, swin: Any, vsc: VSCConfig | None, gradient_checkpointing: bool) -> None:
         self.config = swin.config
         self.vsc = vsc
         self.gradient_checkpointing = gradient_checkpointing
@@ -119,18 +122,20 @@ class VSCSwin(nn.Module):
         vsc: VSCConfig | None = None,
         image_size: int | None = None,
         gradient_checkpointing: bool = False,
+        version: SwinNumber = 2,
     ) -> "VSCSwin":
-        """Take the weights of a Swin V2 checkpoint, from a hub name or a folder, in float32.
+        """Take the weights of a checkpoint of Swin V2 (or V1), from a hub name or a folder, in float32.
 
         Only safetensors are read. ``image_size`` replaces the checkpoint's.
 
         Raises:
-            EmofuseError: if there is no such checkpoint, or it is not one of a Swin V2.
+            EmofuseError: if there is no such checkpoint, or it is not one of that version.
         """
+        swins = SWINS[version]
         size = {} if image_size is None else {"image_size": image_size}
         try:
-            config = Swinv2Config.from_pretrained(name_or_folder, **size)
-            swin, info = Swinv2Model.from_pretrained(
+            config = swins.config.from_pretrained(name_or_folder, **size)
+            swin, info = swins.model.from_pretrained(
                 name_or_folder,
                 config=config,
                 use_safetensors=True,
@@ -140,17 +145,24 @@ class VSCSwin(nn.Module):
         except (OSError, ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[0]
             raise EmofuseError(
-                f"{name_or_folder} holds no Swin V2 weights in safetensors that can be read: {reason}"
+                f"{name_or_folder} holds no {swins.name} weights in safetensors that can be read: {reason}"
             ) from error
         if info["missing_keys"] or info["mismatched_keys"]:
             lacking = (
                 sorted(info["missing_keys"])[:3] or sorted(str(key) for key in info["mismatched_keys"])[:3]
             )
-            raise EmofuseError(f"{name_or_folder} is not a Swin V2 checkpoint: it lacks {', '.join(lacking)}")
+            raise EmofuseError(
+                f"{name_or_folder} is not a {swins.name} checkpoint: it lacks {', '.join(lacking)}"
+            )
         model = cls.__new__(cls)
         nn.Module.__init__(model)
         model._adopt(swin, vsc, gradient_checkpointing)
         return model
+
+    @property
+    def version(self) -> SwinVersion:
+        """Which Swin it is."""
+        return version_of(self.config)
 
     @property
     def stage_widths(self) -> list[int]:
@@ -190,11 +202,11 @@ class VSCSwin(nn.Module):
         return VSCSwinOutput(hidden, _mean(hidden, tokens.alive), kept)
 
     def _plan(self) -> list[list[BlockPlan]]:
-        shapes = [
-            [BlockShape(layer.window_size, layer.shift_size) for layer in stage.blocks]
-            for stage in self.encoder.layers
-        ]
-        pretrained = tuple(self.config.pretrained_window_sizes or ())
+        shapes, (height, width) = [], self.grid
+        for stage in self.encoder.layers:
+            shapes.append([self.version.block_shape(layer, (height, width)) for layer in stage.blocks])
+            height, width = (height + 1) // 2, (width + 1) // 2
+        pretrained = tuple(getattr(self.config, "pretrained_window_sizes", None) or ())
         return plan_blocks(shapes, self.grid, self.vsc, pretrained)
 
     def _compress(self, tokens: _Tokens, context: Tensor | None, number: int) -> _Tokens:
@@ -218,21 +230,21 @@ class VSCSwin(nn.Module):
         assert tokens.origin is not None
         return KeptPatches(stage, block, (height, width), tokens.origin)
 
-    def _block(self, layer: Swinv2Layer, plan: BlockPlan, tokens: _Tokens, bias: Tensor) -> Tensor:
+    def _block(self, layer: nn.Module, plan: BlockPlan, tokens: _Tokens, bias: Tensor) -> Tensor:
+        run = self.version.run_block
         if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
-            return checkpoint(_run_block, layer, plan, tokens.values, bias, tokens.alive, use_reentrant=False)
-        return _run_block(layer, plan, tokens.values, bias, tokens.alive)
+            return checkpoint(run, layer, plan, tokens.values, bias, tokens.alive, use_reentrant=False)
+        return run(layer, plan, tokens.values, bias, tokens.alive)
 
     def _bias(self, stage: int, block: int) -> Tensor:
-        attention = self.encoder.layers[stage].blocks[block].attention.self
-        plan = self.plan[stage][block]
+        layer, plan = self.encoder.layers[stage].blocks[block], self.plan[stage][block]
         if self.training or torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return attention_bias(attention, plan.geometry, plan.pretrained_window)
+            return self.version.bias(layer, plan)
         # The versions tell of updates in place, such as an optimizer's, that nothing else announces.
-        versions = tuple(p._version for p in attention.continuous_position_bias_mlp.parameters())
+        versions = tuple(p._version for p in self.version.bias_parameters(layer))
         held = self._bias_cache.get((stage, block))
         if held is None or held[0] != versions:
-            held = (versions, attention_bias(attention, plan.geometry, plan.pretrained_window))
+            held = (versions, self.version.bias(layer, plan))
             self._bias_cache[(stage, block)] = held
         return held[1]
 
@@ -252,11 +264,12 @@ def _forget_biases(module: nn.Module, _: Any) -> None:
     module._bias_cache.clear()
 
 
-def _new_swin(config: Swinv2Config) -> Swinv2Model:
+def _new_swin(config: Swinv2Config | SwinConfig) -> Any:
+    version = version_of(config)
     try:
-        swin = Swinv2Model(config)
+        swin = version.model(config)
     except (ValueError, IndexError) as error:
-        raise EmofuseError(f"the Swin V2 configuration is not consistent: {error}") from error
+        raise EmofuseError(f"the {version.name} configuration is not consistent: {error}") from error
     for module in swin.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
@@ -267,7 +280,7 @@ def _new_swin(config: Swinv2Config) -> Swinv2Model:
     return swin
 
 
-def _patch_grid(config: Swinv2Config) -> tuple[int, int]:
+def _patch_grid(config: Swinv2Config | SwinConfig) -> tuple[int, int]:
     """Patches (down, across); the last ones are padded, which the library's own count leaves out."""
     image, patch = (
         (side, side) if isinstance(side, int) else side for side in (config.image_size, config.patch_size)
@@ -290,23 +303,7 @@ def _compressions(vsc: VSCConfig, dim: int) -> nn.ModuleList:
     )
 
 
-def _run_block(
-    layer: Swinv2Layer, plan: BlockPlan, values: Tensor, bias: Tensor, alive: Tensor | None
-) -> Tensor:
-    """One Swin V2 block, residual-post-norm (Swin V2, section 3.2); dead tokens stay zero."""
-    geometry = plan.geometry
-    seen = None
-    if alive is not None:
-        seen = geometry.partition(alive.unsqueeze(-1)).squeeze(-1)
-    attended = cosine_attention(layer.attention.self, geometry.partition(values), bias, seen)
-    attended = layer.attention.output(geometry.merge(attended), None)
-    values = values + layer.drop_path(layer.layernorm_before(attended))
-    refined = layer.output(layer.intermediate(values))
-    values = values + layer.drop_path(layer.layernorm_after(refined))
-    return values if alive is None else values.masked_fill(~alive.unsqueeze(-1), 0.0)
-
-
-def _merge_patches(downsample: Swinv2PatchMerging | None, tokens: _Tokens, grid: tuple[int, int]) -> _Tokens:
+def _merge_patches(downsample: nn.Module | None, tokens: _Tokens, grid: tuple[int, int]) -> _Tokens:
     if downsample is None:
         return tokens
     values = downsample(tokens.values, grid)

@@ -64,8 +64,10 @@ class WindowGeometry:
             x = x[:, : self.grid[0], : self.grid[1]]
         return x.flatten(1, 2)
 
-    def shift_mask(self, device: torch.device | None = None) -> Tensor | None:
-        """(windows, window², window²), added to the logits of tokens that only the shift made neighbours."""
+    def shift_mask(
+        self, device: torch.device | None = None, value: float = _MASKED_BY_SHIFT
+    ) -> Tensor | None:
+        """(windows, window², window²), ``value`` where only the shift made two tokens neighbours, 0 elsewhere."""
         if not self.shift:
             return None
         regions = [
@@ -74,7 +76,7 @@ class WindowGeometry:
         region = (regions[0].unsqueeze(1) * 3 + regions[1]).flatten()[None, :, None]
         cut = WindowGeometry(self._padded, self.window, 0).partition(region).squeeze(-1).squeeze(0)
         apart = cut.unsqueeze(1) != cut.unsqueeze(2)
-        return torch.zeros(apart.shape, device=device).masked_fill(apart, _MASKED_BY_SHIFT)
+        return torch.zeros(apart.shape, device=device).masked_fill(apart, value)
 
     @property
     def _padded(self) -> tuple[int, int]:
@@ -142,7 +144,6 @@ def cosine_attention(
     Returns:
         (B, windows, n, C), heads side by side, before the output projection.
     """
-    count, length = windows.shape[1:3]
     heads = attention.num_attention_heads
 
     def split(x: Tensor) -> Tensor:
@@ -152,17 +153,46 @@ def cosine_attention(
     query = F.normalize(split(attention.query(windows)), dim=-1) * scale
     key = F.normalize(split(attention.key(windows)), dim=-1)
     value = split(attention.value(windows))
+    dropout = attention.dropout.p if attention.training else 0.0
+    return attend(query.to(value.dtype), key.to(value.dtype), value, bias, alive, scale=1.0, dropout=dropout)
+
+
+def attend(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    bias: Tensor,
+    alive: Tensor | None,
+    *,
+    scale: float,
+    dropout: float,
+) -> Tensor:
+    """Softmax attention within windows, through a fused kernel.
+
+    Args:
+        query: (B, windows, heads, n, C / heads), and so are ``key`` and ``value``.
+        key: see above.
+        value: see above.
+        bias: (windows or 1, heads, n, n), added to the logits.
+        alive: (B, windows, n) bool; tokens that are False are seen by none.
+        scale: of the logits.
+        dropout: probability.
+
+    Returns:
+        (B, windows, n, C), heads side by side.
+    """
+    count, heads, length = value.shape[1:4]
     bias = bias.to(value.dtype)
     if alive is not None:
         unseen = torch.zeros_like(alive, dtype=value.dtype).masked_fill(~alive, _MASKED_AS_ABSENT)
         bias = bias + unseen[:, :, None, None, :]
     shape = (*bias.shape[:-4], count, heads, length, length)
     attended = F.scaled_dot_product_attention(
-        query.to(value.dtype).flatten(1, 2),
-        key.to(value.dtype).flatten(1, 2),
+        query.flatten(1, 2),
+        key.flatten(1, 2),
         value.flatten(1, 2),
         attn_mask=bias.expand(shape).flatten(-4, -3),
-        dropout_p=attention.dropout.p if attention.training else 0.0,
-        scale=1.0,
+        dropout_p=dropout,
+        scale=scale,
     )
     return attended.unflatten(1, (count, heads)).transpose(2, 3).flatten(-2)

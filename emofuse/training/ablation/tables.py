@@ -19,10 +19,6 @@ from emofuse.training.ablation.deepmsi_mer import Ablation
 from emofuse.training.ablation.variants import Variant
 
 METRIC = "weighted_f1"
-SWIN_V1 = (
-    "Swin V1 is not among the variants: its position bias is a table for one window size, and compression leaves smaller "
-    "windows; Swin V2 computes the bias of any window."
-)
 _SUFFIXES = {"markdown": "md", "html": "html", "latex": "tex"}
 
 
@@ -124,6 +120,5 @@ def _notes(found: Ablation) -> tuple[str, ...]:
         "dialogues; it does not say what other seeds would give.",
         f"Without encoders whose features were made beforehand. Time is of a forward pass, memory of a forward and a "
         f"backward pass beyond the loaded model, for one clip on {', '.join(devices)}.",
-        SWIN_V1,
         *(f"{name} failed: {why}." for name, why in found.failures.items()),
     )

@@ -53,6 +53,7 @@ def list_variants(config: DeepMSIMERConfig) -> list[Variant]:
         Variant("no-vsc", "a plain Swin V2 that sees every token", {"vsc": None}),
         *_compressions(config),
         *_steering(config),
+        *_other_swin(config),
         *[
             Variant(f"temporal-{kind}", f"{title} over the frames", {"temporal": kind})
             for kind, title in (("tcn", "TCN"), ("mean", "mean"), ("gru", "GRU"))
@@ -109,6 +110,16 @@ def _steering(config: DeepMSIMERConfig) -> list[Variant]:
         for name, what, by in ways
         if tuple(by) != tuple(config.steer_by)
     ]
+
+
+def _other_swin(config: DeepMSIMERConfig) -> list[Variant]:
+    """The same sizes in the other version; a checkpoint is of one version, and has no counterpart."""
+    if isinstance(config.swin, str):
+        return []
+    other = 3 - config.swin_version
+    how = {1: "pre-norm, dot products, a table of biases", 2: "post-norm, cosines, a network of biases"}
+    swin = {k: v for k, v in config.swin.items() if k != "pretrained_window_sizes"}
+    return [Variant(f"swin-v{other}", f"Swin V{other}: {how[other]}", {"swin_version": other, "swin": swin})]
 
 
 def kept_grids(config: DeepMSIMERConfig) -> tuple[int, ...] | None:
