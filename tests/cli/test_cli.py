@@ -13,25 +13,7 @@ from emofuse import EmofuseError, Manifest
 from emofuse.cli.main import app, run
 from tests.small_corpus import SMALL_MODEL, make_corpus
 
-VERBS = (
-    "demo",
-    "demo-data",
-    "prepare",
-    "import",
-    "audit",
-    "extract",
-    "finetune",
-    "train",
-    "reproduce",
-    "ablate",
-    "explain",
-    "evaluate",
-    "compare",
-    "leaderboard",
-    "predict",
-    "models",
-    "info",
-)
+VERBS = tuple(str(verb.name) for verb in (*app.registered_commands, *app.registered_groups))
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +44,22 @@ def trained(corpus: Manifest, recipe: Path, tmp_path_factory: pytest.TempPathFac
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["protocol"] == "speaker"
     return out
+
+
+def test_the_verbs_that_are_documented_are_there() -> None:
+    main = {
+        "demo",
+        "prepare",
+        "extract",
+        "finetune",
+        "train",
+        "evaluate",
+        "compare",
+        "predict",
+        "models",
+        "info",
+    }
+    assert main | {"import", "audit", "reproduce", "ablate", "sweep", "explain", "leaderboard"} <= set(VERBS)
 
 
 @pytest.mark.parametrize("verb", VERBS)
