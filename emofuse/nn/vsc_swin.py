@@ -1,5 +1,7 @@
 """VSC-Swin: a Swin that compresses its visual sequence; DeepMSI-MER, section 3.1.2, Figures 3 and 4."""
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,6 +114,7 @@ class VSCSwin(nn.Module):
         self.compressions = (
             nn.ModuleList() if vsc is None else _compressions(vsc, self.stage_widths[vsc.stage])
         )
+        self._compiled: Callable[..., Tensor] | None = None
         self._bias_cache: dict[tuple[int, int], tuple[tuple[int, ...], Tensor]] = {}
         self.register_load_state_dict_post_hook(_forget_biases)
 
@@ -230,8 +233,25 @@ class VSCSwin(nn.Module):
         assert tokens.origin is not None
         return KeptPatches(stage, block, (height, width), tokens.origin)
 
+    def compile_blocks(self) -> None:
+        """Run the blocks through torch.compile in training; weights keep their names.
+
+        The blocks are where the work is, and their shapes are fixed but for the number of images. What compression
+        chooses depends on the data and stays outside, and so does inference, for which it would all be compiled again.
+        """
+        # A graph for each geometry, more than the usual limit; older versions of torch leave the rest as it is.
+        takes = inspect.signature(torch.compile).parameters
+        graphs = 2 * sum(len(plans) for plans in self.plan)
+        limit: dict[str, Any] = {"recompile_limit": graphs} if "recompile_limit" in takes else {}
+        self._compiled = torch.compile(self.version.run_block, **limit)
+
     def _block(self, layer: nn.Module, plan: BlockPlan, tokens: _Tokens, bias: Tensor) -> Tensor:
         run = self.version.run_block
+        if self._compiled is not None and self.training and torch.is_grad_enabled():
+            run = self._compiled
+            for varies in (tokens.values, tokens.alive):
+                if varies is not None:
+                    torch._dynamo.maybe_mark_dynamic(varies, 0)
         if self.gradient_checkpointing and self.training and torch.is_grad_enabled():
             return checkpoint(run, layer, plan, tokens.values, bias, tokens.alive, use_reentrant=False)
         return run(layer, plan, tokens.values, bias, tokens.alive)

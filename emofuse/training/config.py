@@ -118,6 +118,9 @@ class RunSettings(_Settings):
         default=1, ge=1, description="of each machine, a process each; batch_size is that of all together"
     )
     nodes: int = Field(default=1, ge=1, description="machines; several are started with torchrun")
+    compile: bool = Field(
+        default=False, description="run the Swin's blocks through torch.compile while training"
+    )
     data: DataSettings = Field(default_factory=DataSettings)
     encoders: dict[Modality, EncoderSpec] = Field(default_factory=dict)
     model: ModelSettings = Field(default_factory=ModelSettings)

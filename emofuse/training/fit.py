@@ -18,6 +18,7 @@ from emofuse.encoders import EncoderSpec, copy_encoder
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.models import model_info
+from emofuse.training.compiling import check_compile
 from emofuse.training.config import RunSettings
 from emofuse.training.loop import TrainingLoop
 from emofuse.training.modalities import (
@@ -88,6 +89,8 @@ def fit_run(
         encoded = _encode_all(settings, manifest, specs, device, quarantine, progress)
     L.seed_everything(settings.seed, verbose=False)
     model = assemble_model(settings, task, modalities, encoded, split.train)
+    if settings.compile:
+        check_compile(model, device)
     record = _new_record(settings, manifest, task, model, encoded)
     if is_first():
         folder.write_settings(settings)

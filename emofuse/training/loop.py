@@ -60,7 +60,9 @@ class TrainingLoop:
         val_loader = self._loader(split.val, set(split.test))
         train = [self.manifest.utterance(i) for i in split.train]
         weights = self.task.class_weights(train, optimiser.class_weights)
-        module = EmotionModule(self.model, self.task, optimiser, weights, self.quarantine)
+        module = EmotionModule(
+            self.model, self.task, optimiser, weights, self.quarantine, self.settings.compile
+        )
         monitor = optimiser.monitor or self.task.own_metric
         mode = MONITORS[monitor]
         return train_best(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from emofuse.data.batch import Batch, Setback
 from emofuse.data.quarantine import Quarantine
 from emofuse.losses.global_batch import gather_rows, is_distributed
+from emofuse.training.compiling import compile_parts
 from emofuse.training.config import OptimiserSettings
 from emofuse.training.global_step import global_step
 from emofuse.training.optimisers import build_optimiser, build_step_schedule
@@ -27,6 +28,7 @@ class EmotionModule(L.LightningModule):
         settings: optimiser, schedule, batch size.
         class_weights: (C,) for the cross-entropy, or None.
         quarantine: told of media that the loader could not decode.
+        compiled: use torch.compile where it can do something.
     """
 
     def __init__(
@@ -36,16 +38,23 @@ class EmotionModule(L.LightningModule):
         settings: OptimiserSettings,
         class_weights: Tensor | None,
         quarantine: Quarantine,
+        compiled: bool = False,
     ) -> None:
         super().__init__()
         self.model = model
         self.task = task
         self.settings = settings
         self.quarantine = quarantine
+        self.compiled = compiled
         self.register_buffer("class_weights", class_weights, persistent=False)
         self._seen: list[tuple[Tensor, Tensor]] = []
         self._setbacks: list[Setback] = []
         self._decoded: list[str] = []
+
+    def setup(self, stage: str) -> None:
+        """Compile here, in the process that trains: what is compiled cannot be handed to another."""
+        if self.compiled:
+            compile_parts(self.model)
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         """Frames travel as uint8; the model turns them into floats where it is."""
