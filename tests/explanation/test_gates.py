@@ -130,3 +130,11 @@ def test_the_picture_marks_what_is_masked_out() -> None:
     assert len(masked) == 1
     with pytest.raises(ValueError, match="gates need"):
         draw_gates({})
+
+
+def test_steps_without_words_are_numbered_in_whole_numbers() -> None:
+    mean = np.full(20, 0.5)
+    curve = GateCurve(mean, mean - 0.1, mean + 0.1, np.ones(20, dtype=bool), (), None)
+    figure = draw_gates({"text": curve}, narrow=True)
+    figure.canvas.draw()
+    assert [t for t in figure.axes[0].get_xticks() if t % 1] == []

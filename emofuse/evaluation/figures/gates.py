@@ -10,6 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from emofuse.evaluation.figures.style import (
@@ -119,6 +120,7 @@ def _panel(axes: Axes, modality: str, curve: GateCurve, narrow: bool) -> None:
     elif steps == 1:
         axes.set_xticks([0.5], ["the text as one step"])
     else:
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlabel("step")
 
 
