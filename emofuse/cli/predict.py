@@ -59,6 +59,8 @@ def predict(
     pipe = EmotionPipeline.from_pretrained(run, device=device)
     if pipe.record.synthetic and not quiet:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
+    if figure is not None and pipe.record.task != "classification":
+        raise EmofuseError("--figure draws emotions over time, and this run predicts values; leave it out")
     chosen = parse_modalities(modalities)
     segments: list[EmotionSegment] = []
     failures: list[str] = []
@@ -75,10 +77,6 @@ def predict(
                 failures.append(str(error))
     _print(segments, as_json=as_json, as_csv=as_csv)
     if figure is not None and segments:
-        if pipe.record.task != "classification":
-            raise EmofuseError(
-                "--figure draws emotions over time, and this run predicts values; leave it out"
-            )
         _draw(segments, pipe.labels, figure)
     if failures:
         raise EmofuseError("; ".join(failures))

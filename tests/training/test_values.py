@@ -117,6 +117,11 @@ def test_values_are_predicted_with_the_class_that_their_sign_makes(run: Path, co
     assert "MAE" in emofuse("info", run)
 
 
+def test_a_picture_over_time_is_of_emotions(run: Path, corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(EmofuseError, match="this run predicts values"):
+        emofuse("predict", run, corpus / "manifest.csv", "--figure", tmp_path / "timeline.png", "--quiet")
+
+
 def test_a_raw_clip_cannot_become_imported_features(run: Path) -> None:
     with pytest.raises(EmofuseError, match="trained on imported features"):
         emofuse("predict", run, "--text", "I love it", "--quiet")
