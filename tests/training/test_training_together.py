@@ -98,12 +98,10 @@ def test_an_interrupted_training_on_two_devices_is_taken_up(tmp_path: Path) -> N
     assert expected.startswith("epoch 4, slope 2.7")
     assert _script(tmp_path / "run", "interrupted") == "KeyboardInterrupt: "
     assert list(pd.read_csv(tmp_path / "run" / "history.csv")["epoch"]) == [0, 1]
+    # What the user must mend is one line, from another process too.
+    assert _script(tmp_path / "run", "broken") == "EmofuseError: clip.mp4: gone; put it back"
     assert _script(tmp_path / "run", "never") == expected
     assert list(pd.read_csv(tmp_path / "run" / "history.csv")["epoch"]) == list(range(5))
-
-
-def test_what_the_user_must_mend_is_one_line_from_another_process_too(tmp_path: Path) -> None:
-    assert _script(tmp_path, "broken") == "EmofuseError: clip.mp4: gone; put it back"
 
 
 def test_processes_of_torchrun_make_one_run(tmp_path: Path) -> None:
