@@ -86,7 +86,9 @@ def fit_run(
         quarantine = Quarantine(folder.quarantine_file)
         specs = choose_encoders(settings, manifest, modalities)
         specs = encoders_of_run(settings, manifest, split, folder, specs, progress)
-        encoded = _encode_all(settings, manifest, specs, device, quarantine, progress)
+        # The others find it done, and need no GPU for that.
+        place = device if is_first() else "cpu"
+        encoded = _encode_all(settings, manifest, specs, place, quarantine, progress)
     L.seed_everything(settings.seed, verbose=False)
     model = assemble_model(settings, task, modalities, encoded, split.train)
     if settings.compile:

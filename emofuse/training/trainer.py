@@ -23,8 +23,6 @@ from emofuse.errors import EmofuseError
 from emofuse.training.callbacks import History, SeedEachEpoch, StayStopped
 from emofuse.training.processes import Processes, is_torchrun
 
-_CPP_LOG = "TORCH_CPP_LOG_LEVEL"
-
 
 def train_best(
     module: L.LightningModule,
@@ -121,7 +119,7 @@ def train_best(
         # The trainer draws the first order before any callback can say which epoch it resumes at.
         if resume_from is not None and isinstance(train.sampler, EpochOrder):
             train.sampler.begin_epoch(_epoch_of(resume_from) + 1)
-        with _plain_failures(trainer), _quiet_processes():
+        with _plain_failures(trainer), _own_environment():
             trainer.fit(module, train, val, ckpt_path=resume_from, weights_only=True)
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
     module.load_state_dict(state["state_dict"])
@@ -203,15 +201,21 @@ def _plain_failures(trainer: L.Trainer) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_processes() -> Iterator[None]:
-    """Processes started meanwhile do not warn that every parameter happened to be used in the first step."""
-    before = os.environ.get(_CPP_LOG)
-    os.environ.setdefault(_CPP_LOG, "ERROR")
+def _own_environment() -> Iterator[None]:
+    """What is set for the processes that are started meanwhile is not left to those that come later.
+
+    They meet at a port of their own, and do not warn that every parameter happened to be used in the first step.
+    """
+    before = {name: os.environ.get(name) for name in ("TORCH_CPP_LOG_LEVEL", "MASTER_ADDR", "MASTER_PORT")}
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     try:
         yield
     finally:
-        if before is None:
-            del os.environ[_CPP_LOG]
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _silence() -> dict[str, int]:
