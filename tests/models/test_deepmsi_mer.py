@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import Swinv2Config, Swinv2Model
+from transformers import SwinConfig, SwinModel, Swinv2Config, Swinv2Model
 
 from emofuse.data.modality import MODALITIES
 from emofuse.errors import EmofuseError
@@ -322,6 +322,19 @@ def test_a_pretrained_swin_is_taken_and_its_architecture_remembered(tmp_path):
     assert isinstance(model.config.swin, dict)
     again = DeepMSIMER(DeepMSIMERConfig.model_validate(model.config.model_dump(mode="json")))
     again.load_state_dict(model.state_dict())
+
+
+def test_swin_v1_is_rebuilt_from_what_the_model_remembers(tmp_path):
+    library = SwinModel(SwinConfig(**SWIN, image_size=64))
+    library.save_pretrained(tmp_path)
+    model = small(swin=str(tmp_path), swin_version=1).eval()
+    assert torch.equal(model.swin.layernorm.weight, library.layernorm.weight)
+    again = DeepMSIMER(DeepMSIMERConfig.model_validate(model.config.model_dump(mode="json"))).eval()
+    again.load_state_dict(model.state_dict())
+    inputs = utterances()
+    assert torch.equal(again(**inputs).logits, model(**inputs).logits)
+    with pytest.raises(EmofuseError, match="SwinConfig"):
+        small(swin={**SWIN, "pretrained_window_sizes": [4, 4]}, swin_version=1)
 
 
 @pytest.mark.parametrize(
