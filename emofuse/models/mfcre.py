@@ -19,7 +19,7 @@ from emofuse.models.mfcre_stream import MFCREStream
 from emofuse.models.output import EmotionOutput
 from emofuse.nn.dialogue_crn import DialogueCRN
 from emofuse.nn.feature_scaler import FeatureScaler
-from emofuse.nn.initialisation import xavier_
+from emofuse.nn.initialisation import RESIDUAL_GAIN, xavier_
 from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.modality_encoder import ModalityEncoder
 from emofuse.nn.multi_attn import MultiAttn
@@ -77,7 +77,9 @@ class MFCRE(nn.Module):
         self.fully_connected = nn.Linear(len(names) * dim, dim)
         self.hidden = nn.Linear(dim, hidden)
         self.classifier = nn.Linear(hidden, config.num_classes)
-        xavier_(self.inputs, self.projections, self.fully_connected, self.hidden, self.classifier)
+        xavier_(self.inputs, self.projections, self.fully_connected, self.hidden)
+        # All classes about as likely at first: confident mistakes would have to be unlearnt, one layer by another.
+        xavier_(self.classifier, gain=RESIDUAL_GAIN)
         self.swfc = SampleWeightedFocalContrastiveLoss(config.temperature, config.alpha, config.gamma)
         self.soft_hgr = SoftHGRLoss()
 
@@ -147,7 +149,10 @@ class MFCRE(nn.Module):
         weight = self.classifier.weight
         if x is None:
             x = weight.new_zeros(*here.shape, self.config.input_dims[m])  # type: ignore[index]
-        c = self.dropout(self.inputs[m](self.scalers[m](x.to(weight.dtype), here)))
+        scaled = F.dropout(
+            self.scalers[m](x.to(weight.dtype), here), self.config.feature_dropout, self.training
+        )
+        c = self.dropout(self.inputs[m](scaled))
         if m in self.dialogue_crn:
             return self.dialogue_crn[m](c, here, memory)
         return c.masked_fill(~here.unsqueeze(-1), 0.0)

@@ -44,6 +44,8 @@ class MFCREConfig(BaseModel):
         alpha: α of the SWFC loss.
         gamma: γ of the SWFC loss.
         modality_dropout: probability with which a training utterance loses a modality; it never loses all.
+        feature_dropout: probability with which each number of the scaled features is hidden in training. With few
+            utterances per feature it keeps the input layer from learning them by heart; 0 is the paper's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -78,6 +80,7 @@ class MFCREConfig(BaseModel):
     alpha: float = 0.8
     gamma: float = Field(default=3.0, ge=0.0)
     modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    feature_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
 
     @field_validator("modalities")
     @classmethod

@@ -425,3 +425,23 @@ def test_modality_dropout_withholds_whole_utterances_in_training_alone():
     assert not (left["audio"] & ~had["audio"]).any()
     assert 0.3 < float(left["text"].double().mean()) < 0.8
     assert torch.stack(list(left.values())).any(0).all(), "every utterance keeps something"
+
+
+def test_feature_dropout_hides_numbers_of_the_features_in_training_alone():
+    model = make(feature_dropout=0.75, dropout=0.0).train()
+    seen: list[Tensor] = []
+    model.inputs["text"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    ones = {"text": torch.ones(20, 30, SIZES["text"], dtype=torch.float64)}
+    model(**ones)
+    assert (seen[-1] == 0).double().mean().item() == pytest.approx(0.75, abs=0.03)
+    assert torch.all((seen[-1] == 0) | (seen[-1] == 4))  # what is left is scaled up by 1 / 0.25
+    model.eval()(**ones)
+    assert torch.equal(seen[-1], ones["text"])
+
+
+@pytest.mark.parametrize("without", [None, "dialogue_crn", "modality_encoder", "multi_attn"])
+def test_a_new_model_holds_all_classes_for_about_equally_likely(without):
+    model = make(dim=64, ff_dim=128, **({without: False} if without else {}))
+    shares = model(**dialogues(length=20)).logits.softmax(-1)
+    assert 0.15 < shares.min().item()
+    assert shares.max().item() < 0.4
