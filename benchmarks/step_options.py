@@ -128,7 +128,7 @@ def main() -> None:
     for preset in arguments.presets:
         lines.append(row(preset, arguments.rounds))
         print(lines[-1], flush=True)
-    RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        RESULTS.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

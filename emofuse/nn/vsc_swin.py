@@ -243,7 +243,8 @@ class VSCSwin(nn.Module):
         takes = inspect.signature(torch.compile).parameters
         graphs = 2 * sum(len(plans) for plans in self.plan)
         limit: dict[str, Any] = {"recompile_limit": graphs} if "recompile_limit" in takes else {}
-        self._compiled = torch.compile(self.version.run_block, **limit)
+        # Only the number of images varies, which `_block` marks; grids and windows are fixed numbers of each block.
+        self._compiled = torch.compile(self.version.run_block, dynamic=False, **limit)
 
     def _block(self, layer: nn.Module, plan: BlockPlan, tokens: _Tokens, bias: Tensor) -> Tensor:
         run = self.version.run_block

@@ -35,8 +35,8 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     monkeypatch.setattr(
         torch,
         "compile",
-        lambda function, recompile_limit=None: compile_(
-            function, backend=backend, fullgraph=True, recompile_limit=recompile_limit
+        lambda function, dynamic=None, recompile_limit=None: compile_(
+            function, backend=backend, fullgraph=True, dynamic=dynamic, recompile_limit=recompile_limit
         ),
     )
     return made
