@@ -19,7 +19,7 @@ from emofuse.models.mfcre_stream import MFCREStream
 from emofuse.models.output import EmotionOutput
 from emofuse.nn.dialogue_crn import DialogueCRN
 from emofuse.nn.feature_scaler import FeatureScaler
-from emofuse.nn.initialisation import RESIDUAL_GAIN, xavier_
+from emofuse.nn.initialisation import xavier_
 from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.modality_encoder import ModalityEncoder
 from emofuse.nn.multi_attn import MultiAttn
@@ -77,9 +77,7 @@ class MFCRE(nn.Module):
         self.fully_connected = nn.Linear(len(names) * dim, dim)
         self.hidden = nn.Linear(dim, hidden)
         self.classifier = nn.Linear(hidden, config.num_classes)
-        xavier_(self.inputs, self.projections, self.fully_connected, self.hidden)
-        # All classes about as likely at first: confident mistakes would have to be unlearnt, one layer by another.
-        xavier_(self.classifier, gain=RESIDUAL_GAIN)
+        xavier_(self.inputs, self.projections, self.fully_connected, self.hidden, self.classifier)
         self.swfc = SampleWeightedFocalContrastiveLoss(config.temperature, config.alpha, config.gamma)
         self.soft_hgr = SoftHGRLoss()
 
