@@ -5,8 +5,8 @@
     python -m benchmarks.meld_context meld --text-encoder MINILM --tuned meld-minilm --work meld-runs
 
 The training part is fitted; a seventh of its dialogues chooses the epoch; the dev part judges. MFCRE as in the
-recipe `mfcre/meld-words`, with all its context, with the DialogueCRN alone, and with every utterance a dialogue of
-its own. Beside it stand logistic regression on the same vectors, and the smallest network that could use context: one
+recipe `mfcre/meld-words`, with all its context, with every utterance a dialogue of its own, and with its context
+modules left out. Beside it stand logistic regression on the same vectors, and the smallest network that could use context: one
 layer, with and without a bidirectional GRU. What was finished is kept in the working folder. Writes
 benchmarks/results/meld_context.md.
 """
@@ -42,7 +42,6 @@ RESULTS = Path(__file__).parent / "results" / "meld_context.md"
 SEEDS = (0, 1, 2)
 VARIANTS: dict[str, dict[str, Any]] = {
     "MFCRE": {},
-    "MFCRE without the modality encoder": {"model.options.modality_encoder": False},
     "MFCRE without context": {"model.options.context": "none"},
     "MFCRE without context, DialogueCRN and modality encoder": {
         "model.options.context": "none",

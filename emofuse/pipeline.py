@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,9 @@ from torch import nn
 
 from emofuse.data import MODALITIES, Modality
 from emofuse.data.batch import FeatureSource
+from emofuse.data.clip import clip_utterance, ends_of, recording_of, said_before, stretches
 from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest, Utterance
-from emofuse.data.media import probe
 from emofuse.encoders import create_encoder
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureStore, UtteranceEncoder
@@ -52,6 +51,7 @@ class EmotionSegment:
         speaker: who speaks, where that was given.
         text: what was said, where that was given.
         value: what a run that predicts values says, on the scale of its corpus.
+        recording: the file in which start and end are counted; None for text alone.
     """
 
     id: str
@@ -64,6 +64,7 @@ class EmotionSegment:
     speaker: str | None = None
     text: str | None = None
     value: float | None = None
+    recording: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -145,6 +146,7 @@ class EmotionPipeline:
         text: str | None = None,
         audio: Path | str | None = None,
         speaker: str | None = None,
+        context: Sequence[str] = (),
         start: float | None = None,
         end: float | None = None,
         every: float | None = None,
@@ -157,6 +159,7 @@ class EmotionPipeline:
             text: what is said in it.
             audio: a separate sound file, where the sound is not in ``media``.
             speaker: who speaks; passed on to the segment.
+            context: what was said before it, oldest first; of use to systems and text encoders that see dialogues.
             start: seconds, the beginning of the utterance in ``media``.
             end: seconds, its end.
             every: cut the recording into stretches of this many seconds, one prediction each.
@@ -171,7 +174,10 @@ class EmotionPipeline:
                 "clip: give a manifest that `emofuse import` wrote, or train on the recordings"
             )
         whole, duration = clip_utterance(media, text=text, audio=audio, speaker=speaker, start=start, end=end)
-        return self.predict(_stretches(whole, duration, every), modalities=modalities, durations=duration)
+        before = said_before(whole, context)
+        return self.predict([*before, *stretches(whole, duration, every)], modalities=modalities)[
+            len(before) :
+        ]
 
     def predict_manifest(
         self,
@@ -190,7 +196,6 @@ class EmotionPipeline:
         utterances: Sequence[Utterance],
         *,
         modalities: Sequence[Modality] | None = None,
-        durations: float | None = None,
         progress: Progress | None = None,
         features: Mapping[Modality, FeatureSource] | None = None,
     ) -> list[EmotionSegment]:
@@ -200,7 +205,6 @@ class EmotionPipeline:
             utterances: rows with absolute paths; those of one dialogue are seen together by a run whose
                 system sees dialogues.
             modalities: use only these of the run's modalities.
-            durations: length of the recording in seconds, for utterances that name no end.
             progress: told (done, total, what).
             features: modality → features by utterance id, for modalities that the run had imported.
         """
@@ -219,7 +223,7 @@ class EmotionPipeline:
                 self._encode(modality, keyed, found[modality], missing, progress)
         rows = [u if "video" in chosen else _without_video(u) for u in keyed]
         predictions = self._forward(rows, found, progress)
-        return self._segments(utterances, predictions, missing, durations)
+        return self._segments(utterances, predictions, missing)
 
     def _chosen(self, modalities: Sequence[Modality] | None) -> set[Modality]:
         chosen = set(modalities) if modalities is not None else set(self.modalities)
@@ -275,7 +279,7 @@ class EmotionPipeline:
         told = encode_utterances(utterances, self.encoders[modality])
         for done, (key, result) in enumerate(told):
             if progress is not None:
-                progress(done, len(utterances), f"encoding {modality}")
+                progress(done + 1, len(utterances), f"encoding {modality}")
             if isinstance(result, np.ndarray):
                 features[key] = result
             else:
@@ -305,12 +309,13 @@ class EmotionPipeline:
         utterances: Sequence[Utterance],
         predictions: Predictions,
         missing: list[dict[Modality, str]],
-        duration: float | None,
     ) -> list[EmotionSegment]:
         reasons = {setback.utterance_id: setback.message for setback in predictions.setbacks}
         told = self.task.columns(predictions)
+        ends = ends_of(utterances)
         segments = []
         for i, utterance in enumerate(utterances):
+            recording = recording_of(utterance)
             used = tuple(m for m in MODALITIES if m in predictions.present and predictions.present[m][i])
             if "video" in self.modalities and "video" not in used:
                 missing[i].setdefault("video", reasons.get(predictions.ids[i], "no video was given"))
@@ -319,7 +324,7 @@ class EmotionPipeline:
                 EmotionSegment(
                     id=utterance.id,
                     start=utterance.start or 0.0,
-                    end=utterance.end if utterance.end is not None else duration,
+                    end=ends[i],
                     label=told["predicted"][i],
                     probabilities=scores,
                     used=used,
@@ -327,73 +332,10 @@ class EmotionPipeline:
                     speaker=utterance.speaker,
                     text=utterance.text,
                     value=float(told["predicted_valence"][i]) if "predicted_valence" in told else None,
+                    recording=str(recording) if recording is not None else None,
                 )
             )
         return segments
-
-
-def clip_utterance(
-    media: Path | str | None,
-    *,
-    text: str | None = None,
-    audio: Path | str | None = None,
-    speaker: str | None = None,
-    start: float | None = None,
-    end: float | None = None,
-) -> tuple[Utterance, float | None]:
-    """A clip as an utterance, and how long its recording is in seconds, where that can be told.
-
-    Args:
-        media: a video or sound file.
-        text: what is said in it.
-        audio: a separate sound file.
-        speaker: who speaks.
-        start: seconds, the beginning of the utterance in ``media``.
-        end: seconds, its end.
-
-    Raises:
-        EmofuseError: there is nothing at all, or the file cannot be read.
-    """
-    if media is None and audio is None and text is None:
-        raise EmofuseError("nothing to predict from: give a video or sound file, or a text")
-    path = Path(media) if media is not None else None
-    sound = Path(audio) if audio is not None else None
-    file = path or sound
-    info = probe(file) if file is not None else None
-    whole = Utterance(
-        id=file.name if file is not None else "text",
-        dialogue=file.stem if file is not None else "text",
-        turn=0,
-        speaker=speaker,
-        text=text,
-        video=path if info is not None and info.has_video else None,
-        audio=sound or (path if info is not None and info.has_audio else None),
-        start=start,
-        end=end,
-        label=None,
-        valence=None,
-        split=None,
-        group=None,
-    )
-    return whole, info.duration if info is not None else None
-
-
-def _stretches(whole: Utterance, duration: float | None, every: float | None) -> list[Utterance]:
-    """Cut an utterance into stretches of ``every`` seconds; a last one under half of that joins its neighbour."""
-    if every is None:
-        return [whole]
-    if every <= 0:
-        raise EmofuseError(f"every: a stretch has a length above 0 seconds, not {every}")
-    first, last = whole.start or 0.0, whole.end if whole.end is not None else duration
-    if last is None:
-        raise EmofuseError("every: nothing says how long the recording is; give start and end")
-    count = max(1, round((last - first) / every))
-    edges = np.linspace(first, last, count + 1) if count == 1 else first + every * np.arange(count + 1)
-    edges[-1] = last
-    return [
-        replace(whole, id=f"{whole.id}#{i}", turn=i, start=float(a), end=float(b))
-        for i, (a, b) in enumerate(pairwise(edges))
-    ]
 
 
 def _with_key(utterance: Utterance, position: int) -> Utterance:

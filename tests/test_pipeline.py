@@ -144,3 +144,25 @@ def test_real_clips_are_predicted_with_and_without_text(pipe: EmotionPipeline, s
         assert without.used == ("audio", "video")
         assert with_text.used == ("text", "audio", "video")
         assert all(np.isfinite(list(s.probabilities.values())).all() for s in (without, with_text))
+
+
+def test_rows_without_times_last_as_long_as_their_recordings(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    for name in ("a.mp4", "b.mp4"):
+        write_clip(tmp_path / name, LABELS[0], rng)
+    (tmp_path / "manifest.csv").write_text(
+        "id,dialogue,turn,text,video\nu0,d,0,,a.mp4\nu1,d,1,only words,\nu2,d,2,,b.mp4\n", encoding="utf-8"
+    )
+    told = pipe.predict_manifest(Manifest.read(tmp_path / "manifest.csv").validate())
+    assert [segment.recording for segment in told] == [str(tmp_path / "a.mp4"), None, str(tmp_path / "b.mp4")]
+    assert [told[0].end, told[2].end] == pytest.approx([0.6, 0.6], abs=0.1)
+    assert told[1].end is None
+
+
+def test_what_was_said_before_is_context_and_not_told(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    write_clip(tmp_path / "a.mp4", LABELS[0], np.random.default_rng(3))
+    [told] = pipe(tmp_path / "a.mp4", text="well", context=["First this.", "Then that."])
+    [alone] = pipe(tmp_path / "a.mp4", text="well")
+    # This run sees utterances one by one: context changes nothing, and has no segments of its own.
+    assert told.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
+    assert (told.id, told.start, told.end, told.used) == (alone.id, alone.start, alone.end, alone.used)

@@ -47,9 +47,10 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="print the data as JSON")] = False,
 ) -> None:
     """Ask the run with every set of modalities, write what came of it."""
+    from emofuse.data.clip import clip_utterance
     from emofuse.explanation import explain as explain_utterance
     from emofuse.explanation import explain_gates, has_gates, write_explanation, write_gates
-    from emofuse.pipeline import EmotionPipeline, clip_utterance
+    from emofuse.pipeline import EmotionPipeline
 
     pipe = EmotionPipeline.from_pretrained(run, device=device)
     dialogue: Sequence[Utterance] = ()

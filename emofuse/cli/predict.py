@@ -35,6 +35,9 @@ def predict(
     clips: Annotated[list[Path] | None, typer.Argument(help="video or sound files, or a manifest")] = None,
     text: Annotated[str | None, typer.Option(help="what is said in the clip")] = None,
     audio: Annotated[Path | None, typer.Option(help="a separate sound file of the clip")] = None,
+    context: Annotated[
+        list[str] | None, typer.Option(help="what was said before, oldest first; once for each utterance")
+    ] = None,
     start: Annotated[float | None, typer.Option(help="seconds, where the utterance begins")] = None,
     end: Annotated[float | None, typer.Option(help="seconds, where it ends")] = None,
     every: Annotated[
@@ -71,7 +74,14 @@ def predict(
                     segments += _manifest_segments(pipe, clip, chosen, progress)
                 else:
                     segments += pipe(
-                        clip, text=text, audio=audio, start=start, end=end, every=every, modalities=chosen
+                        clip,
+                        text=text,
+                        audio=audio,
+                        context=context or (),
+                        start=start,
+                        end=end,
+                        every=every,
+                        modalities=chosen,
                     )
             except EmofuseError as error:
                 failures.append(str(error))
@@ -141,8 +151,24 @@ def _draw(segments: list[EmotionSegment], labels: list[str], path: Path) -> None
     from emofuse.evaluation.figures import TimelineSegment, draw_timeline, save_figure
 
     shown = [
-        TimelineSegment(s.start, s.end if s.end is not None else s.start, s.label, s.probabilities, s.speaker)
-        for s in segments
+        TimelineSegment(start, end, s.label, s.probabilities, s.speaker)
+        for s, (start, end) in zip(segments, one_after_the_other(segments), strict=True)
     ]
     saved = save_figure(draw_timeline(shown, labels=labels), path.parent, path.stem)
     typer.echo(f"drawn: {saved.png} and {saved.svg}", err=True)
+
+
+def one_after_the_other(segments: list[EmotionSegment]) -> list[tuple[float, float]]:
+    """Seconds of the segments on one line of time, on which each recording begins where the last one ended."""
+    times: list[tuple[float, float]] = []
+    recording, offset, last = segments[0].recording, 0.0, 0.0
+    for s in segments:
+        if s.end is None:
+            raise EmofuseError(
+                f"--figure: nothing says when {s.id} was said; give start and end, or a recording"
+            )
+        if s.recording != recording:
+            recording, offset = s.recording, last
+        times.append((offset + s.start, offset + s.end))
+        last = max(last, offset + s.end)
+    return times

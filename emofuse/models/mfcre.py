@@ -150,7 +150,8 @@ class MFCRE(nn.Module):
         scaled = F.dropout(
             self.scalers[m](x.to(weight.dtype), here), self.config.feature_dropout, self.training
         )
-        c = self.dropout(self.inputs[m](scaled))
+        entered = self.inputs[m](scaled)
+        c = self.dropout(F.relu(entered) if self.config.input_activation else entered)
         if m in self.dialogue_crn:
             return self.dialogue_crn[m](c, here, memory)
         return c.masked_fill(~here.unsqueeze(-1), 0.0)

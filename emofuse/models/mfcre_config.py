@@ -23,6 +23,7 @@ class MFCREConfig(BaseModel):
         heads: heads of every attention and of the mLSTM.
         ff_dim: width of the feed-forward networks.
         mlp_dim: width of l, Eq. 8; d by default.
+        input_activation: a ReLU after the input layers; the paper does not say.
         dropout: everywhere.
         context: what an utterance learns of its dialogue: all of it, only what came before, or nothing.
         window: utterances that attention reaches to each side; None is the whole dialogue. Streams need one.
@@ -59,6 +60,7 @@ class MFCREConfig(BaseModel):
     heads: int = Field(default=4, ge=1)
     ff_dim: int = Field(default=1024, ge=1)
     mlp_dim: int | None = Field(default=None, ge=1)
+    input_activation: bool = False
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     context: Context = "bidirectional"
     window: int | None = Field(default=None, ge=1)

@@ -1,6 +1,5 @@
 """The baselines and the table of the benchmark on CMU-MOSI, on a file whose answers can be read off every modality."""
 
-
 import pytest
 
 from benchmarks.mosi import Row, cells, fit_linear, matrices

@@ -11,6 +11,8 @@ from typer.testing import CliRunner
 
 from emofuse import EmofuseError, Manifest
 from emofuse.cli.main import app, run
+from emofuse.cli.predict import one_after_the_other
+from emofuse.pipeline import EmotionSegment
 from tests.small_corpus import SMALL_MODEL, make_corpus
 
 VERBS = tuple(str(verb.name) for verb in (*app.registered_commands, *app.registered_groups))
@@ -104,6 +106,22 @@ def test_a_clip_is_predicted_as_json_csv_and_picture(trained: Path, corpus: Mani
     assert len([line for line in result.stdout.splitlines() if " from text+audio+video" in line]) == len(
         corpus
     )
+
+
+def test_a_picture_needs_times(trained: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "timeline.png"
+    result = CliRunner().invoke(app, ["predict", str(trained), "--text", "Oh no!", "--figure", str(picture)])
+    assert result.exit_code != 0
+    assert "nothing says when text was said" in str(result.output) + str(result.exception)
+    assert not picture.exists()
+
+
+def test_recordings_follow_one_another_in_a_picture() -> None:
+    def segment(start: float, end: float, recording: str) -> EmotionSegment:
+        return EmotionSegment("u", start, end, "joy", {"joy": 1.0}, ("audio",), {}, recording=recording)
+
+    told = [segment(0, 2, "a"), segment(2, 5, "a"), segment(1, 3, "b"), segment(0, 1, "c")]
+    assert one_after_the_other(told) == [(0, 2), (2, 5), (6, 8), (8, 9)]
 
 
 def test_a_run_that_learnt_from_synthetic_clips_says_so_beside_a_prediction(

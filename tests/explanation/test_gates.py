@@ -10,11 +10,12 @@ import torch
 from typer.testing import CliRunner
 
 from emofuse.cli.main import app
+from emofuse.data.clip import clip_utterance
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.figures.gates import GateCurve, draw_gates
 from emofuse.explanation import Gates, explain_gates, has_gates, write_gates
-from emofuse.pipeline import EmotionPipeline, clip_utterance
+from emofuse.pipeline import EmotionPipeline
 from emofuse.training.fit import fit_run
 from emofuse.training.run_folder import RunFolder
 from tests.small_corpus import make_corpus, small_settings

@@ -46,11 +46,13 @@ def assert_same(a, b, rows=..., **tolerance):
         torch.testing.assert_close(a.features[m][rows], b.features[m][rows], **tolerance)
 
 
-def test_the_forward_pass_is_figure_1():
-    model = make()
+@pytest.mark.parametrize("activation", [False, True])
+def test_the_forward_pass_is_figure_1(activation):
+    model = make(input_activation=activation)
     x = dialogues()
     everyone = dict.fromkeys(SIZES, torch.ones(3, 8, dtype=torch.bool))
-    contextual = {m: model.dialogue_crn[m](model.inputs[m](x[m])) for m in SIZES}
+    c = {m: model.inputs[m](x[m]) for m in SIZES}
+    contextual = {m: model.dialogue_crn[m](c[m].relu() if activation else c[m]) for m in SIZES}
     f = model.multi_attn(model.modality_encoder(contextual, everyone), everyone)
     output = model(**x)
     for m in SIZES:

@@ -220,6 +220,9 @@ def test_raw_clips_are_trained_on_and_predicted(system: str, media: Manifest, tm
     assert silent.used == ("audio", "video")
     assert silent.missing == {"text": "no text was given"}
     assert seen.probabilities != pytest.approx(silent.probabilities, abs=1e-6)
+    [later] = pipe(row.video, text=row.text, context=["I am so very angry with you!", "Me too."])
+    sees_dialogues = system == "mfcre"
+    assert (later.probabilities != pytest.approx(seen.probabilities, abs=1e-5)) == sees_dialogues
     told = pipe.predict_manifest(media)
     assert [segment.id for segment in told] == media.ids
     lines = emofuse("predict", run.path, media.root / "manifest.csv", "--csv", "--quiet").splitlines()

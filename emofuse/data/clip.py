@@ -1,0 +1,123 @@
+"""A raw clip as utterances: whole, in stretches, and with what was said before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from emofuse.data.media import probe
+from emofuse.data.utterance import Utterance
+from emofuse.errors import EmofuseError
+
+
+def clip_utterance(
+    media: Path | str | None,
+    *,
+    text: str | None = None,
+    audio: Path | str | None = None,
+    speaker: str | None = None,
+    start: float | None = None,
+    end: float | None = None,
+) -> tuple[Utterance, float | None]:
+    """A clip as an utterance, and how long its recording is in seconds, where that can be told.
+
+    Args:
+        media: a video or sound file.
+        text: what is said in it.
+        audio: a separate sound file.
+        speaker: who speaks.
+        start: seconds, the beginning of the utterance in ``media``.
+        end: seconds, its end.
+
+    Raises:
+        EmofuseError: there is nothing at all, or the file cannot be read.
+    """
+    if media is None and audio is None and text is None:
+        raise EmofuseError("nothing to predict from: give a video or sound file, or a text")
+    path = Path(media) if media is not None else None
+    sound = Path(audio) if audio is not None else None
+    file = path or sound
+    info = probe(file) if file is not None else None
+    whole = Utterance(
+        id=file.name if file is not None else "text",
+        dialogue=file.stem if file is not None else "text",
+        turn=0,
+        speaker=speaker,
+        text=text,
+        video=path if info is not None and info.has_video else None,
+        audio=sound or (path if info is not None and info.has_audio else None),
+        start=start,
+        end=end,
+        label=None,
+        valence=None,
+        split=None,
+        group=None,
+    )
+    return whole, info.duration if info is not None else None
+
+
+def recording_of(utterance: Utterance) -> Path | None:
+    """The file in which its seconds are counted; None for text alone."""
+    return utterance.video or utterance.audio
+
+
+def ends_of(utterances: Sequence[Utterance]) -> list[float | None]:
+    """Where each utterance ends, in seconds; with its recording where nothing else is said."""
+    lengths: dict[Path, float | None] = {}
+    ends = []
+    for utterance in utterances:
+        file, end = recording_of(utterance), utterance.end
+        if end is None and file is not None:
+            if file not in lengths:
+                lengths[file] = _length(file)
+            end = lengths[file]
+        ends.append(end)
+    return ends
+
+
+def _length(file: Path) -> float | None:
+    """Seconds of a recording; None for one that cannot be read, which is told where it is decoded."""
+    try:
+        return probe(file).duration
+    except EmofuseError:
+        return None
+
+
+def stretches(whole: Utterance, duration: float | None, every: float | None) -> list[Utterance]:
+    """Cut an utterance into stretches of ``every`` seconds; a last one under half of that joins its neighbour."""
+    if every is None:
+        return [whole]
+    if every <= 0:
+        raise EmofuseError(f"every: a stretch has a length above 0 seconds, not {every}")
+    first, last = whole.start or 0.0, whole.end if whole.end is not None else duration
+    if last is None:
+        raise EmofuseError("every: nothing says how long the recording is; give start and end")
+    count = max(1, round((last - first) / every))
+    edges = np.linspace(first, last, count + 1) if count == 1 else first + every * np.arange(count + 1)
+    edges[-1] = last
+    return [
+        replace(whole, id=f"{whole.id}#{i}", turn=i, start=float(a), end=float(b))
+        for i, (a, b) in enumerate(pairwise(edges))
+    ]
+
+
+def said_before(utterance: Utterance, context: Sequence[str]) -> list[Utterance]:
+    """What was said before an utterance, oldest first, as turns of its dialogue that have words alone."""
+    return [
+        replace(
+            utterance,
+            id=f"{utterance.id}, {len(context) - i} before",
+            turn=(utterance.turn or 0) - len(context) + i,
+            speaker=None,
+            text=text,
+            video=None,
+            audio=None,
+            start=None,
+            end=None,
+        )
+        for i, text in enumerate(context)
+    ]
