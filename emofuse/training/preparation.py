@@ -109,15 +109,15 @@ def assemble_model(
     train_ids: Sequence[str],
 ) -> nn.Module:
     """The system in the sizes of its encoders, its feature scalers fitted on the training part alone."""
-    dims = {f"{modality}_dim": part.identity.dim for modality, part in encoded.items()}
-    model = create_model(
-        settings.model.name,
-        preset=settings.model.preset,
-        modalities=tuple(modalities),
-        **task.model_options(),
-        **dims,
-        **settings.model.options,
-    )
+    found: dict[str, Any] = {f"{modality}_dim": part.identity.dim for modality, part in encoded.items()}
+    found |= {**task.model_options(), "modalities": tuple(modalities)}
+    for name in settings.model.options:
+        if name in found:
+            raise EmofuseError(
+                f"setting model.options.{name}: it follows from model.modalities, model.task, the labels and the "
+                "encoders; leave it out"
+            )
+    model = create_model(settings.model.name, preset=settings.model.preset, **found, **settings.model.options)
     for modality, part in encoded.items():
         held = [i for i in train_ids if i in part.reader]
         if not held:

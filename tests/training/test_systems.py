@@ -243,6 +243,8 @@ def test_raw_clips_are_trained_on_and_predicted(system: str, media: Manifest, tm
             "MFCRE takes one vector per utterance",
         ),
         ("mfcre", ["--set", "data.dialogue_overlap=128"], "has no middle"),
+        ("mfcre", ["--set", "model.options.modalities=[text]"], "model.options.modalities: it follows from"),
+        ("cm-msf", ["--set", "model.options.text_dim=3"], "model.options.text_dim: it follows from"),
         (
             "mfcre",
             ["--set", "optimiser.schedule=step", "--set", "optimiser.warmup_fraction=0.1"],
