@@ -38,6 +38,17 @@ def fold_numbers(strata: np.ndarray, groups: np.ndarray, k: int, seed: int) -> n
         warnings.simplefilter("ignore", UserWarning)
         for number, (_, test) in enumerate(folder.split(strata, strata, groups=None if alone else groups)):
             folds[test] = number
+    return _without_empty_folds(folds, groups, k)
+
+
+def _without_empty_folds(folds: np.ndarray, groups: np.ndarray, k: int) -> np.ndarray:
+    """StratifiedGroupKFold may leave a fold empty where groups are few and uneven: another one gives its smallest."""
+    for empty in sorted(set(range(k)) - set(folds.tolist())):
+        names, firsts, sizes = np.unique(groups, return_index=True, return_counts=True)
+        held = np.bincount(folds[firsts], minlength=k)
+        spare = np.flatnonzero(folds[firsts] == held.argmax())
+        given = names[spare[sizes[spare].argmin()]]
+        folds = np.where(groups == given, empty, folds)
     return folds
 
 

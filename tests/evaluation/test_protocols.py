@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
+from emofuse.evaluation.folds import fold_numbers
 from emofuse.evaluation.protocols import PROTOCOLS, Split, protocol_info, protocol_note, splits
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -83,6 +84,17 @@ def test_parts_are_disjoint_and_hold_labelled_rows_only(manifest, protocol, k, s
         assert split.test
         assert split.val or len(split.train) == 1
         assert all(part == sorted(part) for part in split)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=12), st.integers(2, 12), SEEDS, st.data())
+def test_no_fold_is_empty_however_uneven_the_groups(sizes, k, seed, data):
+    groups = np.repeat(np.arange(len(sizes)), sizes)
+    strata = np.array(data.draw(st.lists(st.integers(0, 2), min_size=len(groups), max_size=len(groups))))
+    k = min(k, len(sizes))
+    folds = fold_numbers(strata, groups, k, seed)
+    assert set(folds) == set(range(k))
+    assert all(len(set(folds[groups == group])) == 1 for group in set(groups))
 
 
 @settings(max_examples=60, deadline=None)
