@@ -7,7 +7,7 @@
 The training part is fitted; a seventh of its dialogues chooses the epoch; the dev part judges. MFCRE as in the
 recipe `mfcre/meld-words`, with all its context, with every utterance a dialogue of its own, and with its context
 modules left out. Beside it stand logistic regression on the same vectors, and the smallest network that could use context: one
-layer, with and without a bidirectional GRU. What was finished is kept in the working folder. Writes
+layer, with and without an mLSTM or a GRU over the dialogue. What was finished is kept in the working folder. Writes
 benchmarks/results/meld_context.md.
 """
 
@@ -19,7 +19,7 @@ import platform
 import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -31,6 +31,7 @@ from torch.nn import functional as F
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation import Split
 from emofuse.features import FeatureReader
+from emofuse.nn.mlstm import MLSTM
 from emofuse.recipes import find_recipe
 from emofuse.training.config import RunSettings
 from emofuse.training.evaluate import evaluate_fit
@@ -40,6 +41,12 @@ from emofuse.training.run_folder import RunFolder
 
 RESULTS = Path(__file__).parent / "results" / "meld_context.md"
 SEEDS = (0, 1, 2)
+Cell = Literal["gru", "mlstm"]
+TAGGERS: dict[str, Cell | None] = {
+    "one layer": None,
+    "one layer and an mLSTM, both ways": "mlstm",
+    "one layer and a GRU, both ways": "gru",
+}
 VARIANTS: dict[str, dict[str, Any]] = {
     "MFCRE": {},
     "MFCRE without context": {"model.options.context": "none"},
@@ -49,7 +56,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "model.options.modality_encoder": False,
     },
 }
-EPOCHS, WIDTH, DROPOUT, DIALOGUES = 20, 128, 0.5, 16
+EPOCHS, WIDTH, DROPOUT, DIALOGUES = 20, 256, 0.5, 16
 
 
 def mfcre(
@@ -72,21 +79,38 @@ def settings_of(manifest: Manifest, encoder: str) -> RunSettings:
     return RunSettings.from_yaml(find_recipe("mfcre/meld-words")).with_changes(places)
 
 
-class Tagger(nn.Module):
-    """One hidden layer per utterance, plus what a bidirectional GRU over the dialogue adds to it."""
+class BothWays(nn.Module):
+    """A recurrent layer over a dialogue, forward and backward: (N, WIDTH) to (N, 2 WIDTH)."""
 
-    def __init__(self, dim: int, classes: int, context: bool) -> None:
+    def __init__(self, cell: Cell) -> None:
+        super().__init__()
+        layers = (nn.GRU(WIDTH, WIDTH) if cell == "gru" else MLSTM(WIDTH) for _ in range(2))
+        self.forwards, self.backwards = layers
+
+    def forward(self, z: Tensor) -> Tensor:
+        return torch.cat([self._run(self.forwards, z), self._run(self.backwards, z.flip(0)).flip(0)], dim=-1)
+
+    def _run(self, layer: nn.Module, z: Tensor) -> Tensor:
+        if isinstance(layer, MLSTM):
+            return layer(z.unsqueeze(0))[0][0]
+        return layer(z)[0]
+
+
+class Tagger(nn.Module):
+    """One hidden layer per utterance, plus what a recurrent layer over the dialogue adds to it."""
+
+    def __init__(self, dim: int, classes: int, cell: Cell | None) -> None:
         super().__init__()
         self.enter = nn.Linear(dim, WIDTH)
-        self.gru = nn.GRU(WIDTH, WIDTH, batch_first=True, bidirectional=True) if context else None
+        self.context = BothWays(cell) if cell is not None else None
         self.mix = nn.Linear(2 * WIDTH, WIDTH)
         self.leave = nn.Linear(WIDTH, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, dim) of one dialogue to (N, classes)."""
         z = self._drop(F.relu(self.enter(self._drop(x))))
-        if self.gru is not None:
-            z = z + self.mix(self._drop(self.gru(z.unsqueeze(0))[0][0]))
+        if self.context is not None:
+            z = z + self.mix(self._drop(self.context(z)))
         return self.leave(self._drop(z))
 
     def _drop(self, x: Tensor) -> Tensor:
@@ -128,11 +152,11 @@ class Words:
         return float(f1_score(torch.cat(true), torch.cat(told), average="weighted"))
 
 
-def tagger(words: Words, context: bool, seed: int) -> dict[str, float]:
+def tagger(words: Words, cell: Cell | None, seed: int) -> dict[str, float]:
     """Train the small network; the epoch is the best on the validation part."""
     torch.manual_seed(seed)
     order = np.random.default_rng(seed)
-    net = Tagger(words.vectors.shape[1], words.count, context)
+    net = Tagger(words.vectors.shape[1], words.count, cell)
     optimiser = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.05)
     dialogues, best = words.dialogues("train"), {"val": -1.0, "test": -1.0}
     for _ in range(EPOCHS):
@@ -197,8 +221,8 @@ def table(title: str, manifest: Manifest, encoder: str, work: Path) -> list[str]
     lines = [f"## {title}", "", "| | validation | dev |", "|---|---:|---:|"]
     lines += [line(name, values) for name, values in rows.items()]
     lines.append(line("logistic regression", [logistic(words)]))
-    lines.append(line("one layer", [tagger(words, False, seed) for seed in SEEDS]))
-    lines.append(line("one layer and a bidirectional GRU", [tagger(words, True, seed) for seed in SEEDS]))
+    for name, cell in TAGGERS.items():
+        lines.append(line(name, [tagger(words, cell, seed) for seed in SEEDS]))
     return [*lines, ""]
 
 
