@@ -9,7 +9,7 @@ from typing import Any
 from emofuse.evaluation.estimate import MISSING, Estimate, p_text
 from emofuse.evaluation.method_scores import MethodComparison, MethodScores, Versus
 from emofuse.evaluation.report_rows import metric_name, metric_order
-from emofuse.evaluation.tables import OPTIMISTIC, SYNTHETIC, Cell, Table
+from emofuse.evaluation.tables import Cell, Table, flags_of
 
 SHOWN_TESTS = ("weighted_f1", "accuracy", "mae", "corr")
 _LESS_IS_BETTER = ("ece", "mae")
@@ -26,7 +26,7 @@ def comparison_tables(comparison: MethodComparison) -> list[Table]:
 
 
 def _flags(method: MethodScores) -> str:
-    return (OPTIMISTIC if method.facts.optimistic else "") + (SYNTHETIC if method.facts.synthetic else "")
+    return flags_of(method.facts.optimistic, method.facts.synthetic)
 
 
 def _score_notes(comparison: MethodComparison) -> tuple[str, ...]:

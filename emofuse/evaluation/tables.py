@@ -18,6 +18,12 @@ FLAG_NOTES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+
+def flags_of(optimistic: bool, synthetic: bool) -> str:
+    """The flags of a number: its protocol flatters, its data are synthetic."""
+    return OPTIMISTIC * optimistic + SYNTHETIC * synthetic
+
+
 _LATEX = {
     "\\": r"\textbackslash{}",
     "&": r"\&",

@@ -63,6 +63,11 @@ class CrossValidation:
         """The folds that failed."""
         return [fold for fold in self.folds if fold.failure is not None]
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether a fold that did not fail was judged on synthetic clips."""
+        return any(fold.folder.read_record().synthetic for fold in self.folds if fold.report is not None)
+
     def class_means(self) -> dict[str, dict[str, MeanSd]]:
         """Label → recall, F1 and F1 within the class, mean ± sd over the folds that did not fail.
 

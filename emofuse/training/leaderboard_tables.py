@@ -9,7 +9,7 @@ from typing import Any
 from emofuse.evaluation.comparison_tables import count_text
 from emofuse.evaluation.estimate import MISSING
 from emofuse.evaluation.report_rows import METRIC_NAMES, metric_name, metric_order
-from emofuse.evaluation.tables import OPTIMISTIC, SYNTHETIC, Cell, Table
+from emofuse.evaluation.tables import Cell, Table, flags_of
 from emofuse.training.leaderboard import Leaderboard, LeaderboardRow
 
 _LEFT_OUT = ("ece", "f1_nonnegative", "f1_positive", "acc5")  # in the CSV and the JSON
@@ -45,7 +45,7 @@ def _table(rows: Sequence[LeaderboardRow]) -> Table:
 
 
 def _row(row: LeaderboardRow, names: Sequence[str]) -> tuple[Cell, ...]:
-    flags = (OPTIMISTIC if row.optimistic else "") + (SYNTHETIC if row.synthetic else "")
+    flags = flags_of(row.optimistic, row.synthetic)
     several = row.runs > 1
     return (
         Cell(f"{row.run} ({row.runs} runs)" if several else row.run),

@@ -13,7 +13,7 @@ from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.evaluation.comparison_tables import count_text, difference_estimate
 from emofuse.evaluation.estimate import MISSING, p_text
 from emofuse.evaluation.method_scores import MethodScores
-from emofuse.evaluation.tables import FORMATS, OPTIMISTIC, SYNTHETIC, Cell, Table
+from emofuse.evaluation.tables import FORMATS, Cell, Table, flags_of
 from emofuse.training.ablation.cost import Cost
 from emofuse.training.ablation.deepmsi_mer import Ablation
 from emofuse.training.ablation.variants import Variant
@@ -95,7 +95,7 @@ def flat_rows(found: Ablation) -> list[dict[str, Any]]:
 
 
 def _row(variant: Variant, method: MethodScores, cost: Cost) -> tuple[Cell, ...]:
-    flags = (OPTIMISTIC if method.facts.optimistic else "") + (SYNTHETIC if method.facts.synthetic else "")
+    flags = flags_of(method.facts.optimistic, method.facts.synthetic)
     versus = method.versus.get(METRIC)
     return (
         Cell(variant.name),

@@ -13,7 +13,7 @@ from emofuse.evaluation.emotion_names import emotion_name
 from emofuse.evaluation.estimate import MISSING
 from emofuse.evaluation.report_rows import metric_name
 from emofuse.evaluation.sentiment import NOT_SHARES
-from emofuse.evaluation.tables import OPTIMISTIC, SYNTHETIC, Cell, Table
+from emofuse.evaluation.tables import Cell, Table, flags_of
 from emofuse.training.cross_validation import CrossValidation
 from emofuse.training.reproduction.files import write_files
 from emofuse.training.reproduction.paper_runs import PaperReproduction
@@ -182,16 +182,11 @@ def _own_cell(
     else:
         score = outcome.class_means().get(label or "", {}).get("f1")
         told = _number("f1", score) if score is not None else ""
-    return Cell(told, flags=_flags(found, outcome)) if told else Cell(MISSING)
+    return Cell(told, flags=flags_of(found.optimistic, outcome.synthetic)) if told else Cell(MISSING)
 
 
 def _number(metric: str, score: MeanSd) -> str:
     return f"{score.mean:.3f}" if metric in NOT_SHARES else f"{100 * score.mean:.2f}"
-
-
-def _flags(found: PaperReproduction, outcome: CrossValidation) -> str:
-    synthetic = any(fold.folder.read_record().synthetic for fold in outcome.folds if fold.report is not None)
-    return (OPTIMISTIC if found.optimistic else "") + (SYNTHETIC if synthetic else "")
 
 
 def _title(found: PaperReproduction, table: PaperTable, printed: bool) -> str:

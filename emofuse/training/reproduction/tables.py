@@ -10,7 +10,7 @@ from emofuse.evaluation import MeanSd
 from emofuse.evaluation.classification import json_number
 from emofuse.evaluation.emotion_names import emotion_name
 from emofuse.evaluation.estimate import MISSING
-from emofuse.evaluation.tables import OPTIMISTIC, SYNTHETIC, Cell, Table
+from emofuse.evaluation.tables import OPTIMISTIC, Cell, Table, flags_of
 from emofuse.training.cross_validation import CrossValidation
 from emofuse.training.reproduction.deepmsi_mer import PAPERS_PROTOCOL, ReproducedRow, Reproduction
 from emofuse.training.reproduction.files import write_files
@@ -174,10 +174,7 @@ def _own_class_row(
 
 
 def _flags(row: ReproducedRow) -> str:
-    synthetic = any(
-        fold.folder.read_record().synthetic for fold in row.outcome.folds if fold.report is not None
-    )
-    return (OPTIMISTIC if row.optimistic else "") + (SYNTHETIC if synthetic else "")
+    return flags_of(row.optimistic, row.outcome.synthetic)
 
 
 def _cells(figure: Figure | None, flags: str) -> tuple[Cell, Cell]:

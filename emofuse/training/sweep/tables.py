@@ -17,7 +17,7 @@ from emofuse.evaluation.estimate import MISSING
 from emofuse.evaluation.figures import draw_sweep_line, draw_sweep_map, save_figure
 from emofuse.evaluation.report_rows import METRIC_NAMES, metric_name, metric_order
 from emofuse.evaluation.sentiment import NOT_SHARES
-from emofuse.evaluation.tables import OPTIMISTIC, SYNTHETIC, Cell, Table, html_tables, markdown_tables
+from emofuse.evaluation.tables import Cell, Table, flags_of, html_tables, markdown_tables
 from emofuse.training.sweep.grid import told_value
 from emofuse.training.sweep.run import LESS_IS_BETTER, Sweep, SweptPoint
 
@@ -64,7 +64,7 @@ def sweep_table(found: Sweep) -> Table:
     """A row per point, scores on the validation part; the chosen one once more on the test part."""
     names = _metrics(found)
     record = found.test.record
-    flags = (OPTIMISTIC if record.optimistic else "") + (SYNTHETIC if record.synthetic else "")
+    flags = flags_of(record.optimistic, record.synthetic)
     rows = []
     for point in found.points:
         chosen, validation = point is found.chosen, point.validation or {}
