@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-import pandas as pd
-
-from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.data.atomic import written_aside
 from emofuse.evaluation.comparison_figures import comparison_figures
 from emofuse.evaluation.comparison_tables import (
     SHOWN_TESTS,
@@ -28,9 +25,7 @@ from emofuse.evaluation.report import (
     write_report,
 )
 from emofuse.evaluation.report_rows import metric_order
-from emofuse.evaluation.tables import FORMATS
-
-_SUFFIXES = {"markdown": "md", "html": "html", "latex": "tex"}
+from emofuse.evaluation.table_files import write_table_files
 
 
 def write_comparison(
@@ -54,15 +49,10 @@ def write_comparison(
         command: that made it.
         notes: anything the reader must know.
     """
-    tables = comparison_tables(comparison)
-    for name, render in FORMATS.items():
-        write_text_aside(folder / f"tables.{_SUFFIXES[name]}", render(tables))
-    with written_aside(folder / "table.csv") as aside:
-        pd.DataFrame(flat_rows(comparison)).to_csv(aside, index=False)
+    rows = flat_rows(comparison)
+    write_table_files(folder, comparison_tables(comparison), rows, comparison.to_dict(), name="comparison")
     with written_aside(folder / "disagreements.csv") as aside:
         disagreement_table(comparison, texts or {}).to_csv(aside, index=False)
-    content = json.dumps(comparison.to_dict(), indent=1, ensure_ascii=False)
-    write_text_aside(folder / "comparison.json", content + "\n")
     return write_report(_page(comparison, folder / "figures", texts, command, notes), folder)
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.evaluation.comparison_tables import count_text, difference_estimate
 from emofuse.evaluation.estimate import MISSING, p_text
 from emofuse.evaluation.method_scores import MethodScores
-from emofuse.evaluation.tables import FORMATS, Cell, Table, flags_of
+from emofuse.evaluation.table_files import write_table_files
+from emofuse.evaluation.tables import Cell, Table, flags_of
 from emofuse.training.ablation.cost import Cost
 from emofuse.training.ablation.deepmsi_mer import Ablation
 from emofuse.training.ablation.variants import Variant
 
 METRIC = "weighted_f1"
-_SUFFIXES = {"markdown": "md", "html": "html", "latex": "tex"}
 
 
 def write_ablation(found: Ablation, folder: Path | None = None) -> list[Path]:
@@ -29,23 +25,14 @@ def write_ablation(found: Ablation, folder: Path | None = None) -> list[Path]:
         found: of :func:`~emofuse.training.ablation.ablate_deepmsi_mer`.
         folder: by default that of the ablation.
     """
-    folder = folder or found.folder
-    written = []
-    for name, render in FORMATS.items():
-        written.append(folder / f"tables.{_SUFFIXES[name]}")
-        write_text_aside(written[-1], render(ablation_tables(found)))
-    written.append(folder / "table.csv")
-    with written_aside(written[-1]) as aside:
-        pd.DataFrame(flat_rows(found)).to_csv(aside, index=False)
-    written.append(folder / "ablation.json")
+    rows = flat_rows(found)
     content = {
-        "rows": flat_rows(found),
+        "rows": rows,
         "failures": found.failures,
         "scores": found.comparison.to_dict(),
         "options": {variant.name: variant.options for variant in found.variants},
     }
-    write_text_aside(written[-1], json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    return written
+    return write_table_files(folder or found.folder, ablation_tables(found), rows, content, name="ablation")
 
 
 def ablation_tables(found: Ablation) -> list[Table]:

@@ -13,9 +13,9 @@ from emofuse.evaluation.emotion_names import emotion_name
 from emofuse.evaluation.estimate import MISSING
 from emofuse.evaluation.report_rows import metric_name
 from emofuse.evaluation.sentiment import NOT_SHARES
+from emofuse.evaluation.table_files import write_table_files
 from emofuse.evaluation.tables import Cell, Table, flags_of
 from emofuse.training.cross_validation import CrossValidation
-from emofuse.training.reproduction.files import write_files
 from emofuse.training.reproduction.paper_runs import PaperReproduction
 from emofuse.training.reproduction.plan import PaperTable, PrintedFigure
 
@@ -47,10 +47,11 @@ def write_paper_reproduction(found: PaperReproduction, folder: Path | None = Non
         found: of :func:`~emofuse.training.reproduction.reproduce_paper`.
         folder: by default that of the reproduction.
     """
-    return write_files(
+    rows = paper_rows(found)
+    return write_table_files(
         folder or found.folder,
         paper_tables(found),
-        paper_rows(found),
+        rows,
         {
             "paper": found.plan.title,
             "corpus": found.corpus,
@@ -59,7 +60,9 @@ def write_paper_reproduction(found: PaperReproduction, folder: Path | None = Non
                 {"table": table, "row": row, "why": why} for (table, row), why in found.left_out.items()
             ],
             "failures": found.failures,
+            "rows": rows,
         },
+        name="results",
     )
 
 

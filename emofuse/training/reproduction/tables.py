@@ -10,10 +10,10 @@ from emofuse.evaluation import MeanSd
 from emofuse.evaluation.classification import json_number
 from emofuse.evaluation.emotion_names import emotion_name
 from emofuse.evaluation.estimate import MISSING
+from emofuse.evaluation.table_files import write_table_files
 from emofuse.evaluation.tables import OPTIMISTIC, Cell, Table, flags_of
 from emofuse.training.cross_validation import CrossValidation
 from emofuse.training.reproduction.deepmsi_mer import PAPERS_PROTOCOL, ReproducedRow, Reproduction
-from emofuse.training.reproduction.files import write_files
 from emofuse.training.reproduction.published import AVERAGE, SOURCE, PublishedScore, published_scores
 
 OURS = "DeepMSI-MER, emofuse"
@@ -36,16 +36,19 @@ def write_reproduction(found: Reproduction, folder: Path | None = None) -> list[
         found: of :func:`~emofuse.training.reproduction.reproduce_deepmsi_mer`.
         folder: by default that of the reproduction.
     """
-    return write_files(
+    rows = flat_rows(found)
+    return write_table_files(
         folder or found.folder,
         reproduction_tables(found),
-        flat_rows(found),
+        rows,
         {
             "corpus": found.corpus,
             "source": SOURCE,
             "left_out": found.left_out,
             "failures": found.failures,
+            "rows": rows,
         },
+        name="results",
     )
 
 
