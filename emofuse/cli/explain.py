@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from emofuse.data.manifest import Utterance
     from emofuse.explanation import Explanation, Gates
 
-MANIFEST_SUFFIXES = {".csv", ".jsonl", ".parquet"}
 EXAMPLE = """Say why a run says what it says of a clip: how much each modality moved the probability of each emotion
 (exact Shapley values, and leave-one-out), and which patches of each frame visual sequence compression kept; of a run
 of CM-MSF, what its mask gates let pass of each step. Written as JSON (gates as CSV too) and as pictures.
@@ -48,13 +47,14 @@ def explain(
 ) -> None:
     """Ask the run with every set of modalities, write what came of it."""
     from emofuse.data.clip import clip_utterance
+    from emofuse.data.manifest_io import is_manifest_file
     from emofuse.explanation import explain as explain_utterance
     from emofuse.explanation import explain_gates, has_gates, write_explanation, write_gates
     from emofuse.pipeline import EmotionPipeline
 
     pipe = EmotionPipeline.from_pretrained(run, device=device)
     dialogue: Sequence[Utterance] = ()
-    if clip is not None and clip.suffix.lower() in MANIFEST_SUFFIXES:
+    if clip is not None and is_manifest_file(clip):
         utterance, dialogue = _row(clip, id)
     elif id is not None:
         raise EmofuseError("--id names a row of a manifest; give the manifest in the clip's place")

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from emofuse.data import Modality
     from emofuse.pipeline import EmotionPipeline, EmotionSegment, Progress
 
-MANIFEST_SUFFIXES = {".csv", ".jsonl", ".parquet"}
 EXAMPLE = """Say which emotion a clip carries, or each row of a manifest.
 
 Example: `emofuse predict runs/first clip.mp4 --text "I can't believe it!"`
@@ -52,6 +51,7 @@ def predict(
 ) -> None:
     """Predict clips; one that cannot be read is named, and the others go on."""
     from emofuse.cli.progress import progress_bar
+    from emofuse.data.manifest_io import is_manifest_file
     from emofuse.data.modality import parse_modalities
     from emofuse.pipeline import EmotionPipeline
 
@@ -70,7 +70,7 @@ def predict(
     with progress_bar(quiet=quiet) as progress:
         for clip in [None] if clips is None else clips:
             try:
-                if clip is not None and clip.suffix.lower() in MANIFEST_SUFFIXES:
+                if clip is not None and is_manifest_file(clip):
                     segments += _manifest_segments(pipe, clip, chosen, progress)
                 else:
                     segments += pipe(

@@ -20,10 +20,8 @@ from emofuse.corpora.table_guess import guess_mapping, guess_splits
 from emofuse.corpora.table_mapping import TableMapping, closest, parse_map, parse_splits
 from emofuse.corpora.tables import DialogueScope, manifest_from_tables
 from emofuse.data.manifest import Manifest
+from emofuse.data.manifest_io import manifests_in
 from emofuse.errors import EmofuseError
-
-MANIFEST_NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
-_OWN_FILES = (*MANIFEST_NAMES, "quarantine.csv")  # what preparing a folder leaves in it
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,7 @@ def read_prepared(root: Path) -> Corpus:
     """
     if root.is_file():
         return Corpus(Manifest.read(root))
-    found = [root / name for name in MANIFEST_NAMES if (root / name).is_file()]
+    found = manifests_in(root)
     if len(found) != 1:
         has = f"has {' and '.join(path.name for path in found)}" if found else "has no manifest"
         raise EmofuseError(f"{root}: {has}; name one manifest file, or make one with `emofuse prepare`")
@@ -100,12 +98,11 @@ def read_tables(
 def _tables_in(root: Path) -> list[Path]:
     if not root.is_dir():
         return [root]
+    own = {*manifests_in(root), root / "quarantine.csv"}  # what preparing a folder leaves in it
     tables = sorted(
         path
         for path in root.iterdir()
-        if path.suffix.lower() in TABLE_SUFFIXES
-        and not path.name.startswith(".")
-        and path.name not in _OWN_FILES
+        if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith(".") and path not in own
     )
     if not tables:
         raise EmofuseError(

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import cast
 
 from emofuse.data.manifest import Manifest
+from emofuse.data.manifest_io import is_manifest_file, manifests_in
 from emofuse.errors import EmofuseError
 from emofuse.features.importers import Pooling, import_features, style_of
 from emofuse.training.modalities import IMPORTED
-from emofuse.training.preparation import MANIFEST_NAMES, corpus_file
+from emofuse.training.preparation import corpus_file
 from emofuse.training.run_folder import RunFolder
-
-_MANIFESTS = {Path(name).suffix for name in MANIFEST_NAMES}
 
 
 def open_data(folder: RunFolder, path: Path) -> Manifest:
@@ -29,8 +28,7 @@ def open_data(folder: RunFolder, path: Path) -> Manifest:
     Raises:
         EmofuseError: it is none of these, or holds nothing that the run reads.
     """
-    holds_manifest = path.is_dir() and any((path / name).is_file() for name in MANIFEST_NAMES)
-    if holds_manifest or path.suffix.lower() in _MANIFESTS or not path.exists():
+    if manifests_in(path) or is_manifest_file(path) or not path.exists():
         return Manifest.read(corpus_file(path)).validate()
     style, pooling = _style(folder, path)
     target = folder.path / "evaluations" / f"{path.stem}-{_content(path)[:12]}" / "manifest.csv"
