@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emofuse.data import MODALITIES, Modality
+from emofuse.data import Modality
+from emofuse.data.clip import ends_of
 from emofuse.data.manifest import Utterance
-from emofuse.data.media import probe
 from emofuse.errors import EmofuseError
 from emofuse.explanation.modalities import utterance_batch
 from emofuse.models.cm_msf import CMMSF
@@ -112,12 +112,7 @@ def explain_gates(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequenc
     """
     if not isinstance(pipe.model, CMMSF):
         raise EmofuseError("the run's system has no mask gates; CM-MSF has")
-    batch, missing = utterance_batch(pipe, utterance, dialogue)
-    present = batch.inputs["present"]
-    held = [m for m in MODALITIES if m in present and bool(present[m].all())]
-    if not held:
-        told = "; ".join(f"{m}: {why}" for m, why in missing.items())
-        raise EmofuseError(f"{utterance.id}: there is nothing to explain a prediction from ({told})")
+    batch, held, missing = utterance_batch(pipe, utterance, dialogue)
     with torch.inference_mode():
         output = pipe.model(**batch.inputs)
     seconds = _seconds(utterance) if set(held) - {"text"} else None
@@ -147,12 +142,8 @@ def _track(
 
 def _seconds(utterance: Utterance) -> float | None:
     """How long the utterance is; None where nothing says so."""
-    start = utterance.start or 0.0
-    if utterance.end is not None:
-        return utterance.end - start
-    media = utterance.video or utterance.audio
-    duration = probe(media).duration if media is not None else None
-    return max(0.0, duration - start) if duration is not None else None
+    (end,) = ends_of([utterance])
+    return max(0.0, end - (utterance.start or 0.0)) if end is not None else None
 
 
 def _words(pipe: EmotionPipeline, utterance: Utterance, steps: int) -> tuple[str, ...]:

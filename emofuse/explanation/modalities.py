@@ -115,13 +115,7 @@ def explain(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utte
         EmofuseError: the run is of another kind, or the utterance has nothing that it uses.
     """
     _check(pipe)
-    batch, missing = utterance_batch(pipe, utterance, dialogue)
-    held = tuple(
-        m for m in MODALITIES if m in batch.inputs["present"] and bool(batch.inputs["present"][m].all())
-    )
-    if not held:
-        told = "; ".join(f"{m}: {why}" for m, why in missing.items())
-        raise EmofuseError(f"{utterance.id}: there is nothing to explain a prediction from ({told})")
+    batch, held, missing = utterance_batch(pipe, utterance, dialogue)
     given: dict[tuple[Modality, ...], np.ndarray] = {}
     for count in range(len(held) + 1):
         for some in combinations(held, count):
@@ -196,8 +190,12 @@ def _check(pipe: EmotionPipeline) -> None:
 
 def utterance_batch(
     pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utterance]
-) -> tuple[Batch, dict[Modality, str]]:
-    """The utterance as the system takes it, and why a modality is not in it."""
+) -> tuple[Batch, tuple[Modality, ...], dict[Modality, str]]:
+    """The utterance as the system takes it, the modalities that it holds, and why another is not among them.
+
+    Raises:
+        EmofuseError: it holds none.
+    """
     features: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in pipe.record.encoders}
     missing: dict[Modality, str] = {}
     turns = [utterance, *(turn for turn in dialogue if turn.id != utterance.id)]
@@ -214,9 +212,14 @@ def utterance_batch(
     batch = dataset.collate([dataset[0]])
     for setback in batch.setbacks:
         missing[setback.modality] = setback.message
-    if "video" in pipe.modalities and not bool(batch.inputs["present"]["video"].all()):
+    present = batch.inputs["present"]
+    held = tuple(m for m in MODALITIES if m in present and bool(present[m].all()))
+    if "video" in pipe.modalities and "video" not in held:
         missing.setdefault("video", "no video was given")
-    return batch.to(pipe.device), missing
+    if not held:
+        told = "; ".join(f"{m}: {why}" for m, why in missing.items())
+        raise EmofuseError(f"{utterance.id}: there is nothing to explain a prediction from ({told})")
+    return batch.to(pipe.device), held, missing
 
 
 def _ask(
