@@ -18,8 +18,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from emofuse.data.batch import Batch, FeatureSource, Setback, feature_tensor
-from emofuse.data.frame_cache import FrameCache
-from emofuse.data.frames import read_frames
+from emofuse.data.frame_cache import FrameCache, decode_frames
 from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError
 from emofuse.data.modality import MODALITIES, Modality
@@ -42,15 +41,7 @@ class FrameSampling:
         """
         if self.cache is not None:
             return self.cache.read(utterance, self.count, self.size)
-        assert utterance.video is not None
-        return read_frames(
-            utterance.video,
-            n=self.count,
-            size=self.size,
-            start=utterance.start,
-            end=utterance.end,
-            crop=utterance.crop,
-        )
+        return decode_frames(utterance, self.count, self.size)
 
 
 @dataclass

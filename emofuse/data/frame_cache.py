@@ -37,15 +37,7 @@ class FrameCache:
     folder: Path
 
     def read(self, utterance: Utterance, count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
-        """`read_frames` of an utterance with a video, from the folder where it holds them already.
-
-        Args:
-            utterance: whose video, segment and crop.
-            count: frames.
-            size: (height, width) in pixels.
-
-        Returns:
-            (count, height, width, 3) uint8, the same numbers whether they were kept or decoded.
+        """`decode_frames`, from the folder where it holds them already; the same numbers either way.
 
         Raises:
             MediaError: as `read_frames`; nothing is kept then.
@@ -56,15 +48,7 @@ class FrameCache:
         kept = None if file is None else _load(file, shape)
         if kept is not None:
             return kept
-        assert utterance.video is not None
-        frames = read_frames(
-            utterance.video,
-            n=count,
-            size=size,
-            start=utterance.start,
-            end=utterance.end,
-            crop=utterance.crop,
-        )
+        frames = decode_frames(utterance, count, size)
         if file is not None:
             _keep(file, frames)
         return frames
@@ -80,6 +64,31 @@ class FrameCache:
         told = json.dumps([*source, *segment, count, *size], default=str)
         digest = hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()[:32]
         return self.folder / digest[:2] / f"{digest[2:]}{_SUFFIX}"
+
+
+def decode_frames(utterance: Utterance, count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """`read_frames` of an utterance with a video: its segment, within its crop.
+
+    Args:
+        utterance: whose video.
+        count: frames.
+        size: (height, width) in pixels.
+
+    Returns:
+        (count, height, width, 3) uint8.
+
+    Raises:
+        MediaError: as `read_frames`.
+    """
+    assert utterance.video is not None
+    return read_frames(
+        utterance.video,
+        n=count,
+        size=size,
+        start=utterance.start,
+        end=utterance.end,
+        crop=utterance.crop,
+    )
 
 
 def _load(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
