@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from emofuse.evaluation.estimate import MISSING
 from emofuse.evaluation.figures.style import (
     MIDDLE,
+    NOTHING,
     PAPER,
+    SHADES,
     figure_style,
     new_figure,
     quiet_axes,
@@ -21,9 +23,6 @@ from emofuse.evaluation.figures.style import (
     text_on,
 )
 from emofuse.evaluation.printable import printable
-
-_SHADES = ("#eef3f8", "#9ec5e3", "#3f8fc5", "#0b4f86", "#062a4f")
-_NOTHING = "#e3e6ea"
 
 
 @figure_style()
@@ -83,7 +82,7 @@ def _panel(
     cell: float,
 ) -> None:
     """Both panels are shaded by share: a large class would outshine every mistake in a small one."""
-    shades = LinearSegmentedColormap.from_list("share", _SHADES).with_extremes(bad=_NOTHING)
+    shades = LinearSegmentedColormap.from_list("share", SHADES).with_extremes(bad=NOTHING)
     mesh = axes.pcolormesh(
         np.ma.masked_invalid(shares), cmap=shades, norm=Normalize(0, 1), edgecolors=PAPER, linewidth=1.5
     )
@@ -93,7 +92,7 @@ def _panel(
     for row, line in enumerate(words):
         for column, word in enumerate(line):
             share = shares[row, column]
-            ground = shades(share) if np.isfinite(share) else _NOTHING
+            ground = shades(share) if np.isfinite(share) else NOTHING
             weight = "bold" if row == column else "normal"
             axes.text(
                 column + 0.5,

@@ -11,10 +11,17 @@ from numpy.typing import ArrayLike
 
 from emofuse.evaluation.estimate import MISSING
 from emofuse.evaluation.figures.confusion import name_classes
-from emofuse.evaluation.figures.style import MIDDLE, PAPER, figure_style, new_figure, set_title, text_on
+from emofuse.evaluation.figures.style import (
+    MIDDLE,
+    NOTHING,
+    PAPER,
+    figure_style,
+    new_figure,
+    set_title,
+    text_on,
+)
 
 _SHADES = ("#7f3b08", "#d98032", "#f4f4f2", "#5a8fc7", "#0b3c6f")
-_NOTHING = "#e3e6ea"
 
 
 @figure_style()
@@ -43,7 +50,7 @@ def draw_confusion_difference(
     axes = figure.subplots()
     known = np.abs(difference[np.isfinite(difference)])
     reach = max(1.0, float(known.max(initial=0.0)))
-    shades = LinearSegmentedColormap.from_list("difference", _SHADES).with_extremes(bad=_NOTHING)
+    shades = LinearSegmentedColormap.from_list("difference", _SHADES).with_extremes(bad=NOTHING)
     norm = Normalize(-reach, reach)
     mesh = axes.pcolormesh(
         np.ma.masked_invalid(difference), cmap=shades, norm=norm, edgecolors=PAPER, linewidth=1.5
@@ -62,7 +69,7 @@ def draw_confusion_difference(
             va="center",
             fontsize=points,
             fontweight="bold" if row == column else "normal",
-            color=text_on(shades(norm(value)) if np.isfinite(value) else _NOTHING),
+            color=text_on(shades(norm(value)) if np.isfinite(value) else NOTHING),
         )
     name_classes(axes, labels, cell)
     return figure

@@ -34,6 +34,10 @@ DARK_THEME: Mapping[str, str] = MappingProxyType(
     {PAPER: "#161b22", INK: "#e8ecf1", MUTED: "#a3aebb", GRID: "#39424e", WARNING: "#ff9f5c"}
 )
 
+# From least to most, and a cell that holds nothing.
+SHADES = ("#eef3f8", "#9ec5e3", "#3f8fc5", "#0b4f86", "#062a4f")
+NOTHING = "#e3e6ea"
+
 # Okabe and Ito's palette (Color Universal Design, 2008), with a purple and a grey that a deuteranope does
 # not take for each other, widened by Paul Tol's schemes.
 _EMOTIONS: Mapping[str, str] = MappingProxyType(

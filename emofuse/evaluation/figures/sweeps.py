@@ -15,7 +15,9 @@ from emofuse.evaluation.figures.style import (
     INK,
     MIDDLE,
     NARROW,
+    NOTHING,
     PAPER,
+    SHADES,
     figure_style,
     new_figure,
     quiet_axes,
@@ -23,9 +25,6 @@ from emofuse.evaluation.figures.style import (
     text_on,
 )
 from emofuse.evaluation.printable import printable
-
-_SHADES = ("#eef3f8", "#9ec5e3", "#3f8fc5", "#0b4f86", "#062a4f")
-_NOTHING = "#e3e6ea"
 
 
 @figure_style()
@@ -109,8 +108,8 @@ def draw_sweep_map(
     axes = figure.subplots()
     low, high = float(np.nanmin(heights)), float(np.nanmax(heights))
     spread = Normalize(low, high if high > low else low + 1)
-    shades = LinearSegmentedColormap.from_list("score", _SHADES[::-1] if less_is_better else _SHADES)
-    colours = shades.with_extremes(bad=_NOTHING)
+    shades = LinearSegmentedColormap.from_list("score", SHADES[::-1] if less_is_better else SHADES)
+    colours = shades.with_extremes(bad=NOTHING)
     mesh = axes.pcolormesh(
         np.ma.masked_invalid(heights), cmap=colours, norm=spread, edgecolors=PAPER, linewidth=1.5
     )
@@ -119,7 +118,7 @@ def draw_sweep_map(
     best = _best(heights, less_is_better)
     for row, column in np.ndindex(shape):
         score = float(heights[row, column])
-        ground = colours(spread(score)) if np.isfinite(score) else _NOTHING
+        ground = colours(spread(score)) if np.isfinite(score) else NOTHING
         axes.text(
             column + 0.5,
             row + 0.5,
