@@ -45,9 +45,7 @@ def run_v1_block(
 ) -> Tensor:
     """One Swin V1 block: normalisation before each residual branch (Eq. 3); dead tokens stay zero."""
     geometry = plan.geometry
-    seen = None
-    if alive is not None:
-        seen = geometry.partition(alive.unsqueeze(-1)).squeeze(-1)
+    seen = geometry.partition_flags(alive)
     attended = _dot_attention(layer.attention, geometry.partition(layer.layernorm_before(values)), bias, seen)
     values = values + layer.drop_path(geometry.merge(layer.dropout(attended)))
     values = values + layer.dropout(layer.mlp(layer.layernorm_after(values)))

@@ -50,9 +50,7 @@ def run_v2_block(
 ) -> Tensor:
     """One Swin V2 block, residual-post-norm (Swin V2, section 3.2); dead tokens stay zero."""
     geometry = plan.geometry
-    seen = None
-    if alive is not None:
-        seen = geometry.partition(alive.unsqueeze(-1)).squeeze(-1)
+    seen = geometry.partition_flags(alive)
     attended = cosine_attention(layer.attention.self, geometry.partition(values), bias, seen)
     attended = layer.attention.output(geometry.merge(attended), None)
     values = values + layer.drop_path(layer.layernorm_before(attended))

@@ -54,6 +54,10 @@ class WindowGeometry:
         x = x.unflatten(2, (columns, self.window)).unflatten(1, (rows, self.window))
         return x.transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
+    def partition_flags(self, flags: Tensor | None) -> Tensor | None:
+        """(B, H·W) bool -> (B, windows, window²), False in the padding; None stays None."""
+        return None if flags is None else self.partition(flags.unsqueeze(-1)).squeeze(-1)
+
     def merge(self, windows: Tensor) -> Tensor:
         """The reverse of `partition`: (B, windows, window², C) -> (B, H·W, C)."""
         x = windows.unflatten(2, (self.window, self.window)).unflatten(1, self.windows)

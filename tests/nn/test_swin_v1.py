@@ -10,7 +10,7 @@ from emofuse.nn import VSCConfig, VSCSwin
 from emofuse.nn.swin_plan import BlockPlan
 from emofuse.nn.swin_v1 import run_v1_block, table_attention_bias, table_bias
 from emofuse.nn.window_attention import WindowGeometry
-from tests.nn.test_vsc_swin import jitter
+from tests.nn.swin_library import SIZES, compare_gradients_with_library, compare_with_library, jitter
 
 
 @pytest.fixture(autouse=True)
@@ -19,17 +19,7 @@ def _seed():
 
 
 def config(**options) -> SwinConfig:
-    settings = {
-        "image_size": 64,
-        "patch_size": 4,
-        "embed_dim": 12,
-        "depths": [2, 4],
-        "num_heads": [2, 3],
-        "window_size": 4,
-        "mlp_ratio": 2.0,
-        "drop_path_rate": 0.0,
-    }
-    return SwinConfig(**(settings | options))
+    return SwinConfig(**(SIZES | options))
 
 
 @pytest.mark.parametrize(
@@ -45,28 +35,11 @@ def config(**options) -> SwinConfig:
     ids=str,
 )
 def test_without_compression_it_is_the_librarys(options):
-    library = jitter(SwinModel(config(**options))).eval()
-    ours = VSCSwin(config(**options)).eval()
-    ours.load_state_dict(library.state_dict())
-    pixels = torch.randn(2, 3, library.config.image_size, library.config.image_size)
-    with torch.no_grad():
-        expected, got = library(pixels), ours(pixels)
-    torch.testing.assert_close(got.last_hidden_state, expected.last_hidden_state, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(got.pooled, expected.pooler_output, atol=1e-5, rtol=1e-5)
+    compare_with_library(config(**options))
 
 
 def test_gradients_are_the_librarys():
-    library = jitter(SwinModel(config()))
-    ours = VSCSwin(config())
-    ours.load_state_dict(library.state_dict())
-    pixels, weights = torch.randn(2, 3, 64, 64), torch.randn(2, 24)
-    (library(pixels).pooler_output * weights).sum().backward()
-    (ours(pixels).pooled * weights).sum().backward()
-    for (name, expected), (same, got) in zip(
-        library.named_parameters(), ours.named_parameters(), strict=True
-    ):
-        assert name == same
-        torch.testing.assert_close(got.grad, expected.grad, atol=2e-4, rtol=1e-3)
+    compare_gradients_with_library(config())
 
 
 def test_a_library_checkpoint_loads_whole_and_another_version_does_not(tmp_path):

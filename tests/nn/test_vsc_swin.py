@@ -11,6 +11,7 @@ from transformers import Swinv2Config, Swinv2ForImageClassification, Swinv2Model
 from emofuse.errors import EmofuseError
 from emofuse.nn import VSCConfig, VSCSwin
 from emofuse.nn.window_attention import attention_bias
+from tests.nn.swin_library import SIZES, compare_gradients_with_library, compare_with_library, jitter
 
 
 @pytest.fixture(autouse=True)
@@ -19,43 +20,12 @@ def _seed():
 
 
 def swin_config(**options) -> Swinv2Config:
-    settings = {
-        "image_size": 64,
-        "patch_size": 4,
-        "embed_dim": 12,
-        "depths": [2, 4],
-        "num_heads": [2, 3],
-        "window_size": 4,
-        "mlp_ratio": 2.0,
-        "drop_path_rate": 0.0,
-    }
-    return Swinv2Config(**(settings | options))
-
-
-def jitter(model: torch.nn.Module) -> torch.nn.Module:
-    """Fresh networks have biases of zero and equal logit scales, which would hide mistakes."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return model
+    return Swinv2Config(**(SIZES | options))
 
 
 def compressing(**options) -> VSCSwin:
     vsc = VSCConfig(**({"stage": 1, "grids": (6, 4)} | options))
     return jitter(VSCSwin(swin_config(), vsc)).eval()
-
-
-def compare_with_library(config: Swinv2Config, side: tuple[int, int] | None = None) -> None:
-    library = jitter(Swinv2Model(config)).eval()
-    ours = VSCSwin(config).eval()
-    ours.load_state_dict(library.state_dict())
-    height, width = side or (config.image_size, config.image_size)
-    pixels = torch.randn(2, 3, height, width)
-    with torch.no_grad():
-        expected, got = library(pixels), ours(pixels)
-    torch.testing.assert_close(got.last_hidden_state, expected.last_hidden_state, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(got.pooled, expected.pooler_output, atol=1e-5, rtol=1e-5)
-    assert got.kept == []
 
 
 @pytest.mark.parametrize(
@@ -81,18 +51,7 @@ def test_without_compression_it_is_the_librarys_for_images_that_are_not_square()
 
 
 def test_gradients_are_the_librarys():
-    library = jitter(Swinv2Model(swin_config()))
-    ours = VSCSwin(swin_config())
-    ours.load_state_dict(library.state_dict())
-    pixels = torch.randn(2, 3, 64, 64)
-    weights = torch.randn(2, 24)
-    (library(pixels).pooler_output * weights).sum().backward()
-    (ours(pixels).pooled * weights).sum().backward()
-    for (name, expected), (same, got) in zip(
-        library.named_parameters(), ours.named_parameters(), strict=True
-    ):
-        assert name == same
-        torch.testing.assert_close(got.grad, expected.grad, atol=2e-4, rtol=1e-3)
+    compare_gradients_with_library(swin_config())
 
 
 def test_a_library_checkpoint_loads_whole(tmp_path):
