@@ -25,6 +25,7 @@ _NOT_THE_METHOD = (
     "device",
     "data.fold",
     "data.features",
+    "data.frame_cache",
     "data.manifest",
     "data.stage_one",
     "data.workers",
