@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this"."""
+"""The one exception that means "the user can mend this", and what is said of any."""
 
 
 class EmofuseError(Exception):
@@ -6,3 +6,9 @@ class EmofuseError(Exception):
 
     The command line prints the message without a traceback and exits with code 2.
     """
+
+
+def reason_of(error: Exception) -> str:
+    """Why something failed, in one line: the message of an `EmofuseError`, another's with its name before it."""
+    reason = str(error) if isinstance(error, EmofuseError) else f"{type(error).__name__}: {error}"
+    return " ".join(reason.split()).removesuffix(":") or type(error).__name__

@@ -29,10 +29,9 @@ from emofuse.training.folds import (
     report_on,
     run_fold,
     settings_of_fold,
-    splits_of,
 )
 from emofuse.training.parallel_folds import run_in_processes
-from emofuse.training.preparation import Progress, corpus_of
+from emofuse.training.preparation import Progress, corpus_of, splits_of
 from emofuse.training.run_folder import RunFolder
 from emofuse.training.tasks import task_of
 

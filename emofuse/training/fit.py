@@ -75,7 +75,7 @@ def fit_run(
     folder = RunFolder(Path(path))
     task = task_of(settings, manifest)
     modalities = choose_modalities(settings, manifest)
-    split = split or choose_split(settings, task.labelled(manifest))
+    split = split or choose_split(settings, manifest)
     _check_parts(split)
     device = choose_device(settings.device)
     Processes(settings.devices, settings.nodes).check(device)

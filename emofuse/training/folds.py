@@ -11,14 +11,13 @@ import pandas as pd
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
-from emofuse.errors import EmofuseError
+from emofuse.errors import reason_of
 from emofuse.evaluation import (
     ClassificationReport,
     SentimentReport,
     Split,
     classification_report,
     sentiment_report,
-    splits,
 )
 from emofuse.evaluation.report_rows import headline, metric_name
 from emofuse.training.config import RunSettings
@@ -27,7 +26,7 @@ from emofuse.training.fit import fit_run
 from emofuse.training.preparation import Progress
 from emofuse.training.report import write_run_report
 from emofuse.training.run_folder import RunFolder
-from emofuse.training.tasks import Task, task_of
+from emofuse.training.tasks import Task
 
 Report = ClassificationReport | SentimentReport
 
@@ -65,12 +64,6 @@ def fold_folder(folder: Path, number: int) -> Path:
     return folder / f"fold-{number:02d}"
 
 
-def splits_of(settings: RunSettings, manifest: Manifest) -> list[Split]:
-    """Every fold of the settings' protocol."""
-    data, labelled = settings.data, task_of(settings, manifest).labelled(manifest)
-    return splits(labelled, data.protocol, k=data.folds, seed=data.split_seed, val_fraction=data.val_fraction)
-
-
 def settings_of_fold(settings: RunSettings, number: int) -> RunSettings:
     """The settings of one fold."""
     return settings.with_changes({"data.fold": number})
@@ -91,8 +84,7 @@ def run_fold(
         outcome = evaluate_fit(run, manifest, progress=progress)
         write_run_report(outcome, manifest)
     except Exception as error:  # whatever it is, the other folds go on; the reason is told
-        reason = str(error) if isinstance(error, EmofuseError) else f"{type(error).__name__}: {error}"
-        note_failure(path, " ".join(reason.split()) or type(error).__name__, traceback.format_exc())
+        note_failure(path, reason_of(error), traceback.format_exc())
     else:
         (path / _FAILURE_FILE).unlink(missing_ok=True)
 

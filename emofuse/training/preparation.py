@@ -17,6 +17,7 @@ from emofuse.data.dialogues import DialogueDataset, WindowSize, dialogue_windows
 from emofuse.data.frame_cache import FrameCache
 from emofuse.data.loader import BatchDataset
 from emofuse.data.manifest import Manifest, Utterance
+from emofuse.data.manifest_io import manifests_in
 from emofuse.data.quarantine import Quarantine
 from emofuse.data.sequences import SequenceDataset
 from emofuse.data.targets import Target
@@ -27,11 +28,10 @@ from emofuse.features import EncoderIdentity, FeatureReader, FeatureStore, extra
 from emofuse.models import create_model, model_info
 from emofuse.training.config import DataSettings, RunSettings
 from emofuse.training.modalities import EncodedModality
-from emofuse.training.tasks import Task
+from emofuse.training.tasks import Task, task_of
 
 Progress = Callable[[int, int, str], None]
 
-MANIFEST_NAMES = ("manifest.csv", "manifest.jsonl", "manifest.parquet")
 # What is enough to know the mean and spread of a sequence's features by: steps of one utterance, and numbers.
 _SCALER_STEPS, _SCALER_NUMBERS = 32, 1 << 25
 
@@ -44,7 +44,7 @@ def corpus_file(path: Path) -> Path:
     """
     if not path.is_dir():
         return path
-    found = [path / name for name in MANIFEST_NAMES if (path / name).is_file()]
+    found = manifests_in(path)
     if not found:
         raise EmofuseError(
             f"{path}: no manifest.csv in this folder; `emofuse prepare` or `import` writes one"
@@ -59,12 +59,19 @@ def corpus_of(settings: RunSettings) -> Manifest:
     return Manifest.read(settings.data.manifest).validate()
 
 
+def splits_of(settings: RunSettings, manifest: Manifest) -> list[Split]:
+    """Every fold of the settings' protocol, over the rows that the task has an answer for."""
+    data, labelled = settings.data, task_of(settings, manifest).labelled(manifest)
+    return splits(labelled, data.protocol, k=data.folds, seed=data.split_seed, val_fraction=data.val_fraction)
+
+
 def choose_split(settings: RunSettings, manifest: Manifest) -> Split:
-    """The fold that the settings name."""
-    data = settings.data
-    folds = splits(
-        manifest, data.protocol, k=data.folds, seed=data.split_seed, val_fraction=data.val_fraction
-    )
+    """The fold that the settings name.
+
+    Raises:
+        EmofuseError: the protocol has fewer.
+    """
+    data, folds = settings.data, splits_of(settings, manifest)
     if data.fold >= len(folds):
         raise EmofuseError(
             f"setting data.fold: there is no fold {data.fold}; {data.protocol} has {len(folds)}, from 0"

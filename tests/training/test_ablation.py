@@ -160,7 +160,7 @@ def test_a_variant_that_fails_is_named_and_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(deepmsi_mer, "fit_run", breaks)
         broken = again()
-    assert broken.failures == {"no-contrastive": "power cut"}
+    assert broken.failures == {"no-contrastive": "RuntimeError: power cut"}
     assert [variant.name for variant in broken.variants] == ["full"]
     stamp = (tmp_path / "runs/full/cost.json").stat().st_mtime_ns
     assert again().failures == {}

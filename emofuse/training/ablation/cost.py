@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.batch import Batch
@@ -96,7 +97,7 @@ def _time_and_memory(path: str) -> dict[str, Any]:
     settings = folder.read_settings()
     device = choose_device(settings.device)
     model = folder.load_model(folder.read_record()).to(device)
-    batch = _one_clip(folder, corpus_of(settings)).to(device)
+    batch = _one_clip(folder, corpus_of(settings), model).to(device)
     peak = _training_peak(model, batch, device)
     model.eval()
     times = []
@@ -111,10 +112,9 @@ def _time_and_memory(path: str) -> dict[str, Any]:
     return {"milliseconds": statistics.median(times), "peak_mib": peak, "device": device}
 
 
-def _one_clip(folder: RunFolder, manifest: Manifest) -> Batch:
+def _one_clip(folder: RunFolder, manifest: Manifest, model: nn.Module) -> Batch:
     """The first test utterance that has everything, as the model takes it."""
     record, settings = folder.read_record(), folder.read_settings()
-    model = folder.load_model(record)
     readers = readers_of({m: part.identity for m, part in record.encoders.items()}, settings, manifest)
     batch: Batch | None = None
     for id in folder.read_split().test:

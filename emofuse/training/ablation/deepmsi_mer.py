@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emofuse.data.manifest import Manifest
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, reason_of
 from emofuse.evaluation.compare_methods import compare_methods
 from emofuse.evaluation.compared import on_same_utterances
 from emofuse.evaluation.method_scores import MethodComparison
@@ -107,7 +107,7 @@ def ablate_deepmsi_mer(
         except Exception as error:  # the other variants go on; the reason is told
             if variant.name == FULL:
                 raise
-            failures[variant.name] = " ".join(str(error).split()) or type(error).__name__
+            failures[variant.name] = reason_of(error)
             say(f"     failed: {failures[variant.name]}")
             continue
         done.append(variant)

@@ -12,7 +12,7 @@ from typing import Any
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, reason_of
 from emofuse.models.registry import model_config
 from emofuse.training.config import RunSettings
 from emofuse.training.evaluate import Outcome, evaluate_fit, score
@@ -109,8 +109,7 @@ def sweep(
                 fit_run(each, manifest, run.path, resume=True, progress=progress)
                 found = SweptPoint(point, run, _validation(run, manifest, progress))
         except Exception as error:  # whatever it is, the other points go on; the reason is told
-            reason = str(error) if isinstance(error, EmofuseError) else f"{type(error).__name__}: {error}"
-            found = SweptPoint(point, run, None, " ".join(reason.split()))
+            found = SweptPoint(point, run, None, reason_of(error))
         told = f"failed: {found.failure}" if found.validation is None else _told(metric, found.validation)
         say(f"{number}/{len(points)}  {point.key}  {told}")
         swept.append(found)
