@@ -19,7 +19,7 @@ from emofuse.models.output import EmotionOutput
 from emofuse.nn.cascade import CrossModalCascade
 from emofuse.nn.cross_modal_alignment import CommonSpace, EncoderAlignment
 from emofuse.nn.dual_encoder import DualEncoder
-from emofuse.nn.feature_scaler import FeatureScaler
+from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.mask_gate import MaskGate, MaskGateOutput
 from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.real_steps import RealSteps
@@ -75,7 +75,7 @@ class CMMSF(nn.Module):
         super().__init__()
         self.config = c = config
         names = c.modalities
-        self.scalers = nn.ModuleDict({m: FeatureScaler(size) for m, size in c.input_dims.items()})
+        self.scalers = FeatureScalers(c.input_dims)
         self.encoders = nn.ModuleDict({m: self._build_encoders(m) for m in names})
         self.alignments = nn.ModuleDict({m: self._build_alignment(m) for m in names})
         self.common = nn.ModuleDict({m: CommonSpace(c.encoder_dim, c.dim, c.dropout) for m in names})
@@ -152,10 +152,8 @@ class CMMSF(nn.Module):
         return {m: self.mask_gates[m](u, mask[m]) for m, u in U.items()}
 
     def fit_scaler(self, modality: str, features: np.ndarray | Tensor) -> None:
-        """Fit a modality's scaler to training steps (N, d_m); see `FeatureScaler.fit`."""
-        if modality not in self.scalers:
-            raise EmofuseError(f"this model scales {', '.join(self.scalers)}, not {modality}")
-        cast(FeatureScaler, self.scalers[modality]).fit(features)
+        """Fit a modality's scaler to training steps (N, d_m); see `FeatureScalers.fit`."""
+        self.scalers.fit(modality, features)
 
     def training_loss(
         self,

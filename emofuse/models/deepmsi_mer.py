@@ -1,7 +1,6 @@
 """DeepMSI-MER (Dai et al. 2025), Figure 1: semantics of text and sound decide what is seen."""
 
 from collections.abc import Mapping
-from typing import cast
 
 import numpy as np
 import torch
@@ -9,11 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import SwinConfig, Swinv2Config
 
+from emofuse.data.modality import Modality
 from emofuse.errors import EmofuseError
 from emofuse.losses.cross_modal_contrastive import CrossModalContrastiveLoss
 from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
 from emofuse.models.output import EmotionOutput, KeptPatches
-from emofuse.nn.feature_scaler import FeatureScaler
+from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.frame_augmentation import FrameAugmentation
 from emofuse.nn.heads import EarlyFusion, TemporalSummary
 from emofuse.nn.mlp import MLP
@@ -46,11 +46,11 @@ class DeepMSIMER(nn.Module):
 
     def __init__(self, config: DeepMSIMERConfig) -> None:
         super().__init__()
-        widths: dict[str, int] = {"text": config.text_dim, "audio": config.audio_dim}
+        widths: dict[Modality, int] = {"text": config.text_dim, "audio": config.audio_dim}
         semantic = {name: width for name, width in widths.items() if name in config.modalities}
-        self.scalers = nn.ModuleDict({name: FeatureScaler(width) for name, width in semantic.items()})
+        self.scalers = FeatureScalers(semantic)
 
-        to_project = dict(semantic)
+        to_project: dict[str, int] = dict(semantic.items())
         self.early_fusion: EarlyFusion | None = None
         if "video" in config.modalities:
             self.augmentation = FrameAugmentation(config.augmentation)
@@ -108,7 +108,9 @@ class DeepMSIMER(nn.Module):
         inputs: dict[str, Tensor | None] = {name: given[name] for name in self.config.modalities}
         here = self._presence(inputs, present or {})
 
-        semantics = {name: self._semantic_feature(name, inputs[name], here[name]) for name in self.scalers}
+        semantics = {
+            name: self._semantic_feature(name, inputs[name], here[name]) for name in self.scalers.modalities
+        }
         raw: dict[str, Tensor | None] = dict(semantics)
         kept: list[KeptPatches] = []
         if (clips := inputs.get("video")) is not None:
@@ -122,10 +124,8 @@ class DeepMSIMER(nn.Module):
         return EmotionOutput(logits, features, here, kept)
 
     def fit_scaler(self, modality: str, features: np.ndarray | Tensor) -> None:
-        """Fit the scaler of "text" or "audio" to training features (N, d); see `FeatureScaler.fit`."""
-        if modality not in self.scalers:
-            raise EmofuseError(f"this model scales {', '.join(self.scalers) or 'nothing'}, not {modality}")
-        self._scaler(modality).fit(features)
+        """Fit the scaler of "text" or "audio" to training features (N, d); see `FeatureScalers.fit`."""
+        self.scalers.fit(modality, features)
 
     def training_loss(
         self,
@@ -169,12 +169,9 @@ class DeepMSIMER(nn.Module):
             return drop_modalities(here, self.config.modality_dropout)
         return here
 
-    def _scaler(self, modality: str) -> FeatureScaler:
-        return cast(FeatureScaler, self.scalers[modality])
-
     def _semantic_feature(self, name: str, feature: Tensor | None, present: Tensor) -> Tensor:
         """Scaled t_cls or a_cls, (B, d); zeros where absent."""
-        scaler = self._scaler(name)
+        scaler = self.scalers[name]
         if feature is None:
             return scaler.mean.new_zeros(len(present), len(scaler.mean))
         scaled = scaler(feature.to(scaler.mean.dtype), present)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 import torch
@@ -18,7 +17,7 @@ from emofuse.models.mfcre_config import MFCREConfig
 from emofuse.models.mfcre_stream import MFCREStream
 from emofuse.models.output import EmotionOutput
 from emofuse.nn.dialogue_crn import DialogueCRN
-from emofuse.nn.feature_scaler import FeatureScaler
+from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.initialisation import xavier_
 from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.modality_encoder import ModalityEncoder
@@ -60,7 +59,7 @@ class MFCRE(nn.Module):
         super().__init__()
         self.config = config
         dim, names = config.dim, config.modalities
-        self.scalers = nn.ModuleDict({m: FeatureScaler(size) for m, size in config.input_dims.items()})
+        self.scalers = FeatureScalers(config.input_dims)
         self.inputs = nn.ModuleDict({m: nn.Linear(size, dim) for m, size in config.input_dims.items()})
         self.dropout = nn.Dropout(config.dropout)
         self.dialogue_crn = nn.ModuleDict(
@@ -157,10 +156,8 @@ class MFCRE(nn.Module):
         return c.masked_fill(~here.unsqueeze(-1), 0.0)
 
     def fit_scaler(self, modality: str, features: np.ndarray | Tensor) -> None:
-        """Fit a modality's scaler to training features (utterances, d); see `FeatureScaler.fit`."""
-        if modality not in self.scalers:
-            raise EmofuseError(f"this model scales {', '.join(self.scalers)}, not {modality}")
-        cast(FeatureScaler, self.scalers[modality]).fit(features)
+        """Fit a modality's scaler to training features (utterances, d); see `FeatureScalers.fit`."""
+        self.scalers.fit(modality, features)
 
     def training_loss(
         self,

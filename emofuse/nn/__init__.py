@@ -5,7 +5,7 @@ from emofuse.nn.cross_attention import CrossAttention
 from emofuse.nn.cross_modal_alignment import CommonSpace, EncoderAlignment
 from emofuse.nn.dialogue_crn import DialogueCRN
 from emofuse.nn.dual_encoder import DualEncoder
-from emofuse.nn.feature_scaler import FeatureScaler
+from emofuse.nn.feature_scaler import FeatureScaler, FeatureScalers
 from emofuse.nn.gated_recurrence import GatedRecurrence
 from emofuse.nn.mask_gate import MaskGate, MaskGateOutput
 from emofuse.nn.mlp import MLP
@@ -29,6 +29,7 @@ __all__ = [
     "DualEncoder",
     "EncoderAlignment",
     "FeatureScaler",
+    "FeatureScalers",
     "GatedRecurrence",
     "KeptPatches",
     "MLSTMState",

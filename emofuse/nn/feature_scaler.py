@@ -1,9 +1,14 @@
 """Standardisation of encoder features, kept with the weights so that prediction needs nothing else."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emofuse.data.modality import Modality
 from emofuse.errors import EmofuseError
 
 
@@ -29,7 +34,7 @@ class FeatureScaler(nn.Module):
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("std", torch.ones(dim))
 
-    def fit(self, features: np.ndarray | Tensor) -> "FeatureScaler":
+    def fit(self, features: np.ndarray | Tensor) -> FeatureScaler:
         """Take mean and standard deviation from features (N, d).
 
         Raises:
@@ -54,3 +59,36 @@ class FeatureScaler(nn.Module):
         if present is None:
             return scaled
         return torch.where(present.unsqueeze(-1), scaled, torch.zeros_like(scaled))
+
+
+class FeatureScalers(nn.Module):
+    """A scaler per modality, by its name.
+
+    Args:
+        dims: modality -> number of features.
+    """
+
+    def __init__(self, dims: Mapping[Modality, int]) -> None:
+        super().__init__()
+        for modality, dim in dims.items():
+            self.add_module(modality, FeatureScaler(dim))
+
+    def __getitem__(self, modality: str) -> FeatureScaler:
+        scaler = self.get_submodule(modality)
+        assert isinstance(scaler, FeatureScaler)
+        return scaler
+
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """Those that are scaled."""
+        return tuple(name for name, _ in self.named_children())
+
+    def fit(self, modality: str, features: np.ndarray | Tensor) -> None:
+        """Fit one of them to training features (N, d); see `FeatureScaler.fit`.
+
+        Raises:
+            EmofuseError: the modality is not scaled, or as `FeatureScaler.fit`.
+        """
+        if modality not in self.modalities:
+            raise EmofuseError(f"this model scales {', '.join(self.modalities) or 'nothing'}, not {modality}")
+        self[modality].fit(features)
