@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoModel, AutoModelForImageClassification
 from transformers.utils import cached_file
 
-from emofuse.encoders.pretrained import Source, folder_revision, guarded, load_model, locate
+from emofuse.encoders.pretrained import Source, guarded, load_model, locate, revision_of
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.encoders.video import VideoEncoder
 from emofuse.errors import EmofuseError
@@ -76,9 +76,7 @@ class _Pictures:
         )
         self._batch_size = spec.batch_size
         self.name = config.model_type if source.folder else spec.name
-        self.revision = (
-            folder_revision(source.folder) if source.folder else config._commit_hash or source.revision
-        )
+        self.revision = revision_of(source, config)
         self.dim = self._probe(spec.name)
         self.settings: dict[str, str | int | float] = {
             "output": spec.output,

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from transformers import AutoFeatureExtractor
 
-from emofuse.encoders.pretrained import folder_revision, guarded, load_model, locate
+from emofuse.encoders.pretrained import guarded, load_model, locate, revision_of
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity
@@ -76,9 +76,7 @@ class HFSpeechEncoder:
             modality="audio",
             kind=KIND,
             name=config.model_type if source.folder else spec.name,
-            revision=folder_revision(source.folder)
-            if source.folder
-            else config._commit_hash or source.revision,
+            revision=revision_of(source, config),
             pooling=self._pooling,
             dim=self.dim,
             sampling={

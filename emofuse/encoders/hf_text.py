@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofuse.encoders.pretrained import folder_revision, load_model, locate
+from emofuse.encoders.pretrained import load_model, locate, revision_of
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.encoders.text_reader import TextInput, TextReader
 from emofuse.errors import EmofuseError
@@ -60,9 +60,7 @@ class HFTextEncoder:
             modality="text",
             kind=KIND,
             name=config.model_type if source.folder else spec.name,
-            revision=folder_revision(source.folder)
-            if source.folder
-            else config._commit_hash or source.revision,
+            revision=revision_of(source, config),
             pooling=self._pooling,
             dim=self.dim,
             sampling={

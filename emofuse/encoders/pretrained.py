@@ -157,6 +157,13 @@ def folder_revision(folder: Path) -> str:
     return digest.hexdigest()
 
 
+def revision_of(source: Source, config: Any) -> str:
+    """What tells one state of a model from another: its folder's contents, or the hub's commit."""
+    if source.folder is not None:
+        return folder_revision(source.folder)
+    return str(getattr(config, "_commit_hash", None) or source.revision)
+
+
 def load_config(source: Source) -> Any:
     """The model's configuration."""
     return guarded(source, AutoConfig.from_pretrained)

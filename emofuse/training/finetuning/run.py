@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import lightning as L
 import numpy as np
@@ -16,7 +15,7 @@ from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders.fine_tuning import FineTunedRecord, FineTuneSettings, read_fine_tuned
-from emofuse.encoders.pretrained import Source, folder_revision, locate
+from emofuse.encoders.pretrained import locate, revision_of
 from emofuse.encoders.spec import EMBEDDED, EncoderSpec
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import ClassificationReport, Split, classification_report, write_split_file
@@ -126,7 +125,7 @@ def fine_tune(
     record = FineTunedRecord(
         modality=spec.modality,
         base=Path(spec.name).name if source.folder else spec.name,
-        base_revision=_revision(source, classifier),
+        base_revision=revision_of(source, classifier.network.config),
         reading=parts.reading,
         settings=settings,
         seed=seed,
@@ -230,13 +229,6 @@ def _seen(manifest: Manifest, split: Split) -> list[str]:
         for inside in (True, False)
     )
     return sorted(seen - others)
-
-
-def _revision(source: Source, classifier: UtteranceClassifier) -> str:
-    if source.folder is not None:
-        return folder_revision(source.folder)
-    config: Any = classifier.network.config
-    return str(getattr(config, "_commit_hash", None) or source.revision)
 
 
 def _scores(reports: dict[str, ClassificationReport]) -> dict[str, dict[str, float]]:
