@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation import PROTOCOLS, ClassificationReport
 from emofuse.evaluation.audit_folds import audit_protocol
-from emofuse.evaluation.figures import draw_confusion, draw_per_class, save_figure
-from emofuse.evaluation.report import ComparisonRow, ReportFigure, ReportFiles, RunReport, write_report
+from emofuse.evaluation.report import ComparisonRow, ReportFiles, RunReport, write_report
 from emofuse.evaluation.report_rows import class_scores, headline, metric_name
 from emofuse.training.cross_validation import CrossValidation
 from emofuse.training.folds import Fold
+from emofuse.training.report_figures import class_figures
 from emofuse.training.run_folder import environment
 from emofuse.training.tasks import task_of
 
@@ -37,12 +34,11 @@ def write_cross_report(
         seed=data.split_seed,
         val_fraction=data.val_fraction,
     )
-    done = [fold for fold in outcome.folds if fold.report is not None]
     corpus = data.manifest.parent.name if data.manifest else "a corpus"
     report = RunReport(
         title=title or f"{settings.model.name} on {corpus}, {len(outcome.folds)} folds",
         command=" ".join(made["command"]),
-        synthetic=any(fold.folder.read_record().synthetic for fold in done),
+        synthetic=outcome.synthetic,
         summary=_summary(outcome),
         protocol=protocol,
         headline=headline(outcome.means) if outcome.means is not None else {},
@@ -51,7 +47,7 @@ def write_cross_report(
         configuration=settings.model_dump(mode="json"),
         audit=audited.lines(),
         audit_flags=audited.warnings(),
-        figures=list(_figures(pooled, outcome.folder / "figures"))
+        figures=list(class_figures(pooled, outcome.folder / "figures", of="all folds together"))
         if isinstance(pooled, ClassificationReport)
         else (),
         environment={
@@ -88,25 +84,3 @@ def _row(fold: Fold, optimistic: bool) -> ComparisonRow:
         f"{fold.report.n} utterances; epoch {(record.best_epoch or 0) + 1}; {record.fit_seconds or 0:.0f} s"
     )
     return ComparisonRow(name, headline(fold.report), optimistic=optimistic, note=note)
-
-
-def _figures(pooled: ClassificationReport, folder: Path) -> Iterator[ReportFigure]:
-    matrix = (pooled.confusion, pooled.labels)
-    yield ReportFigure(
-        save_figure(draw_confusion(*matrix), folder, "confusion", draw_confusion(*matrix, narrow=True)),
-        "Confusion matrix of all folds together: utterances counted, and each row as percent of its true class.",
-        f"Confusion matrix over {', '.join(pooled.labels)}; {100 * pooled.accuracy:.0f} percent lie on the diagonal.",
-        "classes",
-    )
-    rows = class_scores(pooled)
-    scores = (
-        {row.label: row.f1 for row in rows},
-        {row.label: row.recall for row in rows},
-        {row.label: row.support for row in rows},
-    )
-    yield ReportFigure(
-        save_figure(draw_per_class(*scores), folder, "per-class", draw_per_class(*scores, narrow=True)),
-        "F1 and recall of each class over all folds, with 95 % bootstrap intervals over dialogues.",
-        "; ".join(f"{row.label}: F1 {row.f1.value_text()}" for row in rows),
-        "classes",
-    )

@@ -18,6 +18,7 @@ from emofuse.evaluation.report_rows import class_scores, headline, metric_name, 
 from emofuse.models import model_info
 from emofuse.training.evaluate import Outcome
 from emofuse.training.report_figures import (
+    certainty_figures,
     class_figures,
     comparison_figures,
     held_out_table,
@@ -76,7 +77,8 @@ def write_run_report(
         audit=outcome.leaks.lines(),
         audit_flags=outcome.leaks.flags,
         figures=[
-            *(class_figures(outcome, figures) if is_classes else value_figures(outcome, figures)),
+            *(class_figures(outcome.test, figures, of="the test part") if is_classes else ()),
+            *(certainty_figures(outcome, figures) if is_classes else value_figures(outcome, figures)),
             *comparison_figures(outcome, figures, modalities, protocols),
             *training_figures(outcome, figures),
             *(patch_figures(outcome, manifest, figures, overlays) if info.reads_frames else ()),

@@ -31,33 +31,38 @@ from emofuse.training.preparation import dataset_of, readers_of
 from emofuse.training.report_reliability import reliability_figures
 
 
-def class_figures(outcome: Outcome[ClassificationReport], folder: Path) -> Iterator[ReportFigure]:
-    """Confusion matrix, scores of each class, and how far the probabilities can be believed."""
-    test = outcome.test
+def class_figures(scores: ClassificationReport, folder: Path, *, of: str) -> Iterator[ReportFigure]:
+    """Confusion matrix and scores of each class.
+
+    Args:
+        scores: of some utterances.
+        folder: for the pictures.
+        of: which utterances, such as "the test part".
+    """
+    matrix = (scores.confusion, scores.labels)
     yield ReportFigure(
-        save_figure(
-            draw_confusion(test.confusion, test.labels),
-            folder,
-            "confusion",
-            draw_confusion(test.confusion, test.labels, narrow=True),
-        ),
-        "Confusion matrix of the test part: utterances counted, and each row as percent of its true class.",
-        f"Confusion matrix over {', '.join(test.labels)}; {100 * test.accuracy:.0f} percent lie on the diagonal.",
+        save_figure(draw_confusion(*matrix), folder, "confusion", draw_confusion(*matrix, narrow=True)),
+        f"Confusion matrix of {of}: utterances counted, and each row as percent of its true class.",
+        f"Confusion matrix over {', '.join(scores.labels)}; {100 * scores.accuracy:.0f} percent lie on the diagonal.",
         "classes",
     )
-    rows = class_scores(test)
-    scores = (
+    rows = class_scores(scores)
+    bars = (
         {r.label: r.f1 for r in rows},
         {r.label: r.recall for r in rows},
         {r.label: r.support for r in rows},
     )
     yield ReportFigure(
-        save_figure(draw_per_class(*scores), folder, "per-class", draw_per_class(*scores, narrow=True)),
-        "F1 and recall of each class with 95 % bootstrap intervals over dialogues.",
+        save_figure(draw_per_class(*bars), folder, "per-class", draw_per_class(*bars, narrow=True)),
+        f"F1 and recall of each class of {of}, with 95 % bootstrap intervals over dialogues.",
         "; ".join(f"{r.label}: F1 {r.f1.value_text()}" for r in rows),
         "classes",
     )
-    yield from reliability_figures(held_out_table(outcome), test.labels, outcome.folder, folder)
+
+
+def certainty_figures(outcome: Outcome[ClassificationReport], folder: Path) -> Iterator[ReportFigure]:
+    """How far the probabilities can be believed."""
+    yield from reliability_figures(held_out_table(outcome), outcome.test.labels, outcome.folder, folder)
 
 
 def value_figures(outcome: Outcome[SentimentReport], folder: Path) -> Iterator[ReportFigure]:
