@@ -272,3 +272,8 @@ def test_a_table_becomes_a_manifest_and_a_text_run(tmp_path: Path, recipe: Path)
 def test_importing_emofuse_is_light() -> None:
     code = "import sys, emofuse; sys.exit(any(m in sys.modules for m in ('torch', 'pandas', 'lightning')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_package_runs_as_a_module() -> None:
+    told = subprocess.run([sys.executable, "-m", "emofuse", "models"], check=True, capture_output=True)
+    assert b"deepmsi-mer" in told.stdout
