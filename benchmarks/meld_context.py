@@ -4,10 +4,10 @@
     emofuse finetune text meld/manifest.csv --model MINILM --protocol official -o meld-minilm
     python -m benchmarks.meld_context meld --text-encoder MINILM --tuned meld-minilm --work meld-runs
 
-The training part is fitted; a seventh of its dialogues chooses the epoch; the dev part judges. MFCRE as in the
-recipe `mfcre/meld-words`, with all its context, with every utterance a dialogue of its own, and with its context
-modules left out. Beside it stand logistic regression on the same vectors, and the smallest network that could use context: one
-layer, with and without an mLSTM or a GRU over the dialogue. What was finished is kept in the working folder. Writes
+The training part is fitted; a part of its dialogues chooses the epoch; the dev part judges. MFCRE as in the
+recipe `mfcre/meld-words`, with every utterance a dialogue of its own, without the DialogueCRN, and with what the
+recipe leaves out. Beside it stand logistic regression on the same vectors, and the smallest network that could use
+context: one layer, with and without an mLSTM or a GRU over the dialogue. What was finished is kept in the working folder. Writes
 benchmarks/results/meld_context.md.
 """
 
@@ -17,7 +17,7 @@ import argparse
 import json
 import platform
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,6 +27,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation import Split
@@ -47,13 +48,15 @@ TAGGERS: dict[str, Cell | None] = {
     "one layer and an mLSTM, both ways": "mlstm",
     "one layer and a GRU, both ways": "gru",
 }
+ALONE = {"model.options.context": "none"}
 VARIANTS: dict[str, dict[str, Any]] = {
-    "MFCRE": {},
-    "MFCRE without context": {"model.options.context": "none"},
-    "MFCRE without context, DialogueCRN and modality encoder": {
-        "model.options.context": "none",
-        "model.options.dialogue_crn": False,
-        "model.options.modality_encoder": False,
+    "MFCRE, the recipe": {},
+    "every utterance a dialogue of its own": ALONE,
+    "without DialogueCRN": ALONE | {"model.options.dialogue_crn": False},
+    "with SimAM": {"model.options.simam": True},
+    "with SimAM and the modality encoder": {
+        "model.options.simam": True,
+        "model.options.modality_encoder": True,
     },
 }
 EPOCHS, WIDTH, DROPOUT, DIALOGUES = 20, 256, 0.5, 16
@@ -80,20 +83,25 @@ def settings_of(manifest: Manifest, encoder: str) -> RunSettings:
 
 
 class BothWays(nn.Module):
-    """A recurrent layer over a dialogue, forward and backward: (N, WIDTH) to (N, 2 WIDTH)."""
+    """A recurrent layer over dialogues, forward and backward: (B, N, WIDTH) to (B, N, 2 WIDTH)."""
 
     def __init__(self, cell: Cell) -> None:
         super().__init__()
-        layers = (nn.GRU(WIDTH, WIDTH) if cell == "gru" else MLSTM(WIDTH) for _ in range(2))
+        layers = (nn.GRU(WIDTH, WIDTH, batch_first=True) if cell == "gru" else MLSTM(WIDTH) for _ in range(2))
         self.forwards, self.backwards = layers
 
-    def forward(self, z: Tensor) -> Tensor:
-        return torch.cat([self._run(self.forwards, z), self._run(self.backwards, z.flip(0)).flip(0)], dim=-1)
+    def forward(self, z: Tensor, mask: Tensor) -> Tensor:
+        forwards, _ = self.forwards(z)
+        backwards, _ = self.backwards(_turned(z, mask))
+        return torch.cat([forwards, _turned(backwards, mask)], dim=-1)
 
-    def _run(self, layer: nn.Module, z: Tensor) -> Tensor:
-        if isinstance(layer, MLSTM):
-            return layer(z.unsqueeze(0))[0][0]
-        return layer(z)[0]
+
+def _turned(x: Tensor, mask: Tensor) -> Tensor:
+    """Each dialogue of (B, N, d) from its last utterance to its first; padding stays at the end."""
+    lengths = mask.sum(dim=1, keepdim=True)
+    places = torch.arange(x.shape[1]).unsqueeze(0)
+    back = torch.where(places < lengths, lengths - 1 - places, places)
+    return x.gather(1, back.unsqueeze(-1).expand_as(x))
 
 
 class Tagger(nn.Module):
@@ -106,12 +114,13 @@ class Tagger(nn.Module):
         self.mix = nn.Linear(2 * WIDTH, WIDTH)
         self.leave = nn.Linear(WIDTH, classes)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, dim) of one dialogue to (N, classes)."""
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, N, dim) of dialogues that are padded at their ends to the logits of their utterances."""
         z = self._drop(F.relu(self.enter(self._drop(x))))
         if self.context is not None:
-            z = z + self.mix(self._drop(self.context(z)))
-        return self.leave(self._drop(z))
+            z = z + self.mix(self._drop(self.context(z, mask)))
+        logits: Tensor = self.leave(self._drop(z))[mask]
+        return logits
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, DROPOUT, self.training)
@@ -143,13 +152,20 @@ class Words:
             grouped.setdefault(self.dialogue[i], []).append(i)
         return [self.rows(sorted(ids, key=lambda i: self.turn[i])) for ids in grouped.values()]
 
-    def score(self, part: str, tell: Callable[[Tensor], Tensor]) -> float:
+    def batch(self, dialogues: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
+        """Vectors (B, N, d) and mask (B, N) of dialogues, and the classes of their utterances."""
+        rows = [torch.tensor(each) for each in dialogues]
+        mask = pad_sequence([torch.ones(len(each), dtype=torch.bool) for each in rows], batch_first=True)
+        return (
+            pad_sequence([self.vectors[each] for each in rows], batch_first=True),
+            mask,
+            self.classes[torch.cat(rows)],
+        )
+
+    def score(self, part: str, net: Tagger) -> float:
         """Weighted F1 of a tagger on a part."""
-        told, true = [], []
-        for rows in self.dialogues(part):
-            told.append(tell(self.vectors[rows]).argmax(-1))
-            true.append(self.classes[rows])
-        return float(f1_score(torch.cat(true), torch.cat(told), average="weighted"))
+        vectors, mask, true = self.batch(self.dialogues(part))
+        return float(f1_score(true, net(vectors, mask).argmax(-1), average="weighted"))
 
 
 def tagger(words: Words, cell: Cell | None, seed: int) -> dict[str, float]:
@@ -163,9 +179,8 @@ def tagger(words: Words, cell: Cell | None, seed: int) -> dict[str, float]:
         net.train()
         places = order.permutation(len(dialogues))
         for start in range(0, len(places), DIALOGUES):
-            batch = [dialogues[n] for n in places[start : start + DIALOGUES]]
-            logits = torch.cat([net(words.vectors[rows]) for rows in batch])
-            loss = F.cross_entropy(logits, words.classes[[row for rows in batch for row in rows]])
+            vectors, mask, true = words.batch([dialogues[n] for n in places[start : start + DIALOGUES]])
+            loss = F.cross_entropy(net(vectors, mask), true)
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
@@ -203,19 +218,20 @@ def line(name: str, values: Sequence[dict[str, float]]) -> str:
     return f"| {name} | {cells[0]} | {cells[1]} |"
 
 
+def _place(work: Path, name: str, seed: int) -> Path:
+    return work / f"{name.replace(' ', '-').replace(',', '')}-{seed}"
+
+
 def table(title: str, manifest: Manifest, encoder: str, work: Path) -> list[str]:
     """All rows of one sentence encoder."""
     rows = {
-        name: [
-            mfcre(
-                changes, manifest, encoder, work / f"{name.replace(' ', '-').replace(',', '')}-{seed}", seed
-            )
-            for seed in SEEDS
-        ]
+        name: [mfcre(changes, manifest, encoder, _place(work, name, seed), seed) for seed in SEEDS]
         for name, changes in VARIANTS.items()
     }
     settings = settings_of(manifest, encoder)
-    identity = RunFolder.open(work / f"MFCRE-{SEEDS[0]}").read_record().encoders["text"].identity
+    identity = (
+        RunFolder.open(_place(work, "MFCRE, the recipe", SEEDS[0])).read_record().encoders["text"].identity
+    )
     reader = feature_store_of(settings, manifest).reader(identity)
     words = Words(manifest, choose_split(settings, manifest), reader)
     lines = [f"## {title}", "", "| | validation | dev |", "|---|---:|---:|"]
