@@ -35,6 +35,8 @@ def progress_bar(*, quiet: bool = False) -> Iterator[ProgressHook]:
         tasks = {}
 
         def advance(done: int, total: int, what: str) -> None:
+            if total == 0:
+                return  # such as features that are all in the store: no work, no bar
             if what not in tasks:
                 tasks[what] = bars.add_task(what, total=total)
             bars.update(tasks[what], completed=done, total=total)
