@@ -34,8 +34,10 @@ def read_manifest_file(path: Path) -> RawTable:
     """The untyped rows of a manifest file.
 
     Raises:
-        EmofuseError: it cannot be parsed at all, or has no column ``id``.
+        EmofuseError: it is not there, cannot be parsed at all, or has no column ``id``.
     """
+    if not path.exists():
+        raise EmofuseError(f"{path}: there is no such file")
     table = _for_suffix(path, _READERS)(path)
     if "id" not in table.frame.columns:
         raise EmofuseError(f"{path}: has no column 'id'{_instead(list(table.frame.columns))}")

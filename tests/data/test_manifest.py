@@ -240,11 +240,13 @@ def test_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytes
 
 def test_unknown_suffix(tmp_path: Path) -> None:
     manifest = read(tmp_path, SAMPLE)
-    for action in (manifest.write, Manifest.read):
+    for place, action in ((tmp_path, manifest.write), (tmp_path / "there", Manifest.read)):
+        (tmp_path / "there").mkdir(exist_ok=True)
+        (tmp_path / "there" / "m.xlsx").touch()
         with pytest.raises(
             EmofuseError, match=r"m\.xlsx: no manifest by its suffix; save it as \.csv, \.jsonl"
         ):
-            action(tmp_path / "m.xlsx")
+            action(place / "m.xlsx")
 
 
 def test_manifest_survives_a_worker_process(tmp_path: Path) -> None:

@@ -45,8 +45,9 @@ def test_one_line_says_why(tmp_path: Path, case: str) -> None:
 
 @pytest.mark.parametrize("name", ["m.csv", "m.jsonl", "m.parquet"])
 def test_missing_file_and_folder(tmp_path: Path, name: str) -> None:
-    with pytest.raises(EmofuseError, match="no such file"):
-        Manifest.read(tmp_path / name)
+    for gone in (name, "none.pkl", "none"):  # it is not there, so nobody asks what it would be
+        with pytest.raises(EmofuseError, match=f"{gone}: there is no such file"):
+            Manifest.read(tmp_path / gone)
     (tmp_path / name).mkdir()
     with pytest.raises(EmofuseError, match=f"{name}: (is a folder|cannot be read)"):
         Manifest.read(tmp_path / name)
