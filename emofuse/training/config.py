@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import to_jsonable_python
 
 from emofuse.data import Modality
 from emofuse.data.dialogues import WindowSize
@@ -73,6 +74,13 @@ class ModelSettings(_Settings):
     )
     task: Task = Field(default="classification", description="or regression, to the column valence")
     options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("options")
+    @classmethod
+    def _as_a_file_has_them(cls, options: dict[str, Any]) -> dict[str, Any]:
+        """Lists, not tuples: settings are the same whether they were given or read from a run's config.yaml."""
+        plain: dict[str, Any] = to_jsonable_python(options)
+        return plain
 
 
 class OptimiserSettings(_Settings):

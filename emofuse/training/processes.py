@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -99,7 +100,14 @@ def wait_for_all() -> None:
     if not dist.is_initialized():
         cuda = torch.cuda.is_available() and dist.is_nccl_available()
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_PATIENCE)
+        # Threads of the group that outlive the interpreter abort the process, and torchrun then ends the others.
+        atexit.register(_leave)
     try:
         dist.all_reduce(torch.zeros(1))
     except RuntimeError:
         raise EmofuseError("another of torchrun's processes has ended; it has said why") from None
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -24,6 +24,7 @@ from emofuse.training.ablation import (
     write_ablation,
 )
 from emofuse.training.ablation.variants import kept_grids
+from emofuse.training.config import RunSettings
 from emofuse.training.fit import fit_run
 from tests.small_corpus import SMALL_MODEL, small_settings
 
@@ -90,6 +91,14 @@ def test_a_threshold_stands_against_a_number_kept_and_the_other_way_round() -> N
     assert keep.options["vsc"]["grids"] == [6]  # 7x7 of 8x8 has no window of 2 to 4
     like_paper = PAPER.model_copy(update={"vsc": VSCConfig(stage=2, grids=(14, 12, 10), threshold=0.1)})
     assert kept_grids(like_paper) == (14, 12, 10)
+
+
+def test_settings_of_every_variant_are_the_same_when_they_are_read_again(tmp_path: Path) -> None:
+    for variant in list_variants(TINY):
+        changes = {f"model.options.{name}": value for name, value in variant.options.items()}
+        settings = RunSettings().with_changes(changes)
+        (tmp_path / "config.yaml").write_text(settings.to_yaml(), encoding="utf-8")
+        assert RunSettings.from_yaml(tmp_path / "config.yaml") == settings, variant.name
 
 
 def test_what_is_not_there_cannot_be_taken_away() -> None:
