@@ -1,7 +1,7 @@
 """What the context modules of MFCRE are worth on MELD's words: dev weighted F1, three seeds.
 
     emofuse prepare meld MELD -o meld
-    emofuse finetune text meld/manifest.csv --model MINILM --protocol official -o meld-minilm
+    emofuse finetune text meld/manifest.csv --model MINILM --protocol official --val-fraction 0.1 -o meld-minilm
     python -m benchmarks.meld_context meld --text-encoder MINILM --tuned meld-minilm --work meld-runs
 
 The training part is fitted; a part of its dialogues chooses the epoch; the dev part judges. MFCRE as in the
@@ -33,6 +33,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.evaluation import Split
 from emofuse.features import FeatureReader
 from emofuse.nn.mlstm import MLSTM
+from emofuse.nn.recurrent import at_places, turned_places
 from emofuse.recipes import find_recipe
 from emofuse.training.config import RunSettings
 from emofuse.training.evaluate import evaluate_fit
@@ -91,17 +92,10 @@ class BothWays(nn.Module):
         self.forwards, self.backwards = layers
 
     def forward(self, z: Tensor, mask: Tensor) -> Tensor:
+        turned = turned_places(mask)
         forwards, _ = self.forwards(z)
-        backwards, _ = self.backwards(_turned(z, mask))
-        return torch.cat([forwards, _turned(backwards, mask)], dim=-1)
-
-
-def _turned(x: Tensor, mask: Tensor) -> Tensor:
-    """Each dialogue of (B, N, d) from its last utterance to its first; padding stays at the end."""
-    lengths = mask.sum(dim=1, keepdim=True)
-    places = torch.arange(x.shape[1]).unsqueeze(0)
-    back = torch.where(places < lengths, lengths - 1 - places, places)
-    return x.gather(1, back.unsqueeze(-1).expand_as(x))
+        backwards, _ = self.backwards(at_places(z, turned))
+        return torch.cat([forwards, at_places(backwards, turned)], dim=-1)
 
 
 class Tagger(nn.Module):
