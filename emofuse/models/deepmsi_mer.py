@@ -108,9 +108,7 @@ class DeepMSIMER(nn.Module):
         inputs: dict[str, Tensor | None] = {name: given[name] for name in self.config.modalities}
         here = self._presence(inputs, present or {})
 
-        semantics = {
-            name: self._semantic_feature(name, inputs[name], here[name]) for name in self.scalers.modalities
-        }
+        semantics = {name: self._semantic_feature(name, inputs[name], here[name]) for name in self.scalers}
         raw: dict[str, Tensor | None] = dict(semantics)
         kept: list[KeptPatches] = []
         if (clips := inputs.get("video")) is not None:

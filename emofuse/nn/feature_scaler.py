@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import cast
 
 import numpy as np
 import torch
@@ -61,7 +62,7 @@ class FeatureScaler(nn.Module):
         return torch.where(present.unsqueeze(-1), scaled, torch.zeros_like(scaled))
 
 
-class FeatureScalers(nn.Module):
+class FeatureScalers(nn.ModuleDict):
     """A scaler per modality, by its name.
 
     Args:
@@ -69,19 +70,10 @@ class FeatureScalers(nn.Module):
     """
 
     def __init__(self, dims: Mapping[Modality, int]) -> None:
-        super().__init__()
-        for modality, dim in dims.items():
-            self.add_module(modality, FeatureScaler(dim))
+        super().__init__({modality: FeatureScaler(dim) for modality, dim in dims.items()})
 
     def __getitem__(self, modality: str) -> FeatureScaler:
-        scaler = self.get_submodule(modality)
-        assert isinstance(scaler, FeatureScaler)
-        return scaler
-
-    @property
-    def modalities(self) -> tuple[str, ...]:
-        """Those that are scaled."""
-        return tuple(name for name, _ in self.named_children())
+        return cast(FeatureScaler, super().__getitem__(modality))
 
     def fit(self, modality: str, features: np.ndarray | Tensor) -> None:
         """Fit one of them to training features (N, d); see `FeatureScaler.fit`.
@@ -89,6 +81,6 @@ class FeatureScalers(nn.Module):
         Raises:
             EmofuseError: the modality is not scaled, or as `FeatureScaler.fit`.
         """
-        if modality not in self.modalities:
-            raise EmofuseError(f"this model scales {', '.join(self.modalities) or 'nothing'}, not {modality}")
+        if modality not in self:
+            raise EmofuseError(f"this model scales {', '.join(self) or 'nothing'}, not {modality}")
         self[modality].fit(features)
