@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,7 @@ class CrossValidation:
         """The folds that failed."""
         return [fold for fold in self.folds if fold.failure is not None]
 
-    @property
+    @cached_property
     def synthetic(self) -> bool:
         """Whether a fold that did not fail was judged on synthetic clips."""
         return any(fold.folder.read_record().synthetic for fold in self.folds if fold.report is not None)
