@@ -59,6 +59,8 @@ def predict(
         raise EmofuseError("nothing to predict: name a clip, a manifest, or give --text")
     if text is not None and clips and len(clips) > 1:
         raise EmofuseError("--text goes with one clip; give a manifest with a text column for several")
+    if figure is not None and figure.is_dir():
+        raise EmofuseError(f"--figure {figure}: is a folder; name a picture in it")
     pipe = EmotionPipeline.from_pretrained(run, device=device)
     if pipe.record.synthetic and not quiet:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
@@ -148,13 +150,13 @@ def _said(s: EmotionSegment) -> str:
 
 
 def _draw(segments: list[EmotionSegment], labels: list[str], path: Path) -> None:
-    from emofuse.evaluation.figures import TimelineSegment, draw_timeline, save_figure
+    from emofuse.evaluation.figures import TimelineSegment, draw_timeline, write_figure
 
     shown = [
         TimelineSegment(start, end, s.label, s.probabilities, s.speaker)
         for s, (start, end) in zip(segments, one_after_the_other(segments), strict=True)
     ]
-    saved = save_figure(draw_timeline(shown, labels=labels), path.parent, path.stem)
+    saved = write_figure(draw_timeline(shown, labels=labels), path.with_suffix(""))
     typer.echo(f"drawn: {saved.png} and {saved.svg}", err=True)
 
 

@@ -116,6 +116,16 @@ def test_a_picture_needs_times(trained: Path, tmp_path: Path) -> None:
     assert not picture.exists()
 
 
+def test_a_picture_may_have_any_name_but_a_folders(trained: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "an été" / "my picture é.png"
+    told = ["predict", str(trained), "--text", "Oh no!", "--start", "0", "--end", "1", "--quiet", "--figure"]
+    result = CliRunner().invoke(app, [*told, str(picture)])
+    assert result.exit_code == 0, result.output
+    assert sorted(file.name for file in picture.parent.iterdir()) == [picture.name, "my picture é.svg"]
+    with pytest.raises(EmofuseError, match="is a folder; name a picture in it"):
+        CliRunner().invoke(app, [*told, str(tmp_path)], catch_exceptions=False)
+
+
 def test_recordings_follow_one_another_in_a_picture() -> None:
     def segment(start: float, end: float, recording: str) -> EmotionSegment:
         return EmotionSegment("u", start, end, "joy", {"joy": 1.0}, ("audio",), {}, recording=recording)

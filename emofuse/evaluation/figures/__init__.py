@@ -14,7 +14,7 @@ from emofuse.evaluation.figures.curves import draw_learning_curves
 from emofuse.evaluation.figures.methods import draw_differences, draw_method_scores
 from emofuse.evaluation.figures.patches import draw_kept_patches, kept_levels
 from emofuse.evaluation.figures.reliability import draw_reliability
-from emofuse.evaluation.figures.save import SavedFigure, save_figure
+from emofuse.evaluation.figures.save import SavedFigure, save_figure, write_figure
 from emofuse.evaluation.figures.style import emotion_colours
 from emofuse.evaluation.figures.sweeps import draw_sweep_line, draw_sweep_map
 from emofuse.evaluation.figures.timeline import TimelineSegment, draw_timeline
@@ -41,4 +41,5 @@ __all__ = [
     "emotion_colours",
     "kept_levels",
     "save_figure",
+    "write_figure",
 ]

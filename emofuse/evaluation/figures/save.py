@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -41,7 +41,20 @@ def save_figure(figure: Figure, folder: Path, name: str, narrow: Figure | None =
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ValueError(f"{name!r} is not a plain file name")
-    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    saved = write_figure(figure, folder / name)
+    if narrow is None:
+        return saved
+    return replace(saved, narrow=write_figure(narrow, folder / f"{name}-narrow"))
+
+
+def write_figure(figure: Figure, path: Path) -> SavedFigure:
+    """Write ``figure`` where a person has asked for it, under whatever name; see `save_figure`.
+
+    Args:
+        figure: what to write.
+        path: of both files, without their suffixes.
+    """
+    png, svg = path.parent / f"{path.name}.png", path.parent / f"{path.name}.svg"
     with figure_style(), warnings.catch_warnings():
         # A script without an installed font: the PNG shows boxes, the SVG leaves it to the reader's fonts.
         warnings.filterwarnings("ignore", message=r"Glyph .* missing from font")
@@ -50,9 +63,7 @@ def save_figure(figure: Figure, folder: Path, name: str, narrow: Figure | None =
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None})
     write_text_aside(svg, _with_dark_theme(drawn.getvalue()))
-    return SavedFigure(
-        png, svg, save_figure(narrow, folder, f"{name}-narrow") if narrow is not None else None
-    )
+    return SavedFigure(png, svg)
 
 
 def _with_dark_theme(svg: str) -> str:
