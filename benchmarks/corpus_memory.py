@@ -21,7 +21,7 @@ import pandas as pd
 from emofuse.corpora.demo import generate_demo_corpus
 from emofuse.data.manifest import Manifest
 from emofuse.recipes import find_recipe
-from emofuse.training.config import RunSettings
+from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
 
 RESULT = Path(__file__).parent / "results" / "corpus_memory.md"

@@ -30,9 +30,9 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.evaluation import Split, classification_report, splits
-from emofuse.evaluation.compare_methods import compare_methods
-from emofuse.evaluation.compared import Facts, JudgedRun, Method, make_method
-from emofuse.evaluation.method_scores import MethodScores
+from emofuse.evaluation.comparison.compare_methods import compare_methods
+from emofuse.evaluation.comparison.method_scores import MethodScores
+from emofuse.evaluation.comparison.methods import Facts, JudgedRun, Method, make_method
 from emofuse.features import FeatureStore, extract_features
 from emofuse.models import create_model
 

@@ -32,14 +32,14 @@ from torch.nn.utils.rnn import pad_sequence
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation import Split
 from emofuse.features import FeatureReader
+from emofuse.inference.evaluate import evaluate_fit
 from emofuse.nn.mlstm import MLSTM
 from emofuse.nn.recurrent import at_places, turned_places
 from emofuse.recipes import find_recipe
-from emofuse.training.config import RunSettings
-from emofuse.training.evaluate import evaluate_fit
+from emofuse.runs.preparation import choose_split, feature_store_of
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
-from emofuse.training.preparation import choose_split, feature_store_of
-from emofuse.training.run_folder import RunFolder
 
 RESULTS = Path(__file__).parent / "results" / "meld_context.md"
 SEEDS = (0, 1, 2)

@@ -29,16 +29,16 @@ from emofuse.data.manifest import Manifest
 from emofuse.evaluation import sentiment_report
 from emofuse.features import FeatureStore
 from emofuse.features.importers import import_features
+from emofuse.inference.evaluate import evaluate_fit
 from emofuse.recipes import find_recipe
-from emofuse.training.config import RunSettings
-from emofuse.training.evaluate import evaluate_fit
+from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
 
 SEEDS = (0, 1, 2)
 STRENGTHS = np.logspace(-1, 5, 13)
 COLUMNS = ("mae", "corr", "acc2_nonnegative", "f1_nonnegative", "acc2_positive", "f1_positive", "acc7")
 RECIPE = "cm-msf/mosi-small"
-NOTE = """Corr and both ways of Acc-2 and F1 as in `emofuse.evaluation.sentiment`; shares in percent. CM-MSF: recipe
+NOTE = """Corr and both ways of Acc-2 and F1 as in `emofuse.evaluation.metrics.sentiment`; shares in percent. CM-MSF: recipe
 `cm-msf/mosi-small`, mean ± standard deviation over three seeds; it gives up a seventh of the training films, which choose
 the epoch, and its MAE on them is the last column. The regressions are fitted on all of them, their strength chosen by
 cross-validation over films. Nothing was chosen on the validation part, which judges.

@@ -16,13 +16,13 @@ from emofuse.corpora.demo import Scenario, ceilings, generate_clip, generate_dem
 from emofuse.data import MODALITIES, Modality
 from emofuse.data.manifest import Manifest
 from emofuse.data.media import probe
-from emofuse.evaluation.figures import TimelineSegment, draw_timeline, save_figure
+from emofuse.evaluation.reporting.figures import TimelineSegment, draw_timeline, save_figure
+from emofuse.inference.evaluate import Outcome, evaluate_fit
+from emofuse.inference.reporting.run_report import bar_of, comparison_row, write_run_report
 from emofuse.pipeline import EmotionPipeline, EmotionSegment
-from emofuse.training.config import RunSettings
-from emofuse.training.evaluate import Outcome, evaluate_fit
+from emofuse.runs.preparation import Progress
+from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
-from emofuse.training.preparation import Progress
-from emofuse.training.report import bar_of, comparison_row, write_run_report
 
 
 @dataclass(frozen=True)

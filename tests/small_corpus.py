@@ -7,7 +7,7 @@ import pandas as pd
 
 from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_video
-from emofuse.training.config import RunSettings
+from emofuse.runs.settings import RunSettings
 
 LABELS = ("anger", "joy", "sadness")
 WORDS = {"anger": "get out of my house now", "joy": "what a wonderful day", "sadness": "I miss her so much"}

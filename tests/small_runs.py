@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from emofuse.data.manifest import Manifest
-from emofuse.training.config import RunSettings
-from emofuse.training.evaluate import evaluate_fit
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
-from emofuse.training.run_folder import RunFolder
 from tests.small_corpus import SMALL_MODEL
 
 WORDS = {

@@ -6,9 +6,9 @@ import pytest
 
 from emofuse import EmofuseError, EmotionPipeline, Manifest
 from emofuse.data.media_writer import write_video, write_wav
-from emofuse.training.evaluate import evaluate_fit
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
-from emofuse.training.run_folder import RunFolder
 from tests.small_corpus import LABELS, SMALL_MODEL, make_corpus, small_settings, tone_of, write_clip
 
 

@@ -44,12 +44,12 @@ def ablate(
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
-    from emofuse.evaluation.tables import markdown_tables
+    from emofuse.evaluation.reporting.tables import markdown_tables
+    from emofuse.experiments.ablation import ablate_deepmsi_mer, ablation_tables, write_ablation
+    from emofuse.experiments.ablation.deepmsi_mer import ablation_variants
+    from emofuse.experiments.ablation.tables import flat_rows
     from emofuse.recipes import find_recipe
-    from emofuse.training.ablation import ablate_deepmsi_mer, ablation_tables, write_ablation
-    from emofuse.training.ablation.deepmsi_mer import ablation_variants
-    from emofuse.training.ablation.tables import flat_rows
-    from emofuse.training.config import RunSettings
+    from emofuse.runs.settings import RunSettings
 
     if system != "deepmsi-mer":
         raise EmofuseError(f"ablate {system}: there is deepmsi-mer")

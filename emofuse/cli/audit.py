@@ -12,7 +12,7 @@ from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
     from emofuse.data.manifest import Manifest
-    from emofuse.evaluation.audit_folds import AuditedSplit
+    from emofuse.evaluation.protocols.audit_folds import AuditedSplit
 
 EXAMPLE = """Count the dialogues, speakers, texts, media files and ids that the parts of a split share. By default
 the split is the manifest's own column; --split takes published files (JSON, CSV, or a list of ids per part).
@@ -71,7 +71,7 @@ def audit(
 
 
 def _kinds(ignore: str | None) -> list[str]:
-    from emofuse.evaluation.audit import KINDS
+    from emofuse.evaluation.protocols.audit import KINDS
 
     kinds = [kind.strip() for kind in ignore.split(",")] if ignore else []
     for kind in kinds:
@@ -83,8 +83,8 @@ def _kinds(ignore: str | None) -> list[str]:
 def _audits(
     corpus: Manifest, files: list[str], protocols: list[str], folds: int, seed: int, val_fraction: float
 ) -> list[AuditedSplit]:
-    from emofuse.evaluation.audit_folds import audit_protocol, audit_split
-    from emofuse.evaluation.published_splits import read_published_split, split_of_column
+    from emofuse.evaluation.protocols.audit_folds import audit_protocol, audit_split
+    from emofuse.evaluation.protocols.published_splits import read_published_split, split_of_column
 
     if not files and not protocols:
         return [audit_split(corpus, split_of_column(corpus), "column split")]

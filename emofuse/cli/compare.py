@@ -13,8 +13,8 @@ import typer
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
-    from emofuse.training.compared_runs import FoundRun
-    from emofuse.training.preparation import Progress
+    from emofuse.experiments.compared_runs import FoundRun
+    from emofuse.runs.preparation import Progress
 
 EXAMPLE = """Compare runs that were judged on the same utterances: scores with intervals, tests against the first
 (corrected for their number), F1 of each emotion, size and time. Runs that differ only in seed or fold are one method.
@@ -58,10 +58,10 @@ def compare(
 ) -> None:
     """Read the predictions, compare, print, and write what was asked for."""
     from emofuse.cli.progress import progress_bar
-    from emofuse.evaluation.compare_methods import compare_methods
-    from emofuse.evaluation.compared import on_same_utterances
-    from emofuse.evaluation.comparison_page import write_comparison
-    from emofuse.training.compared_runs import find_runs, methods_of, texts_of
+    from emofuse.evaluation.comparison.compare_methods import compare_methods
+    from emofuse.evaluation.comparison.methods import on_same_utterances
+    from emofuse.evaluation.reporting.comparison_page import write_comparison
+    from emofuse.experiments.compared_runs import find_runs, methods_of, texts_of
 
     if format_ not in ("markdown", "html", "latex", "csv"):
         raise EmofuseError(f"--format {format_}: choose markdown, html, latex or csv")
@@ -89,8 +89,8 @@ class _Flops:
         self.done, self.total, self.progress = 0, total, progress
 
     def __call__(self, run: FoundRun) -> float | None:
-        from emofuse.training.flops import flops_per_utterance
-        from emofuse.training.preparation import corpus_of
+        from emofuse.inference.flops import flops_per_utterance
+        from emofuse.runs.preparation import corpus_of
 
         self.done += 1
         self.progress(self.done, self.total, "counting operations")
@@ -103,9 +103,9 @@ class _Flops:
 def _printed(comparison: object, format_: str) -> str:
     import pandas as pd
 
-    from emofuse.evaluation.comparison_tables import comparison_tables, flat_rows
-    from emofuse.evaluation.method_scores import MethodComparison
-    from emofuse.evaluation.tables import FORMATS
+    from emofuse.evaluation.comparison.method_scores import MethodComparison
+    from emofuse.evaluation.reporting.comparison_tables import comparison_tables, flat_rows
+    from emofuse.evaluation.reporting.tables import FORMATS
 
     assert isinstance(comparison, MethodComparison)
     if format_ == "csv":

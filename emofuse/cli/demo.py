@@ -30,7 +30,7 @@ def demo(
     from emofuse.cli.progress import progress_bar
     from emofuse.demo import run_demo
     from emofuse.recipes import find_recipe
-    from emofuse.training.config import RunSettings
+    from emofuse.runs.settings import RunSettings
 
     began = time.perf_counter()
     settings = RunSettings.from_yaml(find_recipe("deepmsi-mer/demo"))

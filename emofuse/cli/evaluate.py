@@ -11,7 +11,7 @@ import typer
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:  # the training room takes seconds to load, and --help does without it
-    from emofuse.training.run_folder import RunFolder
+    from emofuse.runs.run_folder import RunFolder
 
 EXAMPLE = """Score a finished run: on its own test part, or with --data on the labelled rows of another manifest, or of
 a feature file like that which the run was trained on.
@@ -71,7 +71,7 @@ def evaluate(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Predict, score, and write metrics and report beside the run."""
-    from emofuse.training.run_folder import RunFolder
+    from emofuse.runs.run_folder import RunFolder
 
     folder = RunFolder.open(run)
     if data is None and (split or label_map or write_label_map):
@@ -101,11 +101,11 @@ _Found = tuple[dict[str, object], list[str], Path]  # as JSON, as lines, and whe
 
 def _own(folder: RunFolder, calibrate: bool | None, subsets: bool, quiet: bool) -> _Found:
     from emofuse.cli.progress import progress_bar
-    from emofuse.training.calibrate import calibrate_run
-    from emofuse.training.calibration import forget_calibration
-    from emofuse.training.evaluate import evaluate_fit
-    from emofuse.training.preparation import corpus_of
-    from emofuse.training.report import write_run_report
+    from emofuse.inference.calibration import forget_calibration
+    from emofuse.inference.evaluate import evaluate_fit
+    from emofuse.inference.fit_calibration import calibrate_run
+    from emofuse.inference.reporting.run_report import write_run_report
+    from emofuse.runs.preparation import corpus_of
 
     corpus = corpus_of(folder.read_settings())
     if calibrate is False:
@@ -120,9 +120,9 @@ def _outside(
     folder: RunFolder, data: Path, split: str | None, label_map: str | None, subsets: bool, quiet: bool
 ) -> _Found:
     from emofuse.cli.progress import progress_bar
-    from emofuse.evaluation.label_map_files import read_label_map
-    from emofuse.training.cross_corpus import evaluate_on
-    from emofuse.training.other_data import open_data
+    from emofuse.evaluation.protocols.label_map_files import read_label_map
+    from emofuse.experiments.cross_corpus.data import open_data
+    from emofuse.experiments.cross_corpus.evaluate import evaluate_on
 
     mapping = read_label_map(label_map) if label_map is not None else None
     manifest = open_data(folder, data)
@@ -135,10 +135,10 @@ def _outside(
 
 def _guess(folder: RunFolder, data: Path, split: str | None, target: Path, as_json: bool) -> None:
     """Write a first label map and say what is in it."""
-    from emofuse.evaluation.label_map import guess_label_map
-    from emofuse.evaluation.label_map_files import write_label_map
-    from emofuse.training.cross_corpus import labelled_part
-    from emofuse.training.other_data import open_data
+    from emofuse.evaluation.protocols.label_map import guess_label_map
+    from emofuse.evaluation.protocols.label_map_files import write_label_map
+    from emofuse.experiments.cross_corpus.data import open_data
+    from emofuse.experiments.cross_corpus.evaluate import labelled_part
 
     labels = labelled_part(open_data(folder, data), split)["label"]
     run_labels = folder.read_record().labels

@@ -13,7 +13,7 @@ from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
     from emofuse.encoders import EncoderSpec
-    from emofuse.training.config import RunSettings
+    from emofuse.runs.settings import RunSettings
 
 EXAMPLE = """Fill the feature store of a corpus. `train` does so itself; this does it ahead, or spreads it over machines.
 It may be killed at any moment and started again: what was finished is kept.
@@ -58,7 +58,7 @@ def extract(
     from emofuse.data.quarantine import Quarantine
     from emofuse.encoders import create_encoder
     from emofuse.features import extract_features
-    from emofuse.training.preparation import choose_device, feature_store_of
+    from emofuse.runs.preparation import choose_device, feature_store_of
 
     part = _part(shard)
     spec, settings = _spec(modality, encoder, pooling, batch_size, set_ or [], store)
@@ -126,7 +126,7 @@ def _spec(
 ) -> tuple[EncoderSpec, RunSettings]:
     from emofuse.cli.settings import free_settings
     from emofuse.data.modality import MODALITIES
-    from emofuse.training.config import RunSettings
+    from emofuse.runs.settings import RunSettings
 
     if modality not in MODALITIES:
         raise EmofuseError(f"--modality {modality}: choose one of {', '.join(MODALITIES)}")

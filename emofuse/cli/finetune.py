@@ -70,9 +70,9 @@ def finetune(
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
-    from emofuse.training.config import RunSettings
+    from emofuse.runs.preparation import choose_device, choose_split
+    from emofuse.runs.settings import RunSettings
     from emofuse.training.finetuning import fine_tune
-    from emofuse.training.preparation import choose_device, choose_split
 
     if modality not in ("text", "audio"):
         raise EmofuseError(f"finetune {modality}: give text or audio")

@@ -19,7 +19,7 @@ def info(
     as_json: Annotated[bool, typer.Option("--json", help="print run.json")] = False,
 ) -> None:
     """Print what was trained, on what, with which encoders, and how it scored."""
-    from emofuse.training.run_folder import RunFolder
+    from emofuse.runs.run_folder import RunFolder
 
     folder = RunFolder.open(run)
     record = folder.read_record()

@@ -11,7 +11,7 @@ import typer
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
-    from emofuse.training.leaderboard import Leaderboard
+    from emofuse.experiments.leaderboard.rank import Leaderboard
 
 EXAMPLE = """Put all runs below a folder into a table for each corpus and protocol, best first. It is read from the runs
 each time, so it is always up to date. Optimistic and synthetic numbers say so.
@@ -42,7 +42,7 @@ def leaderboard(
 ) -> None:
     """Read the runs, print the table, and write it where that was asked for."""
     from emofuse.data.atomic import write_text_aside
-    from emofuse.training.leaderboard import read_leaderboard
+    from emofuse.experiments.leaderboard.rank import read_leaderboard
 
     if out is not None and out.suffix not in _SUFFIXES:
         raise EmofuseError(f"--out {out}: name a {', '.join(_SUFFIXES)} file")
@@ -59,8 +59,8 @@ def leaderboard(
 def _rendered(board: Leaderboard, kind: str) -> str:
     import pandas as pd
 
-    from emofuse.evaluation.tables import FORMATS
-    from emofuse.training.leaderboard_tables import leaderboard_rows, leaderboard_tables
+    from emofuse.evaluation.reporting.tables import FORMATS
+    from emofuse.experiments.leaderboard.tables import leaderboard_rows, leaderboard_tables
 
     if kind == "csv":
         return pd.DataFrame(leaderboard_rows(board)).to_csv(index=False)

@@ -55,12 +55,7 @@ def predict(
     from emofuse.data.modality import parse_modalities
     from emofuse.pipeline import EmotionPipeline
 
-    if not clips and text is None:
-        raise EmofuseError("nothing to predict: name a clip, a manifest, or give --text")
-    if text is not None and clips and len(clips) > 1:
-        raise EmofuseError("--text goes with one clip; give a manifest with a text column for several")
-    if figure is not None and figure.is_dir():
-        raise EmofuseError(f"--figure {figure}: is a folder; name a picture in it")
+    _check_arguments(clips, text, figure)
     pipe = EmotionPipeline.from_pretrained(run, device=device)
     if pipe.record.synthetic and not quiet:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
@@ -92,6 +87,16 @@ def predict(
         _draw(segments, pipe.labels, figure)
     if failures:
         raise EmofuseError("; ".join(failures))
+
+
+def _check_arguments(clips: list[Path] | None, text: str | None, figure: Path | None) -> None:
+    """What cannot work is said before a run is loaded."""
+    if not clips and text is None:
+        raise EmofuseError("nothing to predict: name a clip, a manifest, or give --text")
+    if text is not None and clips and len(clips) > 1:
+        raise EmofuseError("--text goes with one clip; give a manifest with a text column for several")
+    if figure is not None and figure.is_dir():
+        raise EmofuseError(f"--figure {figure}: is a folder; name a picture in it")
 
 
 def _manifest_segments(
@@ -150,7 +155,7 @@ def _said(s: EmotionSegment) -> str:
 
 
 def _draw(segments: list[EmotionSegment], labels: list[str], path: Path) -> None:
-    from emofuse.evaluation.figures import TimelineSegment, draw_timeline, write_figure
+    from emofuse.evaluation.reporting.figures import TimelineSegment, draw_timeline, write_figure
 
     shown = [
         TimelineSegment(start, end, s.label, s.probabilities, s.speaker)

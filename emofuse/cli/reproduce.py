@@ -13,8 +13,8 @@ from emofuse.errors import EmofuseError
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from emofuse.training.preparation import Progress
-    from emofuse.training.reproduction import PaperReproduction
+    from emofuse.experiments.reproduction import PaperReproduction
+    from emofuse.runs.preparation import Progress
 
 EXAMPLE = """Run what makes the tables of a paper and lay its figures beside ours, as Markdown, HTML, LaTeX and CSV. It may
 be interrupted at will: the same command goes on where it was.
@@ -70,10 +70,8 @@ def reproduce(
     """Prepare the corpus, run, write the tables."""
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
-    from emofuse.evaluation.tables import markdown_tables
-    from emofuse.recipes import find_recipe
-    from emofuse.training.config import RunSettings
-    from emofuse.training.reproduction import (
+    from emofuse.evaluation.reporting.tables import markdown_tables
+    from emofuse.experiments.reproduction import (
         PLANS,
         Reproduction,
         paper_rows,
@@ -84,8 +82,10 @@ def reproduce(
         write_paper_reproduction,
         write_reproduction,
     )
-    from emofuse.training.reproduction.deepmsi_mer import CORPORA, MODALITY_SETS, PAPERS_FOLDS, corpus_for
-    from emofuse.training.reproduction.tables import flat_rows
+    from emofuse.experiments.reproduction.deepmsi_mer import CORPORA, MODALITY_SETS, PAPERS_FOLDS, corpus_for
+    from emofuse.experiments.reproduction.tables import flat_rows
+    from emofuse.recipes import find_recipe
+    from emofuse.runs.settings import RunSettings
 
     plan = PLANS.get(paper)
     if plan is None and paper != "deepmsi-mer":

@@ -40,14 +40,14 @@ def sweep(
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
-    from emofuse.evaluation.tables import markdown_tables
+    from emofuse.evaluation.reporting.tables import markdown_tables
+    from emofuse.experiments.sweep import parse_axis, sweep_table, write_sweep
+    from emofuse.experiments.sweep import sweep as run_sweep
+    from emofuse.experiments.sweep.tables import sweep_dict
     from emofuse.models import list_models
     from emofuse.recipes import find_recipe
-    from emofuse.training.config import RunSettings
-    from emofuse.training.preparation import corpus_file
-    from emofuse.training.sweep import parse_axis, sweep_table, write_sweep
-    from emofuse.training.sweep import sweep as run_sweep
-    from emofuse.training.sweep.tables import sweep_dict
+    from emofuse.runs.preparation import corpus_file
+    from emofuse.runs.settings import RunSettings
 
     axes = [parse_axis(each) for each in grid]
     is_model = base in {info.name for info in list_models()}

@@ -12,7 +12,7 @@ from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
     from emofuse.data.manifest import Manifest
-    from emofuse.training.config import RunSettings
+    from emofuse.runs.settings import RunSettings
 
 EXAMPLE = """Train a system on a corpus, evaluate it honestly and write a report.
 
@@ -102,14 +102,14 @@ def train(
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
     from emofuse.data.modality import parse_modalities
+    from emofuse.inference.evaluate import evaluate_fit
+    from emofuse.inference.fit_calibration import calibrate_run
+    from emofuse.inference.reporting.run_report import write_run_report
     from emofuse.recipes import find_recipe
-    from emofuse.training.calibrate import calibrate_run
-    from emofuse.training.config import RunSettings
-    from emofuse.training.evaluate import evaluate_fit
+    from emofuse.runs.preparation import corpus_file
+    from emofuse.runs.settings import RunSettings
     from emofuse.training.fit import fit_run
-    from emofuse.training.preparation import corpus_file
     from emofuse.training.processes import is_first, is_torchrun
-    from emofuse.training.report import write_run_report
 
     settings = RunSettings.from_yaml(find_recipe(recipe)) if recipe else RunSettings()
     manifest = corpus_file(manifest)
@@ -168,8 +168,8 @@ def _train_all_folds(
     settings: RunSettings, corpus: Manifest, out: Path, resume: bool, jobs: int, as_json: bool, quiet: bool
 ) -> None:
     from emofuse.cli.progress import progress_bar
-    from emofuse.training.cross_report import write_cross_report
-    from emofuse.training.cross_validation import cross_validate
+    from emofuse.experiments.cross_validation.report import write_cross_report
+    from emofuse.experiments.cross_validation.run import cross_validate
 
     with progress_bar(quiet=quiet) as progress:
         outcome = cross_validate(settings, corpus, out, resume=resume, jobs=jobs, progress=progress)

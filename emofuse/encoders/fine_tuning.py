@@ -91,7 +91,7 @@ class FineTunedRecord(BaseModel):
         fold: of that protocol.
         parts: part → number of utterances.
         seen: marks of the utterances that the weights were fitted to or chosen by, see
-            `emofuse.evaluation.same_utterances`, without those that other utterances of the corpus carry too. A
+            `emofuse.evaluation.protocols.same_utterances`, without those that other utterances of the corpus carry too. A
             run must not be judged on any of them.
         scores: part → weighted F1 and the like.
         best_epoch: the epoch that was kept, from 0.

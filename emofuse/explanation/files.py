@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.evaluation.figures import draw_kept_patches, save_figure
-from emofuse.evaluation.figures.attribution import draw_attribution
+from emofuse.evaluation.reporting.figures import draw_kept_patches, save_figure
+from emofuse.evaluation.reporting.figures.attribution import draw_attribution
 from emofuse.explanation.modalities import Explanation, kept_rows
 
 

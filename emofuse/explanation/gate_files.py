@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from emofuse.data.atomic import write_text_aside, written_aside
-from emofuse.evaluation.figures import save_figure
-from emofuse.evaluation.figures.gates import GateCurve, draw_gates
+from emofuse.evaluation.reporting.figures import save_figure
+from emofuse.evaluation.reporting.figures.gates import GateCurve, draw_gates
 from emofuse.explanation.gates import Gates
 
 

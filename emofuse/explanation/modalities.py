@@ -19,7 +19,7 @@ from emofuse.features.encoding import encode_utterances
 from emofuse.models import model_info
 from emofuse.nn.vsc_swin import KeptPatches
 from emofuse.pipeline import EmotionPipeline
-from emofuse.training.preparation import dataset_of
+from emofuse.runs.preparation import dataset_of
 
 UNTRAINED_ABSENCE = (
     "The run was trained without modality dropout, so that it has hardly seen an utterance that lacks a modality: what "

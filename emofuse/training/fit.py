@@ -18,17 +18,14 @@ from emofuse.encoders import EncoderSpec, copy_encoder
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.models import model_info
-from emofuse.training.compiling import check_compile
-from emofuse.training.config import RunSettings
-from emofuse.training.loop import TrainingLoop
-from emofuse.training.modalities import (
+from emofuse.runs.modalities import (
     IMPORTED,
     EncodedModality,
     choose_encoders,
     choose_modalities,
     imported_features,
 )
-from emofuse.training.preparation import (
+from emofuse.runs.preparation import (
     Progress,
     assemble_model,
     choose_device,
@@ -36,10 +33,13 @@ from emofuse.training.preparation import (
     encode,
     feature_store_of,
 )
+from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment
+from emofuse.runs.settings import RunSettings
+from emofuse.runs.tasks import Task, task_of
+from emofuse.training.compiling import check_compile
+from emofuse.training.loop import TrainingLoop
 from emofuse.training.processes import Processes, first_goes_first, is_first, wait_for_all
-from emofuse.training.run_folder import EncoderRecord, RunFolder, RunRecord, environment
 from emofuse.training.stage_one import encoders_of_run
-from emofuse.training.tasks import Task, task_of
 
 
 def fit_run(

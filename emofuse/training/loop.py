@@ -15,13 +15,13 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.evaluation import Split
 from emofuse.features import FeatureReader
-from emofuse.training.config import RunSettings
+from emofuse.runs.preparation import dataset_of, rows_of
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.settings import RunSettings
+from emofuse.runs.tasks import MONITORS, Task
 from emofuse.training.module import EmotionModule
 from emofuse.training.optimisers import EpochDecay
-from emofuse.training.preparation import dataset_of, rows_of
 from emofuse.training.processes import Processes
-from emofuse.training.run_folder import RunFolder
-from emofuse.training.tasks import MONITORS, Task
 from emofuse.training.trainer import train_best, wants_bf16
 
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from emofuse.data.batch import Batch, Setback
 from emofuse.data.quarantine import Quarantine
 from emofuse.losses.global_batch import gather_rows, is_distributed
+from emofuse.runs.settings import OptimiserSettings
+from emofuse.runs.tasks import Task
 from emofuse.training.compiling import compile_parts
-from emofuse.training.config import OptimiserSettings
 from emofuse.training.global_step import global_step
 from emofuse.training.optimisers import build_optimiser, build_step_schedule
-from emofuse.training.tasks import Task
 
 
 class EmotionModule(L.LightningModule):

@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from transformers import get_scheduler
 
-from emofuse.training.config import OptimiserSettings
+from emofuse.runs.settings import OptimiserSettings
 
 
 def build_optimiser(model: nn.Module, settings: OptimiserSettings) -> Optimizer:

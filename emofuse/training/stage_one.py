@@ -13,10 +13,10 @@ from emofuse.encoders import EncoderSpec
 from emofuse.encoders.fine_tuning import read_fine_tuned
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
-from emofuse.evaluation.same_utterances import utterance_marks
-from emofuse.training.config import RunSettings
-from emofuse.training.preparation import Progress, choose_device
-from emofuse.training.run_folder import RunFolder
+from emofuse.evaluation.protocols.same_utterances import utterance_marks
+from emofuse.runs.preparation import Progress, choose_device
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.settings import RunSettings
 
 
 def encoders_of_run(

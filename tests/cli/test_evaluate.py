@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.label_map_files import read_label_map
+from emofuse.evaluation.protocols.label_map_files import read_label_map
 from tests.small_runs import text_corpus, text_run
 
 

@@ -12,13 +12,13 @@ from emofuse.data import Modality
 from emofuse.data.clip import clip_utterance
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.figures import kept_levels
-from emofuse.evaluation.figures.attribution import draw_attribution
+from emofuse.evaluation.reporting.figures import kept_levels
+from emofuse.evaluation.reporting.figures.attribution import draw_attribution
 from emofuse.explanation import Explanation, explain, leave_one_out, shapley_values, write_explanation
 from emofuse.explanation.modalities import kept_rows
 from emofuse.pipeline import EmotionPipeline
+from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
-from emofuse.training.run_folder import RunFolder
 from tests.small_corpus import SMALL_MODEL, make_corpus, small_settings
 
 ALL: tuple[Modality, ...] = ("text", "audio", "video")

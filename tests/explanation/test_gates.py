@@ -13,11 +13,11 @@ from emofuse.cli.main import app
 from emofuse.data.clip import clip_utterance
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.figures.gates import GateCurve, draw_gates
+from emofuse.evaluation.reporting.figures.gates import GateCurve, draw_gates
 from emofuse.explanation import Gates, explain_gates, has_gates, write_gates
 from emofuse.pipeline import EmotionPipeline
+from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
-from emofuse.training.run_folder import RunFolder
 from tests.small_corpus import make_corpus, small_settings
 
 

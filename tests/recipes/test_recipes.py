@@ -7,7 +7,7 @@ from emofuse.evaluation import PROTOCOLS
 from emofuse.models import list_models
 from emofuse.models.registry import model_config
 from emofuse.recipes import find_recipe, list_recipes
-from emofuse.training.config import RunSettings
+from emofuse.runs.settings import RunSettings
 
 
 @pytest.mark.parametrize("name", list_recipes())

@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
+from emofuse.inference.evaluate import evaluate_fit
 from emofuse.pipeline import EmotionPipeline
-from emofuse.training.config import RunSettings
-from emofuse.training.evaluate import evaluate_fit
+from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
 from emofuse.training.module import EmotionModule
 from tests.feature_file import emofuse, import_file, told, write_feature_file

@@ -16,10 +16,10 @@ from safetensors.torch import load_file
 from emofuse.data.loader import EpochShuffle, Share, Shares
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.training.evaluate import evaluate_fit
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
 from emofuse.training.processes import Processes
-from emofuse.training.run_folder import RunFolder
 from tests.feature_file import import_file, write_feature_file
 from tests.small_corpus import SMALL_MODEL, make_corpus, small_settings
 from tests.training import together_script

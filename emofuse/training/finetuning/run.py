@@ -19,15 +19,15 @@ from emofuse.encoders.pretrained import locate, revision_of
 from emofuse.encoders.spec import EMBEDDED, EncoderSpec
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import ClassificationReport, Split, classification_report, write_split_file
-from emofuse.evaluation.same_utterances import utterance_marks
-from emofuse.training.classification import balanced_class_weights
+from emofuse.evaluation.protocols.same_utterances import utterance_marks
+from emofuse.runs.classification import balanced_class_weights
+from emofuse.runs.preparation import Progress
+from emofuse.runs.run_folder import environment
 from emofuse.training.finetuning.batches import TuningRows, tuning_loader
 from emofuse.training.finetuning.module import FineTuneModule, note_setbacks
 from emofuse.training.finetuning.network import UtteranceClassifier, load_classifier
 from emofuse.training.finetuning.parts import READING, read_parts
 from emofuse.training.finetuning.saving import save_encoder
-from emofuse.training.preparation import Progress
-from emofuse.training.run_folder import environment
 from emofuse.training.trainer import train_best, wants_bf16
 
 

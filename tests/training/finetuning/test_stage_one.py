@@ -10,14 +10,14 @@ from emofuse.data.manifest import Manifest
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.fine_tuning import RECORD_FILE, read_fine_tuned
 from emofuse.errors import EmofuseError
+from emofuse.experiments.cross_corpus.evaluate import evaluate_on
+from emofuse.experiments.cross_validation.run import cross_validate
+from emofuse.inference.evaluate import evaluate_fit
 from emofuse.pipeline import EmotionPipeline
-from emofuse.training.config import RunSettings
-from emofuse.training.cross_corpus import evaluate_on
-from emofuse.training.cross_validation import cross_validate
-from emofuse.training.evaluate import evaluate_fit
+from emofuse.runs.preparation import choose_split
+from emofuse.runs.settings import RunSettings
 from emofuse.training.finetuning import fine_tune
 from emofuse.training.fit import fit_run
-from emofuse.training.preparation import choose_split
 from emofuse.training.stage_one import seen_by
 from tests.small_corpus import SMALL_MODEL
 

@@ -13,7 +13,7 @@ from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.encoders.fine_tuning import read_fine_tuned
 from emofuse.pipeline import EmotionPipeline
-from emofuse.training.run_folder import RunFolder
+from emofuse.runs.run_folder import RunFolder
 from tests.small_corpus import SMALL_MODEL, make_corpus
 
 QUICK = {"epochs": 1, "batch_size": 6}

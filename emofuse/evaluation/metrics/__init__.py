@@ -1,0 +1,1 @@
+"""What a score is: classification and sentiment metrics, calibration, intervals, means over runs."""

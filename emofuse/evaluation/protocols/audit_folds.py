@@ -1,0 +1,112 @@
+"""The leak audit of a split with any number of folds, in as few lines as it can be said in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from emofuse.data.manifest import Manifest
+from emofuse.evaluation.protocols.audit import KINDS, LeakReport, Shared, audit
+from emofuse.evaluation.protocols.published_splits import of_utterances
+from emofuse.evaluation.protocols.splits import Split, protocol_info, protocol_note, splits
+
+
+@dataclass(frozen=True)
+class AuditedSplit:
+    """A split and what its parts share.
+
+    Attributes:
+        name: the file, the protocol or the column that it is from.
+        note: how the parts were made, where that is known.
+        optimistic: it is a protocol that is known to flatter.
+        folds: one report per fold.
+    """
+
+    name: str
+    note: str
+    optimistic: bool
+    folds: tuple[LeakReport, ...]
+
+    def warnings(self, ignore: Iterable[str] = ()) -> list[str]:
+        """What leaks, a line each; empty when nothing does.
+
+        Args:
+            ignore: kinds of :data:`~emofuse.evaluation.protocols.audit.KINDS` that may be shared.
+        """
+        if len(self.folds) == 1:
+            return self.folds[0].warnings(ignore)
+        kinds = [kind for kind in KINDS if kind != "texts" and kind not in set(ignore)]
+        return list(self._over_folds(kinds))
+
+    def lines(self) -> list[str]:
+        """The audit for a person; short texts, which raise no warning, are told too."""
+        flags = " [optimistic]" if self.optimistic else ""
+        head = f"{self.name}{flags}" + (f": {self.note}" if self.note else "")
+        if len(self.folds) == 1:
+            return [head, *(f"  {line}" for line in self.folds[0].lines())]
+        sizes = [f"{part} {_span([fold.sizes[part] for fold in self.folds])}" for part in self.folds[0].sizes]
+        told = list(self._over_folds(list(KINDS))) or ["the parts share nothing in any fold"]
+        return [head, f"  {len(self.folds)} folds, utterances: {', '.join(sizes)}", *(f"  {t}" for t in told)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values that JSON can hold."""
+        return {
+            "name": self.name,
+            "note": self.note,
+            "optimistic": self.optimistic,
+            "folds": [fold.to_dict() for fold in self.folds],
+        }
+
+    def _over_folds(self, kinds: list[str]) -> Iterator[str]:
+        for known, judged in (("train", "val"), ("train", "test"), ("val", "test")):
+            pairs = [
+                pair
+                for fold in self.folds
+                for pair in fold.pairs
+                if (pair.known, pair.judged) == (known, judged)
+            ]
+            for kind in kinds:
+                shared: list[Shared] = [getattr(pair, kind) for pair in pairs]
+                leaky = sum(bool(each.values) for each in shared)
+                if leaky:
+                    touched = [round(100 * each.fraction, 1) for each in shared]
+                    yield (
+                        f"{known}/{judged} share {KINDS[kind]} in {leaky} of {len(self.folds)} folds "
+                        f"(on average {np.mean(touched):.1f} % of {judged}, in one fold {max(touched):.1f} %)"
+                    )
+
+
+def _span(numbers: list[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low}" if low == high else f"{low} to {high}"
+
+
+def audit_split(manifest: Manifest, split: Split, name: str) -> AuditedSplit:
+    """Audit one split; ids that are dialogues stand for their utterances.
+
+    Raises:
+        EmofuseError: none of the ids is in the manifest.
+    """
+    whole = of_utterances(split, manifest)
+    note = "its ids are dialogues" if whole is not split else ""
+    return AuditedSplit(name, note, False, (audit(manifest, whole),))
+
+
+def audit_protocol(
+    manifest: Manifest, protocol: str, *, k: int, seed: int, val_fraction: float
+) -> AuditedSplit:
+    """Audit every fold that a protocol makes of this manifest.
+
+    Raises:
+        EmofuseError: as :func:`~emofuse.evaluation.protocols.splits`.
+    """
+    folds = splits(manifest, protocol, k=k, seed=seed, val_fraction=val_fraction)
+    return AuditedSplit(
+        name=f"protocol {protocol}",
+        note=protocol_note(manifest, protocol, k=k),
+        optimistic=protocol_info(protocol).optimistic,
+        folds=tuple(audit(manifest, fold) for fold in folds),
+    )

@@ -1,0 +1,1 @@
+"""Many runs: cross-validation, sweeps, ablations, reproductions, leaderboards, other corpora."""

@@ -1,0 +1,160 @@
+"""What a variant costs: parameters, operations, time and memory."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.batch import Batch
+from emofuse.data.manifest import Manifest
+from emofuse.errors import EmofuseError
+from emofuse.inference.flops import flops_per_utterance
+from emofuse.runs.preparation import choose_device, corpus_of, dataset_of, readers_of
+from emofuse.runs.run_folder import RunFolder
+
+_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run's model costs.
+
+    Attributes:
+        parameters: of the model, without encoders whose features were made beforehand.
+        flops: of a forward pass for one clip; a multiplication and an addition count as two.
+        milliseconds: of a forward pass for one clip, the median of five; frames are decoded before.
+        peak_mib: memory in MiB that a training step on one clip takes beyond what the loaded model takes; None
+            where it cannot be told.
+        device: where time and memory were measured.
+    """
+
+    parameters: int
+    flops: float
+    milliseconds: float
+    peak_mib: float | None
+    device: str
+
+
+def measured_cost(folder: RunFolder, manifest: Manifest, file: Path) -> Cost:
+    """The cost of a run's model, read from ``file`` if it was measured before.
+
+    Time and memory are measured in a process of its own, so that nothing that came before counts.
+
+    Args:
+        folder: a fitted run, with its features in the store.
+        manifest: its corpus.
+        file: where the figures are kept.
+
+    Raises:
+        EmofuseError: the measurement failed.
+    """
+    if file.exists():
+        return Cost(**json.loads(file.read_text(encoding="utf-8")))
+    record = folder.read_record()
+    flops = flops_per_utterance(folder, manifest)
+    measured = _in_own_process(str(folder.path))
+    cost = Cost(parameters=record.parameters, flops=flops, **measured)
+    write_text_aside(file, json.dumps(asdict(cost), indent=1) + "\n")
+    return cost
+
+
+def _in_own_process(path: str) -> dict[str, Any]:
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(path, torch.get_num_threads(), sender))
+    process.start()
+    sender.close()
+    try:
+        measured: dict[str, Any] = receiver.recv()
+    except EOFError:
+        measured = {"error": "its process died, for want of memory perhaps"}
+    process.join()
+    if "error" in measured:
+        raise EmofuseError(f"measuring {path}: {measured['error']}")
+    return measured
+
+
+def _measure(path: str, threads: int, sender: Any) -> None:
+    torch.set_num_threads(threads)
+    try:
+        sender.send(_time_and_memory(path))
+    except Exception as error:  # it is told by the process that asked
+        sender.send({"error": f"{type(error).__name__}: {error}"})
+
+
+def _time_and_memory(path: str) -> dict[str, Any]:
+    folder = RunFolder(Path(path))
+    settings = folder.read_settings()
+    device = choose_device(settings.device)
+    model = folder.load_model(folder.read_record()).to(device)
+    batch = _one_clip(folder, corpus_of(settings), model).to(device)
+    peak = _training_peak(model, batch, device)
+    model.eval()
+    times = []
+    with torch.inference_mode():
+        for turn in range(_ROUNDS + 1):
+            began = time.perf_counter()
+            model(**batch.inputs)
+            if device == "cuda":
+                torch.cuda.synchronize()
+            if turn:  # the first one warms up
+                times.append(1000 * (time.perf_counter() - began))
+    return {"milliseconds": statistics.median(times), "peak_mib": peak, "device": device}
+
+
+def _one_clip(folder: RunFolder, manifest: Manifest, model: nn.Module) -> Batch:
+    """The first test utterance that has everything, as the model takes it."""
+    record, settings = folder.read_record(), folder.read_settings()
+    readers = readers_of({m: part.identity for m, part in record.encoders.items()}, settings, manifest)
+    batch: Batch | None = None
+    for id in folder.read_split().test:
+        dataset = dataset_of([manifest.utterance(id)], model, readers, settings.data)
+        batch = dataset.collate([dataset[0]])
+        if all(bool(flags.all()) for flags in batch.inputs["present"].values()):
+            break
+    assert batch is not None
+    return batch
+
+
+def _training_peak(model: Any, batch: Batch, device: str) -> float | None:
+    """MiB that a forward and a backward pass take beyond what is there before."""
+    # Normalisation over the batch needs two rows in training mode; the memory is that of evaluation mode.
+    model.eval()
+    if device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        _step(model, batch)
+        return (torch.cuda.max_memory_allocated() - before) / 2**20
+    if not sys.platform.startswith("linux") or not _reset_high_water():
+        return None
+    before = _status("VmRSS")
+    _step(model, batch)
+    return max(0, _status("VmHWM") - before) / 1024
+
+
+def _step(model: Any, batch: Batch) -> None:
+    model(**batch.inputs).logits.float().logsumexp(dim=-1).sum().backward()
+
+
+def _reset_high_water() -> bool:
+    try:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    except OSError:
+        return False
+    return True
+
+
+def _status(name: str) -> int:
+    """A figure of /proc/self/status, in KiB."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])

@@ -1,0 +1,1 @@
+"""A run judged on another corpus than its own."""

@@ -1,0 +1,133 @@
+"""One fold of a cross-validation: its run folder, its scores, or the reason why it has none."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.manifest import Manifest
+from emofuse.errors import reason_of
+from emofuse.evaluation import (
+    ClassificationReport,
+    SentimentReport,
+    Split,
+    classification_report,
+    sentiment_report,
+)
+from emofuse.evaluation.reporting.report_rows import headline, metric_name
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.reporting.run_report import write_run_report
+from emofuse.runs.preparation import Progress
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.settings import RunSettings
+from emofuse.runs.tasks import Task
+from emofuse.training.fit import fit_run
+
+Report = ClassificationReport | SentimentReport
+
+_FAILURE_FILE = "failure.txt"
+_TOLD_METRICS = 3
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One fold.
+
+    Attributes:
+        number: from 0.
+        folder: its run folder.
+        report: metrics on its test part; None where it failed.
+        failure: why it failed, in one line.
+    """
+
+    number: int
+    folder: RunFolder
+    report: Report | None
+    failure: str | None = None
+
+    def line(self) -> str:
+        """How it scored, or why not."""
+        if self.report is None:
+            return f"fold {self.number} failed: {self.failure}"
+        scores = list(headline(self.report).items())[:_TOLD_METRICS]
+        told = ", ".join(f"{metric_name(name)} {score.value_text()}" for name, score in scores)
+        return f"fold {self.number}: {told} ({self.report.n} utterances)"
+
+
+def fold_folder(folder: Path, number: int) -> Path:
+    """Where a fold's run is."""
+    return folder / f"fold-{number:02d}"
+
+
+def settings_of_fold(settings: RunSettings, number: int) -> RunSettings:
+    """The settings of one fold."""
+    return settings.with_changes({"data.fold": number})
+
+
+def run_fold(
+    settings: RunSettings,
+    manifest: Manifest,
+    split: Split,
+    number: int,
+    path: Path,
+    progress: Progress | None = None,
+) -> None:
+    """Fit, evaluate and report one fold; where that fails, the reason is left in its folder."""
+    fold = settings_of_fold(settings, number)
+    try:
+        run = fit_run(fold, manifest, path, split=split, resume=True, progress=progress)
+        outcome = evaluate_fit(run, manifest, progress=progress)
+        write_run_report(outcome, manifest)
+    except Exception as error:  # whatever it is, the other folds go on; the reason is told
+        note_failure(path, reason_of(error), traceback.format_exc())
+    else:
+        (path / _FAILURE_FILE).unlink(missing_ok=True)
+
+
+def note_failure(path: Path, reason: str, details: str = "") -> None:
+    """Leave the reason of a failure, one line, and its details in a fold's folder."""
+    write_text_aside(path / _FAILURE_FILE, f"{reason}\n\n{details}")
+
+
+def is_finished(path: Path) -> bool:
+    """Whether a fold has been trained, judged and reported."""
+    scored = (path / "metrics.json").exists() and not (path / _FAILURE_FILE).exists()
+    return scored and RunFolder(path).read_record().status == "evaluated"
+
+
+def read_fold(folder: Path, number: int, task: Task) -> tuple[Fold, pd.DataFrame | None]:
+    """A fold as it lies in its folder, and its predictions on its test part where it is finished."""
+    run = RunFolder(fold_folder(folder, number))
+    if not is_finished(run.path):
+        return Fold(number, run, None, _reason(run.path)), None
+    table = pd.read_parquet(run.predictions_file)
+    table = table[table["part"] == "test"]
+    return Fold(number, run, report_on(table, task, bootstrap=0)), table
+
+
+def report_on(table: pd.DataFrame, task: Task, bootstrap: int) -> Report:
+    """Metrics of rows of predictions.parquet; intervals resample dialogues."""
+    groups: Sequence[str] = table["dialogue"].tolist()
+    if task.name == "regression":
+        values = (table["valence"].to_numpy(), table["predicted_valence"].to_numpy())
+        return sentiment_report(*values, groups=groups, bootstrap=bootstrap)
+    return classification_report(
+        table["label"].tolist(),
+        table["predicted"].tolist(),
+        task.labels,
+        probabilities=table[[f"p_{label}" for label in task.labels]].to_numpy(),
+        groups=groups,
+        bootstrap=bootstrap,
+    )
+
+
+def _reason(path: Path) -> str:
+    try:
+        return (path / _FAILURE_FILE).read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, IndexError):
+        return "it was interrupted"

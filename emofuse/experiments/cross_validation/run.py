@@ -1,0 +1,239 @@
+"""Every fold of a protocol: a run folder each, and one report over all of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.manifest import Manifest
+from emofuse.errors import EmofuseError
+from emofuse.evaluation import Aggregate, ClassificationReport, MeanSd, aggregate
+from emofuse.evaluation.metrics.aggregation import mean_sd
+from emofuse.evaluation.metrics.classification import json_number
+from emofuse.evaluation.reporting.report_rows import headline, metric_name
+from emofuse.experiments.cross_validation.folds import (
+    Fold,
+    Report,
+    fold_folder,
+    is_finished,
+    note_failure,
+    read_fold,
+    report_on,
+    run_fold,
+    settings_of_fold,
+)
+from emofuse.experiments.processes import run_in_processes
+from emofuse.runs.preparation import Progress, corpus_of, splits_of
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.settings import RunSettings
+from emofuse.runs.tasks import task_of
+
+_CLASS_FIGURES = ("recall", "f1", "f1_within_class")
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """All folds of a protocol.
+
+    Attributes:
+        folder: holds the run folders of the folds, config.yaml, metrics.json and the report.
+        settings: of the runs.
+        folds: in the order of their numbers.
+        means: mean ± sd over the folds that did not fail; None where all failed.
+        pooled: metrics of the test parts of those folds put together, one prediction per utterance, with
+            intervals over dialogues.
+    """
+
+    folder: Path
+    settings: RunSettings
+    folds: list[Fold]
+    means: Aggregate | None
+    pooled: Report | None
+
+    @property
+    def failed(self) -> list[Fold]:
+        """The folds that failed."""
+        return [fold for fold in self.folds if fold.failure is not None]
+
+    @cached_property
+    def synthetic(self) -> bool:
+        """Whether a fold that did not fail was judged on synthetic clips."""
+        return any(fold.folder.read_record().synthetic for fold in self.folds if fold.report is not None)
+
+    def class_means(self) -> dict[str, dict[str, MeanSd]]:
+        """Label → recall, F1 and F1 within the class, mean ± sd over the folds that did not fail.
+
+        Empty where a value is learnt.
+        """
+        reports = [fold.report for fold in self.folds if isinstance(fold.report, ClassificationReport)]
+        return {
+            label: {
+                name: mean_sd([getattr(report.per_class[label], name) for report in reports])
+                for name in _CLASS_FIGURES
+            }
+            for label in (reports[0].labels if reports else ())
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """What metrics.json holds."""
+        return {
+            "protocol": self.settings.data.protocol,
+            "folds": [
+                {
+                    "fold": fold.number,
+                    "run": fold.folder.path.name,
+                    "failure": fold.failure,
+                    "test": fold.report.to_dict() if fold.report is not None else None,
+                }
+                for fold in self.folds
+            ],
+            "mean_sd": self.means.to_dict() if self.means is not None else None,
+            "class_mean_sd": {
+                label: {name: _plain(value) for name, value in figures.items()}
+                for label, figures in self.class_means().items()
+            },
+            "pooled": self.pooled.to_dict() if self.pooled is not None else None,
+        }
+
+    def lines(self) -> list[str]:
+        """The same in a few lines for a person."""
+        lines = [fold.line() for fold in self.folds]
+        if self.means is not None:
+            told = ", ".join(
+                f"{metric_name(name)} {score.value_text()} {score.spread_text()}"
+                for name, score in headline(self.means).items()
+            )
+            lines.append(f"mean ± sd over {self.means.runs} folds: {told}")
+        return lines
+
+
+def _plain(value: MeanSd) -> dict[str, float | int | None]:
+    return {"mean": json_number(value.mean), "sd": json_number(value.sd), "runs": value.runs}
+
+
+def cross_validate(
+    settings: RunSettings,
+    manifest: Manifest,
+    folder: Path | str,
+    *,
+    resume: bool = False,
+    jobs: int = 1,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> CrossValidation:
+    """Train and judge every fold of the settings' protocol.
+
+    A fold is a run folder of its own, ``fold-00`` and so on, with its report. One that fails keeps its reason in
+    ``failure.txt`` and takes no other with it; ``resume`` tries it again, takes up one that was interrupted, and
+    leaves alone those that are finished. metrics.json is written here; the report is made from what is returned.
+
+    Args:
+        settings: of every fold; ``data.fold`` is set for each.
+        manifest: a validated corpus.
+        folder: holds the folds; must be new unless ``resume``.
+        resume: take up an earlier cross-validation with the same settings.
+        jobs: folds at once, each in a process of its own, as far as memory allows; then the corpus is read again
+            in each, from where the settings say.
+        progress: told (done, total, what) of the one fold in hand, or of all where there are several jobs.
+        say: told a line as each fold ends.
+
+    Raises:
+        EmofuseError: the folder is taken, or the protocol cannot split this manifest.
+    """
+    folder = Path(folder)
+    parts, task = splits_of(settings, manifest), task_of(settings, manifest)
+    _claim(folder, settings, resume)
+    waiting = [n for n in range(len(parts)) if not is_finished(fold_folder(folder, n))]
+
+    def tell(number: int) -> None:
+        say(read_fold(folder, number, task)[0].line())
+
+    if jobs > 1 and len(waiting) > 1:
+        _run_at_once(settings, folder, waiting, jobs, progress, tell)
+    else:
+        for number in waiting:
+            run_fold(settings, manifest, parts[number], number, fold_folder(folder, number), progress)
+            tell(number)
+    outcome = collect(settings, manifest, folder, len(parts))
+    write_text_aside(
+        folder / "metrics.json", json.dumps(outcome.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    )
+    return outcome
+
+
+def collect(settings: RunSettings, manifest: Manifest, folder: Path, count: int) -> CrossValidation:
+    """What the folds in a folder have come to."""
+    task = task_of(settings, manifest)
+    found = [read_fold(folder, number, task) for number in range(count)]
+    reports = [fold.report for fold, _ in found if fold.report is not None]
+    tables = [table for _, table in found if table is not None]
+    return CrossValidation(
+        folder=folder,
+        settings=settings,
+        folds=[fold for fold, _ in found],
+        means=aggregate(reports) if reports else None,  # type: ignore[arg-type]
+        pooled=report_on(pd.concat(tables), task, bootstrap=1000) if tables else None,
+    )
+
+
+def _claim(folder: Path, settings: RunSettings, resume: bool) -> None:
+    config = folder / "config.yaml"
+    settings = settings_of_fold(settings, 0)
+    if not config.exists():
+        RunFolder(folder).write_settings(settings)
+    elif not resume:
+        raise EmofuseError(
+            f"{folder}: holds a cross-validation or a run already; choose another folder, or add --resume"
+        )
+    elif RunFolder(folder).read_settings() != settings:
+        raise EmofuseError(
+            f"{config}: the cross-validation to resume was started with other settings; repeat them or choose a "
+            "new folder"
+        )
+
+
+def _run_at_once(
+    settings: RunSettings,
+    folder: Path,
+    waiting: Sequence[int],
+    jobs: int,
+    progress: Progress | None,
+    tell: Callable[[int], None],
+) -> None:
+    corpus_of(settings)  # each process reads it again: what is wrong with it is better said now
+    paths = {fold_folder(folder, number): number for number in waiting}
+    content = settings.model_dump(mode="json")
+    done = 0
+
+    def finished(path: Path, exit_code: int) -> None:
+        nonlocal done
+        done += 1
+        if exit_code != 0:
+            note_failure(path, _death(exit_code))
+        if progress is not None:
+            progress(done, len(paths), "folds")
+        tell(paths[path])
+
+    if progress is not None:
+        progress(0, len(paths), "folds")
+    tasks = {path: partial(_fold_process, content, number) for path, number in paths.items()}
+    run_in_processes(tasks, jobs, finished=finished)
+
+
+def _fold_process(content: dict[str, Any], number: int, path: Path) -> None:
+    settings = RunSettings.checked(content, source=str(path))
+    manifest = corpus_of(settings)
+    run_fold(settings, manifest, splits_of(settings, manifest)[number], number, path)
+
+
+def _death(exit_code: int) -> str:
+    if exit_code < 0:
+        return f"its process was killed by signal {-exit_code}, for want of memory perhaps; use fewer --jobs"
+    return f"its process ended with code {exit_code}"

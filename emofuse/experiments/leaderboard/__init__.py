@@ -1,0 +1,1 @@
+"""All runs below a folder, ranked where they were judged alike."""

@@ -1,0 +1,179 @@
+"""Runs at the points of a grid; the best on the validation part is judged on the test part, once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.manifest import Manifest
+from emofuse.errors import EmofuseError, reason_of
+from emofuse.experiments.sweep.grid import Axis, GridPoint, grid_points
+from emofuse.inference.evaluate import Outcome, evaluate_fit, score
+from emofuse.inference.predict_rows import RowPredictor
+from emofuse.inference.reporting.run_report import write_run_report
+from emofuse.models.registry import model_config
+from emofuse.runs.preparation import Progress
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.settings import RunSettings
+from emofuse.runs.tasks import task_of
+from emofuse.training.fit import fit_run
+
+LESS_IS_BETTER = ("mae",)
+_VALIDATION_FILE = "validation.json"
+
+
+@dataclass(frozen=True)
+class SweptPoint:
+    """A point and what came of it.
+
+    Attributes:
+        point: of the grid.
+        folder: its run.
+        validation: metric → score on the validation part; None where it failed.
+        failure: why it failed, in one line.
+    """
+
+    point: GridPoint
+    folder: RunFolder
+    validation: dict[str, float] | None
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid that has been run.
+
+    Attributes:
+        folder: holds the runs.
+        axes: of the grid.
+        metric: that the point was chosen by, on the validation part.
+        points: in the order of the grid.
+        chosen: the best; of equal ones the first.
+        test: how it scored, on the test part among others; no other point has seen it.
+    """
+
+    folder: Path
+    axes: tuple[Axis, ...]
+    metric: str
+    points: list[SweptPoint]
+    chosen: SweptPoint
+    test: Outcome[Any]
+
+    @property
+    def failures(self) -> list[str]:
+        """The points that failed, a line each."""
+        return [f"{p.point.key}: {p.failure}" for p in self.points if p.failure is not None]
+
+
+def sweep(
+    settings: RunSettings,
+    manifest: Manifest,
+    axes: Sequence[Axis],
+    folder: Path,
+    *,
+    open_progress: Callable[[], AbstractContextManager[Progress]],
+    say: Callable[[str], None] = lambda line: None,
+) -> Sweep:
+    """Train a run at every point; what an earlier call has finished is kept, so it may be interrupted at will.
+
+    All points share one split. Each is scored on its validation part, by weighted F1, or the mean absolute error
+    of a regression; the best alone is evaluated on the test part. One that fails takes no other with it.
+
+    Args:
+        settings: of every point but for its own values.
+        manifest: the corpus.
+        axes: of the grid.
+        folder: holds a run folder per point, in ``points/``.
+        open_progress: gives a progress hook for one run.
+        say: told a line per point.
+
+    Raises:
+        EmofuseError: settings that do not exist, a folder with another sweep, or every point failed.
+    """
+    points = grid_points(axes)
+    changed = [settings.with_changes(point.changes) for point in points]
+    metric = "mae" if task_of(settings, manifest).name == "regression" else "weighted_f1"
+    _check_any(changed, manifest)
+    _claim(folder, settings, axes)
+    swept = []
+    for number, (point, each) in enumerate(zip(points, changed, strict=True), start=1):
+        run = RunFolder(folder / "points" / point.key)
+        try:
+            with open_progress() as progress:
+                fit_run(each, manifest, run.path, resume=True, progress=progress)
+                found = SweptPoint(point, run, _validation(run, manifest, progress))
+        except Exception as error:  # whatever it is, the other points go on; the reason is told
+            found = SweptPoint(point, run, None, reason_of(error))
+        told = f"failed: {found.failure}" if found.validation is None else _told(metric, found.validation)
+        say(f"{number}/{len(points)}  {point.key}  {told}")
+        swept.append(found)
+    chosen = _best(swept, metric)
+    with open_progress() as progress:
+        test = evaluate_fit(chosen.folder, manifest, progress=progress)
+    write_run_report(test, manifest)
+    return Sweep(folder, tuple(axes), metric, swept, chosen, test)
+
+
+def _check_any(points: Sequence[RunSettings], manifest: Manifest) -> None:
+    """A misspelt setting is told before a folder is made; a point that cannot be, such as μ1 + μ2 > 1, is not one."""
+    reasons = []
+    for each in points:
+        options = task_of(each, manifest).model_options() | each.model.options
+        try:
+            model_config(each.model.name, each.model.preset, **options)
+        except EmofuseError as error:
+            reasons.append(str(error))
+    if len(reasons) == len(points):
+        raise EmofuseError(f"no point of the sweep can be built: {reasons[0]}")
+
+
+def _validation(run: RunFolder, manifest: Manifest, progress: Progress) -> dict[str, float]:
+    """Scores on the validation part; the test part is hidden even as context."""
+    file = run.path / _VALIDATION_FILE
+    if not file.exists():
+        split, predictor = run.read_split(), RowPredictor(run, manifest, progress)
+        told = predictor.predict(split.val, set(split.test), "predicting the val part")
+        metrics = score(manifest, told, predictor.task).metrics
+        write_text_aside(
+            file, json.dumps({k: None if math.isnan(v) else v for k, v in metrics.items()}) + "\n"
+        )
+    content = json.loads(file.read_text(encoding="utf-8"))
+    return {name: math.nan if value is None else float(value) for name, value in content.items()}
+
+
+def _best(points: Sequence[SweptPoint], metric: str) -> SweptPoint:
+    scores = {
+        i: p.validation[metric]
+        for i, p in enumerate(points)
+        if p.validation is not None and not math.isnan(p.validation[metric])
+    }
+    if not scores:
+        reason = next((p.failure for p in points if p.failure), "no score is defined")
+        raise EmofuseError(f"every point of the sweep failed ({reason}); the same command tries again")
+    sign = 1 if metric in LESS_IS_BETTER else -1
+    return points[min(scores, key=lambda i: (sign * scores[i], i))]
+
+
+def _told(metric: str, validation: dict[str, float]) -> str:
+    return f"validation {metric} {validation[metric]:.4f}"
+
+
+def _claim(folder: Path, settings: RunSettings, axes: Sequence[Axis]) -> None:
+    """A folder belongs to one grid over one set of settings."""
+    file = folder / "sweep.json"
+    content = {
+        "grid": {axis.name: list(axis.values) for axis in axes},
+        "settings": settings.model_dump(mode="json"),
+    }
+    if not file.exists():
+        write_text_aside(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+    elif json.loads(file.read_text(encoding="utf-8")) != content:
+        raise EmofuseError(
+            f"{file}: the sweep in this folder has another grid or other settings; repeat them or choose a new folder"
+        )

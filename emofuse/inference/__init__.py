@@ -1,0 +1,1 @@
+"""From a trained run to predictions, their calibration, and their scores. Knows nothing of training."""

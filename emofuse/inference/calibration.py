@@ -1,0 +1,78 @@
+"""What a run folder keeps of its calibration, and what it does to predictions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import BaseModel, Field, ValidationError
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.errors import EmofuseError
+from emofuse.runs.predictions import Predictions
+from emofuse.runs.run_folder import RunFolder
+
+
+class Calibration(BaseModel):
+    """calibration.json: a temperature, and what it did to the validation part that it was fitted on.
+
+    Attributes:
+        temperature: logits are divided by it; above 1 it takes back overconfidence. It changes no predicted
+            class.
+        utterances: of the validation part.
+        nll_before: their mean negative log-likelihood in nats, before.
+        nll_after: and after.
+        ece_before: their expected calibration error, before.
+        ece_after: and after; on what it was fitted on, so look at the test part for how well it does.
+    """
+
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    utterances: int
+    nll_before: float
+    nll_after: float
+    ece_before: float
+    ece_after: float
+
+    def lines(self) -> list[str]:
+        """The same for a person."""
+        return [
+            f"temperature {self.temperature:.3f}, fitted on {self.utterances} validation utterances: "
+            f"calibration error {100 * self.ece_before:.1f} → {100 * self.ece_after:.1f} there"
+        ]
+
+
+def calibration_file(folder: RunFolder) -> Path:
+    """Where a run keeps it."""
+    return folder.path / "calibration.json"
+
+
+def read_calibration(folder: RunFolder) -> Calibration | None:
+    """The run's calibration, or None where it has none.
+
+    Raises:
+        EmofuseError: the file is damaged.
+    """
+    file = calibration_file(folder)
+    if not file.exists():
+        return None
+    try:
+        return Calibration.model_validate_json(file.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise EmofuseError(
+            f"{file}: damaged ({str(error).splitlines()[0]}); run `emofuse evaluate {folder.path} --calibrate`"
+        ) from None
+
+
+def write_calibration(folder: RunFolder, calibration: Calibration) -> None:
+    """Keep a calibration; every prediction of the run uses it from now on."""
+    write_text_aside(calibration_file(folder), calibration.model_dump_json(indent=2) + "\n")
+
+
+def forget_calibration(folder: RunFolder) -> None:
+    """Let the run's probabilities be those of its bare logits again."""
+    calibration_file(folder).unlink(missing_ok=True)
+
+
+def with_temperature(predictions: Predictions, temperature: float) -> Predictions:
+    """The same predictions with their logits divided by the temperature."""
+    return replace(predictions, logits=predictions.logits / temperature)

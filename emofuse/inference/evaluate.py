@@ -1,0 +1,175 @@
+"""From a fitted run to predictions, metrics and a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
+
+from emofuse.data import Modality
+from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.data.manifest import Manifest, Utterance
+from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport, audit
+from emofuse.inference.calibration import read_calibration
+from emofuse.inference.predict_rows import RowPredictor
+from emofuse.runs.predictions import Predictions
+from emofuse.runs.preparation import Progress
+from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.tasks import Task, recorded_task
+
+Report = TypeVar("Report", ClassificationReport, SentimentReport)
+
+
+@dataclass(frozen=True)
+class SubsetScore(Generic[Report]):
+    """How a run scored on the test part when it was given these modalities alone."""
+
+    modalities: tuple[Modality, ...]
+    report: Report
+
+    @property
+    def name(self) -> str:
+        """Such as ``text + audio``."""
+        return " + ".join(self.modalities)
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Report]):
+    """How a run scored.
+
+    Attributes:
+        folder: the run.
+        record: its run.json.
+        test: metrics on the test part.
+        val: metrics on the validation part, which chose the epoch: optimistic.
+        leaks: what the parts share.
+        floor: what needs no model: always saying the same.
+        subsets: the test part once more, for every set of modalities; empty when not asked for.
+    """
+
+    folder: RunFolder
+    record: RunRecord
+    test: Report
+    val: Report
+    leaks: LeakReport
+    floor: str = ""
+    subsets: Sequence[SubsetScore[Report]] = field(default_factory=tuple)
+
+    @property
+    def task(self) -> Task:
+        """What the run had learnt to say."""
+        return recorded_task(self.record.task, self.record.labels)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What metrics.json holds."""
+        calibration = read_calibration(self.folder)
+        return {
+            "run": str(self.folder.path),
+            "model": self.record.model_name,
+            "task": self.record.task,
+            "modalities": self.record.model_config_["modalities"],
+            "protocol": self.record.protocol,
+            "optimistic": self.record.optimistic,
+            "synthetic": self.record.synthetic,
+            "seed": self.record.seed,
+            "best_epoch": self.record.best_epoch,
+            "fit_seconds": self.record.fit_seconds,
+            "calibration": calibration.model_dump() if calibration else None,
+            "test": self.test.to_dict(),
+            "floor": self.floor,
+            "val": self.val.to_dict() | {"note": "this part chose the epoch, so its figures are optimistic"},
+            "subsets": [{"modalities": s.modalities, "test": s.report.to_dict()} for s in self.subsets],
+            "audit": self.leaks.to_dict(),
+        } | ({"how": dict(definitions)} if (definitions := self.task.definitions) else {})
+
+    def lines(self) -> list[str]:
+        """The same in a few lines for a person."""
+        flags = (("optimistic", self.record.optimistic), ("synthetic data", self.record.synthetic))
+        notes = [name for name, on in flags if on]
+        return [
+            f"test part, protocol {self.record.protocol}{' (' + ', '.join(notes) + ')' if notes else ''}: "
+            f"{self.test.n} utterances",
+            *[f"  {line}" for line in self.task.lines(self.test)],
+            f"  {self.floor}",
+            *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],
+            *[f"  leak: {flag}" for flag in self.leaks.flags],
+        ]
+
+
+def evaluate_fit(
+    folder: RunFolder, manifest: Manifest, *, subsets: bool = False, progress: Progress | None = None
+) -> Outcome[Any]:
+    """Score a fitted run on its own validation and test parts and write what was found beside it.
+
+    Writes predictions.parquet and metrics.json; the report is made from them.
+
+    Args:
+        folder: the run.
+        manifest: its corpus.
+        subsets: score the test part once more for every set of modalities that the run can be given.
+        progress: told (done, total, what).
+    """
+    split, predictor = folder.read_split(), RowPredictor(folder, manifest, progress)
+    record, task = predictor.record, predictor.task
+    modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
+    sets = list(subsets_of(modalities)) if subsets else []
+    told = {
+        "val": predictor.predict(split.val, set(split.test), "predicting the val part"),
+        "test": predictor.predict(split.test, what="predicting the test part"),
+    }
+    tables = [prediction_table(manifest, told[name], task, name) for name in told]
+    with written_aside(folder.predictions_file) as aside:
+        pd.concat(tables, ignore_index=True).to_parquet(aside, index=False)
+    train = [manifest.utterance(i) for i in split.train]
+    outcome = Outcome(
+        folder=folder,
+        record=record.model_copy(update={"status": "evaluated"}),
+        test=score(manifest, told["test"], task, train),
+        val=score(manifest, told["val"], task, train),
+        leaks=audit(manifest, split),
+        floor=task.floor(told["test"], train),
+        subsets=tuple(
+            SubsetScore(tuple(chosen), score(manifest, predictions, task, train))
+            for chosen, predictions in zip(
+                sets, predictor.predict_subsets(split.test, sets, what="every set of modalities"), strict=True
+            )
+        )
+        if sets
+        else (),
+    )
+    write_text_aside(
+        folder.path / "metrics.json", json.dumps(outcome.to_dict(), indent=1, ensure_ascii=False) + "\n"
+    )
+    folder.write_record(outcome.record)
+    return outcome
+
+
+def subsets_of(modalities: Sequence[Modality]) -> Iterator[tuple[Modality, ...]]:
+    """Every set of one modality or more, the smaller first."""
+    for count in range(1, len(modalities) + 1):
+        yield from combinations(modalities, count)
+
+
+def score(manifest: Manifest, predictions: Predictions, task: Task, train: Sequence[Utterance] = ()) -> Any:
+    """The task's metrics; intervals resample dialogues, because utterances of one are not independent."""
+    return task.report(predictions, [manifest.utterance(i).dialogue for i in predictions.ids], train)
+
+
+def prediction_table(manifest: Manifest, predictions: Predictions, task: Task, part: str) -> pd.DataFrame:
+    """One row per utterance: who, what was true, what was said, from what."""
+    rows: list[Utterance] = [manifest.utterance(i) for i in predictions.ids]
+    columns = {
+        "id": predictions.ids,
+        "part": part,
+        "dialogue": [row.dialogue for row in rows],
+        "turn": [row.turn for row in rows],
+        "speaker": [row.speaker for row in rows],
+        "label": [row.label for row in rows],
+        **task.columns(predictions),
+    }
+    present = {f"has_{modality}": flags for modality, flags in predictions.present.items()}
+    return pd.DataFrame(columns | present)

@@ -1,0 +1,98 @@
+"""Run a system over batches, the same way for a test part and for a new clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from emofuse.data.batch import Batch, Setback
+from emofuse.data.modality import Modality
+from emofuse.runs.predictions import Predictions
+
+
+def predict_batches(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    *,
+    device: torch.device | str,
+    autocast: torch.dtype | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> Predictions:
+    """Run ``model`` in evaluation mode over ``batches`` and gather what it says.
+
+    Args:
+        model: takes ``Batch.inputs`` by name and returns an object with ``logits``.
+        batches: in the order wanted.
+        device: where the model is.
+        autocast: reduced precision for the forward pass, or none.
+        on_batch: told the number of utterances after each batch, for a progress bar.
+    """
+    return predict_subsets(model, batches, [None], device=device, autocast=autocast, on_batch=on_batch)[0]
+
+
+def predict_subsets(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    subsets: Sequence[Sequence[Modality] | None],
+    *,
+    device: torch.device | str,
+    autocast: torch.dtype | None = None,
+    on_batch: Callable[[int], None] | None = None,
+) -> list[Predictions]:
+    """As `predict_batches`, once for each set of modalities; media are decoded once.
+
+    Args:
+        model: as there.
+        batches: as there.
+        subsets: the modalities that the model is given; None for all that there are.
+        device: as there.
+        autocast: as there.
+        on_batch: as there.
+    """
+    was_training = model.training
+    model.eval()
+    gathered = [_Gathered() for _ in subsets]
+    kind = torch.device(device).type
+    with torch.inference_mode():
+        for batch in batches:
+            moved = batch.to(device)
+            for subset, part in zip(subsets, gathered, strict=True):
+                given = moved if subset is None else moved.only(subset)
+                with torch.autocast(kind, dtype=autocast, enabled=autocast is not None):
+                    logits = model(**given.inputs).logits
+                part.add(given, logits)
+            if on_batch is not None:
+                on_batch(len(batch))
+    model.train(was_training)
+    return [part.predictions() for part in gathered]
+
+
+class _Gathered:
+    """Predictions as they come, batch by batch."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.logits: list[np.ndarray] = []
+        self.labels: list[np.ndarray] = []
+        self.present: dict[str, list[np.ndarray]] = {}
+        self.setbacks: list[Setback] = []
+
+    def add(self, batch: Batch, logits: torch.Tensor) -> None:
+        self.ids += batch.ids
+        self.logits.append(batch.rows(logits).float().cpu().numpy())
+        self.labels.append(batch.rows(batch.labels).cpu().numpy())
+        for modality, flags in batch.inputs["present"].items():
+            self.present.setdefault(modality, []).append(batch.rows(flags).cpu().numpy())
+        self.setbacks += batch.setbacks
+
+    def predictions(self) -> Predictions:
+        return Predictions(
+            ids=self.ids,
+            logits=np.concatenate(self.logits) if self.logits else np.zeros((0, 0), np.float32),
+            labels=np.concatenate(self.labels) if self.labels else np.zeros(0, np.int64),
+            present={modality: np.concatenate(parts) for modality, parts in self.present.items()},
+            setbacks=self.setbacks,
+        )

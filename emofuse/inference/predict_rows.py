@@ -1,0 +1,137 @@
+"""A run's predictions for rows of a manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from emofuse.data import Modality
+from emofuse.data.loader import make_loader
+from emofuse.data.manifest import Manifest
+from emofuse.data.quarantine import Quarantine
+from emofuse.features import FeatureReader
+from emofuse.inference.calibration import read_calibration, with_temperature
+from emofuse.inference.forward import predict_subsets
+from emofuse.models import model_info
+from emofuse.runs.modalities import IMPORTED, imported_features
+from emofuse.runs.predictions import Predictions
+from emofuse.runs.preparation import (
+    Progress,
+    choose_device,
+    dataset_of,
+    encode,
+    feature_store_of,
+    rows_of,
+)
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.tasks import recorded_task
+
+
+class RowPredictor:
+    """A run that is ready to predict rows of one manifest.
+
+    Args:
+        folder: a fitted run.
+        manifest: its own corpus or another; features that its store lacks are made.
+        progress: told (done, total, what).
+
+    Raises:
+        EmofuseError: an encoder cannot be had, or imported features are not there.
+    """
+
+    def __init__(self, folder: RunFolder, manifest: Manifest, progress: Progress | None = None) -> None:
+        self.folder, self.manifest, self.progress = folder, manifest, progress
+        self.settings, self.record = folder.read_settings(), folder.read_record()
+        self.task = recorded_task(self.record.task, self.record.labels)
+        self.device = choose_device(self.settings.device)
+        self.model = folder.load_model(self.record).to(self.device)
+        self.quarantine = Quarantine(folder.quarantine_file)
+        self.readers = {m: self._reader(m) for m in self.record.encoders}
+
+    def predict(
+        self, ids: Sequence[str], hidden: Collection[str] = (), what: str = "predicting"
+    ) -> Predictions:
+        """Predictions in the order of ``ids``; those of a calibrated run divide its logits by its temperature.
+
+        Args:
+            ids: utterances of the manifest.
+            hidden: utterances that must not even be seen as context.
+            what: said by the progress.
+        """
+        return self.predict_subsets(ids, [None], hidden, what)[0]
+
+    def predict_subsets(
+        self,
+        ids: Sequence[str],
+        subsets: Sequence[Sequence[Modality] | None],
+        hidden: Collection[str] = (),
+        what: str = "predicting",
+    ) -> list[Predictions]:
+        """As `predict`, once for each set of modalities that the system is given; None for all."""
+        rows, context = rows_of(self.manifest, ids, self.model, hidden)
+        data = self.settings.data
+        dataset = dataset_of(rows, self.model, self.readers, data, self.task.target, context)
+        loader = make_loader(dataset, self.settings.optimiser.batch_size, workers=data.workers)
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            if self.progress is not None:
+                self.progress(done, len(rows), what)
+
+        found = predict_subsets(self.model, loader, subsets, device=self.device, on_batch=advance)
+        for setback in found[0].setbacks:
+            self.quarantine.add(
+                setback.utterance_id, setback.modality, setback.path, setback.reason, setback.message
+            )
+        calibration = read_calibration(self.folder)
+        if calibration is not None:
+            found = [with_temperature(predictions, calibration.temperature) for predictions in found]
+        return [predictions.of(ids) for predictions in found]
+
+    def _reader(self, modality: Modality) -> FeatureReader:
+        part = self.record.encoders[modality]
+        store = feature_store_of(self.settings, self.manifest)
+        if part.spec.name == IMPORTED:
+            info = model_info(self.record.model_name)
+            return imported_features(self.manifest, part.spec, store, info, like=part.identity).reader
+        encoded = encode(
+            self.manifest,
+            self.folder.encoder_spec(part, modality),
+            store,
+            device=self.device,
+            quarantine=self.quarantine,
+            workers=self.settings.data.workers,
+            progress=self.progress,
+        )
+        return encoded.reader
+
+
+def predict_rows(
+    folder: RunFolder,
+    manifest: Manifest,
+    ids: Sequence[str],
+    *,
+    hidden: Collection[str] = (),
+    progress: Progress | None = None,
+    what: str = "predicting",
+) -> Predictions:
+    """As `RowPredictor.predict`, for one set of rows."""
+    return predict_row_subsets(folder, manifest, ids, [None], hidden=hidden, progress=progress, what=what)[0]
+
+
+def predict_row_subsets(
+    folder: RunFolder,
+    manifest: Manifest,
+    ids: Sequence[str],
+    subsets: Sequence[Sequence[Modality] | None],
+    *,
+    hidden: Collection[str] = (),
+    progress: Progress | None = None,
+    what: str = "predicting",
+) -> list[Predictions]:
+    """As `RowPredictor.predict_subsets`, for one set of rows; of others only those of their dialogues are read."""
+    frame = manifest.frame
+    dialogues = set(frame.loc[frame["id"].isin(set(ids)), "dialogue"])
+    whole = manifest.select(frame.loc[frame["dialogue"].isin(dialogues), "id"])
+    return RowPredictor(folder, whole, progress).predict_subsets(ids, subsets, hidden, what)

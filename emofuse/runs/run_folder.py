@@ -1,0 +1,215 @@
+"""The run folder: all that a prediction, a report and a repetition of the run need.
+
+config.yaml          the settings, complete
+run.json             what was made: versions, seed, labels, model, encoders, data fingerprint, status
+split.json           the ids of the training, validation and test part
+model.safetensors    the best weights
+encoders/<modality>  copies of encoders that were given as local folders
+history.csv          one line per epoch
+predictions.parquet  validation and test predictions with probabilities
+metrics.json, report.html, report.md, figures/
+calibration.json     the temperature of the probabilities, where it was asked for
+quarantine.csv       media that could not be decoded, with reasons
+checkpoints/         only while the run is under way
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from emofuse.data import Modality
+from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.encoders import EncoderSpec
+from emofuse.errors import EmofuseError
+from emofuse.evaluation import Split
+from emofuse.features import EncoderIdentity
+from emofuse.models import create_model
+from emofuse.models.registry import Task
+from emofuse.runs.settings import RunSettings
+
+RECORDED_PACKAGES = ("torch", "transformers", "lightning", "av", "scikit-learn", "numpy", "pandas", "pyarrow")
+
+
+class EncoderRecord(BaseModel):
+    """Which encoder made a modality's features, and how to make it again."""
+
+    spec: EncoderSpec
+    identity: EncoderIdentity
+
+
+class RunRecord(BaseModel):
+    """run.json."""
+
+    model_config = ConfigDict(protected_namespaces=())
+
+    emofuse: str
+    python: str
+    platform: str
+    packages: dict[str, str]
+    command: list[str]
+    started: str
+    seed: int
+    task: Task = "classification"
+    labels: list[str]
+    model_name: str
+    model_config_: dict[str, Any] = Field(alias="model_config", serialization_alias="model_config")
+    parameters: int
+    encoders: dict[Modality, EncoderRecord]
+    data_fingerprint: str
+    protocol: str
+    optimistic: bool
+    synthetic: bool = False
+    status: Literal["created", "fitted", "evaluated"] = "created"
+    best_epoch: int | None = None
+    fit_seconds: float | None = None
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages that decide numbers."""
+    versions = {}
+    for package in RECORDED_PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions
+
+
+def environment() -> dict[str, Any]:
+    """The part of a run record that describes where and how it was made."""
+    return {
+        "emofuse": version("emofuse"),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": installed_versions(),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Paths, reading and writing of one run."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path | str) -> RunFolder:
+        """An existing run that has been trained.
+
+        Raises:
+            EmofuseError: ``path`` is no run folder, or its training has not finished.
+        """
+        folder = cls(Path(path))
+        if not folder.path.is_dir():
+            raise EmofuseError(f"{path}: there is no such run folder; `emofuse train` makes one")
+        if not folder.record_file.exists():
+            raise EmofuseError(
+                f"{path}: not a run folder, run.json is missing; name one that `emofuse train` made"
+            )
+        if not folder.weights_file.exists():
+            raise EmofuseError(f"{path}: its training has not finished; run `emofuse train --resume {path}`")
+        return folder
+
+    @property
+    def record_file(self) -> Path:
+        """run.json."""
+        return self.path / "run.json"
+
+    @property
+    def weights_file(self) -> Path:
+        """model.safetensors."""
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where an interrupted run can be taken up."""
+        return self.path / "checkpoints"
+
+    @property
+    def history_file(self) -> Path:
+        """history.csv."""
+        return self.path / "history.csv"
+
+    @property
+    def predictions_file(self) -> Path:
+        """predictions.parquet."""
+        return self.path / "predictions.parquet"
+
+    @property
+    def quarantine_file(self) -> Path:
+        """quarantine.csv."""
+        return self.path / "quarantine.csv"
+
+    def encoder_folder(self, modality: Modality) -> Path:
+        """Where a copy of a local encoder is kept."""
+        return self.path / "encoders" / modality
+
+    def read_settings(self) -> RunSettings:
+        """The settings the run was made with."""
+        return RunSettings.from_yaml(self.path / "config.yaml")
+
+    def write_settings(self, settings: RunSettings) -> None:
+        """Write config.yaml."""
+        write_text_aside(self.path / "config.yaml", settings.to_yaml())
+
+    def read_record(self) -> RunRecord:
+        """Read run.json; a damaged one is one clear line."""
+        try:
+            return RunRecord.model_validate_json(self.record_file.read_text(encoding="utf-8"))
+        except (ValidationError, UnicodeDecodeError) as error:
+            raise EmofuseError(
+                f"{self.record_file}: damaged or of another version ({str(error).splitlines()[0]}); train again"
+            ) from None
+
+    def write_record(self, record: RunRecord) -> None:
+        """Write run.json."""
+        write_text_aside(self.record_file, record.model_dump_json(by_alias=True, indent=2) + "\n")
+
+    def read_split(self) -> Split:
+        """The ids of the three parts."""
+        parts = json.loads((self.path / "split.json").read_text(encoding="utf-8"))
+        return Split(train=parts["train"], val=parts["val"], test=parts["test"])
+
+    def write_split(self, split: Split) -> None:
+        """Write split.json."""
+        parts = {"train": split.train, "val": split.val, "test": split.test}
+        write_text_aside(self.path / "split.json", json.dumps(parts, ensure_ascii=False, indent=1) + "\n")
+
+    def save_weights(self, model: nn.Module) -> None:
+        """Write the weights, contiguous and on the CPU, as safetensors."""
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+        with written_aside(self.weights_file) as aside:
+            save_file(state, aside)
+
+    def load_model(self, record: RunRecord) -> nn.Module:
+        """The system as recorded, with its weights; nothing is downloaded."""
+        model = create_model(record.model_name, **record.model_config_)
+        self.load_weights(model)
+        return model
+
+    def encoder_spec(self, record: EncoderRecord, modality: Modality) -> EncoderSpec:
+        """How to make an encoder again: from the copy in this folder where one was kept."""
+        copy = self.encoder_folder(modality)
+        return record.spec.model_copy(update={"name": str(copy)}) if copy.is_dir() else record.spec
+
+    def load_weights(self, model: nn.Module) -> None:
+        """Read the weights into ``model``, all of them and no other."""
+        try:
+            model.load_state_dict(load_file(self.weights_file))
+        except (SafetensorError, RuntimeError) as error:
+            raise EmofuseError(
+                f"{self.weights_file}: does not hold this model's weights ({str(error).splitlines()[0]}); train again"
+            ) from None

@@ -1,0 +1,136 @@
+import json
+
+import pandas as pd
+import pytest
+
+from emofuse.data.manifest import Manifest
+from emofuse.errors import EmofuseError
+from emofuse.evaluation.protocols.audit import audit
+from emofuse.evaluation.protocols.splits import Split, splits
+
+
+def manifest_of(**columns):
+    return Manifest.from_frame(pd.DataFrame(columns), root=".")
+
+
+def leaky():
+    return manifest_of(
+        id=["a", "b", "c", "d", "e", "f"],
+        dialogue=["1", "1", "2", "2", "3", "4"],
+        speaker=["Ann", "Bo", "Ann", None, "Cy", None],
+        text=["Oh my God!", "Yeah", "  oh  MY god! ", "yeah", "Ｏh my god!", ""],
+        video=["x/1.mp4", "x/2.mp4", "x/./2.mp4", None, "x\\1.mp4", None],
+        audio=[None, None, None, "x/2.mp4", None, None],
+        label=["joy"] * 6,
+    )
+
+
+def test_every_kind_of_leak_is_counted():
+    report = audit(leaky(), Split(train=["a", "b"], val=[], test=["c", "d", "e", "f"]))
+    assert report.sizes == {"train": 2, "val": 0, "test": 4}
+    (pair,) = report.pairs
+    assert pair is report.pair("train", "test")
+    assert (pair.dialogues.values, pair.dialogues.utterances) == (0, 0)
+    assert (pair.speakers.values, pair.speakers.utterances, pair.speakers.fraction) == (1, 1, 0.25)
+    assert pair.speakers.examples == ("Ann",)
+    assert (pair.texts.values, pair.texts.utterances) == (2, 3)
+    assert (pair.long_texts.values, pair.long_texts.utterances) == (1, 2)
+    assert (pair.media.values, pair.media.utterances) == (2, 3)  # c by picture, d by sound, e by a backslash
+    assert pair.ids.values == 0
+
+
+def test_absent_values_are_never_shared():
+    report = audit(leaky(), Split(train=["d"], val=[], test=["f"]))
+    assert report.flags == []
+    assert report.lines() == ["utterances: train 1, val 0, test 1", "train/test share nothing"]
+
+
+def test_all_pairs_are_judged_on_their_second_part():
+    report = audit(leaky(), Split(train=["a"], val=["b"], test=["c", "d"]))
+    assert [pair.name for pair in report.pairs] == ["train/val", "train/test", "val/test"]
+    assert report.pair("train", "val").dialogues.fraction == 1
+    assert report.pair("train", "test").speakers.fraction == 0.5
+    assert report.pair("val", "test").texts.utterances == 1
+    assert report.pair("val", "test").long_texts.utterances == 0
+
+
+def test_flags_say_what_is_shared_and_forgive_short_texts():
+    report = audit(leaky(), Split(train=["a"], val=["b"], test=["c", "d"]))
+    assert "train/val share 1 dialogues (1 utterances, 100.0 % of val)" in report.flags
+    assert "train/test share 1 speakers (1 utterances, 50.0 % of test)" in report.flags
+    assert (
+        "train/test share 1 identical texts of 3 words or more (1 utterances, 50.0 % of test)" in report.flags
+    )
+    assert not any(flag.startswith("val/test share 1 identical") for flag in report.flags)
+    assert "val/test share 1 identical texts (1 utterances, 50.0 % of test)" in report.lines()
+
+
+def test_ids_in_two_parts_and_twice_in_one_are_told():
+    report = audit(leaky(), Split(train=["a", "b", "b"], val=["a"], test=["f"]))
+    assert report.pair("train", "val").ids.examples == ("a",)
+    assert report.repeated_ids == ("b",)
+    assert any("more than once in one part: 1 (b)" in flag for flag in report.flags)
+    assert report.sizes["train"] == 3
+
+
+def test_ids_that_the_manifest_lacks_are_told_and_the_rest_is_judged():
+    ids = [f"x{i}" for i in range(7)]
+    report = audit(leaky(), Split(train=["a"], val=[], test=["c", *ids]))
+    assert report.unknown_ids == tuple(ids)
+    assert report.lines()[-1].endswith("not in the manifest: 7 (x0, x1, x2, x3, x4, …)")
+    assert report.pair("train", "test").speakers.fraction == 1
+    with pytest.raises(EmofuseError, match="none of the split's 2 ids"):
+        audit(leaky(), Split(["x"], [], ["y"]))
+    with pytest.raises(EmofuseError, match="none of the split's 0 ids"):
+        audit(leaky(), Split([], [], []))
+
+
+def test_scripts_without_spaces_have_long_texts_too():
+    manifest = manifest_of(id=["a", "b", "c", "d"], text=["我真的很高兴", "我真的很高兴", "是的", "是的"])
+    pair = audit(manifest, Split(["a", "c"], [], ["b", "d"])).pair("train", "test")
+    assert pair.texts.utterances == 2
+    assert pair.long_texts.examples == ("我真的很高兴",)
+
+
+def test_the_report_is_plain_for_json():
+    report = audit(leaky(), Split(["a"], ["b"], ["c", "d"]))
+    plain = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert plain["pairs"]["train/test"]["speakers"]["examples"] == ["Ann"]
+    assert plain["flags"] == report.flags
+
+
+def test_protocols_leak_what_they_say():
+    rows = [(p, d, t) for p in range(4) for d in range(5) for t in range(6)]
+    manifest = manifest_of(
+        id=[f"{p}{d}{t}" for p, d, t in rows],
+        dialogue=[f"{p}{d}" for p, d, _ in rows],
+        speaker=[f"{p}{t % 2}" for p, _, t in rows],
+        label=["joy", "anger", "fear"] * 40,
+    )
+
+    def leaks(protocol):
+        reports = [audit(manifest, split) for split in splits(manifest, protocol, k=4)]
+        pairs = [report.pair("train", "test") for report in reports]
+        return {kind for pair in pairs for kind in ("dialogues", "speakers") if getattr(pair, kind).values}
+
+    assert leaks("speaker") == set()
+    assert leaks("dialogue") == {"speakers"}
+    assert leaks("random-kfold") == {"speakers", "dialogues"}
+
+
+def test_the_published_parts_of_meld_share_speakers_and_lines(shared_meld):
+    frames = [
+        pd.read_csv(shared_meld / f"{part}_sent_emo.csv").assign(part=part) for part in ("train", "dev")
+    ]
+    meld = pd.concat(frames, ignore_index=True)
+    dialogue = meld["part"] + meld["Dialogue_ID"].astype(str)
+    ids = dialogue + "_" + meld["Utterance_ID"].astype(str)
+    manifest = manifest_of(id=ids, dialogue=dialogue, speaker=meld["Speaker"], text=meld["Utterance"])
+    train, dev = (ids[meld["part"] == part].tolist() for part in ("train", "dev"))
+    pair = audit(manifest, Split(train, [], dev)).pair("train", "test")
+    assert pair.dialogues.values == 0
+    assert {"Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross"} <= set(
+        meld["Speaker"][meld["part"] == "dev"]
+    )
+    assert pair.speakers.fraction > 0.8
+    assert 0 < pair.long_texts.utterances < pair.texts.utterances < len(dev) / 2

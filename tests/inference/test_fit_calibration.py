@@ -1,0 +1,148 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import log_softmax, softmax
+from typer.testing import CliRunner
+
+from emofuse import EmotionPipeline
+from emofuse.cli.main import app
+from emofuse.data.manifest import Manifest
+from emofuse.errors import EmofuseError
+from emofuse.inference.calibration import calibration_file, read_calibration
+from emofuse.inference.fit_calibration import calibration_of
+from emofuse.inference.predict_rows import predict_rows
+from emofuse.inference.reporting.reliability import uncalibrated
+from emofuse.runs.run_folder import RunFolder
+from tests.small_runs import text_corpus, text_run, text_settings
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return text_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def run(corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    return text_run(corpus, tmp_path_factory.mktemp("runs") / "words")
+
+
+def evaluate(run: RunFolder, *arguments: str) -> dict:
+    result = CliRunner().invoke(app, ["evaluate", str(run.path), *arguments, "--json", "--quiet"])
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
+
+
+def test_the_temperature_is_the_one_that_the_validation_part_likes_best(
+    run: RunFolder, corpus: Manifest
+) -> None:
+    bare = predict_rows(run, corpus, run.read_split().val)
+    plain = evaluate(run)
+    assert plain["calibration"] is None
+    found = evaluate(run, "--calibrate")
+    kept = read_calibration(run)
+    assert kept is not None
+    assert found["calibration"]["temperature"] == kept.temperature != 1.0
+    losses = {
+        t: -log_softmax(bare.logits.astype(float) / t, axis=1)[
+            np.arange(len(bare.labels)), bare.labels
+        ].mean()
+        for t in [*np.geomspace(0.06, 19, 200), kept.temperature]
+    }
+    assert min(losses, key=losses.get) == kept.temperature
+    assert kept.nll_after == pytest.approx(losses[kept.temperature])
+    assert kept.utterances == len(run.read_split().val)
+
+    # Evaluation uses it, and no class changes.
+    table = pd.read_parquet(run.predictions_file).query("part == 'val'")
+    shown = table[[f"p_{label}" for label in run.read_record().labels]].to_numpy()
+    np.testing.assert_allclose(
+        shown, softmax(bare.logits.astype(float) / kept.temperature, axis=1), atol=1e-6
+    )
+    np.testing.assert_allclose(uncalibrated(shown, kept.temperature), bare.probabilities, atol=1e-5)
+    assert found["test"]["confusion"] == plain["test"]["confusion"]
+    assert found["test"]["ece"] != plain["test"]["ece"]
+    report = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "before calibration" in report
+    assert "fitted on the validation part" in report
+
+    # So does the pipeline.
+    said = EmotionPipeline.from_pretrained(run.path)(text="I love it so much")[0]
+    calibration_file(run).unlink()
+    bare_said = EmotionPipeline.from_pretrained(run.path)(text="I love it so much")[0]
+    values = np.array([list(bare_said.probabilities.values())])
+    np.testing.assert_allclose(
+        uncalibrated(np.array([list(said.probabilities.values())]), kept.temperature), values, atol=1e-5
+    )
+    assert said.label == bare_said.label
+
+
+def test_it_is_forgotten_on_request(run: RunFolder) -> None:
+    plain = evaluate(run, "--no-calibrate")
+    evaluate(run, "--calibrate")
+    assert evaluate(run)["calibration"] is not None, "it stays until it is forgotten"
+    again = evaluate(run, "--no-calibrate")
+    assert again["calibration"] is None
+    assert again["test"] == plain["test"]
+    assert "before calibration" not in (run.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_test_part_has_no_say(corpus: Manifest, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[set[str]] = []
+
+    def watched(folder, manifest, ids, **options):
+        seen.append(set(ids))
+        return predict_rows(folder, manifest, ids, **options)
+
+    monkeypatch.setattr("emofuse.inference.fit_calibration.predict_rows", watched)
+    evaluate(run, "--calibrate")
+    assert seen == [set(run.read_split().val)]
+
+
+def test_training_can_calibrate_at_once(corpus: Manifest, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    settings = tmp_path / "r.yaml"
+    settings.write_text(text_settings(corpus, optimiser__epochs=1).to_yaml(), encoding="utf-8")
+    result = CliRunner().invoke(
+        app,
+        [
+            "train",
+            str(corpus.root / "manifest.csv"),
+            f"--out={out}",
+            f"--recipe={settings}",
+            *("--calibrate", "--json", "--quiet"),
+        ],
+    )
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["calibration"]["utterances"] == len(RunFolder(out).read_split().val)
+
+
+@pytest.mark.parametrize("option", ["--all-folds", "--task=regression"])
+def test_what_cannot_be_calibrated_is_refused_before_it_is_trained(
+    corpus: Manifest, tmp_path: Path, option: str
+) -> None:
+    arguments = ["train", str(corpus.root / "manifest.csv"), f"--out={tmp_path}/run", "--calibrate"]
+    result = CliRunner().invoke(app, [*arguments, "--model=cm-msf", option])
+    assert isinstance(result.exception, EmofuseError)
+    assert "--calibrate is for one run" in str(result.exception)
+    assert not (tmp_path / "run").exists()
+
+
+def test_overconfidence_is_taken_back() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 400)
+    logits = 8 * rng.normal(size=(400, 3))
+    logits[np.arange(400), labels] += 4
+    found = calibration_of(logits, labels)
+    assert found.temperature > 2
+    assert found.nll_after < found.nll_before
+    assert found.ece_after < found.ece_before
+
+
+def test_a_damaged_calibration_is_one_line(run: RunFolder) -> None:
+    calibration_file(run).write_text('{"temperature": -1}', encoding="utf-8")
+    with pytest.raises(EmofuseError, match=r"calibration\.json: damaged"):
+        read_calibration(run)
+    calibration_file(run).unlink()
