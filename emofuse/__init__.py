@@ -15,75 +15,20 @@ The rooms, each importable by attribute: `data`, `corpora`, `features`, `encoder
 `evaluation`, `runs`, `inference`, `training`, `experiments`, `explanation`.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
 from importlib.metadata import version as _version
-from typing import TYPE_CHECKING, Any
+
+import lazy_loader as _lazy
 
 from emofuse.moved_modules import MovedModuleFinder as _MovedModuleFinder
 
-if TYPE_CHECKING:
-    from emofuse.corpora import load_corpus
-    from emofuse.data.manifest import Manifest
-    from emofuse.errors import EmofuseError
-    from emofuse.pipeline import EmotionPipeline, EmotionSegment
-
+# The public names and rooms stand in __init__.pyi; each is loaded when it is first used.
+__getattr__, _public_names, __all__ = _lazy.attach_stub(__name__, __file__)
 __version__ = _version("emofuse")
-__all__ = [
-    "EmofuseError",
-    "EmotionPipeline",
-    "EmotionSegment",
-    "Manifest",
-    "__version__",
-    "create_model",
-    "list_models",
-    "load_corpus",
-]
+__all__ += ["__version__"]
 
 _MovedModuleFinder.install()
 
 
-def _homes() -> dict[str, str]:
-    """Public name → the module that it lives in."""
-    return {
-        "EmofuseError": "emofuse.errors",
-        "EmotionPipeline": "emofuse.pipeline",
-        "EmotionSegment": "emofuse.pipeline",
-        "Manifest": "emofuse.data.manifest",
-        "create_model": "emofuse.models",
-        "list_models": "emofuse.models",
-        "load_corpus": "emofuse.corpora",
-    }
-
-
-def _rooms() -> tuple[str, ...]:
-    return (
-        "corpora",
-        "data",
-        "encoders",
-        "evaluation",
-        "experiments",
-        "explanation",
-        "features",
-        "inference",
-        "losses",
-        "models",
-        "nn",
-        "runs",
-        "training",
-    )
-
-
-def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used: `import emofuse` alone costs nothing."""
-    if name in (homes := _homes()):
-        return getattr(import_module(homes[name]), name)
-    if name in _rooms():
-        return import_module(f"emofuse.{name}")
-    raise AttributeError(f"module 'emofuse' has no attribute {name!r}")
-
-
 def __dir__() -> list[str]:
     """Public names and rooms, for completion and `dir`."""
-    return sorted([*__all__, *_rooms(), "__doc__", "__file__", "__name__", "__path__"])
+    return sorted([*_public_names(), "__doc__", "__file__", "__name__", "__path__", "__version__"])

@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
 
 
 def models(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
-    """Print name, level and paper of every system."""
+    """Print name, inputs and paper of every system."""
     from emofuse.models import list_models
 
     found = list_models()
@@ -23,6 +23,6 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] =
         typer.echo(json.dumps([asdict(info) for info in found]))
         return
     for info in found:
-        typer.echo(f"{info.name:14} {info.title} ({info.level}-level; {', '.join(info.tasks)})")
+        typer.echo(f"{info.name:14} {info.title} ({info.input_line})")
         for line in (info.summary, info.paper):
             typer.echo(f"{'':14} {line}")

@@ -1,4 +1,4 @@
-"""Utterances one by one: a vector of text and of audio each, and the frames themselves.
+"""Utterances one by one, each modality as the system takes it: a vector, steps, or the frames themselves.
 
 Features come from whatever maps an utterance's id to an array (a feature store reader, a dict);
 frames are decoded here, one clip at a time, in the loader's workers, and stay uint8. Nothing is kept
@@ -15,13 +15,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional as F
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
 from emofuse.data.batch import Batch, FeatureSource, Setback, feature_tensor
 from emofuse.data.frame_cache import FrameCache, decode_frames
 from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError
-from emofuse.data.modality import MODALITIES, Modality
+from emofuse.data.modality import MODALITIES, InputKind, Modality
 from emofuse.data.targets import ClassTarget, Target
 
 
@@ -57,33 +59,37 @@ class UtteranceDataset(Dataset[_Row]):
 
     Args:
         utterances: rows of a manifest.
-        modalities: those the model uses.
-        features: modality → source, for the modalities that were encoded beforehand.
-        dims: modality → feature size, used for the zeros of an absent row.
-        frames: how to sample the video; needed when ``"video"`` is among the modalities.
+        inputs: modality → how the system takes it, of the modalities that the run uses.
+        features: modality → source, for the modalities that were encoded beforehand: a vector (d,) each, or (T, d)
+            steps; a vector is a sequence of one step.
+        dims: modality → d.
+        longest: modality → most steps; of a longer text the beginning is taken, longer sound and video are
+            made so short by averaging neighbouring steps.
+        frames: how to sample the video; needed where the system takes frames.
         target: what a row's label becomes.
     """
 
     def __init__(
         self,
         utterances: Sequence[Utterance],
-        modalities: Sequence[Modality],
+        inputs: Mapping[Modality, InputKind],
         features: Mapping[Modality, FeatureSource],
         dims: Mapping[Modality, int],
+        *,
+        longest: Mapping[Modality, int] | None = None,
         frames: FrameSampling | None = None,
         target: Target | None = None,
     ) -> None:
         self.utterances = list(utterances)
-        self.modalities = tuple(m for m in MODALITIES if m in modalities)
-        self.features = dict(features)
-        self.dims = dict(dims)
+        self.inputs = {m: inputs[m] for m in MODALITIES if m in inputs}
+        self.features, self.dims, self.longest = dict(features), dict(dims), dict(longest or {})
         self.frames = frames
         self.target: Target = target or ClassTarget()
 
     @property
     def decodes_media(self) -> bool:
         """Whether reading a row is work that other processes should do."""
-        return "video" in self.modalities
+        return "frames" in self.inputs.values()
 
     def __len__(self) -> int:
         return len(self.utterances)
@@ -92,11 +98,12 @@ class UtteranceDataset(Dataset[_Row]):
         utterance = self.utterances[index]
         values: dict[Modality, Tensor] = {}
         setbacks: list[Setback] = []
-        for modality in self.modalities:
-            if modality == "video":
+        for modality, kind in self.inputs.items():
+            if kind == "frames":
                 self._read_video(utterance, values, setbacks)
             elif utterance.id in self.features[modality]:
-                values[modality] = feature_tensor(self.features[modality], utterance.id)
+                feature = feature_tensor(self.features[modality], utterance.id)
+                values[modality] = self._steps(modality, feature) if kind == "steps" else feature
         return _Row(utterance.id, values, self.target.of(utterance), setbacks)
 
     def _read_video(
@@ -111,19 +118,34 @@ class UtteranceDataset(Dataset[_Row]):
             return
         values["video"] = torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
-    def collate(self, rows: Sequence[_Row]) -> Batch:
-        """Stack rows; an absent modality is zeros, with False in ``present``.
+    def _steps(self, modality: Modality, feature: Tensor) -> Tensor:
+        """(T, d), no more steps than the longest that is wanted."""
+        steps = torch.atleast_2d(feature)
+        longest = self.longest.get(modality, len(steps))
+        if len(steps) <= longest:
+            return steps
+        if modality == "text":
+            return steps[:longest]
+        return F.adaptive_avg_pool1d(steps.T, longest).T.contiguous()
 
-        Inputs: ``text`` (B, d_t) and ``audio`` (B, d_a) float32, ``frames`` (B, F, 3, H, W) uint8, each
-        without key when its modality is off, and ``present``.
+    def collate(self, rows: Sequence[_Row]) -> Batch:
+        """Put rows together; an absent modality is zeros, with False in ``present``.
+
+        Inputs, each without key when its modality is off: a vector (B, d) float32; steps (B, T, d) float32, padded at
+        the end, with ``masks[modality]`` (B, T) bool, False at padding; ``frames`` (B, F, 3, H, W) uint8; and
+        ``present[modality]`` (B,) bool, where a sequence without a step is absent.
         """
         inputs: dict[str, Any] = {"present": {}}
-        for modality in self.modalities:
-            found = [modality in row.values for row in rows]
-            inputs["present"][modality] = torch.tensor(found)
+        if "steps" in self.inputs.values():
+            inputs["masks"] = {}
+        for modality, kind in self.inputs.items():
+            if kind == "steps":
+                self._pad(modality, rows, inputs)
+                continue
+            inputs["present"][modality] = torch.tensor([modality in row.values for row in rows])
             empty = self._empty(modality)
             stacked = torch.stack([row.values.get(modality, empty) for row in rows])
-            inputs["frames" if modality == "video" else modality] = stacked.contiguous()
+            inputs["frames" if kind == "frames" else modality] = stacked.contiguous()
         return Batch(
             ids=[row.id for row in rows],
             inputs=inputs,
@@ -131,8 +153,19 @@ class UtteranceDataset(Dataset[_Row]):
             setbacks=[setback for row in rows for setback in row.setbacks],
         )
 
+    def _pad(self, modality: Modality, rows: Sequence[_Row], inputs: dict[str, Any]) -> None:
+        """Pad a modality to its longest sequence, at the end."""
+        empty = torch.zeros(0, self.dims[modality])
+        parts = [row.values.get(modality, empty) for row in rows]
+        lengths = torch.tensor([len(part) for part in parts])
+        steps = max(1, int(lengths.max()))
+        padded = pad_sequence(parts, batch_first=True)
+        inputs[modality] = F.pad(padded, (0, 0, 0, steps - padded.shape[1]))
+        inputs["masks"][modality] = torch.arange(steps) < lengths.unsqueeze(1)
+        inputs["present"][modality] = lengths > 0
+
     def _empty(self, modality: Modality) -> Tensor:
-        if modality == "video":
+        if self.inputs[modality] == "frames":
             sampling = self.frames or FrameSampling()
             return torch.zeros(sampling.count, 3, *sampling.size, dtype=torch.uint8)
         return torch.zeros(self.dims[modality])

@@ -91,6 +91,7 @@ class _Item:
     ids: list[str]
     values: dict[Modality, Tensor]
     present: dict[Modality, Tensor]
+    speakers: Tensor
     targets: Tensor
     scored: Tensor
 
@@ -104,6 +105,7 @@ class DialogueDataset(Dataset[_Item]):
         features: modality → source of one vector per utterance.
         dims: modality → its size.
         target: what an utterance is to be told as; those that are not scored have none.
+        speakers: give the system the speakers of each window.
     """
 
     decodes_media = False
@@ -115,11 +117,13 @@ class DialogueDataset(Dataset[_Item]):
         features: Mapping[Modality, FeatureSource],
         dims: Mapping[Modality, int],
         target: Target | None = None,
+        speakers: bool = False,
     ) -> None:
         self.windows = list(windows)
         self.modalities = tuple(m for m in MODALITIES if m in modalities)
         self.features, self.dims = dict(features), dict(dims)
         self.target: Target = target or ClassTarget()
+        self.speakers = speakers
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -141,6 +145,7 @@ class DialogueDataset(Dataset[_Item]):
             [u.id for u, scored in marked if scored],
             values,
             present,
+            speaker_numbers(window.turns),
             torch.tensor(targets, dtype=self.target.dtype),
             torch.tensor(window.scored),
         )
@@ -149,17 +154,26 @@ class DialogueDataset(Dataset[_Item]):
         """Pad to the longest window, at the end.
 
         Inputs: ``text``, ``audio`` and ``video`` (B, N, d) float32 for the modalities in use, ``mask`` (B, N)
-        bool, False at padding, and ``present``, (B, N) each.
+        bool, False at padding, ``present``, (B, N) each, and where the system takes them ``speakers``, (B, N) int64,
+        0 at padding.
         """
         inputs: dict[str, Any] = {m: _pad([row.values[m] for row in rows]) for m in self.modalities}
         inputs["mask"] = _pad([torch.ones_like(row.scored) for row in rows])
         inputs["present"] = {m: _pad([row.present[m] for row in rows]) for m in self.modalities}
+        if self.speakers:
+            inputs["speakers"] = _pad([row.speakers for row in rows])
         return Batch(
             ids=[id for row in rows for id in row.ids],
             inputs=inputs,
             labels=_pad([row.targets for row in rows], self.target.absent),
             scored=_pad([row.scored for row in rows]),
         )
+
+
+def speaker_numbers(turns: Sequence[Utterance]) -> Tensor:
+    """(N,) int64: speakers numbered from 0 as they appear; turns without a speaker share a number."""
+    numbers: dict[str | None, int] = {}
+    return torch.tensor([numbers.setdefault(turn.speaker, len(numbers)) for turn in turns])
 
 
 def _pad(parts: list[Tensor], value: float = 0) -> Tensor:

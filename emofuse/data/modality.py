@@ -5,6 +5,8 @@ from typing import Literal, cast
 from emofuse.errors import EmofuseError
 
 Modality = Literal["text", "audio", "video"]
+# How a system takes a modality: one vector of an utterance, a vector per step of it, or the pictures themselves.
+InputKind = Literal["vector", "steps", "frames"]
 MODALITIES: tuple[Modality, ...] = ("text", "audio", "video")
 
 

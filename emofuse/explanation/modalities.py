@@ -17,7 +17,7 @@ from emofuse.data.manifest import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.features.encoding import encode_utterances
 from emofuse.models import model_info
-from emofuse.nn.vsc_swin import KeptPatches
+from emofuse.nn.kept_patches import KeptPatches
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.preparation import dataset_of
 
@@ -182,7 +182,7 @@ def _check(pipe: EmotionPipeline) -> None:
     if pipe.task.name != "classification":
         raise EmofuseError("explain: this run tells a value; explanations are of classes")
     info = model_info(pipe.record.model_name)
-    if info.level == "dialogue":
+    if info.scope == "dialogue":
         raise EmofuseError(
             f"explain: {info.title} sees whole dialogues; explanations are of systems that take utterances one by one"
         )

@@ -16,6 +16,7 @@ from emofuse.errors import EmofuseError
 from emofuse.models.cm_msf_config import CMMSFConfig
 from emofuse.models.cm_msf_inputs import check_sequences, real_steps
 from emofuse.models.output import EmotionOutput
+from emofuse.models.registry import register_system
 from emofuse.nn.cascade import CrossModalCascade
 from emofuse.nn.cross_modal_alignment import CommonSpace, EncoderAlignment
 from emofuse.nn.dual_encoder import DualEncoder
@@ -57,6 +58,24 @@ class SequenceOutput(EmotionOutput):
         return super().probabilities
 
 
+@register_system(
+    name="cm-msf",
+    title="CM-MSF",
+    paper="Xu and Gao 2024, Research on cross-modal emotion recognition based on multi-layer semantic fusion",
+    summary="Sequences of words, sound and video frames: two encoders per modality aligned by attention, a cascade "
+    "of cross-modal encoders, mask-gated fusion. Classes or a sentiment value.",
+    scope="utterance",
+    inputs={"text": "steps", "audio": "steps", "video": "steps"},
+    config=CMMSFConfig,
+    tasks=("classification", "regression"),
+    presets=("paper", "tiny"),
+    citation="""
+@article{xu2024cmmsf,
+  title = {Research on cross-modal emotion recognition based on multi-layer semantic fusion},
+  author = {Xu and Gao},
+  year = {2024}
+}""",
+)
 class CMMSF(nn.Module):
     """Cross-modal emotion recognition by multi-layer semantic fusion.
 

@@ -13,6 +13,7 @@ from emofuse.errors import EmofuseError
 from emofuse.losses.cross_modal_contrastive import CrossModalContrastiveLoss
 from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
 from emofuse.models.output import EmotionOutput, KeptPatches
+from emofuse.models.registry import register_system
 from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.frame_augmentation import FrameAugmentation
 from emofuse.nn.heads import EarlyFusion, TemporalSummary
@@ -22,6 +23,23 @@ from emofuse.nn.swin_versions import SWINS
 from emofuse.nn.vsc_swin import VSCSwin
 
 
+@register_system(
+    name="deepmsi-mer",
+    title="DeepMSI-MER",
+    paper="Dai et al. 2025, arXiv:2502.08573",
+    summary="Text and audio semantics steer visual sequence compression inside a Swin V2; TCN over the frames; "
+    "supervised cross-modal contrastive loss.",
+    scope="utterance",
+    inputs={"text": "vector", "audio": "vector", "video": "frames"},
+    config=DeepMSIMERConfig,
+    presets=("paper", "tiny"),
+    citation="""
+@article{dai2025deepmsimer,
+  author = {Dai and others},
+  year = {2025},
+  journal = {arXiv preprint arXiv:2502.08573}
+}""",
+)
 class DeepMSIMER(nn.Module):
     """Multimodal semantic information fusion for emotion recognition.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,7 +14,8 @@ from emofuse.losses.soft_hgr import SoftHGRLoss
 from emofuse.losses.swfc import SampleWeightedFocalContrastiveLoss
 from emofuse.models.mfcre_config import MFCREConfig
 from emofuse.models.mfcre_stream import MFCREStream
-from emofuse.models.output import EmotionOutput
+from emofuse.models.output import DialogueOutput
+from emofuse.models.registry import register_system
 from emofuse.nn.dialogue_crn import DialogueCRN
 from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.initialisation import xavier_
@@ -25,22 +25,22 @@ from emofuse.nn.multi_attn import MultiAttn
 from emofuse.nn.stream_memory import StreamMemory
 
 
-@dataclass(frozen=True, kw_only=True)
-class DialogueOutput(EmotionOutput):
-    """Outputs for B dialogues of up to N utterances; zeros where a dialogue has ended.
-
-    Attributes:
-        logits: (B, N, classes).
-        features: modality -> f^m, (B, N, d), the fused features of Eq. 6.
-        present: modality -> (B, N) bool, the utterances that had it (in training, after modality dropout).
-        fused: z of Eq. 7, (B, N, d).
-        mask: (B, N) bool, the utterances that there are.
-    """
-
-    fused: Tensor = field(repr=False)
-    mask: Tensor = field(repr=False)
-
-
+@register_system(
+    name="mfcre",
+    title="MFCRE",
+    paper="Qi, Ibrayim and Tohti, Contextual xLSTM-Based Multimodal Fusion for Conversational Emotion Recognition",
+    summary="Each modality reasons over the dialogue with an mLSTM and SimAM; modality encoder and MultiAttn "
+    "cross-attention; SWFC and Soft-HGR losses. Streams when trained causally.",
+    scope="dialogue",
+    inputs={"text": "vector", "audio": "vector", "video": "vector"},
+    config=MFCREConfig,
+    presets=("iemocap", "meld", "tiny"),
+    citation="""
+@article{qi-mfcre,
+  title = {Contextual {xLSTM}-Based Multimodal Fusion for Conversational Emotion Recognition},
+  author = {Qi and Ibrayim and Tohti}
+}""",
+)
 class MFCRE(nn.Module):
     """Contextual xLSTM-based multimodal fusion for conversational emotion recognition.
 

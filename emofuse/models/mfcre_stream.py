@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from emofuse.models.output import DialogueOutput
 from emofuse.nn.stream_memory import StreamMemory
 
-if TYPE_CHECKING:
-    from emofuse.models.mfcre import MFCRE, DialogueOutput
+
+class StreamingModel(Protocol):
+    """A system over dialogues that remembers what came before, in a memory that it is handed."""
+
+    def __call__(
+        self, *, present: Mapping[str, Tensor], memory: StreamMemory, **inputs: Any
+    ) -> DialogueOutput:
+        """Recognise the next utterances."""
 
 
 class MFCREStream:
@@ -24,7 +31,7 @@ class MFCREStream:
         model: causal with a window, or without context; in evaluation mode.
     """
 
-    def __init__(self, model: MFCRE) -> None:
+    def __init__(self, model: StreamingModel) -> None:
         self.model = model
         self._memory = StreamMemory()
 

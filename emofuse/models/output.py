@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from emofuse.nn.vsc_swin import KeptPatches
+from emofuse.nn.kept_patches import KeptPatches
 
-__all__ = ["EmotionOutput", "KeptPatches"]
+__all__ = ["DialogueOutput", "EmotionOutput", "KeptPatches"]
 
 
 @dataclass(frozen=True)
@@ -30,3 +30,19 @@ class EmotionOutput:
         """Softmax of the logits, (B, classes), in float32 or wider."""
         wide = self.logits if self.logits.element_size() == 8 else self.logits.float()
         return wide.softmax(dim=-1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DialogueOutput(EmotionOutput):
+    """Outputs for B dialogues of up to N utterances; zeros where a dialogue has ended.
+
+    Attributes:
+        logits: (B, N, classes).
+        features: modality -> (B, N, d), what late fusion saw of each; of MFCRE f^m of Eq. 6.
+        present: modality -> (B, N) bool, the utterances that had it (in training, after modality dropout).
+        fused: (B, N, d), what is classified; of MFCRE z of Eq. 7.
+        mask: (B, N) bool, the utterances that there are.
+    """
+
+    fused: Tensor = field(repr=False)
+    mask: Tensor = field(repr=False)

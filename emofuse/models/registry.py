@@ -1,108 +1,176 @@
-"""Every system by name."""
+"""Every system by name: what it declares, where it is found, how it is built."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from __future__ import annotations
+
+import pkgutil
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from torch import nn
 
-from emofuse.errors import EmofuseError
-from emofuse.models.cm_msf import CMMSF
-from emofuse.models.cm_msf_config import CMMSFConfig
-from emofuse.models.deepmsi_mer import DeepMSIMER
-from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
-from emofuse.models.mfcre import MFCRE
-from emofuse.models.mfcre_config import MFCREConfig
+from emofuse.data.modality import MODALITIES, InputKind, Modality
+from emofuse.errors import EmofuseError, reason_of
 
-Level = Literal["utterance", "dialogue", "sequence"]
+Scope = Literal["utterance", "dialogue"]
 Task = Literal["classification", "regression"]
+Model = TypeVar("Model", bound=nn.Module)
+
+ENTRY_POINTS = "emofuse.systems"
+_PACKAGE = "emofuse.models"
 
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a system is, and how it takes its data.
+    """What a system declares; batches, windows, extraction and explanation follow from it and from nothing else.
 
     Attributes:
         name: what `create_model` takes.
         title: as it is called in print.
         paper: where it was published.
-        level: what it sees at once. "utterance": one vector of text and of audio each, and raw frames.
-            "dialogue": the utterances of a dialogue in their order, a vector per modality each. "sequence":
-            the steps of an utterance's modalities.
         summary: one sentence.
+        scope: what it sees at once: "utterance", each on its own, or "dialogue", all utterances of a dialogue
+            in their order.
+        inputs: modality → how it takes it, of the modalities that it can take. "vector": (B, d), or (B, N, d) of a
+            dialogue. "steps": (B, T, d) with ``masks``, a vector per token or per moment. "frames": pictures,
+            (B, F, 3, H, W) uint8, under the name ``frames``.
         tasks: what it can learn to say: classes, or a value.
+        speakers: it takes ``speakers``, (B, N) int64, the speakers of a dialogue numbered from 0 as they appear.
+        presets: its named sizes.
+        citation: BibTeX of the paper, empty where there is none.
     """
 
     name: str
     title: str
     paper: str
-    level: Level
     summary: str
+    scope: Scope
+    inputs: Mapping[Modality, InputKind]
     tasks: tuple[Task, ...] = ("classification",)
+    speakers: bool = False
+    presets: tuple[str, ...] = ()
+    citation: str = field(default="", repr=False)
+
+    def __post_init__(self) -> None:
+        _check_declaration(self)
 
     @property
     def reads_frames(self) -> bool:
         """Whether it sees the pictures themselves; another system's video comes from an encoder."""
-        return self.level == "utterance"
+        return "frames" in self.inputs.values()
+
+    def takes(self, modality: Modality) -> InputKind:
+        """How it takes a modality.
+
+        Raises:
+            EmofuseError: it does not take it at all.
+        """
+        try:
+            return self.inputs[modality]
+        except KeyError:
+            raise EmofuseError(
+                f"{self.title} takes no {modality}; it takes {', '.join(self.inputs)}"
+            ) from None
+
+    @property
+    def input_line(self) -> str:
+        """The declaration for a person, e.g. ``utterance; text vector, video frames; classification``."""
+        inputs = ", ".join(f"{modality} {kind}" for modality, kind in self.inputs.items())
+        speakers = "; speakers" if self.speakers else ""
+        return f"{self.scope}; {inputs}{speakers}; {', '.join(self.tasks)}"
 
 
 @dataclass(frozen=True)
-class _Entry:
+class System:
+    """A registered system: its declaration, its network and its settings."""
+
     info: ModelInfo
     model: type[nn.Module]
     config: type[BaseModel]
-    presets: tuple[str, ...]
 
 
-_ENTRIES = (
-    _Entry(
-        ModelInfo(
-            name="deepmsi-mer",
-            title="DeepMSI-MER",
-            paper="Dai et al. 2025, arXiv:2502.08573",
-            level="utterance",
-            summary="Text and audio semantics steer visual sequence compression inside a Swin V2; TCN over "
-            "the frames; supervised cross-modal contrastive loss.",
-        ),
-        DeepMSIMER,
-        DeepMSIMERConfig,
-        presets=("paper", "tiny"),
-    ),
-    _Entry(
-        ModelInfo(
-            name="mfcre",
-            title="MFCRE",
-            paper="Qi, Ibrayim and Tohti, Contextual xLSTM-Based Multimodal Fusion for Conversational "
-            "Emotion Recognition",
-            level="dialogue",
-            summary="Each modality reasons over the dialogue with an mLSTM and SimAM; modality encoder and "
-            "MultiAttn cross-attention; SWFC and Soft-HGR losses. Streams when trained causally.",
-        ),
-        MFCRE,
-        MFCREConfig,
-        presets=("iemocap", "meld", "tiny"),
-    ),
-    _Entry(
-        ModelInfo(
-            name="cm-msf",
-            title="CM-MSF",
-            paper="Xu and Gao 2024, Research on cross-modal emotion recognition based on multi-layer semantic "
-            "fusion",
-            level="sequence",
-            summary="Sequences of words, sound and video frames: two encoders per modality aligned by "
-            "attention, a cascade of cross-modal encoders, mask-gated fusion. Classes or a sentiment value.",
-            tasks=("classification", "regression"),
-        ),
-        CMMSF,
-        CMMSFConfig,
-        presets=("paper", "tiny"),
-    ),
-)
+# A decorator must leave what it has seen somewhere: this is the one place.
+_registered: dict[str, System] = {}
+
+
+def register_system(
+    *,
+    name: str,
+    title: str,
+    paper: str,
+    summary: str,
+    scope: Scope,
+    inputs: Mapping[Modality, InputKind],
+    config: type[BaseModel],
+    tasks: tuple[Task, ...] = ("classification",),
+    speakers: bool = False,
+    presets: tuple[str, ...] = (),
+    citation: str = "",
+) -> Callable[[type[Model]], type[Model]]:
+    """Declare a system, on its class; from then on `create_model`, recipes and every verb know its name.
+
+    A module of `emofuse.models` is found by itself. Another package names its class in its entry points, in the
+    group ``emofuse.systems``, under the system's name.
+
+    The class takes its settings alone, ``Model(config)``, and has ``config``, ``scalers`` (see `FeatureScalers`),
+    ``forward(**inputs)`` giving an `EmotionOutput`, and ``training_loss(output, labels, class_weights, present)``
+    giving a dict with ``"loss"``. The settings have ``modalities``, ``num_classes`` (or ``task``) and a size
+    ``<modality>_dim`` of each input that is no picture.
+
+    Args:
+        name: lower case, digits and hyphens.
+        title: as it is called in print.
+        paper: where it was published.
+        summary: one sentence.
+        scope: see `ModelInfo`, as for all that follows.
+        inputs: modality → kind.
+        config: pydantic settings; each preset is a class method of it.
+        tasks: what it can learn.
+        speakers: whether it takes the speakers of a dialogue.
+        presets: named sizes.
+        citation: BibTeX.
+
+    Raises:
+        ValueError: the declaration contradicts itself, or another class has the name.
+    """
+    ordered = {m: inputs[m] for m in MODALITIES if m in inputs}
+    if set(inputs) - set(MODALITIES):
+        raise ValueError(f"{name}: unknown modalities {sorted(set(inputs) - set(MODALITIES))}")
+    info = ModelInfo(
+        name, title, paper, summary, scope, ordered, tuple(tasks), speakers, tuple(presets), citation.strip()
+    )
+    if missing := [preset for preset in presets if not callable(getattr(config, preset, None))]:
+        raise ValueError(f"{name}: {config.__name__} has no class method {missing[0]} for the preset")
+
+    def register(model: type[Model]) -> type[Model]:
+        held = _registered.get(name)
+        if held is not None and _place(held.model) != _place(model):
+            raise ValueError(f"{name}: is registered already, by {'.'.join(_place(held.model))}")
+        _registered[name] = System(info, model, config)
+        return model
+
+    return register
 
 
 def list_models() -> list[ModelInfo]:
-    """Describe every system."""
-    return [entry.info for entry in _ENTRIES]
+    """Describe every system, those of plugins too, in the order of their names.
+
+    A plugin that cannot be loaded is left out with a warning.
+    """
+    _load_package()
+    for point in entry_points(group=ENTRY_POINTS):
+        if point.name not in _registered:
+            try:
+                _load_plugin(point)
+            except EmofuseError as error:
+                warnings.warn(str(error), stacklevel=2)
+    return [_registered[name].info for name in sorted(_registered)]
 
 
 def model_info(system: str | nn.Module) -> ModelInfo:
@@ -112,8 +180,8 @@ def model_info(system: str | nn.Module) -> ModelInfo:
         EmofuseError: for an unknown name.
     """
     if isinstance(system, str):
-        return _entry(system).info
-    return next(entry.info for entry in _ENTRIES if isinstance(system, entry.model))
+        return _system(system).info
+    return next(held.info for held in _registered.values() if type(system) is held.model)
 
 
 def model_config(name: str, preset: str | None = None, **config: Any) -> BaseModel:
@@ -122,11 +190,12 @@ def model_config(name: str, preset: str | None = None, **config: Any) -> BaseMod
     Raises:
         EmofuseError: for an unknown name, preset or setting, or a value out of range.
     """
-    entry = _entry(name)
-    if preset is not None and preset not in entry.presets:
-        raise EmofuseError(f"{name} has no preset {preset!r}: choose from {', '.join(entry.presets)}")
+    system = _system(name)
+    if preset is not None and preset not in system.info.presets:
+        choice = ", ".join(system.info.presets) or "none"
+        raise EmofuseError(f"{name} has no preset {preset!r}: choose from {choice}")
     try:
-        build = entry.config if preset is None else getattr(entry.config, preset)
+        build = system.config if preset is None else getattr(system.config, preset)
         return build(**config)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors())
@@ -146,12 +215,61 @@ def create_model(name: str, preset: str | None = None, **config: Any) -> nn.Modu
     Raises:
         EmofuseError: as `model_config`, or if the settings do not fit together.
     """
-    return _entry(name).model(model_config(name, preset, **config))
+    return _system(name).model(model_config(name, preset, **config))
 
 
-def _entry(name: str) -> _Entry:
-    for entry in _ENTRIES:
-        if entry.info.name == name:
-            return entry
-    known = ", ".join(entry.info.name for entry in _ENTRIES)
-    raise EmofuseError(f"there is no model named {name!r}: choose from {known}")
+def _check_declaration(info: ModelInfo) -> None:
+    if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", info.name):
+        raise ValueError(f"{info.name!r}: a system's name is lower case, digits and hyphens")
+    if not info.inputs or not info.tasks:
+        raise ValueError(f"{info.name}: a system needs an input and a task")
+    if info.scope == "dialogue" and set(info.inputs.values()) != {"vector"}:
+        raise ValueError(f"{info.name}: a system that sees dialogues takes a vector per utterance")
+    if info.speakers and info.scope != "dialogue":
+        raise ValueError(f"{info.name}: speakers are those of a dialogue, and it sees single utterances")
+    if any(kind == "frames" and m != "video" for m, kind in info.inputs.items()):
+        raise ValueError(f"{info.name}: frames are of the video")
+
+
+def _place(model: type) -> tuple[str, str]:
+    return model.__module__, model.__qualname__
+
+
+def _system(name: str) -> System:
+    """The system of this name: a module that has it is loaded, and no other where its file has its name."""
+    if name not in _registered:
+        own = f"{_PACKAGE}.{name.replace('-', '_')}"
+        if re.fullmatch(r"[a-z0-9-]+", name) and find_spec(own) is not None:
+            import_module(own)
+    if name not in _registered:
+        for point in entry_points(group=ENTRY_POINTS, name=name):
+            _load_plugin(point)
+    if name not in _registered:
+        _load_package()
+    if name not in _registered:
+        known = ", ".join(info.name for info in list_models())
+        raise EmofuseError(f"there is no model named {name!r}: choose from {known}")
+    return _registered[name]
+
+
+def _load_package() -> None:
+    for module in pkgutil.iter_modules(import_module(_PACKAGE).__path__, f"{_PACKAGE}."):
+        import_module(module.name)
+
+
+def _load_plugin(point: EntryPoint) -> None:
+    """Import a plugin's class.
+
+    Raises:
+        EmofuseError: it fails, whatever of, or registers another name.
+    """
+    try:
+        point.load()
+    except Exception as error:  # a stranger's module may fail in any way; the others go on
+        raise EmofuseError(
+            f"the system {point.name} of {point.value} cannot be loaded: {reason_of(error)}; mend or uninstall it"
+        ) from error
+    if point.name not in _registered:
+        raise EmofuseError(
+            f"the entry point {point.name} = {point.value} registers no system of that name; see docs/add-a-system.md"
+        )

@@ -15,26 +15,10 @@ from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
 
 from emofuse.errors import EmofuseError
 from emofuse.nn.convolutional_stem import ConvolutionalStem
+from emofuse.nn.kept_patches import KeptPatches
 from emofuse.nn.swin_plan import BlockPlan, VSCConfig, plan_blocks
 from emofuse.nn.swin_versions import SWINS, SwinNumber, SwinVersion, version_of
 from emofuse.nn.visual_sequence_compression import VisualSequenceCompression
-
-
-@dataclass(frozen=True)
-class KeptPatches:
-    """Which tokens one compression kept.
-
-    Attributes:
-        stage: the stage that compressed, from 0.
-        block: the block of that stage before which it did.
-        grid: the stage's grid before any compression, (height, width).
-        indices: positions in that grid, ascending, (..., L); -1 pads images that kept fewer (threshold mode).
-    """
-
-    stage: int
-    block: int
-    grid: tuple[int, int]
-    indices: Tensor
 
 
 @dataclass(frozen=True)

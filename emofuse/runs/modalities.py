@@ -55,9 +55,12 @@ def choose_modalities(settings: RunSettings, manifest: Manifest) -> tuple[Modali
         EmofuseError: one is asked for that the corpus lacks, or there is none.
     """
     info, held = model_info(settings.model.name), modalities_held(manifest)
+    held = tuple(m for m in held if m in info.inputs)
     if info.reads_frames and manifest.frame["video"].isna().all():
         held = tuple(m for m in held if m != "video")  # features of a video are no frames
     asked = settings.model.modalities or held
+    for modality in asked:
+        info.takes(modality)
     lacking = [m for m in asked if m not in held]
     if lacking or not held:
         raise EmofuseError(
@@ -71,11 +74,11 @@ def choose_encoders(
     settings: RunSettings, manifest: Manifest, modalities: Iterable[Modality]
 ) -> dict[Modality, EncoderSpec]:
     """The encoder of every modality that the system does not read as it is; see `choose_encoder`."""
-    reads_frames = model_info(settings.model.name).reads_frames
+    info = model_info(settings.model.name)
     return {
         modality: choose_encoder(settings, manifest, modality)
         for modality in modalities
-        if not (modality == "video" and reads_frames)
+        if info.takes(modality) != "frames"
     }
 
 
@@ -92,11 +95,11 @@ def choose_encoder(settings: RunSettings, manifest: Manifest, modality: Modality
     if modality not in settings.encoders:
         if modality in modalities_imported(manifest):
             spec = EncoderSpec(modality=modality, name=IMPORTED)
-        elif info.level == "sequence" and modality == "audio":
+        elif info.takes(modality) == "steps" and modality == "audio":
             spec = EncoderSpec(modality=modality, name=LOGMEL_SEQUENCE)
     if spec.name == IMPORTED:
         return spec
-    if info.level == "sequence":
+    if info.takes(modality) == "steps":
         return spec.model_copy(update={"pooling": "tokens"})
     if (spec.pooling or ("tokens" if spec.name == LOGMEL_SEQUENCE else "mean")) == "tokens":
         raise EmofuseError(
@@ -128,7 +131,7 @@ def imported_features(
     if like is not None and len(store.reader(like).missing(manifest.ids)) < len(manifest):
         return EncodedModality(spec, like, store.reader(like))
     found = [i for i in store.identities() if i.kind == IMPORTED and i.modality == spec.modality]
-    wanted = ["tokens", "mean"] if info.level == "sequence" else ["mean"]
+    wanted = ["tokens", "mean"] if info.takes(spec.modality) == "steps" else ["mean"]
     if spec.pooling is not None or like is not None:
         wanted = [like.pooling if like else str(spec.pooling)]
     for pooling in wanted:

@@ -19,7 +19,6 @@ from emofuse.data.loader import BatchDataset
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.manifest_io import manifests_in
 from emofuse.data.quarantine import Quarantine
-from emofuse.data.sequences import SequenceDataset
 from emofuse.data.targets import Target
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.errors import EmofuseError
@@ -130,7 +129,9 @@ def assemble_model(
         if not held:
             raise EmofuseError(f"no training row has usable {modality}; see quarantine.csv, or leave it out")
         steps = (
-            _steps(part.reader, held) if model_info(model).level == "sequence" else part.reader.matrix(held)
+            _steps(part.reader, held)
+            if model_info(model).takes(modality) == "steps"
+            else part.reader.matrix(held)
         )
         model.get_submodule(f"scalers.{modality}").fit(steps)  # type: ignore[operator]
     return model
@@ -162,19 +163,21 @@ def dataset_of(
         context: other utterances of the same dialogues, for a system that sees dialogues.
     """
     config: Any = model.config
-    level = model_info(model).level
+    info = model_info(model)
     dims: dict[Modality, int] = {m: getattr(config, f"{m}_dim") for m in readers}
-    if level == "dialogue":
+    if info.scope == "dialogue":
         windows = dialogue_windows(
             utterances, context, WindowSize(data.dialogue_window, data.dialogue_overlap)
         )
-        return DialogueDataset(windows, config.modalities, readers, dims, target)
-    if level == "sequence":
-        most = {m: config.text_length if m == "text" else data.longest_sequence for m in MODALITIES}
-        return SequenceDataset(utterances, config.modalities, readers, dims, most, target)
-    cache = None if data.frame_cache is None else FrameCache(data.frame_cache)
-    frames = FrameSampling(config.frames, (config.image_size, config.image_size), cache)
-    return UtteranceDataset(utterances, config.modalities, readers, dims, frames, target)
+        return DialogueDataset(windows, config.modalities, readers, dims, target, info.speakers)
+    inputs = {m: info.takes(m) for m in config.modalities}
+    longest: dict[Modality, int] = dict.fromkeys(MODALITIES, data.longest_sequence)
+    longest["text"] = getattr(config, "text_length", data.longest_sequence)
+    frames = None
+    if "frames" in inputs.values():
+        cache = None if data.frame_cache is None else FrameCache(data.frame_cache)
+        frames = FrameSampling(config.frames, (config.image_size, config.image_size), cache)
+    return UtteranceDataset(utterances, inputs, readers, dims, longest=longest, frames=frames, target=target)
 
 
 def rows_of(
@@ -189,7 +192,7 @@ def rows_of(
         hidden: ids that must not be seen at all: those of parts that are judged later.
     """
     rows = [manifest.utterance(i) for i in ids]
-    if model_info(model).level != "dialogue":
+    if model_info(model).scope != "dialogue":
         return rows, []
     dialogues, told = {row.dialogue for row in rows}, {*ids, *hidden}
     return rows, [u for u in manifest.rows() if u.dialogue in dialogues and u.id not in told]

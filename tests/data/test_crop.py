@@ -78,7 +78,9 @@ def manifest_of(film: Path, **columns: list[str | None]) -> Manifest:
 def test_from_manifest_to_batch(film: Path, tmp_path: Path) -> None:
     manifest = manifest_of(film, crop=["left", "right", None]).validate()
     assert [row.crop for row in manifest.rows()] == ["left", "right", None]
-    rows = UtteranceDataset(list(manifest.rows()), ("video",), {}, {}, FrameSampling(2, (16, 16)))
+    rows = UtteranceDataset(
+        list(manifest.rows()), {"video": "frames"}, {}, {}, frames=FrameSampling(2, (16, 16))
+    )
     frames = rows.collate([rows[at] for at in range(3)]).inputs["frames"].permute(0, 1, 3, 4, 2).numpy()
     assert_colour(inner(frames[0], "left"), RED)
     assert_colour(inner(frames[1], "right"), BLUE)

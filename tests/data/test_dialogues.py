@@ -1,5 +1,7 @@
 """Whole dialogues: the order of their turns, windows, padding."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -105,3 +107,15 @@ def test_a_modality_can_be_withheld_from_a_batch() -> None:
     assert not batch.inputs["present"]["video"].any()
     assert batch.inputs["present"]["text"].any()
     assert "text" in batch.inputs
+
+
+def test_speakers_are_numbered_as_they_appear_and_given_to_systems_that_take_them() -> None:
+    names = ["Ross", None, "Rachel", "Ross", None]
+    turns = [replace(utterance("a", i), speaker=name) for i, name in enumerate(names)]
+    windows = dialogue_windows([*turns, replace(utterance("b", 0), speaker="Rachel")])
+    features = {"text": {u.id: np.ones(1, np.float32) for u in turns}}
+    rows = DialogueDataset(windows, ("text",), features, {"text": 1}, speakers=True)
+    batch = rows.collate([rows[0], rows[1]])
+    assert batch.inputs["speakers"].tolist() == [[0, 1, 2, 0, 1], [0, 0, 0, 0, 0]]
+    assert batch.inputs["mask"][1].tolist() == [True, False, False, False, False]
+    assert "speakers" not in dataset().collate([dataset()[0]]).inputs

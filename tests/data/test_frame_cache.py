@@ -112,7 +112,7 @@ def test_training_with_kept_frames_ends_in_the_same_numbers(tmp_path: Path) -> N
 
 def test_a_dataset_reads_through_its_cache(clip: Path, tmp_path: Path) -> None:
     sampling = FrameSampling(4, SIZE, FrameCache(tmp_path / "frames"))
-    dataset = UtteranceDataset([utterance(clip)], ("video",), {}, {}, sampling)
+    dataset = UtteranceDataset([utterance(clip)], {"video": "frames"}, {}, {}, frames=sampling)
     first, again = dataset[0].values["video"], dataset[0].values["video"]
     assert first.equal(again)
     assert len(files(tmp_path / "frames")) == 1

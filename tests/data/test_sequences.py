@@ -3,16 +3,17 @@
 import numpy as np
 import torch
 
-from emofuse.data.sequences import SequenceDataset
+from emofuse.data.dataset import UtteranceDataset
 from emofuse.data.targets import ValenceTarget
 from tests.data.test_dialogues import utterance
 
 LONGEST = {"text": 3, "audio": 4, "video": 4}
 
 
-def dataset(features, dims, **longest: int) -> SequenceDataset:
+def dataset(features, dims, **longest: int) -> UtteranceDataset:
     told = [utterance("a", 0), utterance("a", 1), utterance("a", 2, valence=None)]
-    return SequenceDataset(told, list(features), features, dims, LONGEST | longest, ValenceTarget())
+    inputs = dict.fromkeys(features, "steps")
+    return UtteranceDataset(told, inputs, features, dims, longest=LONGEST | longest, target=ValenceTarget())
 
 
 def test_sequences_are_padded_vectors_are_one_step_and_nothing_is_absent() -> None:
@@ -49,3 +50,18 @@ def test_a_long_text_loses_its_end_and_long_sound_its_resolution() -> None:
     assert batch.inputs["text"][0, :, 0].tolist() == [0, 1, 2]
     assert batch.inputs["audio"][0, :, 0].tolist() == [0.5, 2.5, 4.5, 6.5]
     assert batch.inputs["masks"]["video"].sum() == 4
+
+
+def test_vectors_and_steps_stand_side_by_side_where_a_system_takes_both() -> None:
+    features = {"text": {"a0": np.ones(2)}, "audio": {"a0": np.ones((3, 1)), "a1": np.ones((1, 1))}}
+    rows = UtteranceDataset(
+        [utterance("a", 0), utterance("a", 1)],
+        {"audio": "steps", "text": "vector"},
+        features,
+        {"text": 2, "audio": 1},
+    )
+    batch = rows.collate([rows[0], rows[1]])
+    assert batch.inputs["text"].tolist() == [[1, 1], [0, 0]]
+    assert batch.inputs["masks"]["audio"].tolist() == [[True, True, True], [True, False, False]]
+    assert batch.inputs["present"]["text"].tolist() == [True, False]
+    assert set(batch.inputs) == {"text", "audio", "masks", "present"}
