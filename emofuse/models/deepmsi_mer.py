@@ -1,12 +1,14 @@
 """DeepMSI-MER (Dai et al. 2025), Figure 1: semantics of text and sound decide what is seen."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import SwinConfig, Swinv2Config
 
 from emofuse.data.modality import Modality
 from emofuse.errors import EmofuseError
@@ -21,6 +23,9 @@ from emofuse.nn.mlp import MLP
 from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.swin_versions import SWINS
 from emofuse.nn.vsc_swin import VSCSwin
+
+if TYPE_CHECKING:
+    from transformers import SwinConfig, Swinv2Config
 
 
 @register_system(

@@ -5,11 +5,15 @@ As in `window_attention`, the functions take the modules of the transformers lib
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from torch import Tensor
-from transformers.models.swin.modeling_swin import SwinAttention, SwinLayer
 
 from emofuse.nn.swin_plan import BlockPlan
 from emofuse.nn.window_attention import WindowGeometry, attend, relative_index
+
+if TYPE_CHECKING:
+    from transformers.models.swin.modeling_swin import SwinAttention, SwinLayer
 
 _MASKED_BY_SHIFT = -100.0
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
-from transformers import SwinConfig, SwinModel, Swinv2Config, Swinv2Model
-from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
 
 from emofuse.nn.swin_plan import BlockPlan, BlockShape
 from emofuse.nn.swin_v1 import run_v1_block, table_attention_bias
 from emofuse.nn.window_attention import attention_bias, cosine_attention
+
+if TYPE_CHECKING:
+    from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
 
 SwinNumber = Literal[1, 2]
 
@@ -23,8 +25,7 @@ class SwinVersion:
 
     Attributes:
         name: in print.
-        config: the library's class of settings.
-        model: the library's class, whose modules are used.
+        library: the prefix of the library's classes, which are loaded when a Swin is built.
         block_shape: window and shift of a block, given it and its stage's grid.
         bias: (block, its plan) -> what is added to its logits, (windows or 1, heads, window², window²).
         bias_parameters: the parameters that the bias is made of.
@@ -32,17 +33,28 @@ class SwinVersion:
     """
 
     name: str
-    config: type[Any]
-    model: type[Any]
+    library: str
     block_shape: Callable[[nn.Module, tuple[int, int]], BlockShape]
     bias: Callable[[Any, BlockPlan], Tensor]
     bias_parameters: Callable[[Any], Iterable[nn.Parameter]]
     run_block: Callable[[Any, BlockPlan, Tensor, Tensor, Tensor | None], Tensor]
 
+    @property
+    def config(self) -> type[Any]:
+        """The library's class of settings."""
+        found: type[Any] = getattr(import_module("transformers"), f"{self.library}Config")
+        return found
+
+    @property
+    def model(self) -> type[Any]:
+        """The library's class, whose modules are used."""
+        found: type[Any] = getattr(import_module("transformers"), f"{self.library}Model")
+        return found
+
 
 def version_of(config: Any) -> SwinVersion:
     """The version that a library's configuration is of."""
-    return SWINS[1] if isinstance(config, SwinConfig) else SWINS[2]
+    return SWINS[1] if config.model_type == "swin" else SWINS[2]
 
 
 def run_v2_block(
@@ -70,8 +82,7 @@ def _v1_shape(layer: Any, grid: tuple[int, int]) -> BlockShape:
 SWINS: dict[SwinNumber, SwinVersion] = {
     1: SwinVersion(
         name="Swin V1",
-        config=SwinConfig,
-        model=SwinModel,
+        library="Swin",
         block_shape=_v1_shape,
         bias=lambda layer, plan: table_attention_bias(layer, plan.geometry),
         bias_parameters=lambda layer: layer.attention.relative_position_bias.parameters(),
@@ -79,8 +90,7 @@ SWINS: dict[SwinNumber, SwinVersion] = {
     ),
     2: SwinVersion(
         name="Swin V2",
-        config=Swinv2Config,
-        model=Swinv2Model,
+        library="Swinv2",
         block_shape=lambda layer, grid: BlockShape(layer.window_size, layer.shift_size),  # type: ignore[arg-type]
         bias=lambda layer, plan: attention_bias(layer.attention.self, plan.geometry, plan.pretrained_window),
         bias_parameters=lambda layer: layer.attention.self.continuous_position_bias_mlp.parameters(),

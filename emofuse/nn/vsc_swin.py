@@ -1,17 +1,17 @@
 """VSC-Swin: a Swin that compresses its visual sequence; DeepMSI-MER, section 3.1.2, Figures 3 and 4."""
 
+from __future__ import annotations
+
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
-from transformers import SwinConfig, Swinv2Config
-from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
 
 from emofuse.errors import EmofuseError
 from emofuse.nn.convolutional_stem import ConvolutionalStem
@@ -19,6 +19,9 @@ from emofuse.nn.kept_patches import KeptPatches
 from emofuse.nn.swin_plan import BlockPlan, VSCConfig, plan_blocks
 from emofuse.nn.swin_versions import SWINS, SwinNumber, SwinVersion, version_of
 from emofuse.nn.visual_sequence_compression import VisualSequenceCompression
+
+if TYPE_CHECKING:
+    from transformers import SwinConfig, Swinv2Config
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ class VSCSwin(nn.Module):
         image_size: int | None = None,
         gradient_checkpointing: bool = False,
         version: SwinNumber = 2,
-    ) -> "VSCSwin":
+    ) -> VSCSwin:
         """Take the weights of a checkpoint of Swin V2 (or V1), from a hub name or a folder, in float32.
 
         Only safetensors are read. ``image_size`` replaces the checkpoint's.
@@ -253,12 +256,12 @@ class VSCSwin(nn.Module):
             self._bias_cache[(stage, block)] = held
         return held[1]
 
-    def train(self, mode: bool = True) -> "VSCSwin":
+    def train(self, mode: bool = True) -> VSCSwin:
         """Set training mode; forgets the position biases held for inference."""
         self._bias_cache.clear()
         return super().train(mode)
 
-    def _apply(self, fn: Any, recurse: bool = True) -> "VSCSwin":
+    def _apply(self, fn: Any, recurse: bool = True) -> VSCSwin:
         self._bias_cache.clear()
         return super()._apply(fn, recurse)
 
@@ -278,7 +281,7 @@ def _new_swin(config: Swinv2Config | SwinConfig) -> Any:
     for module in swin.modules():
         if isinstance(module, nn.Linear):
             nn.init.xavier_uniform_(module.weight)
-        elif isinstance(module, Swinv2Layer):
+        elif type(module).__name__ == "Swinv2Layer":
             # Swin V2's own training starts with every residual branch shut; the library leaves them open.
             nn.init.zeros_(module.layernorm_before.weight)
             nn.init.zeros_(module.layernorm_after.weight)

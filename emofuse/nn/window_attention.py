@@ -4,13 +4,18 @@ The functions take the modules of transformers' Swin V2 and read their weights, 
 stay what they are.
 """
 
+from __future__ import annotations
+
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers.models.swinv2.modeling_swinv2 import Swinv2SelfAttention
+
+if TYPE_CHECKING:  # the library takes seconds to load, and only a Swin needs it
+    from transformers.models.swinv2.modeling_swinv2 import Swinv2SelfAttention
 
 # The library adds its -100 twice. With logits of ±100 and a bias of up to 16 once would not be the same.
 _MASKED_BY_SHIFT = -200.0
