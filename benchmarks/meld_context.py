@@ -36,7 +36,8 @@ from emofuse.inference.evaluate import evaluate_fit
 from emofuse.nn.mlstm import MLSTM
 from emofuse.nn.recurrent import at_places, turned_places
 from emofuse.recipes import find_recipe
-from emofuse.runs.preparation import choose_split, feature_store_of
+from emofuse.runs.corpus import choose_split
+from emofuse.runs.features import feature_store_of
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run

@@ -20,7 +20,7 @@ from emofuse.evaluation.reporting.figures import TimelineSegment, draw_timeline,
 from emofuse.inference.evaluate import Outcome, evaluate_fit
 from emofuse.inference.reporting.run_report import bar_of, comparison_row, write_run_report
 from emofuse.pipeline import EmotionPipeline, EmotionSegment
-from emofuse.runs.preparation import Progress
+from emofuse.runs.corpus import Progress
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
 

@@ -35,7 +35,7 @@ _TRAINING = {
     "leaderboard": "experiments.leaderboard.rank",
     "modalities": "runs.modalities",
     "predict_rows": "inference.predict_rows",
-    "preparation": "runs.preparation",
+    "preparation": "runs.corpus",
     "report": "inference.reporting.run_report",
     "reproduction": "experiments.reproduction",
     "run_folder": "runs.run_folder",

@@ -24,12 +24,13 @@ from emofuse.encoders import create_encoder
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureStore, UtteranceEncoder
 from emofuse.features.encoding import encode_utterances
+from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.forward import predict_batches
 from emofuse.models import model_info
+from emofuse.runs.corpus import choose_device
 from emofuse.runs.modalities import IMPORTED, imported_features
 from emofuse.runs.predictions import Predictions
-from emofuse.runs.preparation import choose_device, dataset_of
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import DataSettings
 from emofuse.runs.tasks import recorded_task

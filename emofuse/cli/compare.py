@@ -14,7 +14,7 @@ from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
     from emofuse.experiments.compared_runs import FoundRun
-    from emofuse.runs.preparation import Progress
+    from emofuse.runs.corpus import Progress
 
 EXAMPLE = """Compare runs that were judged on the same utterances: scores with intervals, tests against the first
 (corrected for their number), F1 of each emotion, size and time. Runs that differ only in seed or fold are one method.
@@ -90,7 +90,7 @@ class _Flops:
 
     def __call__(self, run: FoundRun) -> float | None:
         from emofuse.inference.flops import flops_per_utterance
-        from emofuse.runs.preparation import corpus_of
+        from emofuse.runs.corpus import corpus_of
 
         self.done += 1
         self.progress(self.done, self.total, "counting operations")

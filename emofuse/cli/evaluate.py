@@ -105,7 +105,7 @@ def _own(folder: RunFolder, calibrate: bool | None, subsets: bool, quiet: bool) 
     from emofuse.inference.evaluate import evaluate_fit
     from emofuse.inference.fit_calibration import calibrate_run
     from emofuse.inference.reporting.run_report import write_run_report
-    from emofuse.runs.preparation import corpus_of
+    from emofuse.runs.corpus import corpus_of
 
     corpus = corpus_of(folder.read_settings())
     if calibrate is False:

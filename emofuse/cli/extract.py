@@ -58,7 +58,8 @@ def extract(
     from emofuse.data.quarantine import Quarantine
     from emofuse.encoders import create_encoder
     from emofuse.features import extract_features
-    from emofuse.runs.preparation import choose_device, feature_store_of
+    from emofuse.runs.corpus import choose_device
+    from emofuse.runs.features import feature_store_of
 
     part = _part(shard)
     spec, settings = _spec(modality, encoder, pooling, batch_size, set_ or [], store)

@@ -70,7 +70,7 @@ def finetune(
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
-    from emofuse.runs.preparation import choose_device, choose_split
+    from emofuse.runs.corpus import choose_device, choose_split
     from emofuse.runs.settings import RunSettings
     from emofuse.training.finetuning import fine_tune
 

@@ -17,7 +17,7 @@ from rich.progress import (
 )
 
 if TYPE_CHECKING:  # the training room takes seconds to load, and some verbs do without it
-    from emofuse.runs.preparation import Progress as ProgressHook
+    from emofuse.runs.corpus import Progress as ProgressHook
 
 
 @contextmanager

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from emofuse.experiments.reproduction import PaperReproduction
-    from emofuse.runs.preparation import Progress
+    from emofuse.runs.corpus import Progress
 
 EXAMPLE = """Run what makes the tables of a paper and lay its figures beside ours, as Markdown, HTML, LaTeX and CSV. It may
 be interrupted at will: the same command goes on where it was.

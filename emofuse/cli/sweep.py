@@ -46,7 +46,7 @@ def sweep(
     from emofuse.experiments.sweep.tables import sweep_dict
     from emofuse.models import list_models
     from emofuse.recipes import find_recipe
-    from emofuse.runs.preparation import corpus_file
+    from emofuse.runs.corpus import corpus_file
     from emofuse.runs.settings import RunSettings
 
     axes = [parse_axis(each) for each in grid]

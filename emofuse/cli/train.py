@@ -106,7 +106,7 @@ def train(
     from emofuse.inference.fit_calibration import calibrate_run
     from emofuse.inference.reporting.run_report import write_run_report
     from emofuse.recipes import find_recipe
-    from emofuse.runs.preparation import corpus_file
+    from emofuse.runs.corpus import corpus_file
     from emofuse.runs.settings import RunSettings
     from emofuse.training.fit import fit_run
     from emofuse.training.processes import is_first, is_torchrun

@@ -16,10 +16,10 @@ from emofuse.data.batch import Batch
 from emofuse.data.manifest import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.features.encoding import encode_utterances
+from emofuse.inference.batches import dataset_of
 from emofuse.models import model_info
 from emofuse.nn.kept_patches import KeptPatches
 from emofuse.pipeline import EmotionPipeline
-from emofuse.runs.preparation import dataset_of
 
 UNTRAINED_ABSENCE = (
     "The run was trained without modality dropout, so that it has hardly seen an utterance that lacks a modality: what "

@@ -16,8 +16,8 @@ from emofuse.data.manifest import Manifest, Utterance
 from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport, audit
 from emofuse.inference.calibration import read_calibration
 from emofuse.inference.predict_rows import RowPredictor
+from emofuse.runs.corpus import Progress
 from emofuse.runs.predictions import Predictions
-from emofuse.runs.preparation import Progress
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.tasks import Task, recorded_task
 

@@ -10,7 +10,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import expected_calibration_error, fit_temperature
 from emofuse.inference.calibration import Calibration, forget_calibration, write_calibration
 from emofuse.inference.predict_rows import predict_rows
-from emofuse.runs.preparation import Progress
+from emofuse.runs.corpus import Progress
 from emofuse.runs.run_folder import RunFolder
 
 

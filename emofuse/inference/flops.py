@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.runs.preparation import dataset_of, readers_of, rows_of
+from emofuse.inference.batches import dataset_of, rows_of
+from emofuse.runs.features import readers_of
 from emofuse.runs.run_folder import RunFolder
 
 _ROWS = 8

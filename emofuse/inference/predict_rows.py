@@ -9,19 +9,14 @@ from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.features import FeatureReader
+from emofuse.inference.batches import dataset_of, rows_of
 from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.forward import predict_subsets
 from emofuse.models import model_info
+from emofuse.runs.corpus import Progress, choose_device
+from emofuse.runs.features import encode, feature_store_of
 from emofuse.runs.modalities import IMPORTED, imported_features
 from emofuse.runs.predictions import Predictions
-from emofuse.runs.preparation import (
-    Progress,
-    choose_device,
-    dataset_of,
-    encode,
-    feature_store_of,
-    rows_of,
-)
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.tasks import recorded_task
 

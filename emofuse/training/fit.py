@@ -18,6 +18,8 @@ from emofuse.encoders import EncoderSpec, copy_encoder
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.models import model_info
+from emofuse.runs.corpus import Progress, choose_device, choose_split
+from emofuse.runs.features import encode, feature_store_of
 from emofuse.runs.modalities import (
     IMPORTED,
     EncodedModality,
@@ -25,17 +27,10 @@ from emofuse.runs.modalities import (
     choose_modalities,
     imported_features,
 )
-from emofuse.runs.preparation import (
-    Progress,
-    assemble_model,
-    choose_device,
-    choose_split,
-    encode,
-    feature_store_of,
-)
 from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
+from emofuse.training.assembly import assemble_model
 from emofuse.training.compiling import check_compile
 from emofuse.training.loop import TrainingLoop
 from emofuse.training.processes import Processes, first_goes_first, is_first, wait_for_all

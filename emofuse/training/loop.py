@@ -15,7 +15,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.evaluation import Split
 from emofuse.features import FeatureReader
-from emofuse.runs.preparation import dataset_of, rows_of
+from emofuse.inference.batches import dataset_of, rows_of
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import MONITORS, Task

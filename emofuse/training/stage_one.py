@@ -14,7 +14,7 @@ from emofuse.encoders.fine_tuning import read_fine_tuned
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.evaluation.protocols.same_utterances import utterance_marks
-from emofuse.runs.preparation import Progress, choose_device
+from emofuse.runs.corpus import Progress, choose_device
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 

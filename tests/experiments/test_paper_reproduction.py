@@ -22,7 +22,7 @@ from emofuse.experiments.reproduction import (
     write_paper_reproduction,
 )
 from emofuse.models.registry import model_config
-from emofuse.runs.preparation import Progress
+from emofuse.runs.corpus import Progress
 from emofuse.runs.settings import RunSettings
 from emofuse.training import folds
 from emofuse.training.fit import fit_run

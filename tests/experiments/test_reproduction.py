@@ -18,7 +18,7 @@ from emofuse.experiments.reproduction import (
 )
 from emofuse.experiments.reproduction.published import AVERAGE
 from emofuse.experiments.reproduction.tables import flat_rows
-from emofuse.runs.preparation import Progress
+from emofuse.runs.corpus import Progress
 from emofuse.training import folds
 from emofuse.training.fit import fit_run
 from tests.small_corpus import small_settings

@@ -14,7 +14,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation.reporting.figures import draw_sweep_line, draw_sweep_map
 from emofuse.experiments.sweep import Axis, Sweep, grid_points, parse_axis, sweep, sweep_table, write_sweep
 from emofuse.experiments.sweep import run as sweep_run
-from emofuse.runs.preparation import Progress
+from emofuse.runs.corpus import Progress
 from tests.feature_file import emofuse
 from tests.small_runs import text_corpus, text_settings
 

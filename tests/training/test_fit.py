@@ -13,7 +13,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.runs.classification import balanced_class_weights
-from emofuse.runs.preparation import choose_split
+from emofuse.runs.corpus import choose_split
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.callbacks import History
 from emofuse.training.fit import fit_run
@@ -216,7 +216,7 @@ def test_balanced_weights_are_inverse_frequencies() -> None:
 
 
 def test_scalers_see_the_training_part_alone(corpus: Manifest, uninterrupted: RunFolder) -> None:
-    from emofuse.runs.preparation import readers_of
+    from emofuse.runs.features import readers_of
 
     record = uninterrupted.read_record()
     readers = readers_of(

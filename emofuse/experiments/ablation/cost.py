@@ -18,8 +18,10 @@ from emofuse.data.atomic import write_text_aside
 from emofuse.data.batch import Batch
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
+from emofuse.inference.batches import dataset_of
 from emofuse.inference.flops import flops_per_utterance
-from emofuse.runs.preparation import choose_device, corpus_of, dataset_of, readers_of
+from emofuse.runs.corpus import choose_device, corpus_of
+from emofuse.runs.features import readers_of
 from emofuse.runs.run_folder import RunFolder
 
 _ROUNDS = 5

@@ -18,8 +18,8 @@ from emofuse.experiments.compared_runs import find_runs, methods_of
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.models import model_config
 from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
+from emofuse.runs.corpus import Progress
 from emofuse.runs.modalities import choose_modalities
-from emofuse.runs.preparation import Progress
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run

@@ -10,8 +10,8 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_io import is_manifest_file, manifests_in
 from emofuse.errors import EmofuseError
 from emofuse.features.importers import Pooling, import_features, style_of
+from emofuse.runs.corpus import corpus_file
 from emofuse.runs.modalities import IMPORTED
-from emofuse.runs.preparation import corpus_file
 from emofuse.runs.run_folder import RunFolder
 
 

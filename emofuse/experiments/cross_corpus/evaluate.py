@@ -27,8 +27,8 @@ from emofuse.evaluation.protocols.label_map_files import write_label_map
 from emofuse.inference.evaluate import SubsetScore, prediction_table, subsets_of
 from emofuse.inference.predict_rows import predict_row_subsets
 from emofuse.runs.classification import Classification
+from emofuse.runs.corpus import Progress
 from emofuse.runs.predictions import Predictions
-from emofuse.runs.preparation import Progress
 from emofuse.runs.regression import Regression
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.tasks import recorded_task

@@ -22,7 +22,7 @@ from emofuse.evaluation import (
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.reporting.run_report import write_run_report
-from emofuse.runs.preparation import Progress
+from emofuse.runs.corpus import Progress
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task

@@ -30,7 +30,7 @@ from emofuse.experiments.cross_validation.folds import (
     settings_of_fold,
 )
 from emofuse.experiments.processes import run_in_processes
-from emofuse.runs.preparation import Progress, corpus_of, splits_of
+from emofuse.runs.corpus import Progress, corpus_of, splits_of
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of

@@ -15,8 +15,8 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import PROTOCOLS
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate
+from emofuse.runs.corpus import Progress
 from emofuse.runs.modalities import modalities_held
-from emofuse.runs.preparation import Progress
 from emofuse.runs.settings import RunSettings
 
 PAPERS_PROTOCOL = "random-kfold"

@@ -15,8 +15,8 @@ from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate
 from emofuse.experiments.reproduction.plan import PaperPlan, PaperTable, Variant
 from emofuse.models.registry import model_config
+from emofuse.runs.corpus import Progress
 from emofuse.runs.modalities import choose_modalities, modalities_held
-from emofuse.runs.preparation import Progress
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of
 

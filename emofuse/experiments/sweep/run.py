@@ -18,7 +18,7 @@ from emofuse.inference.evaluate import Outcome, evaluate_fit, score
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.models.registry import model_config
-from emofuse.runs.preparation import Progress
+from emofuse.runs.corpus import Progress
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of

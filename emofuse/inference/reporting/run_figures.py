@@ -25,10 +25,11 @@ from emofuse.evaluation.reporting.figures import (
 from emofuse.evaluation.reporting.figures.values import draw_values
 from emofuse.evaluation.reporting.report import ReportFigure
 from emofuse.evaluation.reporting.report_rows import class_scores
+from emofuse.inference.batches import dataset_of
 from emofuse.inference.evaluate import Outcome
 from emofuse.inference.reporting.reliability import reliability_figures
 from emofuse.models import EmotionOutput
-from emofuse.runs.preparation import dataset_of, readers_of
+from emofuse.runs.features import readers_of
 
 
 def class_figures(scores: ClassificationReport, folder: Path, *, of: str) -> Iterator[ReportFigure]:

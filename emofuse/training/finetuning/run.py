@@ -21,7 +21,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import ClassificationReport, Split, classification_report, write_split_file
 from emofuse.evaluation.protocols.same_utterances import utterance_marks
 from emofuse.runs.classification import balanced_class_weights
-from emofuse.runs.preparation import Progress
+from emofuse.runs.corpus import Progress
 from emofuse.runs.run_folder import environment
 from emofuse.training.finetuning.batches import TuningRows, tuning_loader
 from emofuse.training.finetuning.module import FineTuneModule, note_setbacks

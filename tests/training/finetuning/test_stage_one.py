@@ -14,7 +14,7 @@ from emofuse.experiments.cross_corpus.evaluate import evaluate_on
 from emofuse.experiments.cross_validation.run import cross_validate
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.pipeline import EmotionPipeline
-from emofuse.runs.preparation import choose_split
+from emofuse.runs.corpus import choose_split
 from emofuse.runs.settings import RunSettings
 from emofuse.training.finetuning import fine_tune
 from emofuse.training.fit import fit_run

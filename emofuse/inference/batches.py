@@ -1,0 +1,73 @@
+"""Rows of a corpus as a system takes them; its declaration decides how."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from torch import nn
+
+from emofuse.data import MODALITIES, Modality
+from emofuse.data.batch import FeatureSource
+from emofuse.data.dataset import FrameSampling, UtteranceDataset
+from emofuse.data.dialogues import DialogueDataset, WindowSize, dialogue_windows
+from emofuse.data.frame_cache import FrameCache
+from emofuse.data.loader import BatchDataset
+from emofuse.data.manifest import Manifest, Utterance
+from emofuse.data.targets import Target
+from emofuse.models import model_info
+from emofuse.runs.settings import DataSettings
+
+
+def dataset_of(
+    utterances: Sequence[Utterance],
+    model: nn.Module,
+    readers: Mapping[Modality, FeatureSource],
+    data: DataSettings,
+    target: Target | None = None,
+    context: Sequence[Utterance] = (),
+) -> BatchDataset:
+    """Rows as this model takes them.
+
+    Args:
+        utterances: to be told.
+        model: any system.
+        readers: modality → features, of those that are encoded.
+        data: how much of a dialogue or a sequence is taken at once.
+        target: what an utterance is to be told as.
+        context: other utterances of the same dialogues, for a system that sees dialogues.
+    """
+    config: Any = model.config
+    info = model_info(model)
+    dims: dict[Modality, int] = {m: getattr(config, f"{m}_dim") for m in readers}
+    if info.scope == "dialogue":
+        windows = dialogue_windows(
+            utterances, context, WindowSize(data.dialogue_window, data.dialogue_overlap)
+        )
+        return DialogueDataset(windows, config.modalities, readers, dims, target, info.speakers)
+    inputs = {m: info.takes(m) for m in config.modalities}
+    longest: dict[Modality, int] = dict.fromkeys(MODALITIES, data.longest_sequence)
+    longest["text"] = getattr(config, "text_length", data.longest_sequence)
+    frames = None
+    if "frames" in inputs.values():
+        cache = None if data.frame_cache is None else FrameCache(data.frame_cache)
+        frames = FrameSampling(config.frames, (config.image_size, config.image_size), cache)
+    return UtteranceDataset(utterances, inputs, readers, dims, longest=longest, frames=frames, target=target)
+
+
+def rows_of(
+    manifest: Manifest, ids: Sequence[str], model: nn.Module, hidden: Collection[str] = ()
+) -> tuple[list[Utterance], list[Utterance]]:
+    """Utterances to be told, and those that may stand around them in their dialogues.
+
+    Args:
+        manifest: the corpus.
+        ids: of the utterances to be told.
+        model: one that does not see dialogues needs no others.
+        hidden: ids that must not be seen at all: those of parts that are judged later.
+    """
+    rows = [manifest.utterance(i) for i in ids]
+    if model_info(model).scope != "dialogue":
+        return rows, []
+    dialogues, told = {row.dialogue for row in rows}, {*ids, *hidden}
+    return rows, [u for u in manifest.rows() if u.dialogue in dialogues and u.id not in told]

@@ -1,0 +1,69 @@
+"""The corpus that a run names, its split, and the device that it runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from emofuse.data.manifest import Manifest
+from emofuse.data.manifest_io import manifests_in
+from emofuse.errors import EmofuseError
+from emofuse.evaluation import Split, splits
+from emofuse.runs.settings import RunSettings
+from emofuse.runs.tasks import task_of
+
+Progress = Callable[[int, int, str], None]
+
+
+def corpus_file(path: Path) -> Path:
+    """A manifest, as its file or as the folder that it lies in.
+
+    Raises:
+        EmofuseError: a folder without one.
+    """
+    if not path.is_dir():
+        return path
+    found = manifests_in(path)
+    if not found:
+        raise EmofuseError(
+            f"{path}: no manifest.csv in this folder; `emofuse prepare` or `import` writes one"
+        )
+    return found[0]
+
+
+def corpus_of(settings: RunSettings) -> Manifest:
+    """The corpus that the settings name, checked."""
+    if settings.data.manifest is None:
+        raise EmofuseError("setting data.manifest: the run names no corpus; give one")
+    return Manifest.read(settings.data.manifest).validate()
+
+
+def splits_of(settings: RunSettings, manifest: Manifest) -> list[Split]:
+    """Every fold of the settings' protocol, over the rows that the task has an answer for."""
+    data, labelled = settings.data, task_of(settings, manifest).labelled(manifest)
+    return splits(labelled, data.protocol, k=data.folds, seed=data.split_seed, val_fraction=data.val_fraction)
+
+
+def choose_split(settings: RunSettings, manifest: Manifest) -> Split:
+    """The fold that the settings name.
+
+    Raises:
+        EmofuseError: the protocol has fewer.
+    """
+    data, folds = settings.data, splits_of(settings, manifest)
+    if data.fold >= len(folds):
+        raise EmofuseError(
+            f"setting data.fold: there is no fold {data.fold}; {data.protocol} has {len(folds)}, from 0"
+        )
+    return folds[data.fold]
+
+
+def choose_device(name: str) -> str:
+    """``auto`` is the accelerator where there is one."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise EmofuseError("setting device: cuda was asked for and is not available; use cpu or auto")
+    return name
