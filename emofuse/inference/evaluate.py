@@ -15,6 +15,7 @@ from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport, audit
 from emofuse.inference.calibration import read_calibration
+from emofuse.inference.own_corpus import change_of_corpus
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.runs.corpus import Progress
 from emofuse.runs.predictions import Predictions
@@ -49,6 +50,7 @@ class Outcome(Generic[Report]):
         leaks: what the parts share.
         floor: what needs no model: always saying the same.
         subsets: the test part once more, for every set of modalities; empty when not asked for.
+        corpus_change: what has changed in the corpus since the training, in counts; empty when nothing has.
     """
 
     folder: RunFolder
@@ -58,11 +60,17 @@ class Outcome(Generic[Report]):
     leaks: LeakReport
     floor: str = ""
     subsets: Sequence[SubsetScore[Report]] = field(default_factory=tuple)
+    corpus_change: str = ""
 
     @property
     def task(self) -> Task:
         """What the run had learnt to say."""
         return recorded_task(self.record.task, self.record.labels)
+
+    @property
+    def change_note(self) -> str:
+        """What has changed in the corpus, for a person."""
+        return f"the corpus has changed since the training: {self.corpus_change}"
 
     def to_dict(self) -> dict[str, Any]:
         """What metrics.json holds."""
@@ -84,6 +92,7 @@ class Outcome(Generic[Report]):
             "val": self.val.to_dict() | {"note": "this part chose the epoch, so its figures are optimistic"},
             "subsets": [{"modalities": s.modalities, "test": s.report.to_dict()} for s in self.subsets],
             "audit": self.leaks.to_dict(),
+            "corpus_change": self.corpus_change,
         } | ({"how": dict(definitions)} if (definitions := self.task.definitions) else {})
 
     def lines(self) -> list[str]:
@@ -97,6 +106,7 @@ class Outcome(Generic[Report]):
             f"  {self.floor}",
             *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  leak: {flag}" for flag in self.leaks.flags],
+            *([f"  {self.change_note}"] if self.corpus_change else []),
         ]
 
 
@@ -112,8 +122,13 @@ def evaluate_fit(
         manifest: its corpus.
         subsets: score the test part once more for every set of modalities that the run can be given.
         progress: told (done, total, what).
+
+    Raises:
+        EmofuseError: as `change_of_corpus`.
     """
-    split, predictor = folder.read_split(), RowPredictor(folder, manifest, progress)
+    split = folder.read_split()
+    change = change_of_corpus(folder, manifest, split)
+    predictor = RowPredictor(folder, manifest, progress)
     record, task = predictor.record, predictor.task
     modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
     sets = list(subsets_of(modalities)) if subsets else []
@@ -132,6 +147,7 @@ def evaluate_fit(
         val=score(manifest, told["val"], task, train),
         leaks=audit(manifest, split),
         floor=task.floor(told["test"], train),
+        corpus_change=str(change),
         subsets=tuple(
             SubsetScore(tuple(chosen), score(manifest, predictions, task, train))
             for chosen, predictions in zip(

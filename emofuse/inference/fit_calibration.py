@@ -9,6 +9,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import expected_calibration_error, fit_temperature
 from emofuse.inference.calibration import Calibration, forget_calibration, write_calibration
+from emofuse.inference.own_corpus import change_of_corpus
 from emofuse.inference.predict_rows import predict_rows
 from emofuse.runs.corpus import Progress
 from emofuse.runs.run_folder import RunFolder
@@ -30,8 +31,9 @@ def calibrate_run(folder: RunFolder, manifest: Manifest, *, progress: Progress |
     """
     if folder.read_record().task != "classification":
         raise EmofuseError(f"{folder.path}: predicts no classes, so there is nothing to calibrate")
-    forget_calibration(folder)
     split, what = folder.read_split(), "predicting the val part"
+    change_of_corpus(folder, manifest, split)
+    forget_calibration(folder)
     predictions = predict_rows(
         folder, manifest, split.val, hidden=set(split.test), progress=progress, what=what
     )

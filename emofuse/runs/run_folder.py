@@ -3,6 +3,7 @@
 config.yaml          the settings, complete
 run.json             what was made: versions, seed, labels, model, encoders, data fingerprint, status
 split.json           the ids of the training, validation and test part
+corpus.parquet       a digest of every row of the corpus that the run belongs to
 model.safetensors    the best weights
 encoders/<modality>  copies of encoders that were given as local folders
 history.csv          one line per epoch
@@ -213,3 +214,8 @@ class RunFolder:
             raise EmofuseError(
                 f"{self.weights_file}: does not hold this model's weights ({str(error).splitlines()[0]}); train again"
             ) from None
+
+
+def fingerprints_below(folder: Path) -> set[str]:
+    """The data fingerprints on record in the run folders below a folder."""
+    return {RunFolder(file.parent).read_record().data_fingerprint for file in folder.rglob("run.json")}

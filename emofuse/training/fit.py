@@ -19,6 +19,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress, choose_device, choose_split
+from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.features import encode, feature_store_of
 from emofuse.runs.modalities import (
     IMPORTED,
@@ -27,7 +28,7 @@ from emofuse.runs.modalities import (
     choose_modalities,
     imported_features,
 )
-from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment
+from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
 from emofuse.training.assembly import assemble_model
@@ -68,14 +69,15 @@ def fit_run(
             are fewer devices than asked for.
     """
     folder = RunFolder(Path(path))
+    with first_goes_first():
+        begun = _is_begun(folder, settings, manifest, resume)
     task = task_of(settings, manifest)
     modalities = choose_modalities(settings, manifest)
-    split = split or choose_split(settings, manifest)
+    split = _split_of_run(folder, split, settings, manifest, begun)
     _check_parts(split)
     device = choose_device(settings.device)
     Processes(settings.devices, settings.nodes).check(device)
     with first_goes_first():
-        _check_free(folder, settings, resume)
         if folder.weights_file.exists():
             return folder
         quarantine = Quarantine(folder.quarantine_file)
@@ -90,8 +92,8 @@ def fit_run(
         check_compile(model, device)
     record = _new_record(settings, manifest, task, model, encoded)
     if is_first():
-        folder.write_settings(settings)
-        folder.write_split(split)
+        if not begun:
+            _begin(folder, settings, manifest, split)
         folder.write_record(record)
         _copy_encoders(record, folder)
     began = time.perf_counter()
@@ -135,11 +137,15 @@ def _encode_all(
     return encoded
 
 
-def _check_free(folder: RunFolder, settings: RunSettings, resume: bool) -> None:
-    """A folder is taken from the moment that a training has begun in it; a mistake before that leaves it free."""
+def _is_begun(folder: RunFolder, settings: RunSettings, manifest: Manifest, resume: bool) -> bool:
+    """Whether a training has begun in the folder, which is taken from then on; a mistake before leaves it free.
+
+    Raises:
+        EmofuseError: it has, and is not to be resumed, or with other settings or another corpus.
+    """
     config = folder.path / "config.yaml"
     if not config.exists():
-        return
+        return False
     if not resume:
         raise EmofuseError(
             f"{folder.path}: holds a run already; choose another folder, or add --resume to take it up"
@@ -148,6 +154,33 @@ def _check_free(folder: RunFolder, settings: RunSettings, resume: bool) -> None:
         raise EmofuseError(
             f"{config}: the run to resume was started with other settings; repeat them or choose a new folder"
         )
+    claim_corpus(folder.path, manifest, fingerprints_below(folder.path))
+    return True
+
+
+def _begin(folder: RunFolder, settings: RunSettings, manifest: Manifest, split: Split) -> None:
+    """Take the folder for these settings, this corpus and this split; the settings come last and say that it is."""
+    CorpusIdentity.of(manifest).write(folder.path)
+    folder.write_split(split)
+    folder.write_settings(settings)
+
+
+def _split_of_run(
+    folder: RunFolder, asked: Split | None, settings: RunSettings, manifest: Manifest, begun: bool
+) -> Split:
+    """The split that the run has begun with; of a new run the one that is asked for, or that the settings name.
+
+    Raises:
+        EmofuseError: the run has begun with another than is asked for.
+    """
+    if not begun:
+        return asked or choose_split(settings, manifest)
+    held = folder.read_split()
+    if asked is not None and asked != held:
+        raise EmofuseError(
+            f"{folder.path}: was started with another split than it would have now; start in a new folder"
+        )
+    return held
 
 
 def _check_parts(split: Split) -> None:

@@ -15,6 +15,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.evaluation.protocols.same_utterances import utterance_marks
 from emofuse.runs.corpus import Progress, choose_device
+from emofuse.runs.corpus_identity import CorpusIdentity
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 
@@ -109,5 +110,6 @@ def _fine_tuned(
 
 
 def _key(spec: EncoderSpec, manifest: Manifest, split: Split, seed: int) -> str:
-    decides = [spec.model_dump(mode="json"), manifest.fingerprint(), split.train, split.val, seed]
+    corpus = CorpusIdentity.of(manifest).digest
+    decides = [spec.model_dump(mode="json"), corpus, split.train, split.val, seed]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]

@@ -8,12 +8,13 @@ import pytest
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import classification_report, splits
+from emofuse.experiments.cross_validation import folds
+from emofuse.experiments.cross_validation import run as cross_validation
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import cross_validate
 from emofuse.experiments.processes import run_in_processes
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
-from emofuse.training import cross_validation, folds
 from emofuse.training.fit import fit_run
 from tests.experiments.light_tasks import kill_self, note_start_and_end
 from tests.small_corpus import small_settings

@@ -12,6 +12,7 @@ import pytest
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
+from emofuse.experiments.cross_validation import folds
 from emofuse.experiments.reproduction import (
     PLANS,
     PaperReproduction,
@@ -24,7 +25,6 @@ from emofuse.experiments.reproduction import (
 from emofuse.models.registry import model_config
 from emofuse.runs.corpus import Progress
 from emofuse.runs.settings import RunSettings
-from emofuse.training import folds
 from emofuse.training.fit import fit_run
 from tests.feature_file import emofuse, import_file, write_feature_file
 from tests.small_runs import text_corpus, text_settings

@@ -9,6 +9,7 @@ import pytest
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
+from emofuse.experiments.cross_validation import folds
 from emofuse.experiments.reproduction import (
     Reproduction,
     published_scores,
@@ -19,7 +20,6 @@ from emofuse.experiments.reproduction import (
 from emofuse.experiments.reproduction.published import AVERAGE
 from emofuse.experiments.reproduction.tables import flat_rows
 from emofuse.runs.corpus import Progress
-from emofuse.training import folds
 from emofuse.training.fit import fit_run
 from tests.small_corpus import small_settings
 

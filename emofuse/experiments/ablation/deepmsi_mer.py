@@ -19,8 +19,9 @@ from emofuse.inference.evaluate import evaluate_fit
 from emofuse.models import model_config
 from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
 from emofuse.runs.corpus import Progress
+from emofuse.runs.corpus_identity import claim_corpus
 from emofuse.runs.modalities import choose_modalities
-from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
 
@@ -95,6 +96,7 @@ def ablate_deepmsi_mer(
     if unknown:
         raise EmofuseError(f"there is no variant {unknown[0]}; there are {', '.join(v.name for v in known)}")
     chosen = [v for v in known if not only or v.name in only or v.name == FULL]
+    claim_corpus(folder, manifest, fingerprints_below(folder))
     failures: dict[str, str] = {}
     done, costs = [], {}
     for number, variant in enumerate(chosen, start=1):

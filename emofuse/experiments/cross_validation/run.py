@@ -31,7 +31,8 @@ from emofuse.experiments.cross_validation.folds import (
 )
 from emofuse.experiments.processes import run_in_processes
 from emofuse.runs.corpus import Progress, corpus_of, splits_of
-from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
+from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of
 
@@ -149,7 +150,7 @@ def cross_validate(
     """
     folder = Path(folder)
     parts, task = splits_of(settings, manifest), task_of(settings, manifest)
-    _claim(folder, settings, resume)
+    _claim(folder, settings, manifest, resume)
     waiting = [n for n in range(len(parts)) if not is_finished(fold_folder(folder, n))]
 
     def tell(number: int) -> None:
@@ -183,10 +184,11 @@ def collect(settings: RunSettings, manifest: Manifest, folder: Path, count: int)
     )
 
 
-def _claim(folder: Path, settings: RunSettings, resume: bool) -> None:
+def _claim(folder: Path, settings: RunSettings, manifest: Manifest, resume: bool) -> None:
     config = folder / "config.yaml"
     settings = settings_of_fold(settings, 0)
     if not config.exists():
+        CorpusIdentity.of(manifest).write(folder)
         RunFolder(folder).write_settings(settings)
     elif not resume:
         raise EmofuseError(
@@ -197,6 +199,8 @@ def _claim(folder: Path, settings: RunSettings, resume: bool) -> None:
             f"{config}: the cross-validation to resume was started with other settings; repeat them or choose a "
             "new folder"
         )
+    else:
+        claim_corpus(folder, manifest, fingerprints_below(folder))
 
 
 def _run_at_once(
@@ -230,6 +234,7 @@ def _run_at_once(
 def _fold_process(content: dict[str, Any], number: int, path: Path) -> None:
     settings = RunSettings.checked(content, source=str(path))
     manifest = corpus_of(settings)
+    claim_corpus(path.parent, manifest)  # it may have changed since the other folds began
     run_fold(settings, manifest, splits_of(settings, manifest)[number], number, path)
 
 

@@ -16,7 +16,9 @@ from emofuse.evaluation import PROTOCOLS
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate
 from emofuse.runs.corpus import Progress
+from emofuse.runs.corpus_identity import claim_corpus
 from emofuse.runs.modalities import modalities_held
+from emofuse.runs.run_folder import fingerprints_below
 from emofuse.runs.settings import RunSettings
 
 PAPERS_PROTOCOL = "random-kfold"
@@ -141,6 +143,7 @@ def reproduce_deepmsi_mer(
         raise EmofuseError(f"Table 3 has no row {unknown[0]}; it has {', '.join(MODALITY_SETS)}")
     if settings.model.name != "deepmsi-mer" or settings.model.task != "classification":
         raise EmofuseError("reproduce deepmsi-mer: give a recipe of deepmsi-mer that learns classes")
+    claim_corpus(folder, manifest, fingerprints_below(folder))
     held = modalities_held(manifest)
     left_out = {
         name: f"the corpus has no {', '.join(m for m in MODALITY_SETS[name] if m not in held)}"

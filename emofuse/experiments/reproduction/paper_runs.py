@@ -16,7 +16,9 @@ from emofuse.experiments.cross_validation.run import CrossValidation, cross_vali
 from emofuse.experiments.reproduction.plan import PaperPlan, PaperTable, Variant
 from emofuse.models.registry import model_config
 from emofuse.runs.corpus import Progress
+from emofuse.runs.corpus_identity import claim_corpus
 from emofuse.runs.modalities import choose_modalities, modalities_held
+from emofuse.runs.run_folder import fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of
 
@@ -100,6 +102,7 @@ def reproduce_paper(
             f"reproduce {plan.system}: the recipe is one of {settings.model.name}; give one of {plan.system}"
         )
     chosen = _chosen(plan, corpus, tables)
+    claim_corpus(folder, manifest, fingerprints_below(folder))
     runs: dict[str, str] = {_identity(settings, manifest): plan.whole.key}
     outcomes: dict[tuple[str, str], CrossValidation] = {}
     left_out: dict[tuple[str, str], str] = {}

@@ -19,7 +19,8 @@ from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.models.registry import model_config
 from emofuse.runs.corpus import Progress
-from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
+from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of
 from emofuse.training.fit import fit_run
@@ -100,7 +101,7 @@ def sweep(
     changed = [settings.with_changes(point.changes) for point in points]
     metric = "mae" if task_of(settings, manifest).name == "regression" else "weighted_f1"
     _check_any(changed, manifest)
-    _claim(folder, settings, axes)
+    _claim(folder, settings, manifest, axes)
     swept = []
     for number, (point, each) in enumerate(zip(points, changed, strict=True), start=1):
         run = RunFolder(folder / "points" / point.key)
@@ -164,16 +165,19 @@ def _told(metric: str, validation: dict[str, float]) -> str:
     return f"validation {metric} {validation[metric]:.4f}"
 
 
-def _claim(folder: Path, settings: RunSettings, axes: Sequence[Axis]) -> None:
-    """A folder belongs to one grid over one set of settings."""
+def _claim(folder: Path, settings: RunSettings, manifest: Manifest, axes: Sequence[Axis]) -> None:
+    """A folder belongs to one grid over one set of settings on one corpus."""
     file = folder / "sweep.json"
     content = {
         "grid": {axis.name: list(axis.values) for axis in axes},
         "settings": settings.model_dump(mode="json"),
     }
     if not file.exists():
+        CorpusIdentity.of(manifest).write(folder)
         write_text_aside(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     elif json.loads(file.read_text(encoding="utf-8")) != content:
         raise EmofuseError(
             f"{file}: the sweep in this folder has another grid or other settings; repeat them or choose a new folder"
         )
+    else:
+        claim_corpus(folder, manifest, fingerprints_below(folder))

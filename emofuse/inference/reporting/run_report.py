@@ -90,9 +90,17 @@ def write_run_report(
             "platform": record.platform,
             **record.packages,
         },
-        notes=[*notes, *_definitions(outcome)],
+        notes=[
+            *notes,
+            *([_sentence(outcome.change_note)] if outcome.corpus_change else ()),
+            *_definitions(outcome),
+        ],
     )
     return write_report(report, folder.path)
+
+
+def _sentence(line: str) -> str:
+    return f"{line[0].upper()}{line[1:]}."
 
 
 def _summary(outcome: Outcome[Any]) -> str:

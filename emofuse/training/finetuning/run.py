@@ -22,6 +22,7 @@ from emofuse.evaluation import ClassificationReport, Split, classification_repor
 from emofuse.evaluation.protocols.same_utterances import utterance_marks
 from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import Progress
+from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.run_folder import environment
 from emofuse.training.finetuning.batches import TuningRows, tuning_loader
 from emofuse.training.finetuning.module import FineTuneModule, note_setbacks
@@ -176,17 +177,28 @@ def _claim(
     if not path.exists():
         if read_fine_tuned(folder) is not None or (folder / "config.json").exists():
             raise EmofuseError(f"{folder}: holds a model already; choose another folder")
+        CorpusIdentity.of(manifest).write(folder)
         write_text_aside(path, text)
         return
     if not resume:
         raise EmofuseError(
             f"{folder}: holds a fine-tuning already; choose another folder, or add --resume to take it up"
         )
-    if path.read_text(encoding="utf-8") != text:
+    held = path.read_text(encoding="utf-8")
+    claim_corpus(folder, manifest, () if held == text else _fingerprints(held))
+    if held != text:
         raise EmofuseError(
-            f"{path}: the fine-tuning to resume was started with other settings or data; repeat them or choose a "
-            "new folder"
+            f"{path}: the fine-tuning to resume was started with other settings or another split; repeat them or choose "
+            "a new folder"
         )
+
+
+def _fingerprints(claim: str) -> list[str]:
+    """That of the corpus that a claim names, as far as it can be read."""
+    try:
+        return [str(json.loads(claim)["data"])]
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
 def _judge(

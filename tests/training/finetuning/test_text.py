@@ -130,8 +130,12 @@ def test_an_interrupted_fine_tuning_ends_in_the_weights_of_an_uninterrupted_one(
     assert not (tmp_path / "cut" / "config.json").exists()
     with pytest.raises(EmofuseError, match="add --resume"):
         fine_tune(spec, talk, split, tmp_path / "cut")
-    with pytest.raises(EmofuseError, match="other settings or data"):
+    with pytest.raises(EmofuseError, match="other settings or another split"):
         fine_tune(spec_of(bert_folder, epochs=5), talk, split, tmp_path / "cut", resume=True)
+    text = [f"{split.train[0]} again", *talk.frame["text"][1:]]
+    other = Manifest.from_frame(talk.frame.assign(text=text), talk.root)
+    with pytest.raises(EmofuseError, match="another state of this corpus: 1 row changed"):
+        fine_tune(spec, other, split, tmp_path / "cut", resume=True)
     torch.manual_seed(99)
     resumed = fine_tune(spec, talk, split, tmp_path / "cut", resume=True)
     weights = [(found.folder / "model.safetensors").read_bytes() for found in (whole, resumed)]
