@@ -1,4 +1,4 @@
-"""The one exception that means "the user can mend this", and what is said of any."""
+"""The exception that means "the user can mend this", the warning beside it, and what is said of any failure."""
 
 
 class EmofuseError(Exception):
@@ -6,6 +6,10 @@ class EmofuseError(Exception):
 
     The command line prints the message without a traceback and exits with code 2.
     """
+
+
+class EmofuseWarning(UserWarning):
+    """Something that the user should know and that stops nothing; the command line prints it as one line."""
 
 
 def reason_of(error: Exception) -> str:

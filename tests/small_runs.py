@@ -50,6 +50,7 @@ def text_settings(manifest: Manifest, **changes: object) -> RunSettings:
             "data.workers": 0,
             "data.val_fraction": 0.25,
             "device": "cpu",
+            "threads": 1,
             "encoders.text": {"modality": "text", "name": "hashed-ngrams", "dim": 64},
             "model.options": SMALL_MODEL,
             "optimiser.epochs": 4,

@@ -49,14 +49,15 @@ def ablate(
     from emofuse.experiments.ablation.deepmsi_mer import ablation_variants
     from emofuse.experiments.ablation.tables import flat_rows
     from emofuse.recipes import find_recipe
+    from emofuse.runs.corpus import corpus_file
     from emofuse.runs.settings import RunSettings
 
     if system != "deepmsi-mer":
         raise EmofuseError(f"ablate {system}: there is deepmsi-mer")
     settings = RunSettings.from_yaml(find_recipe(recipe)).with_changes(
-        {"data.manifest": str(manifest.resolve()), **free_settings(set_ or [])}
+        {"data.manifest": str(corpus_file(manifest).resolve()), **free_settings(set_ or [])}
     )
-    corpus = Manifest.read(manifest).validate()
+    corpus = Manifest.read(corpus_file(manifest)).validate()
     if list_:
         for variant in ablation_variants(settings, corpus):
             typer.echo(f"{variant.name:16} {variant.what}")

@@ -54,9 +54,10 @@ def audit(
 ) -> None:
     """Audit each split and say what leaks."""
     from emofuse.data.manifest import Manifest
+    from emofuse.runs.corpus import corpus_file
 
     ignored = _kinds(ignore)
-    corpus = Manifest.read(manifest).validate(check_files=False)
+    corpus = Manifest.read(corpus_file(manifest)).validate(check_files=False)
     found = _audits(corpus, split or [], protocol or [], folds, seed, val_fraction)
     warnings = {each.name: each.warnings(ignored) for each in found}
     leaks = any(warnings.values())

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def compare(
 
     if format_ not in ("markdown", "html", "latex", "csv"):
         raise EmofuseError(f"--format {format_}: choose markdown, html, latex or csv")
+    if out is not None:
+        check_new_folder(out)
     found = find_runs(runs)
     with progress_bar(quiet=quiet) as progress:
         methods = methods_of(found, flops=_Flops(len(found), progress) if flops else None)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def explain(
     else:
         utterance, _ = clip_utterance(clip, text=text, audio=audio, start=start, end=end)
     folder = out or run / "explanations" / Path(utterance.id).stem
+    check_new_folder(folder)
     gates = explain_gates(pipe, utterance, dialogue) if has_gates(pipe) else None
     # A value has gates, and no probability that a modality could move.
     valued = gates is not None and pipe.task.name == "regression"

@@ -58,12 +58,12 @@ def extract(
     from emofuse.data.quarantine import Quarantine
     from emofuse.encoders import create_encoder
     from emofuse.features import extract_features
-    from emofuse.runs.corpus import choose_device
+    from emofuse.runs.corpus import choose_device, corpus_file
     from emofuse.runs.features import feature_store_of
 
     part = _part(shard)
     spec, settings = _spec(modality, encoder, pooling, batch_size, set_ or [], store)
-    corpus = Manifest.read(manifest).validate()
+    corpus = Manifest.read(corpus_file(manifest)).validate()
     # Machines that fill one store share its folder; a list of its own spares each the others' changes.
     name = "quarantine.csv" if part is None else f"quarantine-{part[0]}-of-{part[1]}.csv"
     quarantine = Quarantine(corpus.root / name)

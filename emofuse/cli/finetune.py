@@ -62,6 +62,10 @@ def finetune(
     seed: Annotated[int, typer.Option(help="of head, order and augmentation")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     workers: Annotated[int, typer.Option(help="processes that read sound", min=0)] = 2,
+    threads: Annotated[
+        int,
+        typer.Option(help="processor threads; another number changes the last digits of the results", min=1),
+    ] = 2,
     resume: Annotated[bool, typer.Option("--resume", help="take up an interrupted fine-tuning")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the scores as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
@@ -70,7 +74,7 @@ def finetune(
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
-    from emofuse.runs.corpus import choose_device, choose_split
+    from emofuse.runs.corpus import choose_device, choose_split, corpus_file
     from emofuse.runs.settings import RunSettings
     from emofuse.training.finetuning import fine_tune
 
@@ -105,7 +109,7 @@ def finetune(
             f"encoders.{modality}": encoder,
         }
     )
-    corpus = Manifest.read(manifest).validate()
+    corpus = Manifest.read(corpus_file(manifest)).validate()
     split = choose_split(settings, corpus)
     with progress_bar(quiet=quiet) as progress:
         tuned = fine_tune(
@@ -116,6 +120,7 @@ def finetune(
             seed=seed,
             device=choose_device(device),
             workers=workers,
+            threads=threads,
             protocol=protocol,
             fold=fold,
             resume=resume,

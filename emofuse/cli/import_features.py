@@ -8,6 +8,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
+from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 
 EXAMPLE = """Take over the features that others have published, as a manifest and a feature store beside it. Styles:
@@ -42,6 +43,7 @@ def import_file(
 
     if pooling not in ("mean", "tokens"):
         raise EmofuseError(f"import: --pooling {pooling} is neither mean nor tokens")
+    check_new_folder(out)
     names = [name.strip() for name in labels.split(",")] if labels else None
     kind = cast(Literal["mean", "tokens"], pooling)
     manifest, identities, notes = import_features(file, style, out / "features", pooling=kind, labels=names)

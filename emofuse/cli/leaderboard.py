@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -46,6 +47,8 @@ def leaderboard(
 
     if out is not None and out.suffix not in _SUFFIXES:
         raise EmofuseError(f"--out {out}: name a {', '.join(_SUFFIXES)} file")
+    if out is not None:
+        check_new_file(out)
     board = read_leaderboard(folder, by_method=by_method, sort=sort)
     if out is not None:
         write_text_aside(out, _rendered(board, _SUFFIXES[out.suffix]))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import warnings
+from types import FrameType
 
 import typer
 
@@ -26,7 +29,8 @@ from emofuse.cli import (
     sweep,
     train,
 )
-from emofuse.errors import EmofuseError
+from emofuse.data.output_paths import explain_os_error
+from emofuse.errors import EmofuseError, EmofuseWarning
 
 app = typer.Typer(
     name="emofuse",
@@ -59,13 +63,58 @@ for verb in (
     verb.register(app)
 
 
+# As a shell tells them: 128 and the number of the signal.
+_INTERRUPTED, _TERMINATED = 130, 143
+
+
+class _Ending:
+    """How the program is asked to end from outside; SIGTERM is answered as Ctrl-C is, by a clean stop."""
+
+    def __init__(self) -> None:
+        self.code = _INTERRUPTED
+        signal.signal(signal.SIGTERM, self._terminate)
+
+    def _terminate(self, number: int, frame: FrameType | None) -> None:
+        self.code = _TERMINATED
+        raise KeyboardInterrupt
+
+    def interrupted(self) -> None:
+        """Say so, and end with the code that a shell expects."""
+        typer.echo("emofuse: interrupted; what was finished is kept (see --resume)", err=True)
+        sys.exit(self.code)
+
+
 def run() -> None:
     """Entry point of the console script."""
-    try:
-        app()
-    except EmofuseError as error:
-        typer.echo(f"emofuse: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("emofuse: interrupted; what was finished is kept (see --resume)", err=True)
-        sys.exit(130)
+    ending = _Ending()
+    with warnings.catch_warnings():
+        _tell_warnings_in_a_line()
+        try:
+            app()
+        except EmofuseError as error:
+            _fail(str(error))
+        except OSError as error:
+            _fail(explain_os_error(error))
+        except KeyboardInterrupt:
+            ending.interrupted()
+        except SystemExit as end:
+            if end.code != _INTERRUPTED:
+                raise
+            ending.interrupted()  # typer has made an exit of it
+
+
+def _fail(line: str) -> None:
+    typer.echo(f"emofuse: {line}", err=True)
+    sys.exit(2)
+
+
+def _tell_warnings_in_a_line() -> None:
+    usual = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
+        if issubclass(category, EmofuseWarning):
+            typer.echo(f"emofuse: note: {message}", err=True)
+        else:
+            usual(message, category, *place, **more)  # type: ignore[arg-type]
+
+    warnings.showwarning = show

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ def _check_arguments(clips: list[Path] | None, text: str | None, figure: Path | 
         raise EmofuseError("nothing to predict: name a clip, a manifest, or give --text")
     if text is not None and clips and len(clips) > 1:
         raise EmofuseError("--text goes with one clip; give a manifest with a text column for several")
-    if figure is not None and figure.is_dir():
-        raise EmofuseError(f"--figure {figure}: is a folder; name a picture in it")
+    if figure is not None:
+        check_new_file(figure)
 
 
 def _manifest_segments(

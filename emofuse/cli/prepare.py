@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def prepare(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bar")] = False,
 ) -> None:
     """Read, check everything at once, write."""
+    if out is not None:
+        check_new_file(out)
     if corpus == "csv":
         _prepare_tables(paths or [], map_, split, out or Path("manifest.csv"), as_json)
         return

@@ -82,6 +82,10 @@ def train(
         int | None, typer.Option(help="of weights and order; the split has data.split_seed")
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu or cuda")] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(help="processor threads; another number changes the last digits of the results"),
+    ] = None,
     devices: Annotated[
         int | None, typer.Option(help="devices of each machine that train together; they share each batch")
     ] = None,
@@ -130,6 +134,7 @@ def train(
         "optimiser.class_weights": class_weights,
         "seed": seed,
         "device": device,
+        "threads": threads,
         "devices": devices,
         "nodes": nodes,
     }

@@ -49,7 +49,7 @@ class FineTuneSettings(BaseModel):
         precision: ``"bf16"`` runs the network under autocast; ``"auto"`` does so where the GPU can.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     epochs: int = Field(default=5, ge=1)
     epoch_size: int | None = Field(default=None, ge=1)

@@ -68,7 +68,7 @@ class EncoderSpec(BaseModel):
         finetune: stage 1 of a run: fine-tune the model on the training part first, in this way.
     """
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
     modality: Modality
     name: str = Field(min_length=1)

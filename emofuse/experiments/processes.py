@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import resource
 import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.worker_processes import begin_worker
 
 _PEAK_FILE = "peak-memory.txt"
 _SPARE = 0.9  # of the free memory
@@ -48,8 +47,7 @@ def run_in_processes(
         while waiting or running:
             while waiting and len(running) < limit:
                 folder, task = waiting.pop(0)
-                threads = max(1, (os.cpu_count() or 1) // min(limit, len(waiting) + 1 + len(running)))
-                running[folder] = context.Process(target=_work, args=(task, folder, threads))
+                running[folder] = context.Process(target=_work, args=(task, folder))
                 running[folder].start()
             done = [folder for folder, process in running.items() if not process.is_alive()]
             for folder in done:
@@ -78,22 +76,13 @@ def _fitting(jobs: int, peak: int | None, free: int | None) -> int:
     return max(1, min(jobs, int(_SPARE * free) // peak))
 
 
-def _work(task: Task, folder: Path, threads: int) -> None:
+def _work(task: Task, folder: Path) -> None:
     """What a process does: the task, and a note of the memory that it took."""
-    if "torch" in sys.modules:  # whatever the task needs is loaded by now
-        sys.modules["torch"].set_num_threads(threads)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker()
     try:
         task(folder)
     finally:
         write_text_aside(folder / _PEAK_FILE, f"{_own_peak()}\n")
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _own_peak() -> int:

@@ -7,9 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
-import sys
-import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -22,6 +19,7 @@ import numpy as np
 from emofuse.data.media_error import MediaError
 from emofuse.data.pictures import ClipPictures
 from emofuse.data.utterance import Utterance
+from emofuse.data.worker_processes import begin_worker
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import UnusableInputError, UtteranceEncoder, needs_of
 from emofuse.features.sources import Source, sources_of
@@ -105,19 +103,8 @@ class _Worker:
 
 
 def _begin_work(encoder: UtteranceEncoder, batch_size: int, threads: int) -> None:
-    torch = sys.modules.get("torch")  # where the encoder is one that uses it
-    if torch is not None:
-        torch.set_num_threads(threads)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that asked for the work ends it
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    begin_worker(threads)
     _Worker.encoder, _Worker.batch_size = encoder, batch_size
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work(sources: Sequence[Source]) -> list[Encoded]:

@@ -19,6 +19,7 @@ from emofuse.runs.modalities import IMPORTED, imported_features
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.tasks import recorded_task
+from emofuse.runs.threads import torch_threads
 
 
 class RowPredictor:
@@ -40,7 +41,8 @@ class RowPredictor:
         self.device = choose_device(self.settings.device)
         self.model = folder.load_model(self.record).to(self.device)
         self.quarantine = Quarantine(folder.quarantine_file)
-        self.readers = {m: self._reader(m) for m in self.record.encoders}
+        with torch_threads(self.settings.threads):
+            self.readers = {m: self._reader(m) for m in self.record.encoders}
 
     def predict(
         self, ids: Sequence[str], hidden: Collection[str] = (), what: str = "predicting"
@@ -74,7 +76,8 @@ class RowPredictor:
             if self.progress is not None:
                 self.progress(done, len(rows), what)
 
-        found = predict_subsets(self.model, loader, subsets, device=self.device, on_batch=advance)
+        with torch_threads(self.settings.threads):
+            found = predict_subsets(self.model, loader, subsets, device=self.device, on_batch=advance)
         for setback in found[0].setbacks:
             self.quarantine.add(
                 setback.utterance_id, setback.modality, setback.path, setback.reason, setback.message

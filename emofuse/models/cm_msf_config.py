@@ -55,7 +55,7 @@ class CMMSFConfig(BaseModel):
         modality_dropout: probability with which a training row loses a modality; it never loses all.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     task: Task = "classification"
     num_classes: int | None = Field(default=None, ge=2)

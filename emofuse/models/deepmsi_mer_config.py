@@ -65,7 +65,7 @@ class DeepMSIMERConfig(BaseModel):
             and never needs to look.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     num_classes: int = Field(ge=2)
     modalities: tuple[Modality, ...] = Field(default=MODALITIES, min_length=1)

@@ -49,7 +49,7 @@ class MFCREConfig(BaseModel):
             utterances per feature it keeps the input layer from learning them by heart; 0 is the paper's.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     num_classes: int = Field(ge=2)
     modalities: tuple[Modality, ...] = Field(default=MODALITIES, min_length=1)

@@ -30,7 +30,7 @@ class VSCConfig(BaseModel):
         straight_through: whether the scores, and with them G_cls, receive a gradient.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     stage: int = Field(default=2, ge=0)
     grids: tuple[int, ...] = Field(default=(14, 12, 10), min_length=1)

@@ -27,7 +27,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from emofuse.data import Modality
@@ -62,6 +62,7 @@ class RunRecord(BaseModel):
     command: list[str]
     started: str
     seed: int
+    threads: int | None = None
     task: Task = "classification"
     labels: list[str]
     model_name: str
@@ -193,7 +194,9 @@ class RunFolder:
         """Write the weights, contiguous and on the CPU, as safetensors."""
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
         with written_aside(self.weights_file) as aside:
-            save_file(state, aside)
+            aside.write_bytes(
+                save(state)
+            )  # the library's own writer makes a file that its owner alone may read
 
     def load_model(self, record: RunRecord) -> nn.Module:
         """The system as recorded, with its weights; nothing is downloaded."""

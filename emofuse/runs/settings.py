@@ -20,7 +20,7 @@ from emofuse.models.registry import Task
 class _Settings(BaseModel):
     """Settings refuse unknown names, so a misspelt one is an error and not a silent default."""
 
-    model_config = ConfigDict(extra="forbid", validate_assignment=True)
+    model_config = ConfigDict(extra="forbid", validate_assignment=True, allow_inf_nan=False)
 
 
 class DataSettings(_Settings):
@@ -121,6 +121,11 @@ class RunSettings(_Settings):
 
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: int = Field(
+        default=2,
+        ge=1,
+        description="processor threads that it computes with; another number changes the last digits",
+    )
     precision: Literal["auto", "32", "bf16"] = "auto"
     devices: int = Field(
         default=1, ge=1, description="of each machine, a process each; batch_size is that of all together"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import nn
 from emofuse.corpora.demo import is_demo_corpus
 from emofuse.data import Modality
 from emofuse.data.manifest import Manifest
+from emofuse.data.output_paths import check_new_folder
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, copy_encoder
 from emofuse.errors import EmofuseError
@@ -21,6 +23,7 @@ from emofuse.models import model_info
 from emofuse.runs.corpus import Progress, choose_device, choose_split
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.features import encode, feature_store_of
+from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.modalities import (
     IMPORTED,
     EncodedModality,
@@ -31,7 +34,9 @@ from emofuse.runs.modalities import (
 from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
+from emofuse.runs.threads import torch_threads
 from emofuse.training.assembly import assemble_model
+from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.compiling import check_compile
 from emofuse.training.loop import TrainingLoop
 from emofuse.training.processes import Processes, first_goes_first, is_first, wait_for_all
@@ -69,17 +74,48 @@ def fit_run(
             are fewer devices than asked for.
     """
     folder = RunFolder(Path(path))
+    check_new_folder(folder.path)
     with first_goes_first():
         begun = _is_begun(folder, settings, manifest, resume)
-    task = task_of(settings, manifest)
+    _check_parts(_split_of_run(folder, split, settings, manifest, begun))
+    task_of(settings, manifest)
+    choose_modalities(settings, manifest)
+    Processes(settings.devices, settings.nodes).check(choose_device(settings.device))
+    with torch_threads(settings.threads), _alone_in(folder):
+        # What was looked at before the lock may have changed since.
+        begun = begun or _is_begun(folder, settings, manifest, resume)
+        _fit(
+            settings,
+            manifest,
+            folder,
+            _split_of_run(folder, split, settings, manifest, begun),
+            begun,
+            progress,
+            bars,
+        )
+    return folder
+
+
+def _alone_in(folder: RunFolder) -> AbstractContextManager[None]:
+    """The first of torchrun's processes holds the lock for all."""
+    return locked_folder(folder.path) if is_first() else nullcontext()
+
+
+def _fit(
+    settings: RunSettings,
+    manifest: Manifest,
+    folder: RunFolder,
+    split: Split,
+    begun: bool,
+    progress: Progress | None,
+    bars: bool,
+) -> None:
+    """Encode, train and keep the best weights, in a folder that is locked."""
+    task, device = task_of(settings, manifest), choose_device(settings.device)
     modalities = choose_modalities(settings, manifest)
-    split = _split_of_run(folder, split, settings, manifest, begun)
-    _check_parts(split)
-    device = choose_device(settings.device)
-    Processes(settings.devices, settings.nodes).check(device)
     with first_goes_first():
         if folder.weights_file.exists():
-            return folder
+            return
         quarantine = Quarantine(folder.quarantine_file)
         specs = choose_encoders(settings, manifest, modalities)
         specs = encoders_of_run(settings, manifest, split, folder, specs, progress)
@@ -105,9 +141,8 @@ def fit_run(
         folder.save_weights(model)
         finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": time.perf_counter() - began}
         folder.write_record(record.model_copy(update=finished))
-        _drop_checkpoints(folder)
+        drop_checkpoints(folder.checkpoints)
     wait_for_all()
-    return folder
 
 
 def _encode_all(
@@ -201,6 +236,7 @@ def _new_record(
         environment()
         | {
             "seed": settings.seed,
+            "threads": settings.threads,
             "task": task.name,
             "labels": list(task.labels),
             "model_name": settings.model.name,
@@ -222,9 +258,3 @@ def _copy_encoders(record: RunRecord, folder: RunFolder) -> None:
     for modality, part in record.encoders.items():
         if part.spec.name != IMPORTED:
             copy_encoder(part.spec, folder.encoder_folder(modality))
-
-
-def _drop_checkpoints(folder: RunFolder) -> None:
-    for file in folder.checkpoints.glob("*.ckpt"):
-        file.unlink()
-    folder.checkpoints.rmdir()

@@ -15,6 +15,7 @@ from emofuse.losses.global_batch import gather_rows, is_distributed
 from emofuse.runs.settings import OptimiserSettings
 from emofuse.runs.tasks import Task
 from emofuse.training.compiling import compile_parts
+from emofuse.training.divergence import refuse_divergence
 from emofuse.training.global_step import global_step
 from emofuse.training.optimisers import build_optimiser, build_step_schedule
 
@@ -67,6 +68,7 @@ class EmotionModule(L.LightningModule):
         losses = self.model.training_loss(  # type: ignore[operator]
             step.output, step.labels, class_weights=self.class_weights, present=step.present
         )
+        refuse_divergence(self, losses["loss"], "loss", self.settings.learning_rate)
         named = {f"train_{name}": value.detach() for name, value in losses.items()}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=step.utterances)
         self.log("loss", losses["loss"].detach(), prog_bar=True, logger=False, batch_size=step.utterances)
@@ -87,6 +89,7 @@ class EmotionModule(L.LightningModule):
         """Gather what the system says; the metrics need the whole part."""
         self._note_setbacks(batch)
         logits = self.model(**batch.inputs).logits
+        refuse_divergence(self, logits, "output on the validation part", self.settings.learning_rate)
         self._seen.append((batch.rows(logits).float().cpu(), batch.rows(batch.labels).cpu()))
 
     def on_validation_epoch_end(self) -> None:

@@ -99,6 +99,7 @@ def _fine_tuned(
         seed=settings.seed,
         device=choose_device(settings.device),
         workers=settings.data.workers,
+        threads=settings.threads,
         protocol=settings.data.protocol,
         fold=settings.data.fold,
         resume=True,

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader
 from emofuse.data.loader import EpochOrder
 from emofuse.errors import EmofuseError
 from emofuse.training.callbacks import History, SeedEachEpoch, StayStopped
+from emofuse.training.checkpoints import AsideCheckpointIO, checkpoint_to_resume
 from emofuse.training.processes import Processes, is_torchrun
 
 
@@ -113,12 +114,13 @@ def train_best(
             enable_model_summary=False,
             num_sanity_val_steps=0,
             deterministic="warn",
+            plugins=[AsideCheckpointIO()],
         )
-        interrupted = checkpoints / "last.ckpt"
-        resume_from = interrupted if interrupted.exists() else None
+        found = checkpoint_to_resume(checkpoints)
+        resume_from = None if found is None else found[0]
         # The trainer draws the first order before any callback can say which epoch it resumes at.
-        if resume_from is not None and isinstance(train.sampler, EpochOrder):
-            train.sampler.begin_epoch(_epoch_of(resume_from) + 1)
+        if found is not None and isinstance(train.sampler, EpochOrder):
+            train.sampler.begin_epoch(found[1] + 1)
         with _plain_failures(trainer), _own_environment():
             trainer.fit(module, train, val, ckpt_path=resume_from, weights_only=True)
     state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
@@ -144,10 +146,6 @@ class _Told(Callback):
     ) -> None:
         """One batch more."""
         self.progress(batch_idx + 1, int(trainer.num_training_batches), f"epoch {trainer.current_epoch + 1}")
-
-
-def _epoch_of(checkpoint: Path) -> int:
-    return int(torch.load(checkpoint, map_location="cpu", weights_only=True)["epoch"])
 
 
 def _checkpoint(folder: Path, name: str, **monitored: str) -> ModelCheckpoint:

@@ -122,7 +122,7 @@ def test_a_picture_may_have_any_name_but_a_folders(trained: Path, tmp_path: Path
     result = CliRunner().invoke(app, [*told, str(picture)])
     assert result.exit_code == 0, result.output
     assert sorted(file.name for file in picture.parent.iterdir()) == [picture.name, "my picture é.svg"]
-    with pytest.raises(EmofuseError, match="is a folder; name a picture in it"):
+    with pytest.raises(EmofuseError, match="is a folder; name a file"):
         CliRunner().invoke(app, [*told, str(tmp_path)], catch_exceptions=False)
 
 

@@ -23,6 +23,7 @@ from emofuse.corpora.demo.script import SHORTEST_DIALOGUE, Line, write_script
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.media import MediaError, probe
+from emofuse.data.worker_processes import begin_worker
 from emofuse.errors import EmofuseError
 
 SOURCE = "emofuse demo corpus (synthetic)"
@@ -175,7 +176,7 @@ def _each(
         yield from map(job, numbers, lines)
         return
     context = multiprocessing.get_context("spawn")  # forking is unsafe beside the threads of torch and PyAV
-    pool = ProcessPoolExecutor(workers, mp_context=context)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker)
     try:
         yield from pool.map(job, numbers, lines, chunksize=2)
     except BrokenProcessPool:

@@ -17,6 +17,7 @@ from torch import nn
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.batch import Batch
 from emofuse.data.manifest import Manifest
+from emofuse.data.worker_processes import begin_worker
 from emofuse.errors import EmofuseError
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.flops import flops_per_utterance
@@ -87,7 +88,7 @@ def _in_own_process(path: str) -> dict[str, Any]:
 
 
 def _measure(path: str, threads: int, sender: Any) -> None:
-    torch.set_num_threads(threads)
+    begin_worker(threads)
     try:
         sender.send(_time_and_memory(path))
     except Exception as error:  # it is told by the process that asked

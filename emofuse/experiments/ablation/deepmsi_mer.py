@@ -20,6 +20,7 @@ from emofuse.models import model_config
 from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import claim_corpus
+from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.modalities import choose_modalities
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
@@ -96,26 +97,27 @@ def ablate_deepmsi_mer(
     if unknown:
         raise EmofuseError(f"there is no variant {unknown[0]}; there are {', '.join(v.name for v in known)}")
     chosen = [v for v in known if not only or v.name in only or v.name == FULL]
-    claim_corpus(folder, manifest, fingerprints_below(folder))
-    failures: dict[str, str] = {}
-    done, costs = [], {}
-    for number, variant in enumerate(chosen, start=1):
-        say(f"{number}/{len(chosen)}  {variant.name}: {variant.what}")
-        try:
-            for seed in range(settings.seed, settings.seed + seeds):
-                with open_progress() as progress:
-                    run = _run(settings, manifest, folder, variant, seed, progress)
-            costs[variant.name] = measured_cost(run, manifest, _place(folder, variant) / "cost.json")
-        except Exception as error:  # the other variants go on; the reason is told
-            if variant.name == FULL:
-                raise
-            failures[variant.name] = reason_of(error)
-            say(f"     failed: {failures[variant.name]}")
-            continue
-        done.append(variant)
-    runs = find_runs([f"{v.name}={_place(folder, v)}" for v in done])
-    methods, left_out = on_same_utterances(methods_of(runs))
-    return Ablation(folder, done, compare_methods(methods, left_out=left_out), costs, failures)
+    with locked_folder(folder):
+        claim_corpus(folder, manifest, fingerprints_below(folder))
+        failures: dict[str, str] = {}
+        done, costs = [], {}
+        for number, variant in enumerate(chosen, start=1):
+            say(f"{number}/{len(chosen)}  {variant.name}: {variant.what}")
+            try:
+                for seed in range(settings.seed, settings.seed + seeds):
+                    with open_progress() as progress:
+                        run = _run(settings, manifest, folder, variant, seed, progress)
+                costs[variant.name] = measured_cost(run, manifest, _place(folder, variant) / "cost.json")
+            except Exception as error:  # the other variants go on; the reason is told
+                if variant.name == FULL:
+                    raise
+                failures[variant.name] = reason_of(error)
+                say(f"     failed: {failures[variant.name]}")
+                continue
+            done.append(variant)
+        runs = find_runs([f"{v.name}={_place(folder, v)}" for v in done])
+        methods, left_out = on_same_utterances(methods_of(runs))
+        return Ablation(folder, done, compare_methods(methods, left_out=left_out), costs, failures)
 
 
 def _place(folder: Path, variant: Variant) -> Path:

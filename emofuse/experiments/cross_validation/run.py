@@ -13,8 +13,9 @@ import pandas as pd
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
+from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
-from emofuse.evaluation import Aggregate, ClassificationReport, MeanSd, aggregate
+from emofuse.evaluation import Aggregate, ClassificationReport, MeanSd, Split, aggregate
 from emofuse.evaluation.metrics.aggregation import mean_sd
 from emofuse.evaluation.metrics.classification import json_number
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
@@ -32,9 +33,10 @@ from emofuse.experiments.cross_validation.folds import (
 from emofuse.experiments.processes import run_in_processes
 from emofuse.runs.corpus import Progress, corpus_of, splits_of
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
+from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
-from emofuse.runs.tasks import task_of
+from emofuse.runs.tasks import Task, task_of
 
 _CLASS_FIGURES = ("recall", "f1", "f1_within_class")
 
@@ -149,8 +151,24 @@ def cross_validate(
         EmofuseError: the folder is taken, or the protocol cannot split this manifest.
     """
     folder = Path(folder)
+    check_new_folder(folder)
     parts, task = splits_of(settings, manifest), task_of(settings, manifest)
-    _claim(folder, settings, manifest, resume)
+    with locked_folder(folder):
+        _claim(folder, settings, manifest, resume)
+        return _run_folds(settings, manifest, folder, parts, task, jobs, progress, say)
+
+
+def _run_folds(
+    settings: RunSettings,
+    manifest: Manifest,
+    folder: Path,
+    parts: Sequence[Split],
+    task: Task,
+    jobs: int,
+    progress: Progress | None,
+    say: Callable[[str], None],
+) -> CrossValidation:
+    """What is not finished, then all of it as one."""
     waiting = [n for n in range(len(parts)) if not is_finished(fold_folder(folder, n))]
 
     def tell(number: int) -> None:

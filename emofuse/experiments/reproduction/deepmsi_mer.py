@@ -17,6 +17,7 @@ from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import claim_corpus
+from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.modalities import modalities_held
 from emofuse.runs.run_folder import fingerprints_below
 from emofuse.runs.settings import RunSettings
@@ -143,37 +144,38 @@ def reproduce_deepmsi_mer(
         raise EmofuseError(f"Table 3 has no row {unknown[0]}; it has {', '.join(MODALITY_SETS)}")
     if settings.model.name != "deepmsi-mer" or settings.model.task != "classification":
         raise EmofuseError("reproduce deepmsi-mer: give a recipe of deepmsi-mer that learns classes")
-    claim_corpus(folder, manifest, fingerprints_below(folder))
-    held = modalities_held(manifest)
-    left_out = {
-        name: f"the corpus has no {', '.join(m for m in MODALITY_SETS[name] if m not in held)}"
-        for name in sets
-        if not set(MODALITY_SETS[name]) <= set(held)
-    }
-    plan = [(PAPERS_PROTOCOL, name, folds) for name in sets if name not in left_out]
-    own = settings.data.protocol
-    if honest and own != PAPERS_PROTOCOL and "T+A+V" in sets and "T+A+V" not in left_out:
-        plan.append((own, "T+A+V", settings.data.folds))
-    rows = []
-    for number, (protocol, name, count) in enumerate(plan, start=1):
-        say(f"{number}/{len(plan)}  {name}, protocol {protocol}")
-        changes = {
-            "data.protocol": protocol,
-            "data.folds": count,
-            "data.stage_one": str((folder / "encoders").resolve()),
-            "model.modalities": list(MODALITY_SETS[name]),
+    with locked_folder(folder):
+        claim_corpus(folder, manifest, fingerprints_below(folder))
+        held = modalities_held(manifest)
+        left_out = {
+            name: f"the corpus has no {', '.join(m for m in MODALITY_SETS[name] if m not in held)}"
+            for name in sets
+            if not set(MODALITY_SETS[name]) <= set(held)
         }
-        with open_progress() as progress:
-            outcome = cross_validate(
-                settings.with_changes(changes),
-                manifest,
-                folder / "runs" / protocol / name.replace("+", "-"),
-                resume=True,
-                jobs=jobs,
-                progress=progress,
-                say=lambda line: say(f"     {line}"),
-            )
-        write_cross_report(outcome, manifest, title=f"DeepMSI-MER on {corpus}: {name}, {protocol}")
-        say(f"     {outcome.lines()[-1]}")
-        rows.append(ReproducedRow(protocol, name, outcome))
-    return Reproduction(corpus, folder, list(manifest.labels), rows, left_out)
+        plan = [(PAPERS_PROTOCOL, name, folds) for name in sets if name not in left_out]
+        own = settings.data.protocol
+        if honest and own != PAPERS_PROTOCOL and "T+A+V" in sets and "T+A+V" not in left_out:
+            plan.append((own, "T+A+V", settings.data.folds))
+        rows = []
+        for number, (protocol, name, count) in enumerate(plan, start=1):
+            say(f"{number}/{len(plan)}  {name}, protocol {protocol}")
+            changes = {
+                "data.protocol": protocol,
+                "data.folds": count,
+                "data.stage_one": str((folder / "encoders").resolve()),
+                "model.modalities": list(MODALITY_SETS[name]),
+            }
+            with open_progress() as progress:
+                outcome = cross_validate(
+                    settings.with_changes(changes),
+                    manifest,
+                    folder / "runs" / protocol / name.replace("+", "-"),
+                    resume=True,
+                    jobs=jobs,
+                    progress=progress,
+                    say=lambda line: say(f"     {line}"),
+                )
+            write_cross_report(outcome, manifest, title=f"DeepMSI-MER on {corpus}: {name}, {protocol}")
+            say(f"     {outcome.lines()[-1]}")
+            rows.append(ReproducedRow(protocol, name, outcome))
+        return Reproduction(corpus, folder, list(manifest.labels), rows, left_out)

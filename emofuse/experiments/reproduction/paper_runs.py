@@ -17,6 +17,7 @@ from emofuse.experiments.reproduction.plan import PaperPlan, PaperTable, Variant
 from emofuse.models.registry import model_config
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import claim_corpus
+from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.modalities import choose_modalities, modalities_held
 from emofuse.runs.run_folder import fingerprints_below
 from emofuse.runs.settings import RunSettings
@@ -102,30 +103,33 @@ def reproduce_paper(
             f"reproduce {plan.system}: the recipe is one of {settings.model.name}; give one of {plan.system}"
         )
     chosen = _chosen(plan, corpus, tables)
-    claim_corpus(folder, manifest, fingerprints_below(folder))
-    runs: dict[str, str] = {_identity(settings, manifest): plan.whole.key}
-    outcomes: dict[tuple[str, str], CrossValidation] = {}
-    left_out: dict[tuple[str, str], str] = {}
-    rows = [(table, variant) for table in chosen for variant in table.variants]
-    done: dict[str, CrossValidation] = {}
-    for number, (table, variant) in enumerate(rows, start=1):
-        place = (table.number, variant.name)
-        lacking = _lacking(variant, manifest)
-        if lacking:
-            left_out[place] = f"the corpus has no {', '.join(lacking)}"
-            continue
-        changed = settings.with_changes(dict(variant.changes))
-        key = runs.setdefault(_identity(changed, manifest), variant.key)
-        if key not in done:
-            say(f"{number}/{len(rows)}  {variant.name}")
-            changed = settings if key == plan.whole.key else changed
-            done[key] = _cross_validate(
-                plan, variant, changed, manifest, folder / "runs" / key, jobs, open_progress, say
-            )
-        outcomes[place] = done[key]
-    task = task_of(settings, manifest)
-    labels, protocol = list(task.labels), settings.data.protocol
-    return PaperReproduction(plan, corpus, folder, task.name, labels, protocol, chosen, outcomes, left_out)
+    with locked_folder(folder):
+        claim_corpus(folder, manifest, fingerprints_below(folder))
+        runs: dict[str, str] = {_identity(settings, manifest): plan.whole.key}
+        outcomes: dict[tuple[str, str], CrossValidation] = {}
+        left_out: dict[tuple[str, str], str] = {}
+        rows = [(table, variant) for table in chosen for variant in table.variants]
+        done: dict[str, CrossValidation] = {}
+        for number, (table, variant) in enumerate(rows, start=1):
+            place = (table.number, variant.name)
+            lacking = _lacking(variant, manifest)
+            if lacking:
+                left_out[place] = f"the corpus has no {', '.join(lacking)}"
+                continue
+            changed = settings.with_changes(dict(variant.changes))
+            key = runs.setdefault(_identity(changed, manifest), variant.key)
+            if key not in done:
+                say(f"{number}/{len(rows)}  {variant.name}")
+                changed = settings if key == plan.whole.key else changed
+                done[key] = _cross_validate(
+                    plan, variant, changed, manifest, folder / "runs" / key, jobs, open_progress, say
+                )
+            outcomes[place] = done[key]
+        task = task_of(settings, manifest)
+        labels, protocol = list(task.labels), settings.data.protocol
+        return PaperReproduction(
+            plan, corpus, folder, task.name, labels, protocol, chosen, outcomes, left_out
+        )
 
 
 def _chosen(plan: PaperPlan, corpus: str, numbers: Sequence[str]) -> tuple[PaperTable, ...]:

@@ -20,6 +20,7 @@ from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.models.registry import model_config
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
+from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of
@@ -101,24 +102,25 @@ def sweep(
     changed = [settings.with_changes(point.changes) for point in points]
     metric = "mae" if task_of(settings, manifest).name == "regression" else "weighted_f1"
     _check_any(changed, manifest)
-    _claim(folder, settings, manifest, axes)
-    swept = []
-    for number, (point, each) in enumerate(zip(points, changed, strict=True), start=1):
-        run = RunFolder(folder / "points" / point.key)
-        try:
-            with open_progress() as progress:
-                fit_run(each, manifest, run.path, resume=True, progress=progress)
-                found = SweptPoint(point, run, _validation(run, manifest, progress))
-        except Exception as error:  # whatever it is, the other points go on; the reason is told
-            found = SweptPoint(point, run, None, reason_of(error))
-        told = f"failed: {found.failure}" if found.validation is None else _told(metric, found.validation)
-        say(f"{number}/{len(points)}  {point.key}  {told}")
-        swept.append(found)
-    chosen = _best(swept, metric)
-    with open_progress() as progress:
-        test = evaluate_fit(chosen.folder, manifest, progress=progress)
-    write_run_report(test, manifest)
-    return Sweep(folder, tuple(axes), metric, swept, chosen, test)
+    with locked_folder(folder):
+        _claim(folder, settings, manifest, axes)
+        swept = []
+        for number, (point, each) in enumerate(zip(points, changed, strict=True), start=1):
+            run = RunFolder(folder / "points" / point.key)
+            try:
+                with open_progress() as progress:
+                    fit_run(each, manifest, run.path, resume=True, progress=progress)
+                    found = SweptPoint(point, run, _validation(run, manifest, progress))
+            except Exception as error:  # whatever it is, the other points go on; the reason is told
+                found = SweptPoint(point, run, None, reason_of(error))
+            told = f"failed: {found.failure}" if found.validation is None else _told(metric, found.validation)
+            say(f"{number}/{len(points)}  {point.key}  {told}")
+            swept.append(found)
+        chosen = _best(swept, metric)
+        with open_progress() as progress:
+            test = evaluate_fit(chosen.folder, manifest, progress=progress)
+        write_run_report(test, manifest)
+        return Sweep(folder, tuple(axes), metric, swept, chosen, test)
 
 
 def _check_any(points: Sequence[RunSettings], manifest: Manifest) -> None:

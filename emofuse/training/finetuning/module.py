@@ -14,6 +14,7 @@ from transformers import get_scheduler
 from emofuse.data.batch import Setback
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders.fine_tuning import FineTuneSettings
+from emofuse.training.divergence import refuse_divergence
 from emofuse.training.finetuning.batches import TuningBatch
 from emofuse.training.finetuning.network import UtteranceClassifier
 
@@ -59,6 +60,7 @@ class FineTuneModule(L.LightningModule):
             weight=self.class_weights,
             label_smoothing=self.settings.label_smoothing,
         )
+        refuse_divergence(self, loss, "loss", self.settings.learning_rate)
         self.log("train_loss", loss.detach(), on_step=False, on_epoch=True, batch_size=len(batch))
         return loss
 
@@ -66,7 +68,9 @@ class FineTuneModule(L.LightningModule):
         """Gather logits; the metrics need the whole part."""
         note_setbacks(self.quarantine, batch.setbacks)
         if len(batch):
-            self._seen.append((self.classifier(batch).cpu(), batch.labels.cpu()))
+            logits = self.classifier(batch)
+            refuse_divergence(self, logits, "output on the validation part", self.settings.learning_rate)
+            self._seen.append((logits.cpu(), batch.labels.cpu()))
 
     def on_validation_epoch_end(self) -> None:
         """Unweighted cross-entropy and weighted F1 over the validation part."""

@@ -23,7 +23,10 @@ from emofuse.evaluation.protocols.same_utterances import utterance_marks
 from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
+from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import environment
+from emofuse.runs.threads import torch_threads
+from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.finetuning.batches import TuningRows, tuning_loader
 from emofuse.training.finetuning.module import FineTuneModule, note_setbacks
 from emofuse.training.finetuning.network import UtteranceClassifier, load_classifier
@@ -54,6 +57,7 @@ def fine_tune(
     seed: int = 0,
     device: str = "cpu",
     workers: int = 0,
+    threads: int = 2,
     protocol: str | None = None,
     fold: int | None = None,
     resume: bool = False,
@@ -72,6 +76,7 @@ def fine_tune(
         seed: of the head, the order and the augmentation.
         device: ``"cpu"`` or ``"cuda"``.
         workers: processes that read sound.
+        threads: processor threads that it computes with.
         protocol: that made the split, for the record.
         fold: of that protocol.
         resume: take up an interrupted fine-tuning after its last whole epoch; a finished one is returned.
@@ -82,10 +87,28 @@ def fine_tune(
     """
     settings = spec.finetune or FineTuneSettings()
     spec = _checked(spec).model_copy(update={"finetune": settings})
-    _claim(folder, spec, manifest, split, seed, resume)
-    done = read_fine_tuned(folder)
-    if done is not None:
-        return FineTuned(folder, done)
+    with torch_threads(threads), locked_folder(folder):
+        _claim(folder, spec, manifest, split, seed, resume)
+        done = read_fine_tuned(folder)
+        if done is not None:
+            return FineTuned(folder, done)
+        return _tune(spec, settings, manifest, split, folder, seed, device, workers, protocol, fold, progress)
+
+
+def _tune(
+    spec: EncoderSpec,
+    settings: FineTuneSettings,
+    manifest: Manifest,
+    split: Split,
+    folder: Path,
+    seed: int,
+    device: str,
+    workers: int,
+    protocol: str | None,
+    fold: int | None,
+    progress: Progress | None,
+) -> FineTuned:
+    """Train, judge and save, in a folder that is locked."""
     source = locate(spec.name, spec.revision)
     quarantine = Quarantine(folder / "quarantine.csv")
     L.seed_everything(seed, verbose=False)
@@ -143,7 +166,7 @@ def fine_tune(
     write_split_file(split, folder / "split.json")
     write_text_aside(folder / "metrics.json", _metrics(reports))
     save_encoder(classifier.network, parts.reader, record, folder)
-    _drop(folder / "checkpoints")
+    drop_checkpoints(folder / "checkpoints")
     return FineTuned(folder, record)
 
 
@@ -252,10 +275,3 @@ def _metrics(reports: dict[str, ClassificationReport]) -> str:
     if "val" in told:
         told["val"]["note"] = "this part chose the epoch, so its figures are optimistic"
     return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
-
-
-def _drop(checkpoints: Path) -> None:
-    for file in checkpoints.glob("*.ckpt"):
-        file.unlink()
-    if checkpoints.is_dir():
-        checkpoints.rmdir()

@@ -1,0 +1,81 @@
+"""Whether something can be written where the user wants it, asked before the work and not after it."""
+
+# os.path answers False where Path raises, as for names that are too long for the system.
+# ruff: noqa: PTH110, PTH112
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+from emofuse.errors import EmofuseError
+
+
+def check_new_folder(folder: Path) -> None:
+    """See that a folder is there or can be made, and can be written to.
+
+    Raises:
+        EmofuseError: it cannot; the line says why.
+    """
+    _check(folder, folder if os.path.isdir(folder) else _nearest(folder), "the folder")
+
+
+def check_new_file(file: Path) -> None:
+    """See that a file can be written, or written anew.
+
+    Raises:
+        EmofuseError: it cannot; the line says why.
+    """
+    if os.path.isdir(file):
+        raise EmofuseError(f"{file}: is a folder; name a file")
+    _check(file, _nearest(file), "the file")
+
+
+def explain_os_error(error: OSError) -> str:
+    """What the system refused, in one line that says what to do."""
+    advice = {
+        errno.ENOSPC: "make room on the disk, or write elsewhere",
+        errno.EDQUOT: "make room in your quota, or write elsewhere",
+        errno.EROFS: "write elsewhere",
+        errno.EACCES: "change the rights, or write elsewhere",
+        errno.EPERM: "change the rights, or write elsewhere",
+        errno.ENAMETOOLONG: "choose a shorter name",
+        errno.ENOTDIR: "a file stands where a folder should; choose another name",
+        errno.EEXIST: "a file stands where a folder should; choose another name",
+        errno.EISDIR: "a folder stands where a file should; choose another name",
+        errno.ENOENT: "check the name",
+        errno.EFBIG: "the file is larger than may be written here; write elsewhere",
+    }
+    what = (error.strerror or str(error) or type(error).__name__).splitlines()[0]
+    where = f"{error.filename}: " if error.filename else ""
+    told = advice.get(error.errno or 0)
+    return f"{where}{what}{f'; {told}' if told else ''}"
+
+
+def _nearest(path: Path) -> Path:
+    """The folder above, or the nearest one that is there.
+
+    Raises:
+        EmofuseError: a name is longer than the system takes, or a link leads in a circle.
+    """
+    try:
+        os.lstat(path)
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR):
+            raise EmofuseError(explain_os_error(error)) from None
+    except ValueError as error:  # a NUL
+        raise EmofuseError(f"{str(path)!r}: no name for a file ({error})") from None
+    above = Path(os.path.abspath(path)).parent  # noqa: PTH100
+    while not os.path.exists(above) and above != above.parent:
+        above = above.parent
+    return above
+
+
+def _check(path: Path, nearest: Path, what: str) -> None:
+    if os.path.lexists(path) and what == "the folder" and not os.path.isdir(path):
+        raise EmofuseError(f"{path}: is a file; name a folder")
+    if not os.path.isdir(nearest):
+        raise EmofuseError(f"{path}: {nearest} is a file and can hold nothing; choose another name")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise EmofuseError(f"{path}: {what} cannot be written in {nearest}; write elsewhere")

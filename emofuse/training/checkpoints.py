@@ -1,0 +1,68 @@
+"""The states that an interrupted training is taken up from."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+
+from emofuse.data.atomic import written_aside
+from emofuse.errors import EmofuseWarning
+
+
+class AsideCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place and renames it, so that a kill or a full disk leaves the old one whole.
+
+    The library's own way writes into the folder for temporary files, which may lie on another file system, and copies.
+    """
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None
+    ) -> None:
+        """Write ``checkpoint`` to ``path``."""
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        with written_aside(Path(path)) as aside:
+            aside.write_bytes(buffer.getbuffer())
+
+
+def checkpoint_to_resume(folder: Path) -> tuple[Path, int] | None:
+    """The last state that can be read, and its epoch; None where a training must begin anew.
+
+    The last epoch comes first, then the best. A file that is damaged is named in a warning.
+
+    Args:
+        folder: of ``last.ckpt`` and ``best.ckpt``.
+    """
+    damaged = []
+    for file in (folder / "last.ckpt", folder / "best.ckpt"):
+        if not file.exists():
+            continue
+        try:
+            epoch = int(torch.load(file, map_location="cpu", weights_only=True)["epoch"])
+        except Exception as error:  # an empty, cut or strange file fails in many ways
+            damaged.append(
+                f"{file} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
+            )
+            continue
+        _tell(damaged, f"the training goes on after epoch {epoch + 1}")
+        return file, epoch
+    _tell(damaged, "the training begins anew")
+    return None
+
+
+def drop_checkpoints(folder: Path) -> None:
+    """Remove the states, and what a kill has left of one that was being written."""
+    for file in folder.glob("*.ckpt"):
+        file.unlink()
+    if folder.is_dir():
+        folder.rmdir()
+
+
+def _tell(damaged: list[str], what: str) -> None:
+    if damaged:
+        warnings.warn(f"{'; '.join(damaged)}: {what}", EmofuseWarning, stacklevel=3)
