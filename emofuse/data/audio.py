@@ -122,6 +122,20 @@ def read_sound(
     return Sound(samples)
 
 
+def read_audible(
+    path: Path | str, *, start: float | None = None, end: float | None = None, rate: int = 16000
+) -> Sound:
+    """:func:`read_sound` for what listens to it.
+
+    Raises:
+        MediaError: as there, and where nothing can be heard: the absence of a voice says nothing of an emotion.
+    """
+    sound = read_sound(path, start=start, end=end, rate=rate)
+    if sound.is_silent:
+        raise MediaError(path, "silent", "its sound is silent, so there is no voice to go by")
+    return sound
+
+
 @dataclass(frozen=True)
 class _Request:
     path: Path

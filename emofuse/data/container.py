@@ -111,9 +111,7 @@ def check_size(path: Path | str, height: int, width: int) -> None:
         MediaError: they have more than :data:`MAX_PIXELS`.
     """
     if width * height > MAX_PIXELS:
-        what = (
-            f"its pictures have {width} × {height} pixels; at most {MAX_PIXELS >> 20} megapixels are read"
-        )
+        what = f"its pictures have {width} × {height} pixels; at most {MAX_PIXELS >> 20} megapixels are read"
         raise MediaError(path, "too-large", f"{what}: scale it down")
 
 
