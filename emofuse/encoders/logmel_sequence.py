@@ -73,7 +73,7 @@ class LogMelSequence:
         return np.array([steps.mean(axis=0) for steps in sequences], np.float32).reshape(-1, self.dim)
 
     def _steps(self, samples: np.ndarray, offset: float) -> np.ndarray:
-        power = np.concatenate([self._bands(part - offset) for part in blocks_of(framed(samples))])
+        power = np.concatenate([self._bands(part - offset) for part in blocks_of(framed(samples, offset))])
         step_of = (np.arange(len(power)) * (HOP / RATE) * self.rate + 1e-9).astype(np.int64)
         first = np.flatnonzero(np.diff(step_of, prepend=-1))
         mean = np.concatenate(

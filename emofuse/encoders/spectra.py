@@ -103,7 +103,7 @@ class SpectralAnalysis:
 
     def __call__(self, samples: np.ndarray, offset: float = 0.0) -> Spectra:
         """Analyse (samples,) float32 of any length, ``offset`` taken from each; in blocks, so that little is held."""
-        frames = framed(samples)
+        frames = framed(samples, offset)
         projected = np.concatenate([self._project(part - offset) for part in blocks_of(frames)])
         # Bands that a codec or a telephone has emptied say nothing more the lower they are.
         floor = max(_BAND_FLOOR, float(projected[:, :BANDS].max()) * DYNAMIC_RANGE)
@@ -146,12 +146,12 @@ def checked_sound(samples: np.ndarray) -> tuple[np.ndarray, float]:
     return samples, float(samples.mean())
 
 
-def framed(samples: np.ndarray) -> torch.Tensor:
-    """(N, 400) view, 10 ms apart, of the sound with zeros appended where it is too short."""
+def framed(samples: np.ndarray, offset: float = 0.0) -> torch.Tensor:
+    """(N, 400) view, 10 ms apart, of the sound; where it is too short, ``offset`` stands for silence."""
     # A copy only of what cannot be written to, which torch does not take.
     sound = torch.from_numpy(np.require(samples, np.float32, ["C", "W"]))
     if len(sound) < WINDOW:
-        sound = F.pad(sound, (0, WINDOW - len(sound)))
+        sound = F.pad(sound, (0, WINDOW - len(sound)), value=offset)
     return sound.unfold(0, WINDOW, HOP)
 
 
