@@ -8,7 +8,7 @@ for segment in pipe("clip.mp4", text="I can't believe it!"):
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,7 @@ class EmotionSegment:
         text: what was said, where that was given.
         value: what a run that predicts values says, on the scale of its corpus.
         recording: the file in which start and end are counted; None for text alone.
+        notes: modality → what had to be done to read it, such as leaving out a channel.
     """
 
     id: str
@@ -67,6 +68,7 @@ class EmotionSegment:
     text: str | None = None
     value: float | None = None
     recording: str | None = None
+    notes: dict[Modality, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -212,6 +214,7 @@ class EmotionPipeline:
         """
         chosen = self._chosen(modalities)
         missing: list[dict[Modality, str]] = [{} for _ in utterances]
+        notes: list[dict[Modality, str]] = [{} for _ in utterances]
         found: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in self.record.encoders}
         keyed = [_with_key(u, i) for i, u in enumerate(utterances)]
         for modality in self.modalities:
@@ -222,10 +225,10 @@ class EmotionPipeline:
                 given = (features or {}).get(modality, {})
                 self._look_up(modality, utterances, given, found[modality], missing)
             elif modality in self.encoders:
-                self._encode(modality, keyed, found[modality], missing, progress)
+                self._encode(modality, keyed, found[modality], missing, notes, progress)
         rows = [u if "video" in chosen else _without_video(u) for u in keyed]
         predictions = self._forward(rows, found, progress)
-        return self._segments(utterances, predictions, missing)
+        return self._segments(utterances, predictions, missing, notes)
 
     def _chosen(self, modalities: Sequence[Modality] | None) -> set[Modality]:
         chosen = set(modalities) if modalities is not None else set(self.modalities)
@@ -276,9 +279,13 @@ class EmotionPipeline:
         utterances: Sequence[Utterance],
         features: dict[str, np.ndarray],
         missing: list[dict[Modality, str]],
+        notes: list[dict[Modality, str]],
         progress: Progress | None,
     ) -> None:
-        told = encode_utterances(utterances, self.encoders[modality])
+        def keep_note(key: str, note: str) -> None:
+            notes[int(key)][modality] = note
+
+        told = encode_utterances(utterances, self.encoders[modality], on_note=keep_note)
         for done, (key, result) in enumerate(told):
             if progress is not None:
                 progress(done + 1, len(utterances), f"encoding {modality}")
@@ -311,6 +318,7 @@ class EmotionPipeline:
         utterances: Sequence[Utterance],
         predictions: Predictions,
         missing: list[dict[Modality, str]],
+        notes: list[dict[Modality, str]],
     ) -> list[EmotionSegment]:
         reasons = {setback.utterance_id: setback.message for setback in predictions.setbacks}
         told = self.task.columns(predictions)
@@ -335,6 +343,7 @@ class EmotionPipeline:
                     text=utterance.text,
                     value=float(told["predicted_valence"][i]) if "predicted_valence" in told else None,
                     recording=str(recording) if recording is not None else None,
+                    notes=notes[i],
                 )
             )
         return segments

@@ -99,6 +99,8 @@ def extract(
     typer.echo(
         f"{held} of {len(corpus)} rows have {modality} features ({made.identity.name}, {made.identity.digest})"
     )
+    for note, count in report.notes.items():
+        typer.echo(f"note: in {count} of {report.done} rows encoded now, {note}")
     if len(quarantine):
         typer.echo(f"what was set aside, and why: {quarantine.path}")
 

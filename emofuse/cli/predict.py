@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,6 +85,8 @@ def predict(
             except EmofuseError as error:
                 failures.append(str(error))
     _print(segments, as_json=as_json, as_csv=as_csv)
+    if not quiet:
+        _print_notes(segments)
     if figure is not None and segments:
         _draw(segments, pipe.labels, figure)
     if failures:
@@ -115,6 +118,13 @@ def _print(segments: list[EmotionSegment], *, as_json: bool, as_csv: bool) -> No
         _print_csv(segments)
     else:
         _print_lines(segments)
+
+
+def _print_notes(segments: list[EmotionSegment]) -> None:
+    """What had to be done to read the clips: each kind once, with how many it concerns."""
+    counts = Counter(f"{modality}: {note}" for s in segments for modality, note in s.notes.items())
+    for note, count in counts.items():
+        typer.echo(f"note: in {count} of {len(segments)} predictions, {note}", err=True)
 
 
 def _print_csv(segments: list[EmotionSegment]) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from emofuse.corpora.corpus import Corpus
 from emofuse.corpora.table_summary import counted, some_of
+from emofuse.data.container import check_size
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.manifest_columns import PATH_COLUMNS
 from emofuse.data.media import MediaError, MediaInfo, probe
@@ -111,6 +112,11 @@ def _fault(row: Utterance, modality: str, info: MediaInfo | MediaError) -> Media
         return MediaError(path, "no-video", "has no video stream")
     if modality == "audio" and not info.has_audio:
         return MediaError(path, "no-audio", "has no audio stream")
+    if modality == "video" and info.height and info.width:
+        try:
+            check_size(path, info.height, info.width)
+        except MediaError as error:
+            return error
     if info.duration is not None and (row.start or 0.0) >= info.duration:
         what = f"the segment begins at {row.start or 0:.3f} s, but the file ends at {info.duration:.3f} s"
         return MediaError(path, "bad-segment", what)

@@ -3,37 +3,73 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-import av
 import numpy as np
-from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from numpy.typing import NDArray
 
+from emofuse.data.channels import Mixer, channels_of, downmix_weights
 from emofuse.data.container import (
     Clock,
+    ReadAgainError,
     audio_stream,
+    best_stream,
     checked_segment,
     decode,
     open_media,
     packets,
     seek,
+)
+from emofuse.data.lengths import (
+    CODEC_PADDING,
+    MOST_STRETCHED,
+    UNDOUBTED_SECONDS,
     stated_end,
+    states_length,
+    stream_end,
+    times_are_believable,
 )
 from emofuse.data.media_error import MediaError
+from emofuse.data.resampling import Resampler, SoundBuffer
 
 SEEK_FROM = 1.0  # seconds into the file from which it pays to seek rather than to read on
 # Seconds by which a seek aims early: codecs need what comes before to decode what comes after.
 SEEK_EARLY = 0.5
+# Where packets of the container and of the codec do not coincide, the first time stamps after a seek belong to a
+# frame before or after; those of two seconds settle it.
+UNALIGNED, SEEK_EARLY_UNALIGNED = ("mpeg", "mpegts"), 2.0
+MISALIGNED = 0.15  # seconds by which such a time stamp may be wrong
 JITTER = 0.05  # seconds by which time stamps may stray from the count of samples without meaning a gap
 LONGEST_GAP = 600.0  # seconds; a time stamp further away is damaged
-CODEC_PADDING = 0.25  # seconds that a codec may add at the end to fill its last packet
-MOST_PLANES = 7  # of frames with more, PyAV reads past the list of planes; damaged sound decodes to such
-FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31}
+SLOWEST_RATE = 1000  # Hz; fewer samples per second are no sound
+# Less than half a step of 16-bit sound away from its mean throughout: digital silence.
+SILENCE = 2.0**-16
+CHANNELS_CANCEL = "the channels cancel each other, so the louder one was used"
+
+
+@dataclass(frozen=True)
+class Sound:
+    """Sound of a segment.
+
+    Attributes:
+        samples: (samples,) float32, one channel.
+        notes: what was done to get it that its listener should know of, each a line in words.
+    """
+
+    samples: NDArray[np.float32]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing can be heard: digital silence, or one constant value."""
+        if not len(self.samples):
+            return True
+        return float(self.samples.max()) - float(self.samples.min()) < 2 * SILENCE
 
 
 def read_audio(
@@ -46,9 +82,12 @@ def read_audio(
     """Read the sound from ``start`` to ``end``, from a sound file or from a video's sound track.
 
     Sample i is the sound at ``start`` + i / ``rate``, exact to the sample where the file's time stamps are
-    (some containers round them to milliseconds). Channels are averaged. Where the file has no sound for a
-    moment, before the track begins or in a gap, there is silence; an ``end`` beyond the end of the sound means
-    the end of the sound. Of a damaged or cut off file, what decodes is used.
+    (some containers round them to milliseconds). Channels are mixed down by the standard matrix
+    (:mod:`emofuse.data.channels`); those that are silent in the segment do not lower the level, and where the
+    others cancel each other the loudest is taken alone. Where the file has no sound for a moment, before the
+    track begins or in a gap, there is silence; an ``end`` beyond the end of the sound means the end of the
+    sound. Time stamps that claim far more silence than the file can hold are not used. Of a damaged or cut off
+    file, what decodes is used.
 
     Args:
         path: the file.
@@ -63,144 +102,211 @@ def read_audio(
         MediaError: if the file is missing, holds no sound, none in the segment, or sound that is not finite.
         ValueError: if ``rate`` is not positive.
     """
+    return read_sound(path, start=start, end=end, rate=rate).samples
+
+
+def read_sound(
+    path: Path | str, *, start: float | None = None, end: float | None = None, rate: int = 16000
+) -> Sound:
+    """:func:`read_audio`, and what had to be done for it."""
     if rate < 1:
         raise ValueError(f"the sample rate must be positive, not {rate}")
-    begin, finish = checked_segment(path, start, end)
+    request = _Request(Path(path), *checked_segment(path, start, end), rate)
+    mixer = Mixer()
+    samples = _read(request, mixer)
+    verdict = mixer.verdict()
+    if verdict.louder is not None:
+        return Sound(_read(request, Mixer(only=verdict.louder)), (CHANNELS_CANCEL,))
+    if not math.isclose(verdict.gain, 1.0):
+        samples *= np.float32(verdict.gain)
+    return Sound(samples)
+
+
+def read_audible(
+    path: Path | str, *, start: float | None = None, end: float | None = None, rate: int = 16000
+) -> Sound:
+    """:func:`read_sound` for what listens to it.
+
+    Raises:
+        MediaError: as there, and where nothing can be heard: the absence of a voice says nothing of an emotion.
+    """
+    sound = read_sound(path, start=start, end=end, rate=rate)
+    if sound.is_silent:
+        raise MediaError(path, "silent", "its sound is silent, so there is no voice to go by")
+    return sound
+
+
+@dataclass(frozen=True)
+class _Request:
+    path: Path
+    begin: float
+    finish: float
+    rate: int
+
+
+class _LateError(ReadAgainError):
+    """A seek went past the begin of the segment, or tells no time."""
+
+
+def _read(request: _Request, mixer: Mixer) -> NDArray[np.float32]:
     try:
-        return _read(Path(path), begin, finish, rate, seeking=begin > SEEK_FROM)
+        return _attempt(request, mixer, seeking=request.begin > SEEK_FROM)
     except _LateError:
-        return _read(Path(path), begin, finish, rate, seeking=False)
+        return _attempt(request, mixer, seeking=False)
 
 
-class _LateError(Exception):
-    """A seek went past the begin of the segment."""
-
-
-def _read(path: Path, begin: float, finish: float, rate: int, seeking: bool) -> NDArray[np.float32]:
+def _attempt(request: _Request, mixer: Mixer, seeking: bool) -> NDArray[np.float32]:
+    path, begin, finish, rate = request.path, request.begin, request.finish, request.rate
     with open_media(path) as container:
         stream = audio_stream(container, path)
-        if seeking and not seek(container, stream, begin - SEEK_EARLY):
-            raise _LateError
-        segment, resampler = _Segment(begin, finish), _Resampler(rate)
-        for time, own_rate, sound in _mono_chunks(container, stream, counting=not seeking):
-            if seeking and segment.untouched and time > begin:
+        segment, resampler, buffer = _Segment(request), Resampler(rate), SoundBuffer()
+        for part in _parts(container, stream, begin, seeking):
+            if seeking and segment.untouched and part.time > begin:
                 raise _LateError
-            if time >= finish and segment.untouched:
-                what = f"the sound begins at {time:.3f} s, but the segment ends at {finish:.3f} s"
+            if part.time >= finish and segment.untouched:
+                what = f"the sound begins at {part.time:.3f} s, but the segment ends at {finish:.3f} s"
                 raise MediaError(path, "no-samples-in-segment", what)
-            if time >= finish:
+            if part.time >= finish:
                 break
-            part = segment.cut(time, own_rate, sound)
-            if not np.isfinite(part).all():
-                what = f"its sound from {time:.3f} s on has samples that are not numbers"
+            silence, channels = segment.cut(part)
+            if not np.isfinite(channels).all():
+                what = f"its sound from {part.time:.3f} s on has samples that are not numbers"
                 raise MediaError(path, "not-finite", what)
-            resampler.push(part, own_rate)
+            buffer.extend(resampler.push_silence(silence, part.rate))
+            buffer.extend(resampler.push(mixer.mix(channels, part.weights), part.rate))
         if segment.untouched:
             if seeking:
                 raise _LateError
             raise _nothing_there(path, begin, stated_end(container, stream))
-        until = _without_padding(segment.until, stated_end(container, stream))
+        until = segment.until
+        if states_length(container):
+            until = _without_padding(until, stated_end(container, stream))
         if until <= segment.since:
             raise _nothing_there(path, begin, None)
-        return resampler.result(round((until - segment.since) * rate))
+        buffer.extend(resampler.flush())
+        return buffer.result(round((until - segment.since) * rate))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Decoded sound (channels, samples) of ``rate`` Hz from ``time`` seconds on, and its downmix."""
+
+    time: float
+    rate: int
+    channels: NDArray[np.float64]
+    weights: NDArray[np.float64]
+
+    @property
+    def seconds(self) -> float:
+        return self.channels.shape[1] / self.rate
 
 
 class _Segment:
-    """Cuts chunks of sound to a segment and closes the gaps between them with silence."""
+    """Cuts parts of sound to a segment and closes the gaps between them with silence."""
 
-    def __init__(self, begin: float, finish: float) -> None:
-        self.finish = finish
-        self.since = self.until = begin  # the segment is filled between these times, in seconds
+    def __init__(self, request: _Request) -> None:
+        self.path, self.finish = request.path, request.finish
+        self.since = self.until = request.begin  # the segment is filled between these times, in seconds
         self.untouched = True
-        self._expected: float | None = None  # time of the next chunk if it follows without a gap
+        self._expected: float | None = None  # time of the next part if it follows without a gap
+        self._silence = self._sound = 0.0  # seconds of each so far
+        self._video_end: float | None = None
 
-    def cut(self, time: float, rate: int, sound: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The part of a chunk that goes next into the segment, after silence if it comes late.
-
-        Args:
-            time: of the chunk's first sample, in seconds.
-            rate: of the chunk, in Hz.
-            sound: (samples,).
-        """
+    def cut(self, part: _Part) -> tuple[int, NDArray[np.float64]]:
+        """What goes next into the segment: so many samples of silence, and then (channels, samples)."""
+        time, count = part.time, part.channels.shape[1]
         if self._expected is not None:
             stray = abs(time - self._expected)
             time = self._expected if stray <= JITTER or stray > LONGEST_GAP else time
-        self._expected = time + len(sound) / rate
-        first = _samples_before(self.until, time, rate)
-        last = min(len(sound), _samples_before(self.finish, time, rate))
+        self._expected = time + count / part.rate
+        first = _samples_before(self.until, time, part.rate)
+        last = min(count, _samples_before(self.finish, time, part.rate))
         if last <= max(first, 0):
-            return sound[:0]
+            return 0, part.channels[:, :0]
+        silence = max(0, -first)
+        self._check(silence / part.rate, (last - max(first, 0)) / part.rate)
         if self.untouched:
-            self.since, self.untouched = time + first / rate, False
-        self.until = time + last / rate
-        return sound[first:last] if first >= 0 else np.pad(sound[:last], (-first, 0))
+            self.since, self.untouched = time + first / part.rate, False
+        self.until = time + last / part.rate
+        return silence, part.channels[:, max(first, 0) : last]
 
-
-class _Resampler:
-    """Collects chunks of mono sound at one rate."""
-
-    def __init__(self, rate: int) -> None:
-        self.rate = rate
-        self._chunks: list[NDArray[np.float32]] = []
-        self._converter: av.AudioResampler | None = None
-        self._own_rate = 0
-
-    def push(self, sound: NDArray[np.float32], own_rate: int) -> None:
-        """Add sound that was taken at ``own_rate`` Hz."""
-        if own_rate != self._own_rate:
-            self._flush()
-            self._own_rate = own_rate
-            if own_rate != self.rate:
-                self._converter = av.AudioResampler(format="fltp", layout="mono", rate=self.rate)
-        if self._converter is None:
-            self._chunks.append(sound)
-        elif len(sound):
-            frame = av.AudioFrame.from_ndarray(
-                np.ascontiguousarray(sound[None]), format="fltp", layout="mono"
+    def _check(self, silence: float, sound: float) -> None:
+        """Refuse more silence than there can be: time stamps that lie would fill the memory with it."""
+        self._silence += silence
+        self._sound += sound
+        if not silence or self._silence <= max(UNDOUBTED_SECONDS, MOST_STRETCHED * self._sound):
+            return
+        if self._video_end is None:
+            self._video_end = _video_end(self.path)
+        if self._silence > self._video_end:
+            what = (
+                f"its time stamps leave {self._silence:.0f} s of silence around {self._sound:.0f} s of sound"
             )
-            frame.sample_rate = own_rate
-            self._keep(self._converter.resample(frame))
-
-    def result(self, samples: int) -> NDArray[np.float32]:
-        """All sound, cut or filled up to ``samples``, from which it differs by rounding alone."""
-        self._flush()
-        sound = np.concatenate([*self._chunks, np.zeros(0, np.float32)])[:samples]
-        return np.pad(sound, (0, samples - len(sound)))
-
-    def _flush(self) -> None:
-        if self._converter is not None:
-            self._keep(self._converter.resample(None))
-        self._converter = None
-
-    def _keep(self, frames: list[AudioFrame]) -> None:
-        self._chunks.extend(frame.to_ndarray()[0].astype(np.float32) for frame in frames)
+            raise MediaError(self.path, "bad-timestamps", f"{what}: convert it")
 
 
-def _mono_chunks(
-    container: InputContainer, stream: AudioStream, counting: bool
-) -> Iterator[tuple[float, int, NDArray[np.float32]]]:
-    """Yield (time in seconds, own rate in Hz, samples averaged over the channels)."""
-    clock, counted = Clock(container, stream), 0.0
+def _parts(container: InputContainer, stream: AudioStream, begin: float, seeking: bool) -> Iterator[_Part]:
+    """The sound from the file's beginning, or from a little before ``begin``."""
+    if not times_are_believable(container, stream):
+        if seeking:
+            raise _LateError
+        return _decoded(container, stream, counted=True)
+    if not seeking:
+        return _decoded(container, stream)
+    unaligned = container.format.name in UNALIGNED
+    if not seek(container, stream, begin - (SEEK_EARLY_UNALIGNED if unaligned else SEEK_EARLY)):
+        raise _LateError
+    parts = _decoded(container, stream, timed=True)
+    return _aligned(parts, begin) if unaligned else parts
+
+
+def _decoded(
+    container: InputContainer, stream: AudioStream, *, counted: bool = False, timed: bool = False
+) -> Iterator[_Part]:
+    """What decodes from here on.
+
+    Args:
+        container: the file.
+        stream: its sound.
+        counted: leave time stamps out of account; the parts follow each other.
+        timed: the file was not begun at its beginning, so that only time stamps tell the time.
+    """
+    clock, following = Clock(container, stream), 0.0
     for packet in chain(packets(container, stream), [None]):
         for frame in decode(stream, packet):
-            if frame.pts is None and not counting:
-                raise _LateError  # without time stamps, only counting from the beginning tells the time
-            time = counted if frame.pts is None else clock.seconds(frame.pts)
-            counted = time + frame.samples / frame.sample_rate
-            yield time, frame.sample_rate, _mono(frame)
+            if frame.pts is None and timed:
+                raise _LateError
+            if frame.sample_rate < SLOWEST_RATE:
+                what = f"its sound has {frame.sample_rate} samples per second, which is no sound"
+                raise MediaError(container.name, "undecodable", what)
+            time = following if counted or frame.pts is None else clock.seconds(frame.pts)
+            part = _Part(time, frame.sample_rate, channels_of(frame), downmix_weights(frame))
+            following = time + part.seconds
+            yield part
 
 
-def _mono(frame: AudioFrame) -> NDArray[np.float32]:
-    """Mean of the channels, scaled to [-1, 1]: (samples,)."""
-    if frame.format.is_planar and frame.layout.nb_channels > MOST_PLANES:
-        parts = av.AudioResampler(format=frame.format.packed.name).resample(frame)
-        return np.concatenate([np.zeros(0, np.float32), *map(_mono, parts)])
-    name = frame.format.name.removesuffix("p")
-    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and refused afterwards
-        samples = frame.to_ndarray().astype(np.float64)
-        channels = samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
-        middle = FULL_SCALE["u8"] if name == "u8" else 0.0
-        return ((channels.mean(axis=0) - middle) / FULL_SCALE.get(name, 1.0)).astype(np.float32)
+def _aligned(parts: Iterable[_Part], begin: float) -> Iterator[_Part]:
+    """Parts after a seek, those before ``begin`` timed by the last of them."""
+    following, held = iter(parts), []
+    for part in following:
+        held.append(part)
+        if part.time + part.seconds > begin - MISALIGNED:
+            break
+    settled: list[_Part] = []
+    for part in reversed(held):
+        time = settled[-1].time - part.seconds if settled else part.time
+        if abs(part.time - time) > MISALIGNED:
+            break  # a gap: what comes before it is not needed
+        settled.append(replace(part, time=time))
+    yield from reversed(settled)
+    yield from following
+
+
+def _video_end(path: Path) -> float:
+    """When the pictures beside the sound end, 0 without any: so long, there may be silence."""
+    with open_media(path) as container:
+        stream = best_stream(container, "video")
+        return 0.0 if stream is None else stream_end(container, stream) or 0.0
 
 
 def _samples_before(moment: float, time: float, rate: int) -> int:

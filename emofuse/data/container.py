@@ -13,6 +13,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
@@ -38,7 +39,11 @@ FORMATS = (
 )
 # 64 megapixels, twice an 8K picture: a damaged header must not make the decoder ask for gigabytes.
 MAX_PIXELS = 1 << 26
-TAIL = 2.0  # seconds before the end; in some formats the first time stamps after a seek are guesses
+# One picture beside sound this many seconds longer than it is shown is a cover, whatever the file calls it.
+COVER_SECONDS = 2.0
+_RECOGNISED_PIXELS = (
+    4 * MAX_PIXELS
+)  # larger ones than are read, so that it can be said what is wrong with them
 # How a recording begins, as (offset, bytes): tells a damaged one from something else altogether.
 SIGNATURES = (
     (4, b"ftyp"),
@@ -53,18 +58,18 @@ SIGNATURES = (
 )
 
 
+class ReadAgainError(Exception):
+    """Base of what a reader raises to read a file once more in another way; :func:`open_media` lets it through."""
+
+
 @contextmanager
 def open_media(path: Path | str) -> Iterator[InputContainer]:
     """Open a file for demuxing; whatever libav raises inside the block becomes a :class:`MediaError`."""
     path = Path(path)
     _check_file(path)
     try:
-        container = av.open(
-            os.path.abspath(path),  # noqa: PTH100 - absolute, so that no part of a name is taken for a protocol
-            options={"max_pixels": str(MAX_PIXELS)},
-            container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
-            metadata_errors="replace",
-        )
+        # Absolute, so that no part of a name is taken for a protocol.
+        container = _opened(os.path.abspath(path))  # noqa: PTH100
     except (av.FFmpegError, UnicodeError) as error:
         raise _not_opened(path, error) from error
     try:
@@ -78,8 +83,14 @@ def open_media(path: Path | str) -> Iterator[InputContainer]:
             what = "the recording is cut off or damaged: it ends within its table of contents"
             raise MediaError(path, "truncated", what) from error
         raise
-    except av.FFmpegError as error:
-        raise MediaError(path, "undecodable", f"it cannot be decoded ({error.strerror})") from error
+    except (ReadAgainError, GeneratorExit):
+        raise
+    except MemoryError as error:
+        what = "there is not enough memory for it: cut it, or give start and end"
+        raise MediaError(path, "out-of-memory", what) from error
+    except Exception as error:  # whatever a decoder or PyAV makes of a damaged or unusual file is that file's
+        cause = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+        raise MediaError(path, "undecodable", f"it cannot be decoded ({cause})") from error
     finally:
         container.close()
 
@@ -89,7 +100,29 @@ def video_stream(container: InputContainer, path: Path | str) -> VideoStream:
     stream = best_stream(container, "video")
     if not isinstance(stream, VideoStream):
         raise MediaError(path, "no-video", "it holds no video")
+    check_size(path, *stored_size(container, stream))
     return _with_decoder(stream, path)
+
+
+def check_size(path: Path | str, height: int, width: int) -> None:
+    """Refuse pictures that are too large to be decoded.
+
+    Raises:
+        MediaError: they have more than :data:`MAX_PIXELS`.
+    """
+    if width * height > MAX_PIXELS:
+        what = f"its pictures have {width} × {height} pixels; at most {MAX_PIXELS >> 20} megapixels are read"
+        raise MediaError(path, "too-large", f"{what}: scale it down")
+
+
+def stored_size(container: InputContainer, stream: VideoStream) -> tuple[int, int]:
+    """(height, width) of the pictures as they are stored, 0 where that cannot be told."""
+    codec = stream.codec_context
+    if codec is not None and not codec.width * codec.height:
+        # A decoder that is not to go beyond MAX_PIXELS forgets how large the pictures are that do.
+        with reopened(container, stream, most_pixels=_RECOGNISED_PIXELS) as (_, same):
+            codec = same.codec_context
+    return (0, 0) if codec is None else (codec.height, codec.width)
 
 
 def audio_stream(container: InputContainer, path: Path | str) -> AudioStream:
@@ -105,7 +138,26 @@ def best_stream(container: InputContainer, kind: Literal["video", "audio"]) -> M
     stream = container.streams.best(kind)
     if not isinstance(stream, VideoStream | AudioStream) or stream.disposition & Disposition.attached_pic:
         return None
-    return stream
+    return None if isinstance(stream, VideoStream) and _is_cover(container, stream) else stream
+
+
+def _is_cover(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether a video is a single picture beside sound that lasts much longer than it."""
+    if not container.streams.audio or not container.duration or _has_many_pictures(container, stream):
+        return False
+    if container.duration / av.time_base <= COVER_SECONDS:
+        return False
+    with reopened(container, stream) as (again, same):
+        pictures = list(islice(packets(again, same), 2))
+    if len(pictures) != 1:
+        return False
+    shown = float(pictures[0].duration * pictures[0].time_base) if pictures[0].duration else 0.0
+    return container.duration / av.time_base > shown + COVER_SECONDS
+
+
+def _has_many_pictures(container: InputContainer, stream: VideoStream) -> bool:
+    # An AVI counts pictures that it does not hold; other formats do not say, or only when they are closed.
+    return stream.frames > 1 and container.format.name.startswith("mov,")
 
 
 def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
@@ -117,6 +169,17 @@ def first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | 
         for frame in decode(stream, packet):
             return frame
     return next(iter(decode(stream, None)), None)
+
+
+@contextmanager
+def reopened(
+    container: InputContainer, stream: MediaStream, most_pixels: int = MAX_PIXELS
+) -> Iterator[tuple[InputContainer, Any]]:
+    """The same file and stream from the beginning; the reading position of what is given stays where it is."""
+    with _opened(container.name, most_pixels) as again:
+        if len(again.streams) <= stream.index:
+            raise MediaError(container.name, "truncated", "the recording is damaged: a stream of it is gone")
+        yield again, again.streams[stream.index]
 
 
 def checked_segment(path: Path | str, start: float | None, end: float | None) -> tuple[float, float]:
@@ -185,45 +248,6 @@ def decode(stream: MediaStream, packet: Packet[Any] | None) -> list[VideoFrame] 
         return []
 
 
-def stated_end(container: InputContainer, stream: MediaStream) -> float | None:
-    """When the file says that a stream, or failing that the whole file, ends, in seconds; it may be wrong."""
-    if stream.duration:
-        return Clock(container, stream).seconds((stream.start_time or 0) + stream.duration)
-    return container.duration / av.time_base if container.duration else None
-
-
-def stream_end(container: InputContainer, stream: MediaStream) -> float | None:
-    """When a stream ends by its last packets, in seconds; moves the reading position.
-
-    Where the file says how long it is, only its last part is read; otherwise all of it, without decoding.
-    """
-    stated = stated_end(container, stream)
-    if stated is not None and stated > TAIL and seek(container, stream, stated - TAIL):
-        end = _last_moment(container, stream)
-        if end is not None:
-            return end
-        seek(container, stream, 0.0)
-    return _last_moment(container, stream)
-
-
-def quarter_turns(frame: VideoFrame | None) -> int:
-    """By how many quarter turns, counter-clockwise, a decoded picture is turned to be shown: 0 to 3."""
-    return 0 if frame is None else round(frame.rotation / 90) % 4
-
-
-def _last_moment(container: InputContainer, stream: MediaStream) -> float | None:
-    count, last = 0, None
-    for packet in packets(container, stream):
-        count += 1
-        if packet.pts is not None:
-            moment = packet.pts + (packet.duration or 0)
-            last = moment if last is None else max(last, moment)
-    if last is not None:
-        return Clock(container, stream).seconds(last)
-    rate = stream.guessed_rate if isinstance(stream, VideoStream) else None
-    return count / float(rate) if count and rate else None
-
-
 def _with_decoder(stream: AnyStream, path: Path | str) -> AnyStream:
     if stream.codec_context is None:
         raise MediaError(path, "no-decoder", f"PyAV has no decoder for its {stream.type}; convert the file")
@@ -235,6 +259,15 @@ def _bound(stream: MediaStream) -> None:
     # Clips are decoded by many workers at once: threads of a decoder's own would only get in their way.
     stream.codec_context.thread_count = 1
     stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+
+
+def _opened(name: str, most_pixels: int = MAX_PIXELS) -> InputContainer:
+    return av.open(
+        name,
+        options={"max_pixels": str(most_pixels)},
+        container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
+        metadata_errors="replace",
+    )
 
 
 def _check_file(path: Path) -> None:

@@ -11,7 +11,8 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from emofuse.data.container import Clock, decode, packets, seek
+from emofuse.data.container import Clock, ReadAgainError, decode, packets, seek
+from emofuse.data.lengths import likely_rate
 
 SEEK_FROM = 1.0  # seconds into the file from which it pays to seek rather than to read on
 # Seconds by which a seek aims early: it may go by the time of decoding, which is before that of showing, and
@@ -20,10 +21,9 @@ SEEK_EARLY = (0.5, 10.0, 60.0)
 HELD_PACKETS = 1024  # bound on the packets kept undecoded while a later keyframe may come
 SAME_TIME = 1e-6  # seconds
 SKIPPING_DECODERS = {"h264", "hevc", "mpeg4", "mpeg2video"}  # heed a packet's own word on whether to skip it
-DEFAULT_RATE = 25.0  # frames per second, where a file gives neither time stamps nor a rate
 
 
-class LostStepError(Exception):
+class LostStepError(ReadAgainError):
     """A shortcut did not lead to the frame that it promised; decoding every frame will."""
 
 
@@ -40,17 +40,25 @@ def seconds_shown(frame: VideoFrame, stream: VideoStream) -> float:
     """How long a frame stays on screen, as far as the file says."""
     if frame.duration and stream.time_base:
         return float(frame.duration * stream.time_base)
-    return 1.0 / float(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
+    return 1.0 / likely_rate(stream)
 
 
-def every_frame(container: InputContainer, stream: VideoStream) -> Iterator[tuple[float, VideoFrame]]:
-    """All frames of a file just opened, each with its time in seconds."""
-    clock, counted = Clock(container, stream), 0.0
+def every_frame(
+    container: InputContainer, stream: VideoStream, *, counted: bool = False
+) -> Iterator[tuple[float, VideoFrame]]:
+    """All frames of a file, each with its time in seconds.
+
+    Args:
+        container: the file, just opened.
+        stream: its video.
+        counted: leave time stamps out of account; the frames follow each other at the video's rate.
+    """
+    clock, count = Clock(container, stream), 0.0
     for packet in chain(packets(container, stream), [None]):
         for frame in decode(stream, packet):
             # A bare stream of pictures has no time stamps; its frames follow each other at its rate.
-            yield (counted if frame.pts is None else clock.seconds(frame.pts)), frame
-            counted += seconds_shown(frame, stream)
+            yield (count if counted or frame.pts is None else clock.seconds(frame.pts)), frame
+            count += 1.0 / likely_rate(stream) if counted else seconds_shown(frame, stream)
 
 
 class NeededFrames:

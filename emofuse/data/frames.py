@@ -13,16 +13,11 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from emofuse.data.container import (
-    checked_segment,
-    open_media,
-    quarter_turns,
-    stated_end,
-    stream_end,
-    video_stream,
-)
+from emofuse.data.container import ReadAgainError, checked_segment, open_media, reopened, video_stream
 from emofuse.data.frame_decoding import SAME_TIME, LostStepError, NeededFrames, every_frame, seconds_shown
+from emofuse.data.lengths import stated_end, stream_end, times_are_believable
 from emofuse.data.media_error import MediaError
+from emofuse.data.orientation import orientation_of
 from emofuse.data.utterance import Crop
 
 
@@ -44,7 +39,7 @@ def read_frames(
     An ``end`` beyond the end of the video means the end of the video. Of a damaged or cut off file the frames
     that decode are used, as if the video ended with the last of them.
 
-    Pictures are turned as the file's rotation says. They are stretched to ``size`` whatever their shape;
+    Pictures are turned and mirrored as the file's display matrix says. They are stretched to ``size`` whatever their shape;
     pixels that are not square are not compensated for. Transparency is dropped, and more than eight bits
     per channel are reduced to eight.
 
@@ -81,7 +76,7 @@ def read_frames(
             known.end, known.end_is_sure = early.time, True
 
 
-class _EndsEarlyError(Exception):
+class _EndsEarlyError(ReadAgainError):
     """The last frame comes well before the video was believed to end."""
 
     def __init__(self, time: float) -> None:
@@ -157,20 +152,18 @@ class _Selection:
 def _rgb(
     frame: VideoFrame, size: tuple[int, int] | None, crop: Crop | None, converter: VideoReformatter
 ) -> NDArray[np.uint8]:
-    """A decoded picture, turned, scaled and cropped: (H, W, 3)."""
-    turns = quarter_turns(frame)
-    order = -1 if turns % 2 else 1
-    shown = (frame.height, frame.width)[::order]
-    height, width = size or shown
+    """A decoded picture, turned, mirrored, scaled and cropped: (H, W, 3)."""
+    orientation = orientation_of(frame)
+    height, width = size or orientation.size(frame.height, frame.width)
     if crop:
         # Frames cannot be cut before they are converted: both halves are scaled, to the size asked for each.
         half = width if size else max(1, width // 2)
         width = 2 * half
-    stored = (height, width)[::order]
+    stored = orientation.size(height, width)
     picture = converter.reformat(
         frame, width=stored[1], height=stored[0], format="rgb24", interpolation="BICUBIC", threads=1
     )
-    pixels = np.rot90(picture.to_ndarray(), turns).astype(np.uint8, copy=False)
+    pixels = orientation.shown(picture.to_ndarray().astype(np.uint8, copy=False))
     if not crop:
         return pixels
     return pixels[:, :half] if crop == "left" else pixels[:, half:]
@@ -182,6 +175,8 @@ class _Attempt:
     def __init__(self, container: InputContainer, request: _Request, known: _Known) -> None:
         self.container, self.request, self.known = container, request, known
         self.stream = video_stream(container, request.path)
+        # Where its time stamps are not to be believed, pictures follow each other at its rate.
+        self.counted = not times_are_believable(container, self.stream)
 
     def read(self) -> NDArray[np.uint8]:
         """The frames.
@@ -217,12 +212,16 @@ class _Attempt:
         stated = stated_end(self.container, self.stream)
         if self.known.end is not None or (stated is not None and self.request.finish <= stated):
             return False
+        if self.counted:  # from its beginning
+            with reopened(self.container, self.stream) as (again, same):
+                self.known.end = stream_end(again, same)
+            return False
         self.known.end = stream_end(self.container, self.stream)
         return True
 
     def _frames(self, selection: _Selection, moved: bool) -> Iterable[tuple[float, VideoFrame]]:
-        if not self.known.shortcuts_work:
-            return every_frame(self.container, self.stream)
+        if self.counted or not self.known.shortcuts_work:
+            return every_frame(self.container, self.stream, counted=self.counted)
         return NeededFrames(self.container, self.stream, selection, moved)
 
     def _check_end(self, selection: _Selection, finish: float) -> None:

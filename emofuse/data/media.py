@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
 from av.video.stream import VideoStream
 
-from emofuse.data.container import best_stream, first_frame, open_media, quarter_turns, stream_end
+from emofuse.data.container import best_stream, first_frame, open_media, stored_size
+from emofuse.data.lengths import recording_end
 from emofuse.data.media_error import MediaError, Reason
+from emofuse.data.orientation import orientation_of
 
 __all__ = ["MediaError", "MediaInfo", "Reason", "probe"]
 
@@ -19,8 +20,9 @@ class MediaInfo:
     """What a file holds.
 
     Attributes:
-        duration: seconds until the last stream ends; None if that cannot be told.
-        has_video: whether there is a video stream; the cover picture of a sound file is none.
+        duration: seconds until the last of picture and sound ends, by their packets; None if that cannot be told.
+        has_video: whether there is a video stream; the cover picture of a sound file is none, nor is a single
+            picture beside much longer sound.
         has_audio: whether there is an audio stream.
         width: of the picture as shown, that is after rotation, in pixels; None without video, or if PyAV has
             no decoder for it.
@@ -28,6 +30,7 @@ class MediaInfo:
         frame_rate: mean frames per second; None without video, or if that cannot be told.
         rotation: degrees, counter-clockwise, by which the stored picture is turned to be shown: 0, 90, 180
             or 270.
+        mirrored: whether left and right are exchanged after that.
     """
 
     duration: float | None
@@ -37,10 +40,11 @@ class MediaInfo:
     height: int | None = None
     frame_rate: float | None = None
     rotation: int = 0
+    mirrored: bool = False
 
 
 def probe(path: Path | str) -> MediaInfo:
-    """Say what a media file holds; of the pictures only the first is decoded.
+    """Say what a media file holds; of the pictures only the first is decoded, of the packets the last are read.
 
     Args:
         path: the file.
@@ -50,14 +54,13 @@ def probe(path: Path | str) -> MediaInfo:
     """
     with open_media(path) as container:
         video, audio = best_stream(container, "video"), best_stream(container, "audio")
-        turns = quarter_turns(first_frame(container, video)) if isinstance(video, VideoStream) else 0
-        duration = container.duration / av.time_base if container.duration else None
-        for stream in (video, audio):
-            if duration is None and stream is not None:
-                duration = stream_end(container, stream)
+        orientation = orientation_of(
+            first_frame(container, video) if isinstance(video, VideoStream) else None
+        )
+        duration = recording_end(container)
         if not isinstance(video, VideoStream) or video.codec_context is None:
             return MediaInfo(duration, video is not None, audio is not None)
-        width, height = (video.height, video.width) if turns % 2 else (video.width, video.height)
+        height, width = orientation.size(*stored_size(container, video))
         rate = video.average_rate or video.guessed_rate
         return MediaInfo(
             duration=duration,
@@ -66,5 +69,6 @@ def probe(path: Path | str) -> MediaInfo:
             width=width,
             height=height,
             frame_rate=float(rate) if rate else None,
-            rotation=90 * turns,
+            rotation=orientation.degrees,
+            mirrored=orientation.mirrored,
         )

@@ -19,6 +19,10 @@ Reason = Literal[
     "no-frames-in-segment",
     "no-samples-in-segment",
     "not-finite",
+    "too-large",
+    "out-of-memory",
+    "bad-timestamps",
+    "silent",
 ]
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.data.container import checked_segment, open_media, stated_end, stream_end, video_stream
+from emofuse.data.container import checked_segment, open_media, video_stream
 from emofuse.data.frames import read_frames
+from emofuse.data.lengths import stream_end
 from emofuse.data.media import probe
 from emofuse.data.media_error import MediaError
 from emofuse.data.utterance import Crop
@@ -138,10 +139,8 @@ def _known_segment(path: Path, start: float | None, end: float | None) -> tuple[
     begin, finish = checked_segment(path, start, end)
     with open_media(path) as container:
         stream = video_stream(container, path)
-        stated = stated_end(container, stream)
-        if stated is None or finish > stated:
-            stated = stream_end(container, stream)
-    finish = min(finish, math.inf if stated is None else stated)
+        ended = stream_end(container, stream)
+    finish = min(finish, math.inf if ended is None else ended)
     if not begin < finish:
         what = f"the segment begins at {begin:.3f} s, but the video ends at {finish:.3f} s"
         raise MediaError(path, "no-frames-in-segment", what)

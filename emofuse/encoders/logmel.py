@@ -14,7 +14,16 @@ import numpy as np
 from emofuse.encoders.functionals import contour, distribution, modulation, rhythm
 from emofuse.encoders.pitch import Pitch, track_pitch
 from emofuse.encoders.spec import LOGMEL_FUNCTIONALS
-from emofuse.encoders.spectra import BANDS, HOP, RATE, WINDOW, Spectra, SpectralAnalysis, checked_sound
+from emofuse.encoders.spectra import (
+    BANDS,
+    HOP,
+    RATE,
+    WINDOW,
+    Spectra,
+    SpectralAnalysis,
+    blocks_of,
+    checked_sound,
+)
 from emofuse.features.identity import EncoderIdentity
 
 # Pitch is counted from here, so that 0, the value where nothing is voiced, is a middling voice.
@@ -50,11 +59,11 @@ class LogMelFunctionals:
         Raises:
             EmofuseError: sound that is not one channel, or holds NaN or infinity.
         """
-        rows = [list(self._describe(checked_sound(samples)).values()) for samples in items]
+        rows = [list(self._describe(*checked_sound(samples)).values()) for samples in items]
         return np.array(rows, dtype=np.float32).reshape(len(items), self.dim)
 
-    def _describe(self, samples: np.ndarray) -> dict[str, float]:
-        spectra, pitch = self._analysis(samples), track_pitch(samples)
+    def _describe(self, samples: np.ndarray, offset: float = 0.0) -> dict[str, float]:
+        spectra, pitch = self._analysis(samples, offset), track_pitch(samples, offset)
         active = spectra.energy > max(_QUIETEST_DB, float(spectra.energy.max()) - _ACTIVE_RANGE_DB)
         return {
             **_bands(spectra, active),
@@ -72,8 +81,11 @@ class LogMelFunctionals:
 
 def _bands(spectra: Spectra, active: np.ndarray) -> dict[str, float]:
     """The mean spectrum without its level, and how much each band moves."""
-    chosen = spectra.log_mel[active] if active.any() else np.zeros((1, BANDS))
-    mean, spread = chosen.mean(axis=0), chosen.std(axis=0)
+    # In two rounds over blocks, because a copy of all frames would be as large as all that is known of the sound.
+    count = max(1, int(active.sum()))
+    parts = list(zip(blocks_of(spectra.log_mel), blocks_of(active), strict=True))
+    mean = sum(part[here].sum(axis=0) for part, here in parts) / count
+    spread = np.sqrt(sum(((part[here] - mean) ** 2).sum(axis=0) for part, here in parts) / count)
     shape = {f"mel{band + 1}_mean": float(mean[band] - mean.mean()) for band in range(BANDS)}
     return shape | {f"mel{band + 1}_sd": float(spread[band]) for band in range(BANDS)}
 

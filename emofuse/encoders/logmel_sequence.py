@@ -17,6 +17,7 @@ from emofuse.encoders.spectra import (
     POWER_FLOOR,
     RATE,
     WINDOW,
+    blocks_of,
     checked_sound,
     decibel,
     framed,
@@ -66,21 +67,40 @@ class LogMelSequence:
         Raises:
             EmofuseError: sound that is not one channel, or holds NaN or infinity.
         """
-        sequences = [self._steps(checked_sound(samples)) for samples in items]
+        sequences = [self._steps(*checked_sound(samples)) for samples in items]
         if self._pooling == "tokens":
             return sequences
         return np.array([steps.mean(axis=0) for steps in sequences], np.float32).reshape(-1, self.dim)
 
-    def _steps(self, samples: np.ndarray) -> np.ndarray:
-        frames = framed(samples)
-        blocks = range(0, len(frames), BLOCK_FRAMES)
-        power = np.concatenate([self._bands(frames[begin : begin + BLOCK_FRAMES]) for begin in blocks])
+    def _steps(self, samples: np.ndarray, offset: float) -> np.ndarray:
+        power = np.concatenate([self._bands(part - offset) for part in blocks_of(framed(samples, offset))])
         step_of = (np.arange(len(power)) * (HOP / RATE) * self.rate + 1e-9).astype(np.int64)
         first = np.flatnonzero(np.diff(step_of, prepend=-1))
-        mean = np.add.reduceat(power, first, axis=0) / np.diff(first, append=len(power))[:, None]
+        mean = np.concatenate(
+            [
+                _means(power, first[begin : begin + BLOCK_FRAMES + 1], begin + BLOCK_FRAMES >= len(first))
+                for begin in range(0, len(first), BLOCK_FRAMES)
+            ]
+        )
         return decibel(mean, max(POWER_FLOOR, float(mean.max()) * DYNAMIC_RANGE)).astype(np.float32)
 
     def _bands(self, frames: torch.Tensor) -> np.ndarray:
         spectrum = torch.fft.rfft(frames * self._window, n=_FFT)
         power = spectrum.real.square() + spectrum.imag.square()
-        return (power @ self._filters).numpy().astype(np.float64)
+        found: np.ndarray = (power @ self._filters).numpy()
+        return found
+
+
+def _means(power: np.ndarray, first: np.ndarray, to_the_end: bool) -> np.ndarray:
+    """The mean power in each step, in double precision, of the steps that begin at these frames.
+
+    Args:
+        power: (N, bands).
+        first: (steps,), and where the next step begins unless they go to the end.
+        to_the_end: the last of them ends with the sound.
+    """
+    edges = np.append(first, len(power)) if to_the_end else first
+    part = power[edges[0] : edges[-1]].astype(np.float64)
+    sums = np.add.reduceat(part, edges[:-1] - edges[0], axis=0)
+    means: np.ndarray = sums / np.diff(edges)[:, None]
+    return means

@@ -7,6 +7,7 @@ De Cheveigné and Kawahara, "YIN, a fundamental frequency estimator for speech a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -50,10 +51,14 @@ class Pitch:
     periodicity: np.ndarray
 
 
-def track_pitch(samples: np.ndarray) -> Pitch:
-    """F0 of (samples,) 16 kHz mono sound, centred on the frames of :mod:`emofuse.encoders.spectra`."""
-    frames = _pitch_frames(samples, frame_count(len(samples)))
-    blocks = [_yin(frames[start : start + _BLOCK_FRAMES]) for start in range(0, len(frames), _BLOCK_FRAMES)]
+def track_pitch(samples: np.ndarray, offset: float = 0.0) -> Pitch:
+    """F0 of (samples,) 16 kHz mono sound, centred on the frames of :mod:`emofuse.encoders.spectra`.
+
+    ``offset`` is taken from each sample.
+    """
+    count = frame_count(len(samples))
+    edges = [*range(0, count, _BLOCK_FRAMES), count]
+    blocks = [_yin(_pitch_frames(samples, offset, begin, end)) for begin, end in pairwise(edges)]
     period, aperiodicity, power = (np.concatenate(part) for part in zip(*blocks, strict=True))
     level = 10.0 * np.log10(np.maximum(power, 1e-12))
     loud = level > max(_QUIETEST_DB, float(level.max()) - _RANGE_DB)
@@ -65,14 +70,20 @@ def track_pitch(samples: np.ndarray) -> Pitch:
     )
 
 
-def _pitch_frames(samples: np.ndarray, count: int) -> torch.Tensor:
-    """(count, 512) view of the low-passed sound at half the rate."""
-    low = upfirdn(_TAPS.astype(np.float32), samples.astype(np.float32), down=_DECIMATION)
-    low = low[(len(_TAPS) - 1) // 2 // _DECIMATION :]  # the filter's delay
-    hop = HOP // _DECIMATION
-    before = (_FRAME - WINDOW // _DECIMATION) // 2
-    after = max(0, (count - 1) * hop + _FRAME - before - len(low))
-    return torch.from_numpy(np.pad(low, (before, after))).unfold(0, _FRAME, hop)[:count]
+def _pitch_frames(samples: np.ndarray, offset: float, begin: int, end: int) -> torch.Tensor:
+    """(end - begin, 512) view of the low-passed sound at half the rate: these frames of all."""
+    hop, ahead = HOP // _DECIMATION, (_FRAME - WINDOW // _DECIMATION) // 2
+    first, last = begin * hop - ahead, (end - 1) * hop - ahead + _FRAME
+    delay = (len(_TAPS) - 1) // 2 // _DECIMATION  # of the filter, at half the rate
+    # What the filter sees of the sound, silence before and after it included.
+    since = _DECIMATION * (first + delay) - (len(_TAPS) - 1)
+    until = _DECIMATION * (last + delay)
+    heard = samples[max(0, since) : max(0, until)].astype(np.float32) - np.float32(offset)
+    sound = np.pad(heard, (max(0, -since), max(0, until - since - max(0, -since) - len(heard))))
+    low = upfirdn(_TAPS.astype(np.float32), sound, down=_DECIMATION)
+    low = low[(len(_TAPS) - 1) // _DECIMATION :][: last - first]
+    low[: max(0, -first)] = 0.0  # before the sound there is nothing, not even the filter's beginning
+    return torch.from_numpy(low).unfold(0, _FRAME, hop)
 
 
 def _yin(frames: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

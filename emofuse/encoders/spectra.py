@@ -6,7 +6,9 @@ Frames are 25 ms long and 10 ms apart; sound is 16 kHz mono throughout.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +29,8 @@ POWER_FLOOR = 1e-10
 _BAND_FLOOR = 1e-13  # low enough to leave the range below to soft speech
 DYNAMIC_RANGE = 1e-8  # 80 dB below the loudest band of the utterance
 BLOCK_FRAMES = 16_384  # frames transformed at once, so that memory does not grow with an hour of sound
+
+Rows = TypeVar("Rows", np.ndarray, torch.Tensor)
 
 
 def frame_count(samples: int) -> int:
@@ -97,27 +101,22 @@ class SpectralAnalysis:
         octave -= octave.mean()
         self._tilt = octave / (octave**2).sum()  # the slope of a least-squares line, as a product
 
-    def __call__(self, samples: np.ndarray) -> Spectra:
-        """Analyse (samples,) float32 of any length."""
-        frames = framed(samples)
-        projected = np.concatenate(
-            [
-                self._project(frames[start : start + BLOCK_FRAMES])
-                for start in range(0, len(frames), BLOCK_FRAMES)
-            ]
-        )
+    def __call__(self, samples: np.ndarray, offset: float = 0.0) -> Spectra:
+        """Analyse (samples,) float32 of any length, ``offset`` taken from each; in blocks, so that little is held."""
+        frames = framed(samples, offset)
+        projected = np.concatenate([self._project(part - offset) for part in blocks_of(frames)])
         # Bands that a codec or a telephone has emptied say nothing more the lower they are.
         floor = max(_BAND_FLOOR, float(projected[:, :BANDS].max()) * DYNAMIC_RANGE)
         log_mel = decibel(projected[:, :BANDS], floor)
-        low, high, total, moment = projected[:, BANDS:].T
-        cepstra = dct(log_mel, type=2, norm="ortho", axis=1)[:, 1 : CEPSTRA + 1]
-        flux = np.abs(np.diff(log_mel, axis=0, prepend=log_mel[:1])).mean(axis=1)
+        low, high, total, moment = projected[:, BANDS:].T.astype(np.float64)
+        del projected
+        cepstra = np.concatenate([_cepstra(part) for part in blocks_of(log_mel)])
         descriptors = {
             "centroid": moment / np.maximum(total, POWER_FLOOR),
             "tilt": log_mel @ self._tilt,
             "alpha_ratio": decibel(low, floor) - decibel(high, floor),
-            "flux": flux,
-            "zero_crossings": _zero_crossings(samples, len(frames)),
+            "flux": _flux(log_mel),
+            "zero_crossings": _zero_crossings(samples, offset, len(frames)),
             **{f"mfcc{number + 1}": cepstra[:, number] for number in range(CEPSTRA)},
         }
         return Spectra(log_mel, decibel(total, POWER_FLOOR), descriptors)
@@ -125,11 +124,14 @@ class SpectralAnalysis:
     def _project(self, frames: torch.Tensor) -> np.ndarray:
         spectrum = torch.fft.rfft(frames * self._window, n=FFT)
         power = spectrum.real.square() + spectrum.imag.square()
-        return (power @ self._projection).numpy().astype(np.float64)
+        found: np.ndarray = (power @ self._projection).numpy()
+        return found
 
 
-def checked_sound(samples: np.ndarray) -> np.ndarray:
-    """(samples,) float32 without its mean, which microphones add and nobody hears.
+def checked_sound(samples: np.ndarray) -> tuple[np.ndarray, float]:
+    """(samples,) float32, and its mean, which microphones add and nobody hears.
+
+    The mean is not taken away here, because that would hold an hour of sound twice.
 
     Raises:
         EmofuseError: it is not one channel, or holds NaN or infinity.
@@ -137,29 +139,61 @@ def checked_sound(samples: np.ndarray) -> np.ndarray:
     samples = np.asarray(samples, dtype=np.float32)
     if samples.ndim != 1:
         raise EmofuseError(f"sound of shape {samples.shape}: one channel is needed, (samples,)")
-    if not np.isfinite(samples).all():
+    if not len(samples):
+        return samples, 0.0
+    if not (np.isfinite(samples.min()) and np.isfinite(samples.max())):  # NaN comes through both
         raise EmofuseError("the sound holds NaN or infinity; record or convert it again")
-    return samples - samples.mean() if len(samples) else samples
+    return samples, float(samples.mean())
 
 
-def framed(samples: np.ndarray) -> torch.Tensor:
-    """(N, 400) view, 10 ms apart, of the sound with zeros appended where it is too short."""
-    sound = torch.tensor(samples, dtype=torch.float32)
-    return F.pad(sound, (0, max(0, WINDOW - len(sound)))).unfold(0, WINDOW, HOP)
+def framed(samples: np.ndarray, offset: float = 0.0) -> torch.Tensor:
+    """(N, 400) view, 10 ms apart, of the sound; where it is too short, ``offset`` stands for silence."""
+    # A copy only of what cannot be written to, which torch does not take.
+    sound = torch.from_numpy(np.require(samples, np.float32, ["C", "W"]))
+    if len(sound) < WINDOW:
+        sound = F.pad(sound, (0, WINDOW - len(sound)), value=offset)
+    return sound.unfold(0, WINDOW, HOP)
+
+
+def blocks_of(rows: Rows) -> Iterator[Rows]:
+    """Rows, one by one or more, in blocks that take bounded memory however many there are."""
+    for begin in range(0, len(rows), BLOCK_FRAMES):
+        yield rows[begin : begin + BLOCK_FRAMES]
 
 
 def decibel(power: np.ndarray, floor: float) -> np.ndarray:
-    """10·log10 of a power, and of ``floor`` where it is less."""
-    return 10.0 * np.log10(np.maximum(power, floor))
+    """10·log10 of a power, float64, and of ``floor`` where it is less."""
+    level = np.maximum(power, floor, dtype=np.float64)
+    np.log10(level, out=level)
+    level *= 10.0
+    return level
 
 
-def _zero_crossings(samples: np.ndarray, count: int) -> np.ndarray:
+def _cepstra(log_mel: np.ndarray) -> np.ndarray:
+    """(N, 6): those that follow the level."""
+    return np.array(dct(log_mel, type=2, norm="ortho", axis=1)[:, 1 : CEPSTRA + 1])
+
+
+def _flux(log_mel: np.ndarray) -> np.ndarray:
+    """(N,) mean absolute change of the bands from the frame before; 0 for the first."""
+    flux = np.zeros(len(log_mel))
+    for begin in range(1, len(log_mel), BLOCK_FRAMES):
+        here = log_mel[begin - 1 : begin + BLOCK_FRAMES]
+        flux[begin : begin + BLOCK_FRAMES] = np.abs(np.diff(here, axis=0)).mean(axis=1)
+    return flux
+
+
+def _zero_crossings(samples: np.ndarray, offset: float, count: int) -> np.ndarray:
     """(count,) sign changes per ms within each frame."""
-    step = math.gcd(WINDOW, HOP)  # frames and hops are whole numbers of these stretches
-    negative = np.signbit(samples)
-    changes = np.zeros(((count - 1) * HOP + WINDOW) // step * step, dtype=bool)
-    found = (negative[1:] != negative[:-1])[: len(changes)]
-    changes[: len(found)] = found
-    stretches = changes.reshape(-1, step).sum(axis=1)
-    per_frame = np.lib.stride_tricks.sliding_window_view(stretches, WINDOW // step)[:: HOP // step]
-    return per_frame.sum(axis=1) / (WINDOW / RATE * 1000.0)
+    step = math.gcd(WINDOW, HOP)  # frames and hops are whole numbers of these pieces
+    pieces = np.zeros(((count - 1) * HOP + WINDOW) // step)
+    per_block = BLOCK_FRAMES * HOP // step
+    for first in range(0, len(pieces), per_block):
+        negative = np.signbit(samples[first * step : (first + per_block) * step + 1] - np.float32(offset))
+        changes = np.zeros(min(per_block, len(pieces) - first) * step, dtype=bool)
+        found = (negative[1:] != negative[:-1])[: len(changes)]
+        changes[: len(found)] = found
+        pieces[first : first + per_block] = changes.reshape(-1, step).sum(axis=1)
+    per_frame = np.lib.stride_tricks.sliding_window_view(pieces, WINDOW // step)[:: HOP // step]
+    crossings: np.ndarray = per_frame.sum(axis=1) / (WINDOW / RATE * 1000.0)
+    return crossings

@@ -8,7 +8,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
@@ -38,7 +38,11 @@ def reason_of(error: EmofuseError) -> str:
 
 
 def encode_utterances(
-    utterances: Iterable[Utterance], encoder: UtteranceEncoder, *, batch_size: int = 32
+    utterances: Iterable[Utterance],
+    encoder: UtteranceEncoder,
+    *,
+    batch_size: int = 32,
+    on_note: Callable[[str, str], None] | None = None,
 ) -> Iterator[tuple[str, np.ndarray | EmofuseError | None]]:
     """Features of utterances that are not to be stored, as for a prediction.
 
@@ -46,6 +50,7 @@ def encode_utterances(
         utterances: with absolute paths; whole dialogues where the encoder needs context.
         encoder: of any modality.
         batch_size: most utterances that are handed to the encoder at once.
+        on_note: told (id, note) of what had to be done to read an utterance.
 
     Yields:
         (id, features (dim,) or (T, dim)), in no particular order; in place of the features None where the
@@ -55,7 +60,11 @@ def encode_utterances(
     yield from ((utterance_id, None) for utterance_id, source in sources.items() if source is None)
     held = [source for source in sources.values() if source is not None]
     for batch in encode_here(encoder, held, batch_size=batch_size, workers=0):
-        yield from ((source.id, result) for source, result in batch)
+        for source, result in batch:
+            if on_note is not None:
+                for note in source.notes:
+                    on_note(source.id, note)
+            yield source.id, result
 
 
 def encode_here(
@@ -124,9 +133,12 @@ def _features(encoder: UtteranceEncoder, readable: Sequence[Read]) -> Iterator[E
         return
     try:
         features = encoder.encode([item for _, item in readable])
-    except EmofuseError as error:
+    except (EmofuseError, MemoryError, RuntimeError) as error:
+        if not isinstance(error, EmofuseError) and not _is_out_of_memory(error):
+            raise
         if len(readable) == 1:
-            yield readable[0][0], error
+            source = readable[0][0]
+            yield source, error if isinstance(error, EmofuseError) else _out_of_memory(source)
             return
         for one in readable:  # one bad utterance must not take the others of its batch with it
             yield from _features(encoder, [one])
@@ -134,11 +146,26 @@ def _features(encoder: UtteranceEncoder, readable: Sequence[Read]) -> Iterator[E
     yield from zip((source for source, _ in readable), features, strict=True)
 
 
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    # torch raises RuntimeErrors of its own: "... can't allocate memory", "CUDA out of memory".
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in words or "allocate memory" in words
+
+
+def _out_of_memory(source: Source) -> EmofuseError:
+    what = "there is not enough memory to encode it: cut it, or give start and end"
+    if source.path is None:
+        return UnusableInputError("out-of-memory", f"{source.id}: {what}")
+    return MediaError(source.path, "out-of-memory", what)
+
+
 def _try_read(source: Source) -> Read:
     try:
-        return source, source.read()
+        return source.read()
     except EmofuseError as error:
         return source, error
+    except MemoryError:
+        return source, _out_of_memory(source)
 
 
 def _read_ahead(sources: Iterable[Source], workers: int) -> Iterator[Read]:

@@ -16,7 +16,7 @@ from emofuse.features.store import FeatureError, FeatureReader, FeatureStore, Fe
 Progress = Callable[[int, int, str], None]
 
 # There is nothing of the modality to encode, which is no fault of the file.
-_ABSENT = "no-audio"
+_ABSENT = ("no-audio", "silent")
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,10 @@ class ExtractionReport:
     Attributes:
         done: encoded now.
         skipped: were in the store already, made from the same source.
-        absent: have nothing of this modality; a video without sound is in the quarantine besides.
+        absent: have nothing of this modality; a video without sound, or silent sound, is in the quarantine besides.
         quarantined: could not be read or encoded.
         reasons: how many of those set aside now, for each reason, such as ``{"no-face": 3}``.
+        notes: how many were encoded now in a way that a user should know of, for each note in words.
     """
 
     done: int = 0
@@ -36,6 +37,7 @@ class ExtractionReport:
     absent: int = 0
     quarantined: int = 0
     reasons: dict[str, int] = field(default_factory=dict, compare=False)
+    notes: dict[str, int] = field(default_factory=dict, compare=False)
 
     @property
     def total(self) -> int:
@@ -149,11 +151,13 @@ class _Job:
                 self._set_aside(source, error, writer)
             else:
                 self._count(done=1)
+                for note in source.notes:
+                    self.report.notes[note] = self.report.notes.get(note, 0) + 1
                 self._quarantine.discard(source.id, self._modality)
 
     def _set_aside(self, source: Source, error: EmofuseError, writer: FeatureWriter) -> None:
         reason = reason_of(error)
-        if reason == _ABSENT:
+        if reason in _ABSENT:
             self._count(absent=1)
         else:
             self._count(quarantined=1)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from emofuse.data.audio import read_audio
+from emofuse.data.audio import read_audible
 from emofuse.data.pictures import PictureSampling, open_pictures
 from emofuse.data.utterance import Crop, Utterance
 from emofuse.features.dialogue_context import TextInContext, texts_in_context
@@ -29,6 +29,7 @@ class Source:
         end: end in seconds.
         crop: the half of the picture.
         pictures: which pictures are taken of a video; None where the sound is read.
+        notes: what had to be done to read it that a user should know of, each a line in words.
     """
 
     id: str
@@ -39,6 +40,7 @@ class Source:
     end: float | None = None
     crop: Crop | None = None
     pictures: PictureSampling | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def text_length(self) -> int:
@@ -47,17 +49,18 @@ class Source:
             return sum(map(len, (*self.text.before, self.text.text, *self.text.after)))
         return len(self.text or "")
 
-    def read(self) -> Any:
-        """What :meth:`UtteranceEncoder.encode` takes.
+    def read(self) -> tuple[Source, Any]:
+        """The source with its notes, and what :meth:`UtteranceEncoder.encode` takes.
 
         Raises:
-            MediaError: the file cannot be read.
+            MediaError: the file cannot be read, or its sound is silent.
         """
         if self.path is None:
-            return self.text
+            return self, self.text
         if self.pictures is None:
-            return read_audio(self.path, start=self.start, end=self.end)
-        return open_pictures(self.path, self.pictures, start=self.start, end=self.end, crop=self.crop)
+            sound = read_audible(self.path, start=self.start, end=self.end)
+            return replace(self, notes=sound.notes), sound.samples
+        return self, open_pictures(self.path, self.pictures, start=self.start, end=self.end, crop=self.crop)
 
 
 def sources_of(utterances: Iterable[Utterance], encoder: UtteranceEncoder) -> dict[str, Source | None]:

@@ -150,8 +150,10 @@ def test_segments_of_a_long_file(tmp_path: Path, name: str, codec: str, own_rate
 def test_a_segment_is_read_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = encode_sound(tmp_path / "a.m4a", noise(60, RATE)[None], RATE, "aac")
     seconds = []
-    real = audio._mono
-    monkeypatch.setattr(audio, "_mono", lambda frame: seconds.append(frame.samples / RATE) or real(frame))
+    real = audio.channels_of
+    monkeypatch.setattr(
+        audio, "channels_of", lambda frame: seconds.append(frame.samples / RATE) or real(frame)
+    )
     assert len(read_audio(path, start=40, end=42)) == 2 * RATE
     assert sum(seconds) < 3
 

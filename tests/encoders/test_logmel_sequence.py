@@ -87,5 +87,6 @@ def test_what_is_no_sound_is_refused(sound):
 def test_an_hour_takes_no_more_room_than_its_steps(monkeypatch):
     sound = np.tile(tone(300, 1.0), 5)
     whole = encoder().encode([sound])[0]
-    monkeypatch.setattr("emofuse.encoders.logmel_sequence.BLOCK_FRAMES", 13)
+    for module in ("spectra", "logmel_sequence"):
+        monkeypatch.setattr(f"emofuse.encoders.{module}.BLOCK_FRAMES", 13)
     np.testing.assert_allclose(encoder().encode([sound])[0], whole, atol=1e-3)

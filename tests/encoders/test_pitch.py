@@ -111,6 +111,7 @@ def test_blocks_change_nothing(monkeypatch):
     whole = track_pitch(sound)
     monkeypatch.setattr(pitch, "_BLOCK_FRAMES", 9)
     np.testing.assert_allclose(track_pitch(sound).f0, whole.f0, rtol=1e-4)
+    np.testing.assert_allclose(track_pitch(sound + np.float32(0.25), 0.25).f0, whole.f0, rtol=1e-4)
 
 
 def test_octave_slips_do_not_count_as_voiced():

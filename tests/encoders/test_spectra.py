@@ -82,6 +82,8 @@ def test_blocks_change_nothing(monkeypatch):
     monkeypatch.setattr(spectra, "BLOCK_FRAMES", 7)
     parts = SpectralAnalysis()(samples)
     np.testing.assert_allclose(parts.log_mel, whole.log_mel, atol=1e-3)
+    for name, course in whole.descriptors.items():
+        np.testing.assert_allclose(parts.descriptors[name], course, atol=2e-3, err_msg=name)
 
 
 @pytest.mark.parametrize("amplitude", [1.0, 0.1, 0.001])

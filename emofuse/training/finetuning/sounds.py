@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import AutoFeatureExtractor
 
-from emofuse.data.audio import read_audio
+from emofuse.data.audio import read_audible
 from emofuse.data.batch import Setback
 from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError, probe
@@ -87,7 +87,7 @@ class SoundRows:
     def _read(self, utterance: Utterance, rng: np.random.Generator | None) -> np.ndarray:
         source = utterance.audio or utterance.video
         assert source is not None
-        sound = read_audio(source, start=utterance.start, end=utterance.end, rate=RATE)
+        sound = read_audible(source, start=utterance.start, end=utterance.end, rate=RATE).samples
         spare = len(sound) - self.longest
         if spare > 0:
             begin = spare // 2 if rng is None else int(rng.integers(spare + 1))

@@ -1,0 +1,108 @@
+"""Mix the channels of a recording down to one, and notice where that would lose the voice.
+
+The weights are those of the standard downmix (ITU-R BS.775-3, annex 8): the centre counts fully, left and
+right by 3 dB less, surround channels by 6 dB less, the channel for low effects not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import av
+import numpy as np
+from av.audio.frame import AudioFrame
+from numpy.typing import NDArray
+
+MOST_PLANES = 7  # of frames with more, PyAV reads past the list of planes; damaged sound decodes to such
+FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "flt": 1.0, "dbl": 1.0}
+_FRONT, _SURROUND = 2.0**-0.5, 0.5
+WEIGHTS = {"FL": _FRONT, "FR": _FRONT, "FC": 1.0, "FLC": _FRONT, "FRC": _FRONT, "LFE": 0.0, "LFE2": 0.0}
+# In power, against the loudest channel: one this quiet adds nothing, and must not lower the level either.
+_UNUSED = 1e-4
+# In power, against channels that know nothing of each other: with less than this they cancel.
+_CANCELLED = 1 / 8
+
+
+def channels_of(frame: AudioFrame) -> NDArray[np.float64]:
+    """The samples of a decoded frame, scaled to [-1, 1]: (channels, samples)."""
+    name = frame.format.name.removesuffix("p")
+    too_many = frame.format.is_planar and frame.layout.nb_channels > MOST_PLANES
+    if name not in FULL_SCALE or too_many:  # 64-bit integers, for one, have no array in PyAV
+        wanted = frame.format.packed.name if name in FULL_SCALE else "dbl"
+        converter = av.AudioResampler(format=wanted)
+        parts = [channels_of(part) for part in [*converter.resample(frame), *converter.resample(None)]]
+        return np.concatenate([np.zeros((frame.layout.nb_channels, 0)), *parts], axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found and refused afterwards
+        samples = frame.to_ndarray().astype(np.float64)
+        channels = samples if frame.format.is_planar else samples.reshape(-1, frame.layout.nb_channels).T
+        return (channels - (FULL_SCALE["u8"] if name == "u8" else 0.0)) / FULL_SCALE[name]
+
+
+def downmix_weights(frame: AudioFrame) -> NDArray[np.float64]:
+    """The weight of each channel in the standard downmix, their sum 1: (channels,)."""
+    names = [channel.name for channel in frame.layout.channels]
+    if len(names) <= 2 or not set(names) & set(WEIGHTS):
+        return np.full(len(names), 1.0 / max(1, len(names)))
+    weights = np.array([WEIGHTS.get(name, _SURROUND) for name in names])
+    return weights / weights.sum() if weights.any() else np.full(len(names), 1.0 / len(names))
+
+
+@dataclass(frozen=True)
+class MixVerdict:
+    """What is known of a downmix when all has been mixed.
+
+    Attributes:
+        gain: by which the mix is to be multiplied, because some channels were unused.
+        louder: the channel to use instead of the mix, where the channels cancel each other.
+    """
+
+    gain: float = 1.0
+    louder: int | None = None
+
+
+class Mixer:
+    """Mixes part after part of a recording down, and keeps account of its channels.
+
+    Args:
+        only: take this channel alone, where the recording has it.
+    """
+
+    def __init__(self, only: int | None = None) -> None:
+        self.only = only
+        self._weights: NDArray[np.float64] | None = None
+        self._moments = np.zeros((3, 0))  # of each channel, then of the mix: samples, sum, sum of squares
+        self._one_layout = True
+
+    def mix(self, channels: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float32]:
+        """One channel (samples,) of a part (channels, samples) whose channels have these weights."""
+        if self.only is not None and self.only < len(channels):
+            return channels[self.only].astype(np.float32)
+        mixed = weights @ channels
+        self._account(channels, weights, mixed)
+        return mixed.astype(np.float32)
+
+    def verdict(self) -> MixVerdict:
+        """What to do with all that was mixed; nothing, where the layout changed on the way."""
+        if self.only is not None or self._weights is None or not self._one_layout or len(self._weights) < 2:
+            return MixVerdict()
+        count, total, squares = self._moments
+        power = np.maximum(squares / np.maximum(count, 1) - (total / np.maximum(count, 1)) ** 2, 0.0)
+        power, mixed = power[:-1], power[-1]
+        heard = np.where(self._weights > 0, power, 0.0)
+        used = heard > _UNUSED * heard.max()
+        if not used.any():
+            return MixVerdict()
+        if mixed < _CANCELLED * float((self._weights**2 * heard).sum()):
+            return MixVerdict(louder=int(heard.argmax()))
+        return MixVerdict(gain=1.0 / float(self._weights[used].sum()))
+
+    def _account(
+        self, channels: NDArray[np.float64], weights: NDArray[np.float64], mixed: NDArray[np.float64]
+    ) -> None:
+        if self._weights is None:
+            self._weights, self._moments = weights, np.zeros((3, len(weights) + 1))
+        if not np.array_equal(weights, self._weights):
+            self._one_layout = False
+            return
+        rows = np.vstack([channels, mixed])
+        self._moments += [np.full(len(rows), rows.shape[1]), rows.sum(axis=1), (rows**2).sum(axis=1)]
