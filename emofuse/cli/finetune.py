@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _print(tuned: FineTuned, as_json: bool) -> None:
     for part, scores in record.scores.items():
         note = " (this part chose the epoch: optimistic)" if part == "val" else ""
         typer.echo(
-            f"{part}: {record.parts[part]} utterances, weighted F1 {100 * scores['weighted_f1']:.1f}, "
+            f"{part}: {counted(record.parts[part], 'utterance')}, weighted F1 {100 * scores['weighted_f1']:.1f}, "
             f"accuracy {100 * scores['accuracy']:.1f}, UAR {100 * scores['uar']:.1f}{note}"
         )
     typer.echo(f"epoch {record.best_epoch + 1} was kept")

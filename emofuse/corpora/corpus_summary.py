@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from emofuse.corpora.corpus import Corpus
-from emofuse.corpora.table_summary import NO_SPLIT, count_labels, counted, label_table, some_of
+from emofuse.corpora.table_summary import NO_SPLIT, count_labels, label_table, some_of
 from emofuse.data.quarantine import QuarantineEntry
+from emofuse.data.wording import counted
 
 ALL = "all"
 

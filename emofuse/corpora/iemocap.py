@@ -46,8 +46,8 @@ from typing import Any, Literal
 
 from emofuse.corpora.corpus import Corpus, Published, corpus_manifest, files_in, require_choice
 from emofuse.corpora.table_files import C1_REMAINS
-from emofuse.corpora.table_summary import counted
 from emofuse.data.quarantine import QuarantineEntry
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 Classes = Literal["six", "four"]

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from emofuse.corpora.corpus import Corpus
-from emofuse.corpora.table_summary import counted, some_of
+from emofuse.corpora.table_summary import some_of
 from emofuse.data.container import check_size
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.manifest_columns import PATH_COLUMNS
 from emofuse.data.media import MediaError, MediaInfo, probe
 from emofuse.data.quarantine import QuarantineEntry
+from emofuse.data.wording import counted
 
 Progress = Callable[[int, int, str], None]
 

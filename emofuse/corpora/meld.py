@@ -38,10 +38,11 @@ import pandas as pd
 
 from emofuse.corpora.corpus import Corpus, Published, corpus_manifest, files_in, first_folder, require_choice
 from emofuse.corpora.table_files import mend_c1, read_table_file
-from emofuse.corpora.table_summary import counted, some_of
+from emofuse.corpora.table_summary import some_of
 from emofuse.corpora.tables import seconds
 from emofuse.data.media import MediaError, probe
 from emofuse.data.quarantine import QuarantineEntry
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 MAIN_CHARACTERS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")

@@ -34,9 +34,9 @@ import pandas as pd
 
 from emofuse.corpora.corpus import Corpus, Published, corpus_manifest, files_in
 from emofuse.corpora.table_files import Fallback, TableFile, read_table_file
-from emofuse.corpora.table_summary import counted
 from emofuse.data.manifest_columns import number_cells
 from emofuse.data.quarantine import QuarantineEntry
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 SENTIMENTS = ("negative", "neutral", "positive")

@@ -32,7 +32,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from emofuse.corpora.corpus import Corpus, Published, corpus_manifest, require_choice
-from emofuse.corpora.table_summary import counted
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 Channel = Literal["speech", "song", "both"]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from emofuse.data.wording import counted
+
 PLACES_NAMED = 5
 NO_SPLIT = "(none)"
 NO_LABEL = "(none)"
@@ -70,11 +72,6 @@ class TableSummary:
 def _file_line(file: FileCount) -> str:
     split = f" ({file.split})" if file.split else ""
     return f"{file.name}{split}: {counted(file.rows, 'row')}"
-
-
-def counted(number: int, what: str) -> str:
-    """``"1 row"`` or ``"2 rows"``."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def some_of(places: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ import pandas as pd
 from emofuse.data import Modality
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest, Utterance
+from emofuse.data.wording import counted
 from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport, audit
 from emofuse.inference.calibration import read_calibration
 from emofuse.inference.own_corpus import change_of_corpus
@@ -101,7 +102,7 @@ class Outcome(Generic[Report]):
         notes = [name for name, on in flags if on]
         return [
             f"test part, protocol {self.record.protocol}{' (' + ', '.join(notes) + ')' if notes else ''}: "
-            f"{self.test.n} utterances",
+            f"{counted(self.test.n, 'utterance')}",
             *[f"  {line}" for line in self.task.lines(self.test)],
             f"  {self.floor}",
             *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],

@@ -16,6 +16,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.targets import ClassTarget, Target
 from emofuse.data.utterance import Utterance
 from emofuse.evaluation import ClassificationReport, classification_report
+from emofuse.evaluation.metrics.intervals import interval_words
 from emofuse.models.registry import Task as TaskName
 from emofuse.runs.predictions import Predictions
 
@@ -68,9 +69,9 @@ class Classification:
 
     def lines(self, report: ClassificationReport) -> list[str]:
         """Weighted F1, accuracy, UAR."""
-        low, high = report.intervals["weighted_f1"]
+        interval = interval_words(report.intervals["weighted_f1"], scale=100, digits=1)
         return [
-            f"weighted F1 {100 * report.weighted_f1:.1f} (95 % {100 * low:.1f} to {100 * high:.1f}), "
+            f"weighted F1 {100 * report.weighted_f1:.1f} ({interval}), "
             f"accuracy {100 * report.accuracy:.1f}, UAR {100 * report.uar:.1f}"
         ]
 

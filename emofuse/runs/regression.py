@@ -18,6 +18,7 @@ from emofuse.data.targets import Target, ValenceTarget
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import SentimentReport, sentiment_report
+from emofuse.evaluation.metrics.intervals import interval_words
 from emofuse.evaluation.metrics.sentiment import UNIT_METRICS
 from emofuse.models.registry import Task as TaskName
 from emofuse.runs.predictions import Predictions
@@ -97,9 +98,8 @@ class Regression:
 
     def lines(self, report: SentimentReport) -> list[str]:
         """Error and correlation; then both ways to count two classes, and seven."""
-        low, high = report.intervals["mae"]
         told = [
-            f"MAE {report.mae:.3f} (95 % {low:.3f} to {high:.3f}), Corr {report.corr:.3f}, "
+            f"MAE {report.mae:.3f} ({interval_words(report.intervals['mae'])}), Corr {report.corr:.3f}, "
             f"Acc-7 {100 * report.acc7:.1f}",
             f"negative/non-negative: Acc-2 {100 * report.acc2_nonnegative:.1f}, F1 {100 * report.f1_nonnegative:.1f}; "
             f"negative/positive: Acc-2 {100 * report.acc2_positive:.1f}, F1 {100 * report.f1_positive:.1f}",

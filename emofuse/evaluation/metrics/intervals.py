@@ -105,6 +105,20 @@ def percentile_interval(values: np.ndarray, level: float = 0.95) -> Interval:
     return Interval(float(low), float(high))
 
 
+def interval_words(interval: tuple[float, float], scale: float = 1.0, digits: int = 3) -> str:
+    """``95 % 61.2 to 70.3``, or why there is no interval.
+
+    Args:
+        interval: low and high end; NaN where there is none.
+        scale: both are multiplied by it, 100 for percent.
+        digits: after the point.
+    """
+    low, high = (scale * end for end in interval)
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "no interval: that takes utterances of two dialogues"
+    return f"95 % {low:.{digits}f} to {high:.{digits}f}"
+
+
 def bootstrap_intervals(
     sums: np.ndarray,
     metrics: Callable[[np.ndarray], Mapping[str, np.ndarray]],

@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from emofuse.data.manifest import Manifest
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.splits import PARTS, Split
 
@@ -85,7 +86,7 @@ class PairLeaks:
             if shared.values:
                 yield (
                     f"{self.name} share {shared.values} {KINDS[kind]} "
-                    f"({shared.utterances} utterances, {100 * shared.fraction:.1f} % of {self.judged})"
+                    f"({counted(shared.utterances, 'utterance')}, {100 * shared.fraction:.1f} % of {self.judged})"
                 )
 
 

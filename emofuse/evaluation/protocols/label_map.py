@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.emotion_names import emotion_name
 
@@ -104,9 +105,9 @@ class LabelMap:
         for label, count in sorted(counts.items()):
             name = self.data.get(label, label)
             if name is None:
-                yield f"{label}: left out ({count} utterances)"
+                yield f"{label}: left out ({counted(count, 'utterance')})"
             elif name != label:
-                yield f"{label} counts as {name} ({count} utterances)"
+                yield f"{label} counts as {name} ({counted(count, 'utterance')})"
         for label in run_labels:
             name = self.run.get(label, label)
             if name is None:

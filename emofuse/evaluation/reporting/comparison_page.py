@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from emofuse.data.atomic import written_aside
+from emofuse.data.wording import counted
 from emofuse.evaluation.comparison.disagreements import disagreement_table, disagreements
 from emofuse.evaluation.comparison.method_scores import MethodComparison, MethodScores
 from emofuse.evaluation.metrics.estimate import Estimate
@@ -89,13 +90,13 @@ def _page(
 
 def _summary(comparison: MethodComparison) -> str:
     left_out = (
-        f" {comparison.left_out} utterances that not all of them had judged are left out."
+        f" {counted(comparison.left_out, 'utterance')} that not all of them had judged are left out."
         if comparison.left_out
         else ""
     )
     return (
-        f"All methods were judged on the same {comparison.n} utterances of {comparison.groups} dialogues, and "
-        f"are tested against {comparison.methods[0].name}.{left_out}"
+        f"All methods were judged on the same {counted(comparison.n, 'utterance')} of "
+        f"{counted(comparison.groups, 'dialogue')}, and are tested against {comparison.methods[0].name}.{left_out}"
     )
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from emofuse.data.wording import counted
 from emofuse.evaluation.comparison.method_scores import MethodComparison, MethodScores, Versus
 from emofuse.evaluation.metrics.estimate import MISSING, Estimate, p_text
 from emofuse.evaluation.reporting.report_rows import metric_name, metric_order
@@ -31,7 +32,8 @@ def _flags(method: MethodScores) -> str:
 
 def _score_notes(comparison: MethodComparison) -> tuple[str, ...]:
     notes = [
-        f"Percent unless it is an error or a correlation; {comparison.n} utterances in {comparison.groups} dialogues."
+        f"Percent unless it is an error or a correlation; {counted(comparison.n, 'utterance')} in "
+        f"{counted(comparison.groups, 'dialogue')}."
     ]
     if comparison.groups > 1:
         notes.append("In brackets the 95 % bootstrap interval over dialogues.")
@@ -40,7 +42,9 @@ def _score_notes(comparison: MethodComparison) -> tuple[str, ...]:
     if len(comparison.methods) > 1:
         notes.append("The best of a column is in bold, optimistic numbers apart.")
     if comparison.left_out:
-        notes.append(f"{comparison.left_out} utterances that not all runs had judged were left out.")
+        notes.append(
+            f"{counted(comparison.left_out, 'utterance')} that not all runs had judged were left out."
+        )
     return tuple(notes)
 
 

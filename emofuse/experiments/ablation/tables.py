@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from emofuse.data.wording import counted
 from emofuse.evaluation.comparison.method_scores import MethodScores
 from emofuse.evaluation.metrics.estimate import MISSING, p_text
 from emofuse.evaluation.reporting.comparison_tables import count_text, difference_estimate
@@ -102,7 +103,8 @@ def _notes(found: Ablation) -> tuple[str, ...]:
     runs = comparison.methods[0].runs
     devices = sorted({cost.device for cost in found.costs.values()})
     return (
-        f"{comparison.n} test utterances in {comparison.groups} dialogues; {runs} run{'s' if runs > 1 else ''} of each "
+        f"{counted(comparison.n, 'test utterance')} in {counted(comparison.groups, 'dialogue')}; "
+        f"{counted(runs, 'run')} of each "
         "variant. The difference is to the full system on the same utterances, with a 95 % interval from resampled "
         "dialogues; it does not say what other seeds would give.",
         f"Without encoders whose features were made beforehand. Time is of a forward pass, memory of a forward and a "

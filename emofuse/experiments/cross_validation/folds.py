@@ -11,6 +11,7 @@ import pandas as pd
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
+from emofuse.data.wording import counted
 from emofuse.errors import reason_of
 from emofuse.evaluation import (
     ClassificationReport,
@@ -56,7 +57,7 @@ class Fold:
             return f"fold {self.number} failed: {self.failure}"
         scores = list(headline(self.report).items())[:_TOLD_METRICS]
         told = ", ".join(f"{metric_name(name)} {score.value_text()}" for name, score in scores)
-        return f"fold {self.number}: {told} ({self.report.n} utterances)"
+        return f"fold {self.number}: {told} ({counted(self.report.n, 'utterance')})"
 
 
 def fold_folder(folder: Path, number: int) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from emofuse.data.manifest import Manifest
+from emofuse.data.wording import counted
 from emofuse.evaluation import PROTOCOLS, ClassificationReport
 from emofuse.evaluation.protocols.audit_folds import audit_protocol
 from emofuse.evaluation.reporting.report import ComparisonRow, ReportFiles, RunReport, write_report
@@ -68,8 +69,8 @@ def _summary(outcome: CrossValidation) -> str:
         return "No fold came to an end."
     name, score = next(iter(headline(outcome.means).items()))
     return (
-        f"{outcome.means.runs} of {len(outcome.folds)} folds, {outcome.pooled.n} utterances, each judged once by a run "
-        f"that was not trained on it. {metric_name(name)} {score.value_text()} on average over the folds. Scores are "
+        f"{outcome.means.runs} of {len(outcome.folds)} folds, {counted(outcome.pooled.n, 'utterance')}, each judged once by "
+        f"a run that was not trained on it. {metric_name(name)} {score.value_text()} on average over the folds. Scores are "
         "mean ± standard deviation over folds; classes and the confusion matrix are of all folds together, with "
         "intervals over dialogues."
     )
@@ -80,7 +81,5 @@ def _row(fold: Fold, optimistic: bool) -> ComparisonRow:
     if fold.report is None:
         return ComparisonRow(name, {}, note=f"failed: {fold.failure}")
     record = fold.folder.read_record()
-    note = (
-        f"{fold.report.n} utterances; epoch {(record.best_epoch or 0) + 1}; {record.fit_seconds or 0:.0f} s"
-    )
+    note = f"{counted(fold.report.n, 'utterance')}; epoch {(record.best_epoch or 0) + 1}; {record.fit_seconds or 0:.0f} s"
     return ComparisonRow(name, headline(fold.report), optimistic=optimistic, note=note)

@@ -25,10 +25,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.corpora.mosi import sentiment_of
-from emofuse.corpora.table_summary import counted
 from emofuse.data.manifest_columns import SPLIT_ALIASES, SPLITS
 from emofuse.data.modality import Modality
 from emofuse.data.safe_pickle import load_pickle
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 from emofuse.features.importers.content import (
     FeatureContent,

@@ -15,10 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emofuse.corpora.table_mapping import closest
-from emofuse.corpora.table_summary import counted, some_of
+from emofuse.corpora.table_summary import some_of
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import FEATURES
 from emofuse.data.modality import MODALITIES, Modality
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity
 from emofuse.features.importers.content import FeatureContent, ModalityFeatures

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,10 @@ from typing import Any
 from emofuse.corpora.mosi import sentiment_of
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
+from emofuse.data.wording import counted
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.evaluation.metrics.estimate import Estimate
+from emofuse.evaluation.metrics.intervals import interval_words
 from emofuse.evaluation.reporting.figures import Bar
 from emofuse.evaluation.reporting.report import ComparisonRow, ReportFiles, RunReport, write_report
 from emofuse.evaluation.reporting.report_rows import class_scores, headline, metric_name, pick_examples
@@ -92,11 +95,18 @@ def write_run_report(
         },
         notes=[
             *notes,
+            *_no_interval(outcome),
             *([_sentence(outcome.change_note)] if outcome.corpus_change else ()),
             *_definitions(outcome),
         ],
     )
     return write_report(report, folder.path)
+
+
+def _no_interval(outcome: Outcome[Any]) -> list[str]:
+    """Why the scores have no intervals, where they have none."""
+    ends = next(iter(outcome.test.intervals.values()), (0.0, 0.0))
+    return [] if math.isfinite(ends[0]) else [_sentence(interval_words(ends))]
 
 
 def _sentence(line: str) -> str:
@@ -108,7 +118,7 @@ def _summary(outcome: Outcome[Any]) -> str:
     used = ", ".join(record.model_config_["modalities"])
     return (
         f"Trained on {used} with {record.parameters:,} parameters; the weights are those of epoch "
-        f"{(record.best_epoch or 0) + 1}, chosen on the validation part. On {test.n} test utterances: "
+        f"{(record.best_epoch or 0) + 1}, chosen on the validation part. On {counted(test.n, 'test utterance')}: "
         f"{outcome.task.lines(test)[0]}; {outcome.floor}."
     )
 

@@ -6,6 +6,7 @@ from emofuse.evaluation.metrics.intervals import (
     bootstrap_intervals,
     group_indices,
     group_sums,
+    interval_words,
     percentile_interval,
     resample,
 )
@@ -94,3 +95,8 @@ def test_undefined_resamples_do_not_count():
     values = np.concatenate([np.linspace(0, 1, 101), [np.nan] * 50])
     assert percentile_interval(values) == pytest.approx((0.025, 0.975))
     assert np.isnan(percentile_interval(np.array([np.nan]))).all()
+
+
+def test_an_interval_that_there_is_not_is_said_in_words() -> None:
+    assert interval_words((0.6123, 0.7049), scale=100, digits=1) == "95 % 61.2 to 70.5"
+    assert interval_words((float("nan"),) * 2) == "no interval: that takes utterances of two dialogues"

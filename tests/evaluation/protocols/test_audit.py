@@ -56,13 +56,13 @@ def test_all_pairs_are_judged_on_their_second_part():
 
 def test_flags_say_what_is_shared_and_forgive_short_texts():
     report = audit(leaky(), Split(train=["a"], val=["b"], test=["c", "d"]))
-    assert "train/val share 1 dialogues (1 utterances, 100.0 % of val)" in report.flags
-    assert "train/test share 1 speakers (1 utterances, 50.0 % of test)" in report.flags
+    assert "train/val share 1 dialogues (1 utterance, 100.0 % of val)" in report.flags
+    assert "train/test share 1 speakers (1 utterance, 50.0 % of test)" in report.flags
     assert (
-        "train/test share 1 identical texts of 3 words or more (1 utterances, 50.0 % of test)" in report.flags
+        "train/test share 1 identical texts of 3 words or more (1 utterance, 50.0 % of test)" in report.flags
     )
     assert not any(flag.startswith("val/test share 1 identical") for flag in report.flags)
-    assert "val/test share 1 identical texts (1 utterances, 50.0 % of test)" in report.lines()
+    assert "val/test share 1 identical texts (1 utterance, 50.0 % of test)" in report.lines()
 
 
 def test_ids_in_two_parts_and_twice_in_one_are_told():

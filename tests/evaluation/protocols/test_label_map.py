@@ -37,7 +37,7 @@ def test_what_is_left_out_has_no_truth_and_is_told():
     map_ = LabelMap(data={"joy": "happiness", "awe": None})
     assert map_.truth(["joy", "awe", "anger"]) == ["happiness", None, "anger"]
     told = list(map_.lines(["joy", "joy", "awe", "anger"], RUN))
-    assert told[:2] == ["awe: left out (1 utterances)", "joy counts as happiness (2 utterances)"]
+    assert told[:2] == ["awe: left out (1 utterance)", "joy counts as happiness (2 utterances)"]
     assert "no utterance is excited or sadness" in told[2]
 
 
