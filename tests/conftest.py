@@ -1,6 +1,10 @@
 """Fixtures that every part of the suite shares."""
 
+import os
 from pathlib import Path
+
+# Test processes run side by side; each taking every core would slow all of them down. Runs take it as a setting.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch

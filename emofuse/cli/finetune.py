@@ -64,9 +64,9 @@ def finetune(
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     workers: Annotated[int, typer.Option(help="processes that read sound", min=0)] = 2,
     threads: Annotated[
-        int,
+        int | None,
         typer.Option(help="processor threads; another number changes the last digits of the results", min=1),
-    ] = 2,
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="take up an interrupted fine-tuning")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the scores as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,

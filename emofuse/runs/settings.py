@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +16,12 @@ from emofuse.encoders import EncoderSpec
 from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTIONALS
 from emofuse.errors import EmofuseError
 from emofuse.models.registry import Task
+
+
+def usual_threads() -> int:
+    """OMP_NUM_THREADS where somebody has set it, else 2: the same on every machine."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else 2
 
 
 class _Settings(BaseModel):
@@ -122,7 +129,7 @@ class RunSettings(_Settings):
     seed: int = 0
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(
-        default=2,
+        default_factory=usual_threads,
         ge=1,
         description="processor threads that it computes with; another number changes the last digits",
     )

@@ -25,6 +25,7 @@ from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import environment
+from emofuse.runs.settings import usual_threads
 from emofuse.runs.threads import torch_threads
 from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.finetuning.batches import TuningRows, tuning_loader
@@ -57,7 +58,7 @@ def fine_tune(
     seed: int = 0,
     device: str = "cpu",
     workers: int = 0,
-    threads: int = 2,
+    threads: int | None = None,
     protocol: str | None = None,
     fold: int | None = None,
     resume: bool = False,
@@ -76,7 +77,7 @@ def fine_tune(
         seed: of the head, the order and the augmentation.
         device: ``"cpu"`` or ``"cuda"``.
         workers: processes that read sound.
-        threads: processor threads that it computes with.
+        threads: processor threads that it computes with; see `usual_threads`.
         protocol: that made the split, for the record.
         fold: of that protocol.
         resume: take up an interrupted fine-tuning after its last whole epoch; a finished one is returned.
@@ -87,7 +88,7 @@ def fine_tune(
     """
     settings = spec.finetune or FineTuneSettings()
     spec = _checked(spec).model_copy(update={"finetune": settings})
-    with torch_threads(threads), locked_folder(folder):
+    with torch_threads(threads or usual_threads()), locked_folder(folder):
         _claim(folder, spec, manifest, split, seed, resume)
         done = read_fine_tuned(folder)
         if done is not None:

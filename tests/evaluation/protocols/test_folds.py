@@ -5,8 +5,14 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold
 
-from emofuse.evaluation.protocols.folds import Carver, fold_numbers, strata_of
+from emofuse.evaluation.protocols.folds import (
+    Carver,
+    QuickStratifiedGroupKFold,
+    fold_numbers,
+    strata_of,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -70,3 +76,20 @@ def test_the_first_grouping_that_divides_is_taken():
     assert len(set(fine[val])) == 1
     train, val = Carver(rows, 0, 0.1).carve(np.array([5]), [coarse, fine, alone])
     assert (train.tolist(), val.tolist()) == ([5], [])
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(2, 20), st.integers(2, 8), st.integers(20, 300), SEEDS)
+def test_quick_folds_are_the_librarys(k, classes, n, seed):
+    rng = np.random.default_rng(seed)
+    strata, groups = rng.integers(0, classes, n), rng.integers(0, max(k, n // 4), n)
+    told = []
+    for folder in (StratifiedGroupKFold, QuickStratifiedGroupKFold):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            try:
+                found = folder(k, shuffle=True, random_state=seed).split(strata, strata, groups)
+                told.append([test.tolist() for _, test in found])
+            except ValueError as error:
+                told.append(str(error))
+    assert told[0] == told[1]

@@ -60,7 +60,7 @@ def test_it_learns_and_says_how_well(tuned: FineTuned, talk: Manifest) -> None:
     assert read_split_file(tuned.folder / "split.json") == split
     metrics = json.loads((tuned.folder / "metrics.json").read_text(encoding="utf-8"))
     assert "optimistic" in metrics["val"]["note"]
-    assert not list(tuned.folder.glob(".*"))
+    assert not list(tuned.folder.glob(".saving*"))
     assert not (tuned.folder / "checkpoints").exists()
 
 
