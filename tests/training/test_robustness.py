@@ -177,7 +177,12 @@ def test_a_training_that_is_ended_says_one_line_and_can_be_resumed(
     command = [sys.executable, "-m", "emofuse", "train", str(words.root), "--recipe", str(recipe)]
     run = tmp_path / "run"
     process = subprocess.Popen(
-        [*command, "-o", str(run), "--quiet"], stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, "-o", str(run), "--quiet"],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell that starts the tests in the background lets all of them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not (run / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
