@@ -79,11 +79,17 @@ def encode(
 
 
 def encode_sound(
-    path: Path, sound: np.ndarray, rate: int, codec: str, *, pts: Sequence[tuple[int, int]] | None = None
+    path: Path,
+    sound: np.ndarray,
+    rate: int,
+    codec: str,
+    *,
+    pts: Sequence[tuple[int, int]] | None = None,
+    muxer: dict[str, str] | None = None,
 ) -> Path:
     """Write sound (channels, samples); ``pts`` lists (time stamp in samples, how many samples follow)."""
-    layout = {1: "mono", 2: "stereo"}[len(sound)]
-    with av.open(str(path), "w") as container:
+    layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(sound)]
+    with av.open(str(path), "w", options=muxer or {}) as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
         converter = av.AudioResampler(format=stream.codec_context.format, layout=layout, rate=rate)
         taken = 0
@@ -111,12 +117,44 @@ def patch_box(path: Path, box: bytes, offset: int, values: bytes) -> None:
     path.write_bytes(bytes(content))
 
 
-def turn(path: Path, quarter_turns_clockwise: int) -> None:
-    """Set the display matrix of an MP4 as a camera does that was held turned."""
-    a, b, c, d = [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)][quarter_turns_clockwise]
+# How a point (x, y) is shown: at (a x + c y, b x + d y). Turns, and the same after left and right changed.
+MATRICES = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))
+MIRRORED_MATRICES = ((-1, 0, 0, 1), (0, -1, -1, 0), (1, 0, 0, -1), (0, 1, 1, 0))
+
+
+def turn(path: Path, quarter_turns_clockwise: int, mirrored: bool = False) -> None:
+    """Set the display matrix of an MP4 as a camera does that was held turned, or shows a mirror image."""
+    a, b, c, d = (MIRRORED_MATRICES if mirrored else MATRICES)[quarter_turns_clockwise]
     one = 1 << 16
     matrix = struct.pack(">9i", a * one, b * one, 0, c * one, d * one, 0, 0, 0, 1 << 30)
     patch_box(path, b"tkhd", 40, matrix)
+
+
+def wave_file(
+    path: Path, samples: bytes, *, bits: int, rate: int = 16000, channels: int = 1, stated: int | None = None
+) -> Path:
+    """Write a WAV of integers by hand, so that it may be of any kind and ``stated`` bytes may be a lie."""
+    size = len(samples) if stated is None else stated
+    width = channels * bits // 8
+    head = struct.pack(
+        "<4sIHHIIHH4sI", b"fmt ", 16, 1, channels, rate, rate * width, width, bits, b"data", size
+    )
+    path.write_bytes(struct.pack("<4sI4s", b"RIFF", min(36 + size, 2**32 - 1), b"WAVE") + head + samples)
+    return path
+
+
+def still_with_sound(path: Path, seconds: float, codec: str = "mpeg4") -> Path:
+    """Write one picture as an ordinary video stream beside so many seconds of sound."""
+    sound = np.sin(np.arange(round(seconds * 16000)) / 7)
+    return encode(
+        path,
+        numbered_frames(1),
+        [0],
+        Fraction(1, 25),
+        codec=codec,
+        sound=0.3 * sound,
+        pixels={"mjpeg": "yuvj420p"}.get(codec, "yuv420p"),
+    )
 
 
 def damage(path: Path, seed: int, places: int = 50) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from av.stream import Disposition
 
 from emofuse.data import frame_decoding
 from emofuse.data.frame_decoding import LostStepError, NeededFrames
@@ -24,6 +25,7 @@ from tests.data.material import (
     numbered_frames,
     numbers,
     patch_box,
+    still_with_sound,
     turn,
 )
 
@@ -133,6 +135,21 @@ def test_clock_starts_with_the_first_moment_of_the_file(tmp_path: Path) -> None:
     assert numbers(read_frames(path, n=2, start=2, end=4)) == [62, 87]
 
 
+@pytest.mark.parametrize("name", ["clip.mp4", "clip.mkv"])
+def test_time_stamps_below_zero(tmp_path: Path, name: str) -> None:
+    muxer = {"avoid_negative_ts": "disabled"}
+    path = encode(
+        tmp_path / name, numbered_frames(50), range(-10, 40), Fraction(1, 25), codec="mpeg4", muxer=muxer
+    )
+    with av.open(str(path)) as container:
+        begins = round(
+            -container.start_time / av.time_base * 25
+        )  # an MP4 says by its edit list what comes first
+    shown = numbers(read_frames(path, n=4))
+    first = 10 - begins
+    assert shown == expected_numbers([k / 25 for k in range(50)], first / 25, 2.0, 4)
+
+
 def test_video_that_begins_later_than_the_sound(tmp_path: Path) -> None:
     path = encode(tmp_path / "clip.mkv", numbered_frames(50), range(50, 100), Fraction(1, 25), sound=SOUND)
     assert numbers(read_frames(path, n=4, start=0, end=4)) == [0, 0, 12, 37]
@@ -222,20 +239,25 @@ def test_odd_sizes(tmp_path: Path, codec: str | None, size: tuple[int, int] | No
         assert numbers(frames) == [2, 6, 10, 14, 18]
 
 
+@pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("clockwise", [0, 1, 2, 3])
-def test_rotation(tmp_path: Path, clockwise: int) -> None:
+def test_orientation(tmp_path: Path, clockwise: int, mirrored: bool) -> None:
+    """All eight that a display matrix can say; a mirror image is one of left and right, then turned."""
     path = tmp_path / "clip.mp4"
     write_video(path, numbered_frames(20), 25)
     upright = read_frames(path, n=5)
-    turn(path, clockwise)
-    turned = np.rot90(upright, -clockwise, axes=(1, 2))
+    turn(path, clockwise, mirrored)
+    turned = np.rot90(upright[:, :, ::-1] if mirrored else upright, -clockwise, axes=(1, 2))
     assert np.array_equal(read_frames(path, n=5), turned)
     scaled = read_frames(path, n=5, size=(30, 20))
     assert scaled.shape == (5, 30, 20, 3)
-    assert numbers(np.rot90(scaled, clockwise, axes=(1, 2))) == [2, 6, 10, 14, 18]
+    back = np.rot90(scaled, clockwise, axes=(1, 2))
+    assert numbers(back[:, :, ::-1] if mirrored else back) == [2, 6, 10, 14, 18]
     info = probe(path)
     assert (info.height, info.width) == turned.shape[1:3]
-    assert info.rotation == (-90 * clockwise) % 360
+    assert info.mirrored is mirrored
+    shown = np.rot90(upright, info.rotation // 90, axes=(1, 2))
+    assert np.array_equal(shown[:, :, ::-1] if mirrored else shown, turned)
 
 
 @pytest.mark.parametrize(
@@ -293,12 +315,17 @@ def test_wrong_duration(tmp_path: Path, factor: float) -> None:
     ("name", "muxer"),
     [
         ("live.mkv", {"live": "1"}),
+        ("live.webm", {"live": "1"}),
         ("fragments.mp4", {"movflags": "frag_keyframe+empty_moov"}),
         ("bare.h264", {}),
     ],
 )
 def test_missing_duration(tmp_path: Path, name: str, muxer: dict[str, str]) -> None:
-    path = encode(tmp_path / name, numbered_frames(100), range(100), Fraction(1, 25), muxer=muxer)
+    codec = "libvpx" if name.endswith("webm") else "libx264"
+    path = encode(
+        tmp_path / name, numbered_frames(100), range(100), Fraction(1, 25), muxer=muxer, codec=codec
+    )
+    assert probe(path).duration == pytest.approx(4, abs=0.05)
     assert numbers(read_frames(path, n=4)) == [12, 37, 62, 87]
     assert numbers(read_frames(path, n=2, start=2.0, end=4.0)) == [62, 87]
     assert reason_of(path, start=5.0) == "no-frames-in-segment"
@@ -358,6 +385,41 @@ def test_a_cover_picture_is_no_video(tmp_path: Path) -> None:
     assert reason_of(path) == "no-video"
     assert probe(path).has_video is False
     assert probe(path).has_audio is True
+
+
+@pytest.mark.parametrize(
+    ("name", "codec"),
+    [("a.mp4", "mpeg4"), ("a.mkv", "mpeg4"), ("a.mov", "mjpeg"), ("a.avi", "mjpeg"), ("a.ts", "mpeg2video")],
+)
+def test_one_picture_beside_much_longer_sound_is_a_cover(tmp_path: Path, name: str, codec: str) -> None:
+    path = still_with_sound(tmp_path / name, 12.0, codec)
+    with av.open(str(path)) as container:
+        assert not container.streams.video[0].disposition & Disposition.attached_pic, (
+            "otherwise this test shows nothing"
+        )
+    info = probe(path)
+    assert (info.has_video, info.has_audio) == (False, True)
+    assert info.duration == pytest.approx(12, abs=0.15)
+    assert reason_of(path) == "no-video"
+
+
+def test_one_picture_beside_as_short_a_sound_is_a_video(tmp_path: Path) -> None:
+    path = still_with_sound(tmp_path / "a.mkv", 0.5)
+    assert probe(path).has_video
+    assert numbers(read_frames(path, n=2)) == [0, 0]
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(ValueError("no such format"), "undecodable"), (MemoryError(), "out-of-memory")]
+)
+def test_any_exception_of_a_decoder_is_the_file_s(
+    clip: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("emofuse.data.frames._rgb", fails)
+    assert reason_of(clip) == reason
 
 
 @pytest.mark.parametrize(
