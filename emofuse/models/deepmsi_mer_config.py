@@ -28,6 +28,10 @@ _SWIN_V2_DEMO: dict[str, Any] = {
 }
 
 
+# The library numbers the blocks before it builds the first, in memory that grows with them.
+_MOST_BLOCKS = 1000
+
+
 class DeepMSIMERConfig(BaseModel):
     """Settings of `DeepMSIMER`; the defaults are the paper's sizes.
 
@@ -79,8 +83,8 @@ class DeepMSIMERConfig(BaseModel):
     tcn_channels: tuple[int, ...] = Field(default=(1024, 1024, 1024), min_length=1)
     tcn_kernel: int = Field(default=3, ge=1)
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
-    frames: int = Field(default=15, ge=1)
-    image_size: int = Field(default=256, ge=8)
+    frames: int = Field(default=15, ge=1, le=1024)
+    image_size: int = Field(default=256, ge=8, le=4096)
     image_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     image_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     swin: dict[str, Any] | str = Field(default_factory=lambda: dict(_SWIN_V2_TINY))
@@ -111,7 +115,14 @@ class DeepMSIMERConfig(BaseModel):
             raise ValueError(
                 "the frames' size is image_size and they have 3 channels: leave both out of swin"
             )
+        if isinstance(self.swin, dict) and (most := _blocks(self.swin.get("depths", ()))) > _MOST_BLOCKS:
+            raise ValueError(f"swin.depths come to {most} blocks, and at most {_MOST_BLOCKS} make sense")
         return self
+
+    @property
+    def self_contained(self) -> bool:
+        """Whether the settings alone say what the network is, with no pretrained Swin to fetch."""
+        return not isinstance(self.swin, str)
 
     @classmethod
     def paper(cls, num_classes: int, **overrides: Any) -> "DeepMSIMERConfig":
@@ -139,3 +150,9 @@ class DeepMSIMERConfig(BaseModel):
             "vsc": VSCConfig(stage=0, grids=(7,), threshold=0.0),
         }
         return cls(num_classes=num_classes, **{**sizes, **overrides})
+
+
+def _blocks(depths: Any) -> int:
+    """How many blocks there are in all; what is no list of whole numbers is told by the library."""
+    known = isinstance(depths, list | tuple) and all(isinstance(depth, int) for depth in depths)
+    return sum(depths) if known else 0

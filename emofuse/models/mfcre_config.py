@@ -70,7 +70,7 @@ class MFCREConfig(BaseModel):
     multi_attn: bool = True
     swfc: bool = True
     soft_hgr: bool = True
-    reasoning_steps: int = Field(default=2, ge=1)
+    reasoning_steps: int = Field(default=2, ge=1, le=100)
     encoder_layers: int = Field(default=1, ge=1)
     kernel_size: int = Field(default=3, ge=1)
     multi_attn_layers: int = Field(default=2, ge=1)

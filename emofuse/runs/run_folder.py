@@ -26,19 +26,20 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
 from emofuse.data import Modality
 from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.data.stored_files import DamagedFileError, stored_json
 from emofuse.encoders import EncoderSpec
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.features import EncoderIdentity
-from emofuse.models import create_model
 from emofuse.models.registry import Task
+from emofuse.runs.record_checks import check_parts_of_split, check_record
 from emofuse.runs.settings import RunSettings
+from emofuse.runs.stored_model import load_stored_model, load_stored_weights
 
 RECORDED_PACKAGES = ("torch", "transformers", "lightning", "av", "scikit-learn", "numpy", "pandas", "pyarrow")
 
@@ -169,21 +170,27 @@ class RunFolder:
 
     def read_record(self) -> RunRecord:
         """Read run.json; a damaged one is one clear line."""
+        content = stored_json(self.record_file, "train again")
         try:
-            return RunRecord.model_validate_json(self.record_file.read_text(encoding="utf-8"))
-        except (ValidationError, UnicodeDecodeError) as error:
-            raise EmofuseError(
-                f"{self.record_file}: damaged or of another version ({str(error).splitlines()[0]}); train again"
+            record = RunRecord.model_validate(content)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "run.json"
+            raise DamagedFileError(
+                self.record_file, f"edited, or another version's: {where}: {first['msg']}", "train again"
             ) from None
+        check_record(record, self.record_file)
+        return record
 
     def write_record(self, record: RunRecord) -> None:
         """Write run.json."""
         write_text_aside(self.record_file, record.model_dump_json(by_alias=True, indent=2) + "\n")
 
     def read_split(self) -> Split:
-        """The ids of the three parts."""
-        parts = json.loads((self.path / "split.json").read_text(encoding="utf-8"))
-        return Split(train=parts["train"], val=parts["val"], test=parts["test"])
+        """The ids of the three parts; a damaged file is one clear line."""
+        file = self.path / "split.json"
+        parts = stored_json(file, "train again")
+        return Split(**check_parts_of_split(parts, file))
 
     def write_split(self, split: Split) -> None:
         """Write split.json."""
@@ -199,10 +206,8 @@ class RunFolder:
             )  # the library's own writer makes a file that its owner alone may read
 
     def load_model(self, record: RunRecord) -> nn.Module:
-        """The system as recorded, with its weights; nothing is downloaded."""
-        model = create_model(record.model_name, **record.model_config_)
-        self.load_weights(model)
-        return model
+        """The system as recorded, with its weights; nothing is downloaded. See `load_stored_model`."""
+        return load_stored_model(record, self.record_file, self.weights_file)
 
     def encoder_spec(self, record: EncoderRecord, modality: Modality) -> EncoderSpec:
         """How to make an encoder again: from the copy in this folder where one was kept."""
@@ -211,12 +216,7 @@ class RunFolder:
 
     def load_weights(self, model: nn.Module) -> None:
         """Read the weights into ``model``, all of them and no other."""
-        try:
-            model.load_state_dict(load_file(self.weights_file))
-        except (SafetensorError, RuntimeError) as error:
-            raise EmofuseError(
-                f"{self.weights_file}: does not hold this model's weights ({str(error).splitlines()[0]}); train again"
-            ) from None
+        load_stored_weights(model, self.weights_file)
 
 
 def fingerprints_below(folder: Path) -> set[str]:

@@ -12,6 +12,7 @@ from pydantic_core import to_jsonable_python
 
 from emofuse.data import Modality
 from emofuse.data.dialogues import WindowSize
+from emofuse.data.stored_files import stored_yaml
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTIONALS
 from emofuse.errors import EmofuseError
@@ -48,7 +49,9 @@ class DataSettings(_Settings):
         default=None,
         description="folder of fine-tuned encoders that runs share; each keeps its own by default",
     )
-    workers: int = Field(default=2, ge=0, description="processes that decode frames while the model trains")
+    workers: int = Field(
+        default=2, ge=0, le=512, description="processes that decode frames while the model trains"
+    )
     frame_cache: Path | None = Field(
         default=None,
         description="folder in which decoded frames are kept for the next epoch; none by default",
@@ -131,6 +134,7 @@ class RunSettings(_Settings):
     threads: int = Field(
         default_factory=usual_threads,
         ge=1,
+        le=1024,
         description="processor threads that it computes with; another number changes the last digits",
     )
     precision: Literal["auto", "32", "bf16"] = "auto"
@@ -158,12 +162,9 @@ class RunSettings(_Settings):
     @classmethod
     def from_yaml(cls, path: Path) -> RunSettings:
         """Read a recipe; an unknown name or a value of the wrong kind is named with its place."""
-        try:
-            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except FileNotFoundError:
-            raise EmofuseError(f"{path}: there is no such recipe; name a YAML file") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise EmofuseError(f"{path}: not a readable YAML file ({str(error).splitlines()[0]})") from None
+        if not path.exists():
+            raise EmofuseError(f"{path}: there is no such recipe; name a YAML file")
+        content = stored_yaml(path, "name a YAML file of settings") or {}
         if not isinstance(content, dict):
             raise EmofuseError(
                 f"{path}: a recipe is a mapping of settings, this is a {type(content).__name__}"

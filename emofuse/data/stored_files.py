@@ -1,0 +1,273 @@
+"""Files that somebody else may have made: read within bounds, as what they should be, or refused in one line.
+
+Whatever is read of a run folder or of a recipe goes through here. A folder or a pipe in a file's place, a file that is
+too large, that nests too deeply, that unfolds to gigabytes, or that holds numbers which are not finite or characters
+that no name has is one `EmofuseError`, and never waits for input.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from emofuse.data.output_paths import explain_os_error
+from emofuse.errors import EmofuseError
+
+_TEXT_BYTES = 256 << 20  # split.json of a corpus of millions stays far below
+_YAML_BYTES = 4 << 20  # a recipe has a few kilobytes
+_TABLE_BYTES = 8 << 30  # unpacked
+_DEEPEST = 60
+_MOST_VALUES = 20_000_000
+_MOST_YAML_VALUES = 100_000
+
+
+class DamagedFileError(EmofuseError):
+    """A file that is not what it should be.
+
+    Attributes:
+        file: which one.
+        reason: what is wrong with it, in a few words.
+    """
+
+    def __init__(self, file: Path, reason: str, advice: str) -> None:
+        super().__init__(f"{_shown(file)}: damaged ({_line(reason)}); {advice}")
+        self.file, self.reason = file, reason
+
+
+def stored_bytes(file: Path, advice: str, limit: int = _TEXT_BYTES) -> bytes:
+    """The content of a regular file.
+
+    Args:
+        file: to be read; links are followed.
+        advice: what the user can do where it cannot be read.
+        limit: most bytes that it may have.
+
+    Raises:
+        DamagedFileError: it is missing, is no regular file, is larger, or may not be read.
+    """
+    with _opened(file, advice) as handle:
+        size = os.fstat(handle.fileno()).st_size
+        if size > limit:
+            raise DamagedFileError(file, f"it has {size:,} bytes, and at most {limit:,} make sense", advice)
+        try:
+            return handle.read(limit)
+        except OSError as error:
+            raise DamagedFileError(file, explain_os_error(error), advice) from None
+
+
+def check_regular(file: Path, advice: str) -> None:
+    """See that a library which opens a file by its name will find a regular one.
+
+    Raises:
+        DamagedFileError: it will not.
+    """
+    _opened(file, advice).close()
+
+
+def stored_text(file: Path, advice: str, limit: int = _TEXT_BYTES) -> str:
+    """The content of a file of UTF-8 text; see `stored_bytes`.
+
+    Raises:
+        DamagedFileError: as there, or it is no such text.
+    """
+    try:
+        return stored_bytes(file, advice, limit).decode("utf-8")
+    except UnicodeDecodeError:
+        raise DamagedFileError(file, "it is no UTF-8 text", advice) from None
+
+
+def stored_json(file: Path, advice: str) -> dict[str, Any]:
+    """The object that a JSON file holds.
+
+    Args:
+        file: to be read.
+        advice: what the user can do where it cannot be.
+
+    Raises:
+        DamagedFileError: as `stored_text`, or it is no JSON, nests too deeply, or holds a number that is not finite or a
+            NUL.
+    """
+    text = stored_text(file, advice)
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+        check_values(content)
+    except RecursionError:
+        raise DamagedFileError(file, "it nests too deeply", advice) from None
+    except ValueError as error:
+        raise DamagedFileError(file, str(error), advice) from None
+    if not isinstance(content, dict):
+        raise DamagedFileError(file, f"it holds a {type(content).__name__} and no object", advice)
+    return content
+
+
+def stored_yaml(file: Path, advice: str) -> Any:
+    """What a YAML file holds, None where it is empty; see `stored_json`.
+
+    Raises:
+        DamagedFileError: as there; or its references unfold to more than a file of settings says.
+    """
+    text = stored_text(file, advice, _YAML_BYTES)
+    loader = None
+    try:
+        loader = yaml.SafeLoader(text)
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        for _ in _walk(node, _parts_of_node, _MOST_YAML_VALUES):
+            pass  # merge keys and references are unfolded when values are made of the nodes
+        content = loader.construct_document(node)
+        check_values(content)
+    except RecursionError:
+        raise DamagedFileError(file, "it nests too deeply", advice) from None
+    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
+        raise DamagedFileError(file, str(error), advice) from None
+    finally:
+        if loader is not None:
+            loader.dispose()
+    return content
+
+
+def stored_table(file: Path, advice: str, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """A Parquet file.
+
+    Args:
+        file: to be read.
+        advice: what the user can do where it cannot be.
+        columns: that it must have.
+
+    Raises:
+        DamagedFileError: as `stored_bytes`, or it is no Parquet, lacks a column, or unfolds to more than memory is for.
+    """
+    check_regular(file, advice)
+    try:
+        # Not read_table, which would take "split=train" in a folder's name for a column.
+        with pq.ParquetFile(file) as parquet:
+            groups = (parquet.metadata.row_group(i) for i in range(parquet.metadata.num_row_groups))
+            if sum(group.total_byte_size for group in groups) > _TABLE_BYTES:
+                raise DamagedFileError(file, "it unfolds to more than eight gigabytes", advice)
+            names = parquet.schema_arrow.names
+            if len(set(names)) < len(names):
+                raise DamagedFileError(file, "it has a column twice", advice)
+            table = parquet.read().to_pandas(ignore_metadata=True)
+    except (OSError, ValueError, TypeError, KeyError, IndexError, OverflowError, pa.ArrowException) as error:
+        raise DamagedFileError(file, str(error) or type(error).__name__, advice) from None
+    return _with_columns(table, file, advice, columns)
+
+
+def stored_csv(file: Path, advice: str, columns: Iterable[str] = ()) -> pd.DataFrame:
+    """A CSV file; see `stored_table`.
+
+    Raises:
+        DamagedFileError: as there, with CSV for Parquet.
+    """
+    check_regular(file, advice)
+    try:
+        table = pd.read_csv(file)
+    except (OSError, ValueError, OverflowError) as error:  # pandas's own errors are ValueErrors
+        raise DamagedFileError(file, str(error) or type(error).__name__, advice) from None
+    return _with_columns(table, file, advice, columns)
+
+
+def check_numbers(table: pd.DataFrame, columns: Iterable[str], file: Path, advice: str) -> None:
+    """See that columns of a table hold finite numbers; the first row that does not is named, from 1.
+
+    Raises:
+        DamagedFileError: they do not.
+    """
+    for name in columns:
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        wrong = ~numbers.astype(float).abs().lt(math.inf)
+        if wrong.any():
+            row = int(wrong.to_numpy().argmax())
+            raise DamagedFileError(file, f"row {row + 1}, {name}: {table[name].iloc[row]!r}", advice)
+
+
+def check_values(content: Any) -> None:
+    """See that plain values are few and flat enough, that numbers are finite, and that no text holds a NUL.
+
+    Raises:
+        ValueError: they are not.
+    """
+    for value in _walk(content, _parts_of_value, _MOST_VALUES):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"it holds {value}, which is no number to work with")
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError(f"{value[:40]!r} has a NUL in it")
+
+
+def _opened(file: Path, advice: str) -> Any:
+    """A handle on a regular file; one on a pipe would wait for somebody to write to it."""
+    try:
+        handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        raise DamagedFileError(file, "it is missing", advice) from None
+    except OSError as error:
+        raise DamagedFileError(file, error.strerror or str(error), advice) from None
+    except ValueError:  # a NUL
+        raise DamagedFileError(file, "no file has such a name", advice) from None
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise DamagedFileError(file, "it is no regular file", advice)
+    return os.fdopen(handle, "rb")
+
+
+def _walk(start: Any, parts: Any, most: int) -> Iterator[Any]:
+    """Every value, and those inside of it, as often as it is referred to.
+
+    Raises:
+        ValueError: they are more than ``most``, or nest more deeply than any file of ours.
+    """
+    count, open_ = 0, [(start, 0)]
+    while open_:
+        value, depth = open_.pop()
+        count += 1
+        if count > most:
+            raise ValueError(f"it unfolds to more than {most:,} values")
+        if depth > _DEEPEST:
+            raise ValueError(f"it nests more than {_DEEPEST} levels deep")
+        yield value
+        open_.extend((part, depth + 1) for part in parts(value))
+
+
+def _parts_of_value(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return [*value.keys(), *value.values()]
+    return value if isinstance(value, list | tuple | set) else ()
+
+
+def _parts_of_node(node: yaml.Node) -> Iterable[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return node.value if isinstance(node, yaml.SequenceNode) else ()
+
+
+def _with_columns(table: pd.DataFrame, file: Path, advice: str, columns: Iterable[str]) -> pd.DataFrame:
+    lacking = [name for name in columns if name not in table]
+    if lacking:
+        raise DamagedFileError(file, f"it has no column {lacking[0]!r}", advice)
+    return table
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"it holds {name}, which is no number to work with")
+
+
+def _shown(file: Path) -> str:
+    """A path that one line can hold."""
+    text = str(file)
+    return text if text.isprintable() else repr(text)
+
+
+def _line(reason: str) -> str:
+    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    return lines[0][:200] if lines else "unreadable"
