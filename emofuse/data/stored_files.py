@@ -178,15 +178,24 @@ def stored_csv(file: Path, advice: str, columns: Iterable[str] = ()) -> pd.DataF
     return _with_columns(table, file, advice, columns)
 
 
-def check_numbers(table: pd.DataFrame, columns: Iterable[str], file: Path, advice: str) -> None:
+def check_numbers(
+    table: pd.DataFrame, columns: Iterable[str], file: Path, advice: str, *, gaps: bool = False
+) -> None:
     """See that columns of a table hold finite numbers; the first row that does not is named, from 1.
+
+    Args:
+        table: of the file.
+        columns: of numbers.
+        file: where the table is from.
+        advice: what the user can do.
+        gaps: a cell may be empty.
 
     Raises:
         DamagedFileError: they do not.
     """
     for name in columns:
         numbers = pd.to_numeric(table[name], errors="coerce")
-        wrong = ~numbers.astype(float).abs().lt(math.inf)
+        wrong = ~numbers.astype(float).abs().lt(math.inf) & ~(gaps & table[name].isna())
         if wrong.any():
             row = int(wrong.to_numpy().argmax())
             raise DamagedFileError(file, f"row {row + 1}, {name}: {table[name].iloc[row]!r}", advice)

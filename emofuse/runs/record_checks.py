@@ -39,7 +39,9 @@ def _wrong_in(record: _Record) -> str | None:
         return f"model_config.modalities are {modalities!r}"
     if not set(record.encoders) <= set(modalities):
         return f"it has an encoder of {', '.join(set(record.encoders) - set(modalities))}, which its system does not use"
-    if odd := [m for m, part in record.encoders.items() if {part.spec.modality, part.identity.modality} != {m}]:
+    if odd := [
+        m for m, part in record.encoders.items() if {part.spec.modality, part.identity.modality} != {m}
+    ]:
         return f"encoders.{odd[0]}: is an encoder of another modality"
     if not record.labels or len(set(record.labels)) < len(record.labels) or "" in record.labels:
         return f"its labels are {', '.join(record.labels)[:80] or 'empty'}: each must be there once"
@@ -51,7 +53,9 @@ def _wrong_in(record: _Record) -> str | None:
 
 
 def _unknown(modalities: Collection[Any]) -> bool:
-    return len(set(map(str, modalities))) < len(modalities) or not set(map(str, modalities)) <= set(MODALITIES)
+    return len(set(map(str, modalities))) < len(modalities) or not set(map(str, modalities)) <= set(
+        MODALITIES
+    )
 
 
 def check_parts_of_split(parts: dict[str, Any], file: Path) -> dict[str, list[str]]:

@@ -178,7 +178,9 @@ def _check_inputs(record: SystemRecord, model: nn.Module, record_file: Path) -> 
         given = {part.identity.dim, part.spec.dim or part.identity.dim}
         if given != {takes}:
             raise DamagedFileError(
-                record_file, f"its {modality} encoder gives {max(given)} numbers, its system takes {takes}", _AGAIN
+                record_file,
+                f"its {modality} encoder gives {max(given)} numbers, its system takes {takes}",
+                _AGAIN,
             )
 
 
