@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from emofuse.data.manifest import Manifest
+from emofuse.data.stored_files import DamagedFileError
 from emofuse.evaluation import ClassificationReport, SentimentReport
 from emofuse.evaluation.reporting.figures import (
     Bar,
@@ -119,6 +120,10 @@ def training_figures(outcome: Outcome[Any], folder: Path) -> Iterator[ReportFigu
         if name in history
     }
     chosen = (outcome.record.best_epoch or 0) + 1
+    if chosen > len(history):
+        raise DamagedFileError(
+            outcome.folder.history_file, f"it ends before epoch {chosen}, whose weights were kept", "train again"
+        )
     yield ReportFigure(
         save_figure(
             draw_learning_curves(columns, chosen=chosen),
