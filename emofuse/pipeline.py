@@ -20,7 +20,6 @@ from emofuse.data.batch import FeatureSource
 from emofuse.data.clip import clip_utterance, ends_of, recording_of, said_before, stretches
 from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest, Utterance
-from emofuse.encoders import create_encoder
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureStore, UtteranceEncoder
 from emofuse.features.encoding import encode_utterances
@@ -31,6 +30,7 @@ from emofuse.models import model_info
 from emofuse.runs.corpus import choose_device
 from emofuse.runs.modalities import IMPORTED, imported_features
 from emofuse.runs.predictions import Predictions
+from emofuse.runs.run_encoders import encoder_of_run
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import DataSettings
 from emofuse.runs.tasks import recorded_task
@@ -116,16 +116,10 @@ class EmotionPipeline:
         where = choose_device(device)
         model = folder.load_model(record)
         encoders = {
-            modality: create_encoder(folder.encoder_spec(part, modality), device=where)
+            modality: encoder_of_run(folder, record, modality, where)
             for modality, part in record.encoders.items()
             if part.spec.name != IMPORTED
         }
-        for modality, part in record.encoders.items():
-            if modality in encoders and encoders[modality].identity.digest != part.identity.digest:
-                raise EmofuseError(
-                    f"{run_dir}: the {modality} encoder {part.spec.name} is not the one that the run was trained with; "
-                    "restore it, or train again"
-                )
         calibration = read_calibration(folder)
         temperature = calibration.temperature if calibration else 1.0
         # The corpus's frames are kept for its epochs; those of a clip to predict are read once.

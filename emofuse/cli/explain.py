@@ -52,6 +52,7 @@ def explain(
     from emofuse.explanation import explain as explain_utterance
     from emofuse.explanation import explain_gates, has_gates, write_explanation, write_gates
     from emofuse.pipeline import EmotionPipeline
+    from emofuse.runs.run_folder import RunFolder
 
     pipe = EmotionPipeline.from_pretrained(run, device=device)
     dialogue: Sequence[Utterance] = ()
@@ -61,7 +62,7 @@ def explain(
         raise EmofuseError("--id names a row of a manifest; give the manifest in the clip's place")
     else:
         utterance, _ = clip_utterance(clip, text=text, audio=audio, start=start, end=end)
-    folder = out or run / "explanations" / Path(utterance.id).stem
+    folder = out or RunFolder(run).inside("explanations", Path(utterance.id).stem)
     check_new_folder(folder)
     gates = explain_gates(pipe, utterance, dialogue) if has_gates(pipe) else None
     # A value has gates, and no probability that a modality could move.

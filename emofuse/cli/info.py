@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +19,7 @@ def info(
 ) -> None:
     """Print what was trained, on what, with which encoders, and how it scored."""
     from emofuse.runs.run_folder import RunFolder
+    from emofuse.runs.stored_results import read_metrics
 
     folder = RunFolder.open(run)
     record = folder.read_record()
@@ -44,12 +44,16 @@ def info(
     )
     metrics = folder.path / "metrics.json"
     if metrics.exists():
-        test = json.loads(metrics.read_text(encoding="utf-8"))["test"]
+        test = read_metrics(metrics, f"run `emofuse evaluate {run}`")["test"]
         typer.echo(f"test        {_score(test)}")
 
 
 def _score(test: dict[str, Any]) -> str:
-    if "weighted_f1" in test:
-        return f"weighted F1 {100 * test['weighted_f1']:.1f}, accuracy {100 * test['accuracy']:.1f}"
-    corr = f"{test['corr']:.3f}" if test["corr"] is not None else "undefined"
-    return f"MAE {test['mae']:.3f}, Corr {corr}, Acc-7 {100 * test['acc7']:.1f}"
+    shown = [("weighted F1", "weighted_f1", 100, 1), ("accuracy", "accuracy", 100, 1)]
+    if "weighted_f1" not in test:
+        shown = [("MAE", "mae", 1, 3), ("Corr", "corr", 1, 3), ("Acc-7", "acc7", 100, 1)]
+    return ", ".join(f"{name} {_number(test.get(key), times, digits)}" for name, key, times, digits in shown)
+
+
+def _number(value: float | None, times: int, digits: int) -> str:
+    return "undefined" if value is None else f"{times * value:.{digits}f}"

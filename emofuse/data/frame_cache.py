@@ -32,9 +32,11 @@ class FrameCache:
 
     Attributes:
         folder: made when something is first kept.
+        keep: whether frames that are not there yet are kept.
     """
 
     folder: Path
+    keep: bool = True
 
     def read(self, utterance: Utterance, count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
         """`decode_frames`, from the folder where it holds them already; the same numbers either way.
@@ -49,7 +51,7 @@ class FrameCache:
         if kept is not None:
             return kept
         frames = decode_frames(utterance, count, size)
-        if file is not None:
+        if file is not None and self.keep:
             _keep(file, frames)
         return frames
 

@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.stored_files import stored_bytes
 from emofuse.errors import EmofuseError
 
 
@@ -94,7 +95,7 @@ class Quarantine:
         return f"{len(self)} set aside ({reasons}): {self.path}"
 
     def _load(self) -> None:
-        content = self.path.read_bytes()
+        content = stored_bytes(self.path, "move it elsewhere")
         whole = content[: content.rfind(b"\n") + 1]
         try:
             rows = list(csv.reader(io.StringIO(whole.decode("utf-8"), newline="")))

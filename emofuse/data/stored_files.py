@@ -39,8 +39,8 @@ class DamagedFileError(EmofuseError):
         reason: what is wrong with it, in a few words.
     """
 
-    def __init__(self, file: Path, reason: str, advice: str) -> None:
-        super().__init__(f"{_shown(file)}: damaged ({_line(reason)}); {advice}")
+    def __init__(self, file: Path, reason: str, advice: str, state: str = "damaged") -> None:
+        super().__init__(f"{_shown(file)}: {state} ({_line(reason)}); {advice}")
         self.file, self.reason = file, reason
 
 
@@ -83,7 +83,7 @@ def stored_text(file: Path, advice: str, limit: int = _TEXT_BYTES) -> str:
     try:
         return stored_bytes(file, advice, limit).decode("utf-8")
     except UnicodeDecodeError:
-        raise DamagedFileError(file, "it is no UTF-8 text", advice) from None
+        raise DamagedFileError(file, "it is not UTF-8 text", advice) from None
 
 
 def stored_json(file: Path, advice: str) -> dict[str, Any]:
@@ -129,7 +129,9 @@ def stored_yaml(file: Path, advice: str) -> Any:
         check_values(content)
     except RecursionError:
         raise DamagedFileError(file, "it nests too deeply", advice) from None
-    except (yaml.YAMLError, ValueError, TypeError, OverflowError) as error:
+    except yaml.YAMLError as error:
+        raise DamagedFileError(file, f"it is not YAML: {error}", advice) from None
+    except (ValueError, TypeError, OverflowError) as error:
         raise DamagedFileError(file, str(error), advice) from None
     finally:
         if loader is not None:
@@ -178,15 +180,24 @@ def stored_csv(file: Path, advice: str, columns: Iterable[str] = ()) -> pd.DataF
     return _with_columns(table, file, advice, columns)
 
 
-def check_numbers(table: pd.DataFrame, columns: Iterable[str], file: Path, advice: str) -> None:
+def check_numbers(
+    table: pd.DataFrame, columns: Iterable[str], file: Path, advice: str, *, gaps: bool = False
+) -> None:
     """See that columns of a table hold finite numbers; the first row that does not is named, from 1.
+
+    Args:
+        table: of the file.
+        columns: of numbers.
+        file: where the table is from.
+        advice: what the user can do.
+        gaps: a cell may be empty.
 
     Raises:
         DamagedFileError: they do not.
     """
     for name in columns:
         numbers = pd.to_numeric(table[name], errors="coerce")
-        wrong = ~numbers.astype(float).abs().lt(math.inf)
+        wrong = ~numbers.astype(float).abs().lt(math.inf) & ~(gaps & table[name].isna())
         if wrong.any():
             row = int(wrong.to_numpy().argmax())
             raise DamagedFileError(file, f"row {row + 1}, {name}: {table[name].iloc[row]!r}", advice)
@@ -210,14 +221,14 @@ def _opened(file: Path, advice: str) -> Any:
     try:
         handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
-        raise DamagedFileError(file, "it is missing", advice) from None
+        raise DamagedFileError(file, "it is missing", advice, "cannot be read") from None
     except OSError as error:
-        raise DamagedFileError(file, error.strerror or str(error), advice) from None
+        raise DamagedFileError(file, error.strerror or str(error), advice, "cannot be read") from None
     except ValueError:  # a NUL
-        raise DamagedFileError(file, "no file has such a name", advice) from None
+        raise DamagedFileError(file, "no file has such a name", advice, "cannot be read") from None
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
-        raise DamagedFileError(file, "it is no regular file", advice)
+        raise DamagedFileError(file, "it is no regular file", advice, "cannot be read")
     return os.fdopen(handle, "rb")
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emofuse.data.modality import Modality
+from emofuse.data.stored_files import stored_json
 from emofuse.errors import EmofuseError
 
 RECORD_FILE = "emofuse.json"
@@ -125,10 +126,10 @@ def read_fine_tuned(folder: Path) -> FineTunedRecord | None:
     """
     path = folder / RECORD_FILE
     try:
-        return FineTunedRecord.model_validate_json(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (ValidationError, UnicodeDecodeError) as error:
+        if not path.exists():
+            return None
+        return FineTunedRecord.model_validate(stored_json(path, "fine-tune again"))
+    except (ValidationError, ValueError) as error:
         raise EmofuseError(
             f"{path}: damaged or of another version ({str(error).splitlines()[0]}); fine-tune again"
         ) from None

@@ -7,7 +7,6 @@ run anything nor be unpickled.
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from huggingface_hub.utils import HFValidationError, validate_repo_id
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging
 
+from emofuse.data.stored_files import stored_json
 from emofuse.encoders.fine_tuning import RECORD_FILE
 from emofuse.errors import EmofuseError
 
@@ -137,7 +137,7 @@ def _indexed_weights(folder: Path) -> list[str]:
             f"encoder {folder}: {_WEIGHTS} is missing; name a folder that save_pretrained wrote"
         )
     try:
-        parts = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+        parts = sorted(set(stored_json(index, "copy the folder again")["weight_map"].values()))
         outside = [part for part in parts if not part or Path(part).name != part]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise EmofuseError(f"{index}: damaged; copy the folder again") from None

@@ -18,6 +18,7 @@ from emofuse.evaluation.comparison.methods import Facts, JudgedRun, Method, make
 from emofuse.inference.calibration import read_calibration
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import RunSettings
+from emofuse.runs.stored_results import read_predictions
 
 # Settings that say where and which, not how: runs that differ in nothing else are one method.
 _NOT_THE_METHOD = (
@@ -161,16 +162,13 @@ def held_out(folder: RunFolder) -> pd.DataFrame:
     """The test rows of predictions.parquet; ``truth`` and ``predicted`` are labels, or values of a regression.
 
     Raises:
-        EmofuseError: the run has not been evaluated.
+        EmofuseError: the run has not been evaluated, or its predictions are damaged.
     """
     file = folder.predictions_file
     if not file.exists():
         raise EmofuseError(f"{folder.path}: has not been evaluated; run `emofuse evaluate {folder.path}`")
-    try:
-        table = pd.read_parquet(file)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise EmofuseError(f"{file}: damaged ({reason}); run `emofuse evaluate {folder.path}`") from None
+    record = folder.read_record()
+    table = read_predictions(file, record.task, record.labels, f"run `emofuse evaluate {folder.path}`")
     table = table[table["part"] == "test"].reset_index(drop=True)
     if "predicted_valence" in table:
         return table.assign(truth=table["valence"], predicted=table["predicted_valence"])

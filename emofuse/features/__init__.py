@@ -2,8 +2,9 @@
 
 from emofuse.features.dialogue_context import ContextWindow, TextInContext, texts_in_context
 from emofuse.features.encoding import encode_utterances
-from emofuse.features.extract import ExtractionReport, extract_features
+from emofuse.features.extract import ExtractionReport, extract_features, up_to_date
 from emofuse.features.identity import EncoderIdentity, InputNeeds, UnusableInputError, UtteranceEncoder
+from emofuse.features.overlaid import OverlaidFeatures
 from emofuse.features.store import FeatureReader, FeatureStore, FeatureWriter
 
 __all__ = [
@@ -14,10 +15,12 @@ __all__ = [
     "FeatureStore",
     "FeatureWriter",
     "InputNeeds",
+    "OverlaidFeatures",
     "TextInContext",
     "UnusableInputError",
     "UtteranceEncoder",
     "encode_utterances",
     "extract_features",
     "texts_in_context",
+    "up_to_date",
 ]

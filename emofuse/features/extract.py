@@ -56,6 +56,7 @@ def extract_features(
     shard: tuple[int, int] | None = None,
     workers: int = 2,
     processes: int = 1,
+    base: FeatureReader | None = None,
 ) -> ExtractionReport:
     """Encode every utterance whose features are missing or were made from something else.
 
@@ -77,15 +78,18 @@ def extract_features(
             ``workers`` has no meaning. It pays where an encoder works on one core (openSMILE, the embedded
             ones), and on large corpora: a process takes seconds to start. A script that asks for it must
             keep its own work under ``if __name__ == "__main__"``.
+        base: of the same encoder, in a store that is only read: what it has is not made again.
 
     Raises:
         EmofuseError: the store is damaged or cannot be written.
     """
-    job = _Job(encoder, store.reader(encoder.identity), quarantine)
+    job = _Job(encoder, store.reader(encoder.identity), quarantine, base)
     todo = job.plan(_share(manifest, encoder, shard))
     report_progress = progress or (lambda done, total, message: None)
     message = f"{encoder.identity.modality} features ({encoder.identity.name})"
     report_progress(0, len(todo), message)
+    if base is not None and not todo and not job.gone:
+        return job.report
     with store.writer(encoder.identity) as writer:
         for source_id in job.gone:
             writer.withdraw(source_id)
@@ -117,8 +121,15 @@ def _share(
 class _Job:
     """Decides what is to be done, files what comes of it, and counts."""
 
-    def __init__(self, encoder: UtteranceEncoder, reader: FeatureReader, quarantine: Quarantine) -> None:
+    def __init__(
+        self,
+        encoder: UtteranceEncoder,
+        reader: FeatureReader,
+        quarantine: Quarantine,
+        base: FeatureReader | None = None,
+    ) -> None:
         self._modality, self._reader, self._quarantine = encoder.identity.modality, reader, quarantine
+        self._base = base
         self.report = ExtractionReport()
         self.gone: list[str] = []
 
@@ -130,11 +141,11 @@ class _Job:
                 self._count(absent=1)
                 if utterance_id in self._reader:
                     self.gone.append(utterance_id)
-            elif (
-                utterance_id in self._reader and self._reader.fingerprint(utterance_id) == source.fingerprint
-            ):
+            elif _holds(self._reader, source) or _holds(self._base, source):
                 self._count(skipped=1)
                 self._quarantine.discard(utterance_id, self._modality)
+                if utterance_id in self._reader and not _holds(self._reader, source):
+                    self.gone.append(utterance_id)
             else:
                 todo.append(source)
         return sorted(todo, key=lambda source: -source.text_length)
@@ -169,3 +180,15 @@ class _Job:
     def _count(self, **more: int) -> None:
         counts = {name: getattr(self.report, name) + number for name, number in more.items()}
         self.report = ExtractionReport(**{**vars(self.report), **counts})
+
+
+def up_to_date(manifest: Manifest, encoder: UtteranceEncoder, reader: FeatureReader) -> set[str]:
+    """Utterances whose features in a store were made from what the manifest has now."""
+    return {id for id, source in sources_of(manifest.rows(), encoder).items() if _holds(reader, source)}
+
+
+def _holds(reader: FeatureReader | None, source: Source | None) -> bool:
+    """Whether a store has features that were made from this source."""
+    if reader is None or source is None or source.id not in reader:
+        return False
+    return reader.fingerprint(source.id) == source.fingerprint

@@ -26,6 +26,8 @@ def dataset_of(
     data: DataSettings,
     target: Target | None = None,
     context: Sequence[Utterance] = (),
+    *,
+    keep_frames: bool = False,
 ) -> BatchDataset:
     """Rows as this model takes them.
 
@@ -36,6 +38,8 @@ def dataset_of(
         data: how much of a dialogue or a sequence is taken at once.
         target: what an utterance is to be told as.
         context: other utterances of the same dialogues, for a system that sees dialogues.
+        keep_frames: frames that are decoded are kept in the folder that ``data`` names; for training, since a run that
+            is only used may name any folder.
     """
     config: Any = model.config
     info = model_info(model)
@@ -50,7 +54,7 @@ def dataset_of(
     longest["text"] = getattr(config, "text_length", data.longest_sequence)
     frames = None
     if "frames" in inputs.values():
-        cache = None if data.frame_cache is None else FrameCache(data.frame_cache)
+        cache = None if data.frame_cache is None else FrameCache(data.frame_cache, keep=keep_frames)
         frames = FrameSampling(config.frames, (config.image_size, config.image_size), cache)
     return UtteranceDataset(utterances, inputs, readers, dims, longest=longest, frames=frames, target=target)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.errors import EmofuseError
+from emofuse.data.stored_files import DamagedFileError, stored_json
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder
 
@@ -55,12 +55,12 @@ def read_calibration(folder: RunFolder) -> Calibration | None:
     file = calibration_file(folder)
     if not file.exists():
         return None
+    advice = f"run `emofuse evaluate {folder.path} --calibrate`"
     try:
-        return Calibration.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError) as error:
-        raise EmofuseError(
-            f"{file}: damaged ({str(error).splitlines()[0]}); run `emofuse evaluate {folder.path} --calibrate`"
-        ) from None
+        return Calibration.model_validate(stored_json(file, advice))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise DamagedFileError(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", advice) from None
 
 
 def write_calibration(folder: RunFolder, calibration: Calibration) -> None:

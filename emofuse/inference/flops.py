@@ -32,12 +32,11 @@ def flops_per_utterance(folder: RunFolder, manifest: Manifest) -> float:
     """
     record, settings = folder.read_record(), folder.read_settings()
     model = folder.load_model(record).eval()
-    identities = {modality: part.identity for modality, part in record.encoders.items()}
     test = folder.read_split().test
     dialogue = manifest.utterance(test[0]).dialogue
     ids = [id for id in test if manifest.utterance(id).dialogue == dialogue][:_ROWS]
     rows, context = rows_of(manifest, ids, model)
-    readers = readers_of(identities, settings, manifest)
+    readers = readers_of(folder, record, manifest)
     dataset = dataset_of(rows, model, readers, settings.data, None, context)
     batch = dataset.collate([dataset[i] for i in range(len(dataset))])
     if not any(flags.any() for flags in batch.inputs["present"].values()):

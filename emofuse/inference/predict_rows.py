@@ -8,14 +8,11 @@ from emofuse.data import Modality
 from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
-from emofuse.features import FeatureReader
 from emofuse.inference.batches import dataset_of, rows_of
 from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.forward import predict_subsets
-from emofuse.models import model_info
 from emofuse.runs.corpus import Progress, choose_device
-from emofuse.runs.features import encode, feature_store_of
-from emofuse.runs.modalities import IMPORTED, imported_features
+from emofuse.runs.features import features_of_run
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.tasks import recorded_task
@@ -40,9 +37,20 @@ class RowPredictor:
         self.task = recorded_task(self.record.task, self.record.labels)
         self.device = choose_device(self.settings.device)
         self.model = folder.load_model(self.record).to(self.device)
-        self.quarantine = Quarantine(folder.quarantine_file)
+        self.quarantine = Quarantine(folder.inside("quarantine.csv"))
         with torch_threads(self.settings.threads):
-            self.readers = {m: self._reader(m) for m in self.record.encoders}
+            self.readers = {
+                m: features_of_run(
+                    folder,
+                    self.record,
+                    m,
+                    manifest,
+                    device=self.device,
+                    quarantine=self.quarantine,
+                    progress=progress,
+                )
+                for m in self.record.encoders
+            }
 
     def predict(
         self, ids: Sequence[str], hidden: Collection[str] = (), what: str = "predicting"
@@ -86,23 +94,6 @@ class RowPredictor:
         if calibration is not None:
             found = [with_temperature(predictions, calibration.temperature) for predictions in found]
         return [predictions.of(ids) for predictions in found]
-
-    def _reader(self, modality: Modality) -> FeatureReader:
-        part = self.record.encoders[modality]
-        store = feature_store_of(self.settings, self.manifest)
-        if part.spec.name == IMPORTED:
-            info = model_info(self.record.model_name)
-            return imported_features(self.manifest, part.spec, store, info, like=part.identity).reader
-        encoded = encode(
-            self.manifest,
-            self.folder.encoder_spec(part, modality),
-            store,
-            device=self.device,
-            quarantine=self.quarantine,
-            workers=self.settings.data.workers,
-            progress=self.progress,
-        )
-        return encoded.reader
 
 
 def predict_rows(

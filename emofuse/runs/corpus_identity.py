@@ -20,6 +20,7 @@ from emofuse.data.atomic import written_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import COLUMNS, CROP, FEATURES, NUMBER_COLUMNS, PATH_COLUMNS
 from emofuse.data.manifest_io import plain_values
+from emofuse.data.stored_files import DamagedFileError, check_regular
 from emofuse.errors import EmofuseError
 
 CORPUS_FILE = "corpus.parquet"
@@ -76,13 +77,12 @@ class CorpusIdentity:
         file = folder / CORPUS_FILE
         if not file.exists():
             return None
+        advice = "nobody can say which corpus these runs belong to: train in a new folder"
+        check_regular(file, advice)
         try:
             table = pq.read_table(file, schema=_SCHEMA)
-        except (OSError, pa.ArrowException) as error:
-            raise EmofuseError(
-                f"{file}: damaged ({str(error).splitlines()[0]}), so nobody can say which corpus these runs belong to; "
-                "train in a new folder"
-            ) from None
+        except (OSError, ValueError, pa.ArrowException) as error:
+            raise DamagedFileError(file, str(error), advice) from None
         return cls(*(table[name].to_pylist() for name in _SCHEMA.names))
 
     def write(self, folder: Path) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from pathlib import Path
 
 from emofuse.data import Modality
+from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, create_encoder
-from emofuse.features import EncoderIdentity, FeatureReader, FeatureStore, extract_features
+from emofuse.features import FeatureStore, OverlaidFeatures, extract_features, up_to_date
+from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
-from emofuse.runs.modalities import EncodedModality
+from emofuse.runs.modalities import IMPORTED, EncodedModality, imported_features
+from emofuse.runs.run_encoders import encoder_of_run
+from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import RunSettings
 
 
@@ -19,12 +23,69 @@ def feature_store_of(settings: RunSettings, manifest: Manifest) -> FeatureStore:
     return FeatureStore(settings.data.features or manifest.root / "features")
 
 
-def readers_of(
-    identities: Mapping[Modality, EncoderIdentity], settings: RunSettings, manifest: Manifest
-) -> dict[Modality, FeatureReader]:
-    """What the corpus's store holds of these encoders."""
-    store = feature_store_of(settings, manifest)
-    return {modality: store.reader(identity) for modality, identity in identities.items()}
+def readers_of(folder: RunFolder, record: RunRecord, manifest: Manifest) -> dict[Modality, FeatureSource]:
+    """What there is of a run's features for its corpus."""
+    base = feature_store_of(folder.read_settings(), manifest)
+    own = FeatureStore(folder.features)
+    identities = {modality: part.identity for modality, part in record.encoders.items()}
+    return {m: OverlaidFeatures(own.reader(i), base.reader(i)) for m, i in identities.items()}
+
+
+def features_of_run(
+    folder: RunFolder,
+    record: RunRecord,
+    modality: Modality,
+    manifest: Manifest,
+    *,
+    device: str,
+    quarantine: Quarantine,
+    progress: Progress | None = None,
+) -> FeatureSource:
+    """Features of every utterance of a manifest, as the run's encoder makes them.
+
+    What the store that the run names has already is read there. What is made now goes beside the manifest, where it is
+    another one than the run's, and into the run folder where it is the run's own: a run, which may be anybody's, does not
+    decide where it is written.
+
+    Args:
+        folder: of a fitted run.
+        record: its run.json.
+        modality: that has an encoder or was imported.
+        manifest: the run's corpus or another.
+        device: where the encoder computes.
+        quarantine: told of what cannot be encoded.
+        progress: told (done, total, what).
+
+    Raises:
+        EmofuseError: the encoder cannot be had, or imported features are not there.
+    """
+    settings, part = folder.read_settings(), record.encoders[modality]
+    base, beside = feature_store_of(settings, manifest), manifest.root / "features"
+    is_own = settings.data.manifest is not None and _same_place(settings.data.manifest.parent, manifest.root)
+    if part.spec.name == IMPORTED:
+        if not is_own and beside.is_dir():
+            base = FeatureStore(beside)
+        return imported_features(
+            manifest, part.spec, base, model_info(record.model_name), like=part.identity
+        ).reader
+    encoder = encoder_of_run(folder, record, modality, device)
+    store = FeatureStore(folder.inside("features") if is_own else beside)
+    reader = base.reader(encoder.identity)
+    extract_features(
+        manifest,
+        encoder,
+        store,
+        quarantine=quarantine,
+        workers=settings.data.workers,
+        progress=progress,
+        base=reader,
+    )
+    own = store.reader(encoder.identity)
+    return OverlaidFeatures(own, reader, up_to_date(manifest, encoder, reader))
+
+
+def _same_place(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve()
 
 
 def encode(

@@ -10,6 +10,7 @@ history.csv          one line per epoch
 predictions.parquet  validation and test predictions with probabilities
 metrics.json, report.html, report.md, figures/
 calibration.json     the temperature of the probabilities, where it was asked for
+features/            features that were made while the finished run was scored
 quarantine.csv       media that could not be decoded, with reasons
 checkpoints/         only while the run is under way
 """
@@ -155,6 +156,22 @@ class RunFolder:
     def quarantine_file(self) -> Path:
         """quarantine.csv."""
         return self.path / "quarantine.csv"
+
+    @property
+    def features(self) -> Path:
+        """Features that were made while the finished run was scored."""
+        return self.path / "features"
+
+    def inside(self, *names: str) -> Path:
+        """A place below this folder that is written to.
+
+        Raises:
+            EmofuseError: a link leads from there to somewhere else.
+        """
+        place = self.path.joinpath(*names)
+        if not place.resolve().is_relative_to(self.path.resolve()):
+            raise EmofuseError(f"{place}: leads out of the run folder; remove the link")
+        return place
 
     def encoder_folder(self, modality: Modality) -> Path:
         """Where a copy of a local encoder is kept."""

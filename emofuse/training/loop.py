@@ -88,7 +88,9 @@ class TrainingLoop:
         """Batches of one part, shared by all processes; of the hidden ones not even the features are seen."""
         data = self.settings.data
         rows, context = rows_of(self.manifest, ids, self.model, hidden)
-        dataset = dataset_of(rows, self.model, self.readers, data, self.task.target, context)
+        dataset = dataset_of(
+            rows, self.model, self.readers, data, self.task.target, context, keep_frames=True
+        )
         return make_loader(
             dataset,
             self.settings.optimiser.batch_size,

@@ -14,9 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.stored_files import stored_text, stored_yaml
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.label_map import LabelMap
 
@@ -34,13 +33,10 @@ def read_label_map(given: str) -> LabelMap:
     path = Path(given)
     if path.suffix.lower() not in _SUFFIXES:
         return _collected(_inline(given), "--label-map")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise EmofuseError(f"{path}: cannot be read ({error.strerror}); name a label map") from None
-    except UnicodeDecodeError:
-        raise EmofuseError(f"{path}: is not UTF-8 text; save it as UTF-8") from None
-    return _collected(_csv(path, text) if path.suffix.lower() == ".csv" else _yaml(path, text), str(path))
+    if path.suffix.lower() == ".csv":
+        text = stored_text(path, "name a label map in UTF-8").removeprefix("\ufeff")
+        return _collected(_csv(path, text), str(path))
+    return _collected(_yaml(path), str(path))
 
 
 def write_label_map(label_map: LabelMap, path: Path) -> None:
@@ -77,11 +73,8 @@ def _inline(given: str) -> Iterator[Entry]:
         yield (side, rest, name) if colon and side in _SIDES else ("data", label, name)
 
 
-def _yaml(path: Path, text: str) -> Iterator[Entry]:
-    try:
-        content = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise EmofuseError(f"{path}: is not YAML ({str(error).splitlines()[0]})") from None
+def _yaml(path: Path) -> Iterator[Entry]:
+    content = stored_yaml(path, "name a label map in YAML")
     if not isinstance(content, dict):
         raise EmofuseError(
             f"{path}: give the sides data: and run:, each with lines of label: what it counts as"

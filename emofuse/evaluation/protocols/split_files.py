@@ -15,6 +15,7 @@ from typing import Any
 
 from emofuse.data.atomic import written_aside
 from emofuse.data.manifest_columns import SPLIT_ALIASES
+from emofuse.data.stored_files import stored_text
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.splits import PARTS, Split
 
@@ -66,12 +67,7 @@ def _checked_suffix(path: Path) -> str:
 def _pairs(path: Path) -> Iterable[tuple[str, str]]:
     """(part, id) in the order of the file."""
     suffix = _checked_suffix(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise EmofuseError(f"{path}: cannot be read ({error.strerror})") from error
-    except UnicodeDecodeError as error:
-        raise EmofuseError(f"{path}: is not UTF-8 text; save it as UTF-8") from error
+    text = stored_text(path, "name a split in UTF-8").removeprefix("\ufeff")
     return _json_pairs(path, text) if suffix == ".json" else _csv_pairs(path, text)
 
 

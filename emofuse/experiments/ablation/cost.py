@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.batch import Batch
 from emofuse.data.manifest import Manifest
+from emofuse.data.stored_files import DamagedFileError, stored_json
 from emofuse.data.worker_processes import begin_worker
 from emofuse.errors import EmofuseError
 from emofuse.inference.batches import dataset_of
@@ -62,13 +64,21 @@ def measured_cost(folder: RunFolder, manifest: Manifest, file: Path) -> Cost:
         EmofuseError: the measurement failed.
     """
     if file.exists():
-        return Cost(**json.loads(file.read_text(encoding="utf-8")))
+        return _stored_cost(file)
     record = folder.read_record()
     flops = flops_per_utterance(folder, manifest)
     measured = _in_own_process(str(folder.path))
     cost = Cost(parameters=record.parameters, flops=flops, **measured)
     write_text_aside(file, json.dumps(asdict(cost), indent=1) + "\n")
     return cost
+
+
+def _stored_cost(file: Path) -> Cost:
+    advice = "delete it; the same command measures again"
+    try:
+        return TypeAdapter(Cost).validate_python(stored_json(file, advice))
+    except ValidationError as error:
+        raise DamagedFileError(file, error.errors()[0]["msg"], advice) from None
 
 
 def _in_own_process(path: str) -> dict[str, Any]:
@@ -118,7 +128,7 @@ def _time_and_memory(path: str) -> dict[str, Any]:
 def _one_clip(folder: RunFolder, manifest: Manifest, model: nn.Module) -> Batch:
     """The first test utterance that has everything, as the model takes it."""
     record, settings = folder.read_record(), folder.read_settings()
-    readers = readers_of({m: part.identity for m, part in record.encoders.items()}, settings, manifest)
+    readers = readers_of(folder, record, manifest)
     batch: Batch | None = None
     for id in folder.read_split().test:
         dataset = dataset_of([manifest.utterance(id)], model, readers, settings.data)

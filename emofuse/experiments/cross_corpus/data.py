@@ -31,7 +31,7 @@ def open_data(folder: RunFolder, path: Path) -> Manifest:
     if manifests_in(path) or is_manifest_file(path) or not path.exists():
         return Manifest.read(corpus_file(path)).validate()
     style, pooling = _style(folder, path)
-    target = folder.path / "evaluations" / f"{path.stem}-{_content(path)[:12]}" / "manifest.csv"
+    target = folder.inside("evaluations", f"{path.stem}-{_content(path)[:12]}") / "manifest.csv"
     manifest, _, _ = import_features(path, style, target.parent / "features", pooling=pooling)
     manifest.validate().write(target)
     return Manifest.read(target)

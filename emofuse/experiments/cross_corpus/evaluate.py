@@ -161,7 +161,7 @@ def evaluate_on(
     sets = list(subsets_of(record.model_config_["modalities"])) if subsets else []
     told = predict_row_subsets(folder, manifest, scoring.ids, [None, *sets], progress=progress)
     tables = [scoring.table(chosen, predictions) for predictions in told]
-    target = folder.path / "evaluations" / _name(chosen, label_map)
+    target = folder.inside("evaluations", _name(chosen, label_map))
     with written_aside(target / "predictions.parquet") as aside:
         tables[0].to_parquet(aside, index=False)
     if label_map is not None:

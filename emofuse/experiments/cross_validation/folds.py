@@ -26,6 +26,7 @@ from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.runs.corpus import Progress
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
+from emofuse.runs.stored_results import read_predictions
 from emofuse.runs.tasks import Task
 from emofuse.training.fit import fit_run
 
@@ -106,7 +107,8 @@ def read_fold(folder: Path, number: int, task: Task) -> tuple[Fold, pd.DataFrame
     run = RunFolder(fold_folder(folder, number))
     if not is_finished(run.path):
         return Fold(number, run, None, _reason(run.path)), None
-    table = pd.read_parquet(run.predictions_file)
+    advice = f"run `emofuse evaluate {run.path}`"
+    table = read_predictions(run.predictions_file, task.name, task.labels, advice)
     table = table[table["part"] == "test"]
     return Fold(number, run, report_on(table, task, bootstrap=0)), table
 

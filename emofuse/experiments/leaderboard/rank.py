@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from emofuse.evaluation.metrics.sentiment import NOT_SHARES
 from emofuse.evaluation.reporting.report_rows import METRIC_NAMES
 from emofuse.experiments.compared_runs import FoundRun, common_name, method_key
 from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.stored_results import read_metrics
 
 LESS_IS_BETTER = ("ece", "mae")
 _HEADLINE = ("weighted_f1", "mae")
@@ -171,13 +171,7 @@ def _rows(path: Path, name: str) -> Iterator[LeaderboardRow]:
 def _json(run: Path, file: Path) -> dict[str, Any]:
     if not file.exists():
         raise EmofuseError(f"has not been scored; run `emofuse evaluate {run}`")
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(content["test"]["n"], int):
-            raise TypeError("test.n is no number")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise EmofuseError(f"{file} is damaged ({error}); run `emofuse evaluate {run}`") from None
-    return dict(content)
+    return read_metrics(file, f"run `emofuse evaluate {run}`")
 
 
 def _metrics(test: dict[str, Any]) -> dict[str, Estimate]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
+from emofuse.data.stored_files import stored_json
 from emofuse.errors import EmofuseError, reason_of
 from emofuse.experiments.sweep.grid import Axis, GridPoint, grid_points
 from emofuse.inference.evaluate import Outcome, evaluate_fit, score
@@ -23,6 +24,7 @@ from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
+from emofuse.runs.stored_results import read_scores
 from emofuse.runs.tasks import task_of
 from emofuse.training.fit import fit_run
 
@@ -146,8 +148,7 @@ def _validation(run: RunFolder, manifest: Manifest, progress: Progress) -> dict[
         write_text_aside(
             file, json.dumps({k: None if math.isnan(v) else v for k, v in metrics.items()}) + "\n"
         )
-    content = json.loads(file.read_text(encoding="utf-8"))
-    return {name: math.nan if value is None else float(value) for name, value in content.items()}
+    return read_scores(file, "delete it; the same command makes it again")
 
 
 def _best(points: Sequence[SweptPoint], metric: str) -> SweptPoint:
@@ -177,7 +178,7 @@ def _claim(folder: Path, settings: RunSettings, manifest: Manifest, axes: Sequen
     if not file.exists():
         CorpusIdentity.of(manifest).write(folder)
         write_text_aside(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    elif json.loads(file.read_text(encoding="utf-8")) != content:
+    elif stored_json(file, "choose a new folder") != content:
         raise EmofuseError(
             f"{file}: the sweep in this folder has another grid or other settings; repeat them or choose a new folder"
         )

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 
 from emofuse.data.manifest import Manifest
+from emofuse.data.stored_files import DamagedFileError
 from emofuse.evaluation import ClassificationReport, SentimentReport
 from emofuse.evaluation.reporting.figures import (
     Bar,
@@ -30,6 +31,7 @@ from emofuse.inference.evaluate import Outcome
 from emofuse.inference.reporting.reliability import reliability_figures
 from emofuse.models import EmotionOutput
 from emofuse.runs.features import readers_of
+from emofuse.runs.stored_results import read_history, read_predictions
 
 
 def class_figures(scores: ClassificationReport, folder: Path, *, of: str) -> Iterator[ReportFigure]:
@@ -111,13 +113,17 @@ def comparison_figures(
 
 def training_figures(outcome: Outcome[Any], folder: Path) -> Iterator[ReportFigure]:
     """Learning curves."""
-    history = pd.read_csv(outcome.folder.history_file)
+    history = read_history(outcome.folder.history_file, "train again")
     columns = {
         name: history[name].tolist()
         for name in ("train_loss", "val_loss", "val_weighted_f1")
         if name in history
     }
     chosen = (outcome.record.best_epoch or 0) + 1
+    if chosen > len(history):
+        raise DamagedFileError(
+            outcome.folder.history_file, f"it ends before epoch {chosen}, whose weights were kept", "train again"
+        )
     yield ReportFigure(
         save_figure(
             draw_learning_curves(columns, chosen=chosen),
@@ -142,9 +148,7 @@ def patch_figures(
     settings = outcome.folder.read_settings()
     table = held_out_table(outcome)
     shown = table[table["has_video"]].drop_duplicates("label").head(count)
-    readers = readers_of(
-        {m: part.identity for m, part in outcome.record.encoders.items()}, settings, manifest
-    )
+    readers = readers_of(outcome.folder, outcome.record, manifest)
     rows = [manifest.utterance(i) for i in shown["id"]]
     dataset = dataset_of(rows, model, readers, settings.data)
     for position, (row, predicted) in enumerate(zip(rows, shown["predicted"], strict=True)):
@@ -175,5 +179,7 @@ def _rows_of(indices: torch.Tensor) -> list[np.ndarray]:
 
 def held_out_table(outcome: Outcome[Any]) -> pd.DataFrame:
     """The test part of predictions.parquet."""
-    table = pd.read_parquet(outcome.folder.predictions_file)
+    record = outcome.record
+    advice = f"run `emofuse evaluate {outcome.folder.path}`"
+    table = read_predictions(outcome.folder.predictions_file, record.task, record.labels, advice)
     return table[table["part"] == "test"].reset_index(drop=True)

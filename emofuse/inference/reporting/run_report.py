@@ -60,7 +60,7 @@ def write_run_report(
     """
     record, folder = outcome.record, outcome.folder
     settings = folder.read_settings()
-    figures = folder.path / "figures"
+    figures = folder.inside("figures")
     split = folder.read_split()
     is_classes = record.task == "classification"
     info = model_info(record.model_name)

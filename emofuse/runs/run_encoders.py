@@ -1,0 +1,52 @@
+"""The encoders of a trained run, made again; one that has to be fetched is named first."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+from emofuse.data import Modality
+from emofuse.encoders import create_encoder
+from emofuse.encoders.spec import EMBEDDED, EncoderSpec
+from emofuse.errors import EmofuseError, EmofuseWarning
+from emofuse.features import UtteranceEncoder
+from emofuse.runs.modalities import IMPORTED
+from emofuse.runs.run_folder import RunFolder, RunRecord
+
+
+def encoder_of_run(folder: RunFolder, record: RunRecord, modality: Modality, device: str) -> UtteranceEncoder:
+    """The encoder that made a run's features of one modality.
+
+    A warning names an encoder from the hub before anything is asked of the network.
+
+    Args:
+        folder: of the run.
+        record: its run.json.
+        modality: whose features were not imported.
+        device: where the encoder computes.
+
+    Raises:
+        EmofuseError: it cannot be had, or is not the one that the run was trained with.
+    """
+    part = record.encoders[modality]
+    spec = folder.encoder_spec(part, modality)
+    if is_remote(spec):
+        revision = f", revision {spec.revision}" if spec.revision else ""
+        warnings.warn(
+            f"{folder.path}: its {modality} encoder is {spec.name}{revision}, which is fetched from the Hugging Face hub "
+            "where it is not on this machine yet (HF_HUB_OFFLINE=1 forbids that)",
+            EmofuseWarning,
+            stacklevel=2,
+        )
+    encoder = create_encoder(spec, device=device)
+    if encoder.identity.digest != part.identity.digest:
+        raise EmofuseError(
+            f"{folder.path}: the {modality} encoder {part.spec.name} is not the one that the run was trained with; "
+            "restore it, or train again"
+        )
+    return encoder
+
+
+def is_remote(spec: EncoderSpec) -> bool:
+    """Whether an encoder is a name on the hub: neither an embedded one, nor imported features, nor a folder."""
+    return spec.name not in EMBEDDED and spec.name != IMPORTED and not Path(spec.name).expanduser().is_dir()
