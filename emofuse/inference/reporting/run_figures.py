@@ -122,7 +122,9 @@ def training_figures(outcome: Outcome[Any], folder: Path) -> Iterator[ReportFigu
     chosen = (outcome.record.best_epoch or 0) + 1
     if chosen > len(history):
         raise DamagedFileError(
-            outcome.folder.history_file, f"it ends before epoch {chosen}, whose weights were kept", "train again"
+            outcome.folder.history_file,
+            f"it ends before epoch {chosen}, whose weights were kept",
+            "train again",
         )
     yield ReportFigure(
         save_figure(
