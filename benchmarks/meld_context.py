@@ -34,7 +34,7 @@ from emofuse.evaluation import Split
 from emofuse.features import FeatureReader
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.nn.mlstm import MLSTM
-from emofuse.nn.recurrent import at_places, turned_places
+from emofuse.nn.recurrent import gather_steps, reversed_positions
 from emofuse.recipes import find_recipe
 from emofuse.runs.corpus import choose_split
 from emofuse.runs.features import feature_store_of
@@ -93,10 +93,10 @@ class BothWays(nn.Module):
         self.forwards, self.backwards = layers
 
     def forward(self, z: Tensor, mask: Tensor) -> Tensor:
-        turned = turned_places(mask)
+        turned = reversed_positions(mask)
         forwards, _ = self.forwards(z)
-        backwards, _ = self.backwards(at_places(z, turned))
-        return torch.cat([forwards, at_places(backwards, turned)], dim=-1)
+        backwards, _ = self.backwards(gather_steps(z, turned))
+        return torch.cat([forwards, gather_steps(backwards, turned)], dim=-1)
 
 
 class Tagger(nn.Module):

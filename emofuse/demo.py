@@ -65,7 +65,7 @@ def run_demo(
         seed: of the corpus.
         workers: processes that draw it.
         open_progress: gives a progress hook for one stage.
-        say: told one line per stage.
+        say: called with one line per stage.
     """
     say(f"1/4  drawing {clips} synthetic clips")
     with open_progress() as progress:
@@ -117,8 +117,8 @@ def _write_report(outcomes: dict[str, Outcome], corpus: Manifest) -> Path:
     alone = [bar_of(m, outcomes[m], _ceiling([m])) for m in MODALITIES]
     together = bar_of("all three", everything, _ceiling(MODALITIES))
     rows = [
-        comparison_row("text, audio, video", everything, _told(_ceiling(MODALITIES))),
-        *[comparison_row(f"{m} alone", outcomes[m], _told(_ceiling([m]))) for m in MODALITIES],
+        comparison_row("text, audio, video", everything, _format_ceiling(_ceiling(MODALITIES))),
+        *[comparison_row(f"{m} alone", outcomes[m], _format_ceiling(_ceiling([m]))) for m in MODALITIES],
         comparison_row(
             "text, audio, video on a random split",
             flattered,
@@ -142,7 +142,7 @@ def _write_report(outcomes: dict[str, Outcome], corpus: Manifest) -> Path:
     ).html
 
 
-def _told(ceiling: float) -> str:
+def _format_ceiling(ceiling: float) -> str:
     return f"ceiling {100 * ceiling:.1f} by construction of the data"
 
 

@@ -17,7 +17,7 @@ from torch import nn
 
 from emofuse.data import MODALITIES, Modality
 from emofuse.data.batch import FeatureSource
-from emofuse.data.clip import clip_utterance, ends_of, recording_of, said_before, stretches
+from emofuse.data.clip import clip_utterance, context_utterances, ends_of, fixed_length_segments, recording_of
 from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.errors import EmofuseError
@@ -40,7 +40,7 @@ Progress = Callable[[int, int, str], None]
 
 @dataclass(frozen=True)
 class EmotionSegment:
-    """The emotion of one stretch of a recording.
+    """The emotion of one segment of a recording.
 
     Attributes:
         id: the utterance's id, or the file's name.
@@ -150,7 +150,7 @@ class EmotionPipeline:
         every: float | None = None,
         modalities: Sequence[Modality] | None = None,
     ) -> list[EmotionSegment]:
-        """Predict the emotion of a clip, or of each stretch of it.
+        """Predict the emotion of a clip, or of each segment of it.
 
         Args:
             media: a video or sound file.
@@ -160,7 +160,7 @@ class EmotionPipeline:
             context: what was said before it, oldest first; of use to systems and text encoders that see dialogues.
             start: seconds, the beginning of the utterance in ``media``.
             end: seconds, its end.
-            every: cut the recording into stretches of this many seconds, one prediction each.
+            every: cut the recording into segments of this many seconds, one prediction each.
             modalities: use only these of the run's modalities.
 
         Raises:
@@ -171,11 +171,13 @@ class EmotionPipeline:
                 f"this run was trained on imported features ({self._imported_names()}), which cannot be made of a raw "
                 "clip: give a manifest that `emofuse import` wrote, or train on the recordings"
             )
-        whole, duration = clip_utterance(media, text=text, audio=audio, speaker=speaker, start=start, end=end)
-        before = said_before(whole, context)
-        return self.predict([*before, *stretches(whole, duration, every)], modalities=modalities)[
-            len(before) :
-        ]
+        recording, duration = clip_utterance(
+            media, text=text, audio=audio, speaker=speaker, start=start, end=end
+        )
+        before = context_utterances(recording, context)
+        return self.predict(
+            [*before, *fixed_length_segments(recording, duration, every)], modalities=modalities
+        )[len(before) :]
 
     def predict_manifest(
         self,
@@ -203,7 +205,7 @@ class EmotionPipeline:
             utterances: rows with absolute paths; those of one dialogue are seen together by a run whose
                 system sees dialogues.
             modalities: use only these of the run's modalities.
-            progress: told (done, total, what).
+            progress: called with (done, total, what).
             features: modality → features by utterance id, for modalities that the run had imported.
         """
         chosen = self._chosen(modalities)
@@ -279,8 +281,8 @@ class EmotionPipeline:
         def keep_note(key: str, note: str) -> None:
             notes[int(key)][modality] = note
 
-        told = encode_utterances(utterances, self.encoders[modality], on_note=keep_note)
-        for done, (key, result) in enumerate(told):
+        encoded = encode_utterances(utterances, self.encoders[modality], on_note=keep_note)
+        for done, (key, result) in enumerate(encoded):
             if progress is not None:
                 progress(done + 1, len(utterances), f"encoding {modality}")
             if isinstance(result, np.ndarray):
@@ -314,8 +316,11 @@ class EmotionPipeline:
         missing: list[dict[Modality, str]],
         notes: list[dict[Modality, str]],
     ) -> list[EmotionSegment]:
-        reasons = {setback.utterance_id: setback.message for setback in predictions.setbacks}
-        told = self.task.columns(predictions)
+        reasons = {
+            decode_failure.utterance_id: decode_failure.message
+            for decode_failure in predictions.decode_failures
+        }
+        encoded = self.task.columns(predictions)
         ends = ends_of(utterances)
         segments = []
         for i, utterance in enumerate(utterances):
@@ -323,19 +328,21 @@ class EmotionPipeline:
             used = tuple(m for m in MODALITIES if m in predictions.present and predictions.present[m][i])
             if "video" in self.modalities and "video" not in used:
                 missing[i].setdefault("video", reasons.get(predictions.ids[i], "no video was given"))
-            scores = {label: float(told[f"p_{label}"][i]) for label in self.labels if f"p_{label}" in told}
+            scores = {
+                label: float(encoded[f"p_{label}"][i]) for label in self.labels if f"p_{label}" in encoded
+            }
             segments.append(
                 EmotionSegment(
                     id=utterance.id,
                     start=utterance.start or 0.0,
                     end=ends[i],
-                    label=told["predicted"][i],
+                    label=encoded["predicted"][i],
                     probabilities=scores,
                     used=used,
                     missing=missing[i],
                     speaker=utterance.speaker,
                     text=utterance.text,
-                    value=float(told["predicted_valence"][i]) if "predicted_valence" in told else None,
+                    value=float(encoded["predicted_valence"][i]) if "predicted_valence" in encoded else None,
                     recording=str(recording) if recording is not None else None,
                     notes=notes[i],
                 )

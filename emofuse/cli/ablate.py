@@ -78,5 +78,5 @@ def ablate(
         typer.echo(markdown_tables(ablation_tables(found)))
         typer.echo("written: " + ", ".join(str(file) for file in written))
     if found.failures:
-        told = "; ".join(f"{name} failed: {why}" for name, why in found.failures.items())
-        raise EmofuseError(f"{told}; the same command tries again")
+        failures = "; ".join(f"{name} failed: {why}" for name, why in found.failures.items())
+        raise EmofuseError(f"{failures}; the same command tries again")

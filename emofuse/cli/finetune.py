@@ -133,8 +133,8 @@ def finetune(
 def _print(tuned: FineTuned, as_json: bool) -> None:
     record = tuned.record
     if as_json:
-        told = {"folder": str(tuned.folder), "parts": record.parts, "scores": record.scores}
-        typer.echo(json.dumps(told, ensure_ascii=False))
+        answer = {"folder": str(tuned.folder), "parts": record.parts, "scores": record.scores}
+        typer.echo(json.dumps(answer, ensure_ascii=False))
         return
     for part, scores in record.scores.items():
         note = " (this part chose the epoch: optimistic)" if part == "val" else ""

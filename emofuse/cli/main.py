@@ -88,7 +88,7 @@ def run() -> None:
     """Entry point of the console script."""
     ending = _Ending()
     with warnings.catch_warnings():
-        _tell_warnings_in_a_line()
+        _show_warnings_in_one_line()
         try:
             app()
         except EmofuseError as error:
@@ -108,7 +108,7 @@ def _fail(line: str) -> None:
     sys.exit(2)
 
 
-def _tell_warnings_in_a_line() -> None:
+def _show_warnings_in_one_line() -> None:
     usual = warnings.showwarning
 
     def show(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:

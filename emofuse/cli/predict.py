@@ -42,7 +42,7 @@ def predict(
     start: Annotated[float | None, typer.Option(help="seconds, where the utterance begins")] = None,
     end: Annotated[float | None, typer.Option(help="seconds, where it ends")] = None,
     every: Annotated[
-        float | None, typer.Option(help="one prediction for each stretch of so many seconds")
+        float | None, typer.Option(help="one prediction for each segment of so many seconds")
     ] = None,
     modalities: Annotated[str | None, typer.Option(help="use only these of the run's modalities")] = None,
     figure: Annotated[Path | None, typer.Option(help="draw the emotions over time as PNG or SVG")] = None,
@@ -152,12 +152,12 @@ def _print_csv(segments: list[EmotionSegment]) -> None:
 def _print_lines(segments: list[EmotionSegment]) -> None:
     for s in segments:
         times = f"{s.start:.2f}–{s.end:.2f} s" if s.end is not None else ""
-        typer.echo(f"{s.id}  {times}  {_said(s)}  from {'+'.join(s.used) or 'nothing'}")
+        typer.echo(f"{s.id}  {times}  {_describe(s)}  from {'+'.join(s.used) or 'nothing'}")
         for modality, why in s.missing.items():
             typer.echo(f"    without {modality}: {why}")
 
 
-def _said(s: EmotionSegment) -> str:
+def _describe(s: EmotionSegment) -> str:
     if s.value is not None:
         return f"{s.label} {s.value:+.2f}"
     ranked = sorted(s.probabilities.items(), key=lambda pair: -pair[1])
@@ -170,13 +170,13 @@ def _draw(segments: list[EmotionSegment], labels: list[str], path: Path) -> None
 
     shown = [
         TimelineSegment(start, end, s.label, s.probabilities, s.speaker)
-        for s, (start, end) in zip(segments, one_after_the_other(segments), strict=True)
+        for s, (start, end) in zip(segments, timeline_positions(segments), strict=True)
     ]
     saved = write_figure(draw_timeline(shown, labels=labels), path.with_suffix(""))
     typer.echo(f"drawn: {saved.png} and {saved.svg}", err=True)
 
 
-def one_after_the_other(segments: list[EmotionSegment]) -> list[tuple[float, float]]:
+def timeline_positions(segments: list[EmotionSegment]) -> list[tuple[float, float]]:
     """Seconds of the segments on one line of time, on which each recording begins where the last one ended."""
     times: list[tuple[float, float]] = []
     recording, offset, last = segments[0].recording, 0.0, 0.0

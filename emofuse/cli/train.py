@@ -186,5 +186,5 @@ def _train_all_folds(
             typer.echo(line)
         typer.echo(f"report: {report.html}")
     if outcome.failed:
-        told = "; ".join(f"fold {fold.number} failed: {fold.failure}" for fold in outcome.failed)
-        raise EmofuseError(f"{told} (the others are finished; --resume tries again)")
+        failures = "; ".join(f"fold {fold.number} failed: {fold.failure}" for fold in outcome.failed)
+        raise EmofuseError(f"{failures} (the others are finished; --resume tries again)")

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from emofuse.corpora.corpus import Corpus
-from emofuse.corpora.table_summary import NO_SPLIT, count_labels, label_table, some_of
+from emofuse.corpora.table_summary import NO_SPLIT, count_labels, first_places, label_table
 from emofuse.data.quarantine import QuarantineEntry
 from emofuse.data.wording import counted
 
@@ -73,9 +73,9 @@ class CorpusSummary:
         lines.append(", ".join(f"{modality}: {number}" for modality, number in self.modalities.items()))
         lines += [f"published ({self.source}): {difference}" for difference in self.differences]
         for reason, ids in self.left_out.items():
-            lines.append(f"left out, {reason}: {counted(len(ids), 'utterance')} ({some_of(ids)})")
+            lines.append(f"left out, {reason}: {counted(len(ids), 'utterance')} ({first_places(ids)})")
         for reason, ids in self.set_aside.items():
-            lines.append(f"set aside, {reason}: {counted(len(ids), 'utterance')} ({some_of(ids)})")
+            lines.append(f"set aside, {reason}: {counted(len(ids), 'utterance')} ({first_places(ids)})")
         return lines + [f"note: {note}" for note in self.notes]
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from emofuse.corpora.corpus import Corpus
-from emofuse.corpora.table_summary import some_of
+from emofuse.corpora.table_summary import first_places
 from emofuse.data.container import check_size
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.manifest_columns import PATH_COLUMNS
@@ -157,4 +157,4 @@ def _too_long(expected: Mapping[str, float], rows: list[Utterance], found: _Prob
     if not ids:
         return []
     what = f"{counted(len(ids), 'clip')} over {TOO_LONG_SECONDS:.0f} s longer than the subtitles say, so cut wrongly"
-    return [f"{what}: {some_of(ids)}"]
+    return [f"{what}: {first_places(ids)}"]

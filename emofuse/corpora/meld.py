@@ -38,7 +38,7 @@ import pandas as pd
 
 from emofuse.corpora.corpus import Corpus, Published, corpus_manifest, files_in, first_folder, require_choice
 from emofuse.corpora.table_files import mend_c1, read_table_file
-from emofuse.corpora.table_summary import some_of
+from emofuse.corpora.table_summary import first_places
 from emofuse.corpora.tables import seconds
 from emofuse.data.media import MediaError, probe
 from emofuse.data.quarantine import QuarantineEntry
@@ -228,7 +228,7 @@ class _PartReader:
             self.found.notes.append(f"{split}: there are no clips ({self.part.clips}), so texts alone")
         if names:
             what = f"{counted(len(names), 'clip')} without a transcript, or twice there"
-            self.found.notes.append(f"{split}: {what}: {some_of(names)}")
+            self.found.notes.append(f"{split}: {what}: {first_places(names)}")
 
 
 def _subtitle_seconds(frame: pd.DataFrame) -> pd.Series:

@@ -14,7 +14,7 @@ What is known to go wrong, and what happens here:
 - ``mode`` says train, valid or test; ``valid`` is the validation part.
 - ``label`` is the sentiment, -3..3 (CH-SIMS: -1..1): it becomes the valence, and its sign the label
   (negative, neutral, positive). ``annotation`` says the same in words; where it contradicts the sign, the
-  sign counts, and the number of such rows is told. CH-SIMS also labels words, sound and picture each alone:
+  sign counts, and the number of such rows is reported. CH-SIMS also labels words, sound and picture each alone:
   these are kept in the columns ``valence_text``, ``valence_audio`` and ``valence_video``.
 - Who speaks is not said. The clips of a video are a dialogue, in the order of their numbers, and a group.
 - Clips without a row are ignored; rows without a clip keep their words.

@@ -68,7 +68,7 @@ def read_tables(
 
     Args:
         root: folder or file.
-        map: as in ``text=Utterance,label=Emotion``; without it the columns are told by their usual names,
+        map: as in ``text=Utterance,label=Emotion``; without it the columns are recognised by their usual names,
             and the notes say how.
         split: as in ``train=train.csv,val=dev.csv``, from the folder; without it all tables in the folder
             are read, in the order of their names, and are parts of the corpus where each is named like one
@@ -85,8 +85,8 @@ def read_tables(
     tables = _tables_in(root) if parts is None else [path for paths in parts.values() for path in paths]
     notes = []
     if map is None:
-        mapping, told = guess_mapping(read_table_file(tables[0]).raw.frame, str(tables[0]))
-        notes.append(f"columns told by their names: {told}; say otherwise with map=")
+        mapping, guessed = guess_mapping(read_table_file(tables[0]).raw.frame, str(tables[0]))
+        notes.append(f"columns recognised by their names: {guessed}; say otherwise with map=")
     else:
         mapping = parse_map(map) if isinstance(map, str) else map
     if parts is None and "split" not in mapping.columns:

@@ -1,4 +1,4 @@
-"""What the columns and files of somebody's tables are, told by the names that such things usually have."""
+"""What the columns and files of somebody's tables are, recognised by the names that such things usually have."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class TableSummary:
         )
         lines += label_table(self.labels)
         for reason, places in self.dropped.items():
-            lines.append(f"left out, {reason}: {counted(len(places), 'row')} ({some_of(places)})")
+            lines.append(f"left out, {reason}: {counted(len(places), 'row')} ({first_places(places)})")
         if self.without_text:
             lines.append(f"without text: {counted(self.without_text, 'utterance')}")
         return lines + [f"note: {note}" for note in self.notes]
@@ -74,7 +74,7 @@ def _file_line(file: FileCount) -> str:
     return f"{file.name}{split}: {counted(file.rows, 'row')}"
 
 
-def some_of(places: Sequence[str]) -> str:
+def first_places(places: Sequence[str]) -> str:
     """The first few of a list, and how many more there are."""
     more = f" and {len(places) - PLACES_NAMED} more" if len(places) > PLACES_NAMED else ""
     return ", ".join(places[:PLACES_NAMED]) + more

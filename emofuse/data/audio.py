@@ -32,7 +32,7 @@ from emofuse.data.lengths import (
     stated_end,
     states_length,
     stream_end,
-    times_are_believable,
+    time_stamps_are_plausible,
 )
 from emofuse.data.media_error import MediaError
 from emofuse.data.resampling import Resampler, SoundBuffer
@@ -177,12 +177,12 @@ def _attempt(request: _Request, mixer: Mixer, seeking: bool) -> NDArray[np.float
         if segment.untouched:
             if seeking:
                 raise _LateError
-            raise _nothing_there(path, begin, stated_end(container, stream))
+            raise _nothing_decoded(path, begin, stated_end(container, stream))
         until = segment.until
         if states_length(container):
             until = _without_padding(until, stated_end(container, stream))
         if until <= segment.since:
-            raise _nothing_there(path, begin, None)
+            raise _nothing_decoded(path, begin, None)
         buffer.extend(resampler.flush())
         return buffer.result(round((until - segment.since) * rate))
 
@@ -247,7 +247,7 @@ class _Segment:
 
 def _parts(container: InputContainer, stream: AudioStream, begin: float, seeking: bool) -> Iterator[_Part]:
     """The sound from the file's beginning, or from a little before ``begin``."""
-    if not times_are_believable(container, stream):
+    if not time_stamps_are_plausible(container, stream):
         if seeking:
             raise _LateError
         return _decoded(container, stream, counted=True)
@@ -320,7 +320,7 @@ def _without_padding(until: float, stated: float | None) -> float:
     return stated if stated is not None and stated < until <= stated + CODEC_PADDING else until
 
 
-def _nothing_there(path: Path, begin: float, stated: float | None) -> MediaError:
+def _nothing_decoded(path: Path, begin: float, stated: float | None) -> MediaError:
     if stated is not None and begin < stated:
         what = f"no sound from {begin:.3f} s on can be decoded: the file is cut off or damaged"
         return MediaError(path, "truncated", what)

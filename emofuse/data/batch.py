@@ -22,7 +22,7 @@ class FeatureSource(Protocol):
 
 
 @dataclass(frozen=True)
-class Setback:
+class DecodeFailure:
     """A medium that could not be decoded: the row goes on without that modality."""
 
     utterance_id: str
@@ -50,7 +50,7 @@ class Batch:
     ids: list[str]
     inputs: dict[str, Any]
     labels: Tensor
-    setbacks: list[Setback] = field(default_factory=list)
+    decode_failures: list[DecodeFailure] = field(default_factory=list)
     scored: Tensor | None = None
     stands_in: bool = False
 

@@ -48,7 +48,7 @@ def downmix_weights(frame: AudioFrame) -> NDArray[np.float64]:
 
 
 @dataclass(frozen=True)
-class MixVerdict:
+class DownmixChoice:
     """What is known of a downmix when all has been mixed.
 
     Attributes:
@@ -81,20 +81,20 @@ class Mixer:
         self._account(channels, weights, mixed)
         return mixed.astype(np.float32)
 
-    def verdict(self) -> MixVerdict:
+    def verdict(self) -> DownmixChoice:
         """What to do with all that was mixed; nothing, where the layout changed on the way."""
         if self.only is not None or self._weights is None or not self._one_layout or len(self._weights) < 2:
-            return MixVerdict()
+            return DownmixChoice()
         count, total, squares = self._moments
         power = np.maximum(squares / np.maximum(count, 1) - (total / np.maximum(count, 1)) ** 2, 0.0)
         power, mixed = power[:-1], power[-1]
         heard = np.where(self._weights > 0, power, 0.0)
         used = heard > _UNUSED * heard.max()
         if not used.any():
-            return MixVerdict()
+            return DownmixChoice()
         if mixed < _CANCELLED * float((self._weights**2 * heard).sum()):
-            return MixVerdict(louder=int(heard.argmax()))
-        return MixVerdict(gain=1.0 / float(self._weights[used].sum()))
+            return DownmixChoice(louder=int(heard.argmax()))
+        return DownmixChoice(gain=1.0 / float(self._weights[used].sum()))
 
     def _account(
         self, channels: NDArray[np.float64], weights: NDArray[np.float64], mixed: NDArray[np.float64]

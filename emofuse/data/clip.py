@@ -1,4 +1,4 @@
-"""A raw clip as utterances: whole, in stretches, and with what was said before it."""
+"""A raw clip as utterances: whole, in segments, and with what was said before it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def clip_utterance(
     start: float | None = None,
     end: float | None = None,
 ) -> tuple[Utterance, float | None]:
-    """A clip as an utterance, and how long its recording is in seconds, where that can be told.
+    """A clip as an utterance, and how long its recording is in seconds, where that is known.
 
     Args:
         media: a video or sound file.
@@ -42,7 +42,7 @@ def clip_utterance(
     sound = Path(audio) if audio is not None else None
     file = path or sound
     info = probe(file) if file is not None else None
-    whole = Utterance(
+    recording = Utterance(
         id=file.name if file is not None else "text",
         dialogue=file.stem if file is not None else "text",
         turn=0,
@@ -57,7 +57,7 @@ def clip_utterance(
         split=None,
         group=None,
     )
-    return whole, info.duration if info is not None else None
+    return recording, info.duration if info is not None else None
 
 
 def recording_of(utterance: Utterance) -> Path | None:
@@ -80,32 +80,34 @@ def ends_of(utterances: Sequence[Utterance]) -> list[float | None]:
 
 
 def _length(file: Path) -> float | None:
-    """Seconds of a recording; None for one that cannot be read, which is told where it is decoded."""
+    """Seconds of a recording; None for one that cannot be read, which is reported where it is decoded."""
     try:
         return probe(file).duration
     except EmofuseError:
         return None
 
 
-def stretches(whole: Utterance, duration: float | None, every: float | None) -> list[Utterance]:
-    """Cut an utterance into stretches of ``every`` seconds; a last one under half of that joins its neighbour."""
+def fixed_length_segments(
+    recording: Utterance, duration: float | None, every: float | None
+) -> list[Utterance]:
+    """Cut an utterance into segments of ``every`` seconds; a last one under half of that joins its neighbour."""
     if every is None:
-        return [whole]
+        return [recording]
     if every <= 0:
-        raise EmofuseError(f"every: a stretch has a length above 0 seconds, not {every}")
-    first, last = whole.start or 0.0, whole.end if whole.end is not None else duration
+        raise EmofuseError(f"every: a segment is longer than 0 seconds, not {every}")
+    first, last = recording.start or 0.0, recording.end if recording.end is not None else duration
     if last is None:
         raise EmofuseError("every: nothing says how long the recording is; give start and end")
     count = max(1, round((last - first) / every))
     edges = np.linspace(first, last, count + 1) if count == 1 else first + every * np.arange(count + 1)
     edges[-1] = last
     return [
-        replace(whole, id=f"{whole.id}#{i}", turn=i, start=float(a), end=float(b))
+        replace(recording, id=f"{recording.id}#{i}", turn=i, start=float(a), end=float(b))
         for i, (a, b) in enumerate(pairwise(edges))
     ]
 
 
-def said_before(utterance: Utterance, context: Sequence[str]) -> list[Utterance]:
+def context_utterances(utterance: Utterance, context: Sequence[str]) -> list[Utterance]:
     """What was said before an utterance, oldest first, as turns of its dialogue that have words alone."""
     return [
         replace(

@@ -116,7 +116,7 @@ def check_size(path: Path | str, height: int, width: int) -> None:
 
 
 def stored_size(container: InputContainer, stream: VideoStream) -> tuple[int, int]:
-    """(height, width) of the pictures as they are stored, 0 where that cannot be told."""
+    """(height, width) of the pictures as they are stored, 0 where that is not known."""
     codec = stream.codec_context
     if codec is not None and not codec.width * codec.height:
         # A decoder that is not to go beyond MAX_PIXELS forgets how large the pictures are that do.

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from emofuse.data.batch import Batch, FeatureSource, Setback, feature_tensor
+from emofuse.data.batch import Batch, DecodeFailure, FeatureSource, feature_tensor
 from emofuse.data.frame_cache import FrameCache, decode_frames
 from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError
@@ -51,7 +51,7 @@ class _Row:
     id: str
     values: dict[Modality, Tensor]
     target: float
-    setbacks: list[Setback]
+    decode_failures: list[DecodeFailure]
 
 
 class UtteranceDataset(Dataset[_Row]):
@@ -97,24 +97,26 @@ class UtteranceDataset(Dataset[_Row]):
     def __getitem__(self, index: int) -> _Row:
         utterance = self.utterances[index]
         values: dict[Modality, Tensor] = {}
-        setbacks: list[Setback] = []
+        decode_failures: list[DecodeFailure] = []
         for modality, kind in self.inputs.items():
             if kind == "frames":
-                self._read_video(utterance, values, setbacks)
+                self._read_video(utterance, values, decode_failures)
             elif utterance.id in self.features[modality]:
                 feature = feature_tensor(self.features[modality], utterance.id)
                 values[modality] = self._steps(modality, feature) if kind == "steps" else feature
-        return _Row(utterance.id, values, self.target.of(utterance), setbacks)
+        return _Row(utterance.id, values, self.target.of(utterance), decode_failures)
 
     def _read_video(
-        self, utterance: Utterance, values: dict[Modality, Tensor], setbacks: list[Setback]
+        self, utterance: Utterance, values: dict[Modality, Tensor], decode_failures: list[DecodeFailure]
     ) -> None:
         if utterance.video is None or self.frames is None:
             return
         try:
             pixels = self.frames.read(utterance)
         except MediaError as error:
-            setbacks.append(Setback(utterance.id, "video", str(utterance.video), error.reason, str(error)))
+            decode_failures.append(
+                DecodeFailure(utterance.id, "video", str(utterance.video), error.reason, str(error))
+            )
             return
         values["video"] = torch.from_numpy(pixels).permute(0, 3, 1, 2)
 
@@ -150,7 +152,7 @@ class UtteranceDataset(Dataset[_Row]):
             ids=[row.id for row in rows],
             inputs=inputs,
             labels=torch.tensor([row.target for row in rows], dtype=self.target.dtype),
-            setbacks=[setback for row in rows for setback in row.setbacks],
+            decode_failures=[decode_failure for row in rows for decode_failure in row.decode_failures],
         )
 
     def _pad(self, modality: Modality, rows: Sequence[_Row], inputs: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from emofuse.errors import EmofuseError
 
 @dataclass(frozen=True)
 class DialogueWindow:
-    """Turns of one dialogue, one after another, and which of them are to be told."""
+    """Turns of one dialogue, one after another, and which of them are to be predicted."""
 
     turns: tuple[Utterance, ...]
     scored: tuple[bool, ...]
@@ -32,7 +32,7 @@ class WindowSize:
 
     Attributes:
         longest: utterances; a longer dialogue is cut into windows of so many.
-        overlap: utterances at either end of a window that are there as context alone, and told by the
+        overlap: utterances at either end of a window that are there as context alone, and predicted by the
             neighbouring window.
     """
 
@@ -50,10 +50,10 @@ class WindowSize:
 def dialogue_windows(
     utterances: Sequence[Utterance], context: Sequence[Utterance] = (), size: WindowSize | None = None
 ) -> list[DialogueWindow]:
-    """The windows in which each of ``utterances`` is told exactly once.
+    """The windows in which each of ``utterances`` is predicted exactly once.
 
     Args:
-        utterances: to be told.
+        utterances: to predict.
         context: others; those of the same dialogues stand in their places among them.
         size: of a window.
 
@@ -61,28 +61,28 @@ def dialogue_windows(
         Dialogues in the order in which ``utterances`` first names them, turns in theirs.
     """
     size = size or WindowSize()
-    told = {u.id for u in utterances}
+    scored_ids = {u.id for u in utterances}
     dialogues: dict[str, list[Utterance]] = {u.dialogue: [] for u in utterances}
-    for u in (*utterances, *(c for c in context if c.id not in told)):
+    for u in (*utterances, *(c for c in context if c.id not in scored_ids)):
         if u.dialogue in dialogues:
             dialogues[u.dialogue].append(u)
     return [
         window
         for turns in dialogues.values()
-        for window in _cut(sorted(turns, key=lambda u: u.turn or 0), told, size)
+        for window in _cut(sorted(turns, key=lambda u: u.turn or 0), scored_ids, size)
         if any(window.scored)
     ]
 
 
-def _cut(turns: Sequence[Utterance], told: set[str], size: WindowSize) -> Iterator[DialogueWindow]:
+def _cut(turns: Sequence[Utterance], scored_ids: set[str], size: WindowSize) -> Iterator[DialogueWindow]:
     if len(turns) <= size.longest:
-        yield DialogueWindow(tuple(turns), tuple(u.id in told for u in turns))
+        yield DialogueWindow(tuple(turns), tuple(u.id in scored_ids for u in turns))
         return
     core = size.longest - 2 * size.overlap
     for begin in range(0, len(turns), core):
         first, last = max(0, begin - size.overlap), min(len(turns), begin + core + size.overlap)
         inside = range(begin, begin + core)
-        scored = (at in inside and turns[at].id in told for at in range(first, last))
+        scored = (at in inside and turns[at].id in scored_ids for at in range(first, last))
         yield DialogueWindow(tuple(turns[first:last]), tuple(scored))
 
 
@@ -104,7 +104,7 @@ class DialogueDataset(Dataset[_Item]):
         modalities: those the model uses.
         features: modality → source of one vector per utterance.
         dims: modality → its size.
-        target: what an utterance is to be told as; those that are not scored have none.
+        target: what an utterance is to be predicted as; those that are not scored have none.
         speakers: give the system the speakers of each window.
     """
 
@@ -133,12 +133,12 @@ class DialogueDataset(Dataset[_Item]):
         values, present = {}, {}
         for modality in self.modalities:
             source, empty = self.features[modality], torch.zeros(self.dims[modality])
-            here = [u.id in source for u in window.turns]
+            available = [u.id in source for u in window.turns]
             rows = [
                 feature_tensor(source, u.id) if found else empty
-                for u, found in zip(window.turns, here, strict=True)
+                for u, found in zip(window.turns, available, strict=True)
             ]
-            values[modality], present[modality] = torch.stack(rows), torch.tensor(here)
+            values[modality], present[modality] = torch.stack(rows), torch.tensor(available)
         marked = list(zip(window.turns, window.scored, strict=True))
         targets = [self.target.of(u) if scored else self.target.absent for u, scored in marked]
         return _Item(

@@ -63,8 +63,8 @@ class FrameCache:
             return None  # reading it says what is wrong
         segment = [utterance.start, utterance.end, utterance.crop]
         source = [str(utterance.video.resolve()), state.st_size, state.st_mtime_ns]
-        told = json.dumps([*source, *segment, count, *size], default=str)
-        digest = hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()[:32]
+        key_text = json.dumps([*source, *segment, count, *size], default=str)
+        digest = hashlib.sha256(key_text.encode(errors="surrogateescape")).hexdigest()[:32]
         return self.folder / digest[:2] / f"{digest[2:]}{_SUFFIX}"
 
 

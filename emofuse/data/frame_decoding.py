@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from emofuse.data.container import Clock, ReadAgainError, decode, packets, seek
-from emofuse.data.lengths import likely_rate
+from emofuse.data.lengths import plausible_frame_rate
 
 SEEK_FROM = 1.0  # seconds into the file from which it pays to seek rather than to read on
 # Seconds by which a seek aims early: it may go by the time of decoding, which is before that of showing, and
@@ -23,7 +23,7 @@ SAME_TIME = 1e-6  # seconds
 SKIPPING_DECODERS = {"h264", "hevc", "mpeg4", "mpeg2video"}  # heed a packet's own word on whether to skip it
 
 
-class LostStepError(ReadAgainError):
+class LostFrameStepError(ReadAgainError):
     """A shortcut did not lead to the frame that it promised; decoding every frame will."""
 
 
@@ -40,7 +40,7 @@ def seconds_shown(frame: VideoFrame, stream: VideoStream) -> float:
     """How long a frame stays on screen, as far as the file says."""
     if frame.duration and stream.time_base:
         return float(frame.duration * stream.time_base)
-    return 1.0 / likely_rate(stream)
+    return 1.0 / plausible_frame_rate(stream)
 
 
 def every_frame(
@@ -58,7 +58,7 @@ def every_frame(
         for frame in decode(stream, packet):
             # A bare stream of pictures has no time stamps; its frames follow each other at its rate.
             yield (count if counted or frame.pts is None else clock.seconds(frame.pts)), frame
-            count += 1.0 / likely_rate(stream) if counted else seconds_shown(frame, stream)
+            count += 1.0 / plausible_frame_rate(stream) if counted else seconds_shown(frame, stream)
 
 
 class NeededFrames:
@@ -87,7 +87,7 @@ class NeededFrames:
         """Yield (time in seconds, frame).
 
         Raises:
-            LostStepError: if time stamps are missing or the file's keyframes are not where it says.
+            LostFrameStepError: if time stamps are missing or the file's keyframes are not where it says.
         """
         for packet in self._packets():
             if packet.is_keyframe and self._leads_to_target(packet):
@@ -115,7 +115,7 @@ class NeededFrames:
                     return
                 if self._is_past_target(packet):
                     break
-        raise LostStepError
+        raise LostFrameStepError
 
     def _leads_to_target(self, packet: Packet[Any]) -> bool:
         return packet.pts is not None and self._clock.seconds(packet.pts) <= self.aim.target + SAME_TIME
@@ -142,13 +142,13 @@ class NeededFrames:
     def _kept(self, frames: list[VideoFrame]) -> Iterator[tuple[float, VideoFrame]]:
         for frame in frames:
             if frame.pts is None:
-                raise LostStepError
+                raise LostFrameStepError
             if self._resumed is not None and frame.pts < self._resumed:
                 continue  # it refers to pictures before the keyframe, which were left out
             if self._resumed is not None and not (frame.pts == self._resumed and frame.key_frame):
-                raise LostStepError
+                raise LostFrameStepError
             if self._awaited is not None and frame.pts > self._awaited:
-                raise LostStepError
+                raise LostFrameStepError
             self._resumed = None
             if frame.pts == self._awaited:
                 self._awaited = None

@@ -14,8 +14,14 @@ from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from emofuse.data.container import ReadAgainError, checked_segment, open_media, reopened, video_stream
-from emofuse.data.frame_decoding import SAME_TIME, LostStepError, NeededFrames, every_frame, seconds_shown
-from emofuse.data.lengths import stated_end, stream_end, times_are_believable
+from emofuse.data.frame_decoding import (
+    SAME_TIME,
+    LostFrameStepError,
+    NeededFrames,
+    every_frame,
+    seconds_shown,
+)
+from emofuse.data.lengths import stated_end, stream_end, time_stamps_are_plausible
 from emofuse.data.media_error import MediaError
 from emofuse.data.orientation import orientation_of
 from emofuse.data.utterance import Crop
@@ -70,7 +76,7 @@ def read_frames(
         try:
             with open_media(path) as container:
                 return _Attempt(container, request, known).read()
-        except LostStepError:
+        except LostFrameStepError:
             known.shortcuts_work = False
         except _EndsEarlyError as early:
             known.end, known.end_is_sure = early.time, True
@@ -176,21 +182,21 @@ class _Attempt:
         self.container, self.request, self.known = container, request, known
         self.stream = video_stream(container, request.path)
         # Where its time stamps are not to be believed, pictures follow each other at its rate.
-        self.counted = not times_are_believable(container, self.stream)
+        self.counted = not time_stamps_are_plausible(container, self.stream)
 
     def read(self) -> NDArray[np.uint8]:
         """The frames.
 
         Raises:
-            LostStepError: if a shortcut failed.
+            LostFrameStepError: if a shortcut failed.
             _EndsEarlyError: if the video turned out to be shorter than known.
         """
-        moved = self._learn_end()
+        moved = self._measure_end()
         begin, finish = self.request.begin, self.request.finish
         if self.known.end is not None:
             finish = min(finish, self.known.end)
         if not begin < finish < math.inf:
-            raise self._nothing_there()
+            raise self._nothing_decoded()
         middles = begin + (np.arange(self.request.n) + 0.5) / self.request.n * (finish - begin)
         selection = _Selection(middles.tolist(), self.request.size, self.request.crop)
         for time, frame in self._frames(selection, moved):
@@ -204,10 +210,10 @@ class _Attempt:
             self._check_end(selection, finish)
             selection.finish()
         if selection.frames is None:
-            raise self._nothing_there()
+            raise self._nothing_decoded()
         return selection.frames
 
-    def _learn_end(self) -> bool:
+    def _measure_end(self) -> bool:
         """Find out when the video ends, if that matters; True if the reading position was moved for it."""
         stated = stated_end(self.container, self.stream)
         if self.known.end is not None or (stated is not None and self.request.finish <= stated):
@@ -228,13 +234,13 @@ class _Attempt:
         """The frames ran out: is that because the video ends before the segment?"""
         if selection.on_screen is None:
             if self.known.shortcuts_work:
-                raise LostStepError
+                raise LostFrameStepError
             return
         shown = seconds_shown(selection.on_screen, self.stream)
         if not self.known.end_is_sure and selection.since + shown < finish - shown:
             raise _EndsEarlyError(selection.since + shown)
 
-    def _nothing_there(self) -> MediaError:
+    def _nothing_decoded(self) -> MediaError:
         begin, known_end = self.request.begin, self.known.end
         stated = stated_end(self.container, self.stream)
         if known_end is None or (stated is not None and begin < stated):

@@ -64,10 +64,10 @@ def stream_end(container: InputContainer, stream: MediaStream) -> float | None:
         return end
     if isinstance(stream, AudioStream):
         return sum(_covered(stream, packet) for packet in held)
-    return len(held) / likely_rate(stream)
+    return len(held) / plausible_frame_rate(stream)
 
 
-def likely_rate(stream: VideoStream) -> float:
+def plausible_frame_rate(stream: VideoStream) -> float:
     """Pictures per second as the file says, or an ordinary rate where that cannot be true."""
     rate = float(stream.average_rate or stream.guessed_rate or DEFAULT_RATE)
     return rate if rate >= 1.0 / LONGEST_PICTURE else DEFAULT_RATE
@@ -89,7 +89,7 @@ def recording_end(container: InputContainer) -> float | None:
     return stated if abs(end - stated) <= CODEC_PADDING else end
 
 
-def times_are_believable(container: InputContainer, stream: MediaStream) -> bool:
+def time_stamps_are_plausible(container: InputContainer, stream: MediaStream) -> bool:
     """Whether the packets of a stream can fill the time that the file claims, silence or stills included.
 
     The reading position stays where it is.
@@ -109,7 +109,7 @@ def _is_doubtful(container: InputContainer, end: float) -> bool:
 def _covered(stream: MediaStream, packet: Packet[Any]) -> float:
     claimed = float(packet.duration * packet.time_base) if packet.duration and packet.time_base else 0.0
     if not isinstance(stream, AudioStream):
-        return min(claimed or 1.0 / likely_rate(stream), LONGEST_PICTURE)
+        return min(claimed or 1.0 / plausible_frame_rate(stream), LONGEST_PICTURE)
     possible = _sound_in(stream.codec_context, packet)
     return min(claimed, possible) if claimed > 0.0 else possible
 
@@ -145,4 +145,4 @@ def _last_moment(container: InputContainer, stream: MediaStream) -> float | None
         return Clock(container, stream).seconds(last)
     if isinstance(stream, AudioStream) or not stream.guessed_rate:
         return None
-    return count / likely_rate(stream) if count else None
+    return count / plausible_frame_rate(stream) if count else None

@@ -1,4 +1,4 @@
-"""Manifest files: CSV, JSON lines and Parquet, told apart by their suffix."""
+"""Manifest files: CSV, JSON lines and Parquet, distinguished by their suffix."""
 
 from __future__ import annotations
 

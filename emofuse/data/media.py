@@ -20,14 +20,14 @@ class MediaInfo:
     """What a file holds.
 
     Attributes:
-        duration: seconds until the last of picture and sound ends, by their packets; None if that cannot be told.
+        duration: seconds until the last of picture and sound ends, by their packets; None if that is not known.
         has_video: whether there is a video stream; the cover picture of a sound file is none, nor is a single
             picture beside much longer sound.
         has_audio: whether there is an audio stream.
         width: of the picture as shown, that is after rotation, in pixels; None without video, or if PyAV has
             no decoder for it.
         height: likewise.
-        frame_rate: mean frames per second; None without video, or if that cannot be told.
+        frame_rate: mean frames per second; None without video, or if that is not known.
         rotation: degrees, counter-clockwise, by which the stored picture is turned to be shown: 0, 90, 180
             or 270.
         mirrored: whether left and right are exchanged after that.

@@ -49,8 +49,8 @@ def explain_os_error(error: OSError) -> str:
     }
     what = (error.strerror or str(error) or type(error).__name__).splitlines()[0]
     where = f"{error.filename}: " if error.filename else ""
-    told = advice.get(error.errno or 0)
-    return f"{where}{what}{f'; {told}' if told else ''}"
+    hint = advice.get(error.errno or 0)
+    return f"{where}{what}{f'; {hint}' if hint else ''}"
 
 
 def _nearest(path: Path) -> Path:

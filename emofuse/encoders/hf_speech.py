@@ -100,10 +100,10 @@ class HFSpeechEncoder:
                 batch, self._forward([pieces[place][1] for place in batch]), strict=True
             ):
                 states[place] = frames
-        whole: list[list[np.ndarray]] = [[] for _ in items]
+        chunks: list[list[np.ndarray]] = [[] for _ in items]
         for (row, _), frames in zip(pieces, states, strict=True):
-            whole[row].append(frames)
-        sequences = [np.concatenate(parts) for parts in whole]
+            chunks[row].append(frames)
+        sequences = [np.concatenate(parts) for parts in chunks]
         if self._pooling == "tokens":
             return [_slowed(frames, self._frames_per_step) for frames in sequences]
         return np.array([frames.mean(axis=0) for frames in sequences], np.float32).reshape(-1, self.dim)

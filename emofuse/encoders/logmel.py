@@ -84,8 +84,8 @@ def _bands(spectra: Spectra, active: np.ndarray) -> dict[str, float]:
     # In two rounds over blocks, because a copy of all frames would be as large as all that is known of the sound.
     count = max(1, int(active.sum()))
     parts = list(zip(blocks_of(spectra.log_mel), blocks_of(active), strict=True))
-    mean = sum(part[here].sum(axis=0) for part, here in parts) / count
-    spread = np.sqrt(sum(((part[here] - mean) ** 2).sum(axis=0) for part, here in parts) / count)
+    mean = sum(part[chosen].sum(axis=0) for part, chosen in parts) / count
+    spread = np.sqrt(sum(((part[chosen] - mean) ** 2).sum(axis=0) for part, chosen in parts) / count)
     shape = {f"mel{band + 1}_mean": float(mean[band] - mean.mean()) for band in range(BANDS)}
     return shape | {f"mel{band + 1}_sd": float(spread[band]) for band in range(BANDS)}
 

@@ -96,9 +96,9 @@ class MTCNN:
         pixels = torch.from_numpy(pictures).to(self._device).permute(0, 3, 1, 2)
         scaled = pixels.float().sub_(127.5).div_(128)
         faces = self._proposals(scaled)
-        faces = self._look_closer(scaled, faces, self._refine, self._thresholds.refine)
+        faces = self._refine_boxes(scaled, faces, self._refine, self._thresholds.refine)
         faces = faces.only(keep_best(*faces, overlap=0.7))
-        faces = self._look_closer(scaled, faces, self._output, self._thresholds.output)
+        faces = self._refine_boxes(scaled, faces, self._output, self._thresholds.output)
         return faces.only(keep_best(*faces, overlap=0.7, over="smaller"))
 
     def _proposals(self, pictures: Tensor) -> Faces:
@@ -124,7 +124,7 @@ class MTCNN:
             yield scale
             scale *= _PYRAMID
 
-    def _look_closer(
+    def _refine_boxes(
         self, pictures: Tensor, faces: Faces, net: RefineNet | OutputNet, threshold: float
     ) -> Faces:
         """Faces that ``net`` confirms, with its scores and its boxes."""

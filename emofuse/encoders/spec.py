@@ -89,7 +89,7 @@ class EncoderSpec(BaseModel):
     finetune: FineTuneSettings | None = None
 
     @model_validator(mode="after")
-    def _check_together(self) -> EncoderSpec:
+    def _check_consistency(self) -> EncoderSpec:
         if self.rate is not None and self.frames is not None:
             raise ValueError("rate and frames exclude each other: give pictures per second or their number")
         idle = sorted(self._changed() - self._used())

@@ -178,8 +178,8 @@ def _flux(log_mel: np.ndarray) -> np.ndarray:
     """(N,) mean absolute change of the bands from the frame before; 0 for the first."""
     flux = np.zeros(len(log_mel))
     for begin in range(1, len(log_mel), BLOCK_FRAMES):
-        here = log_mel[begin - 1 : begin + BLOCK_FRAMES]
-        flux[begin : begin + BLOCK_FRAMES] = np.abs(np.diff(here, axis=0)).mean(axis=1)
+        block = log_mel[begin - 1 : begin + BLOCK_FRAMES]
+        flux[begin : begin + BLOCK_FRAMES] = np.abs(np.diff(block, axis=0)).mean(axis=1)
     return flux
 
 

@@ -98,9 +98,9 @@ class TextReader:
         if not texts:
             return []
         # Half of a surrogate pair, which JSON lets through, is no text to a tokeniser.
-        whole = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
+        valid = [text.encode("utf-8", "replace").decode("utf-8") for text in texts]
         # A context longer than the model reads is cut later; the warning about it would mislead.
-        encoded = self.tokenizer(whole, padding=False, verbose=False, **options)
+        encoded = self.tokenizer(valid, padding=False, verbose=False, **options)
         names = [name for name in self.tokenizer.model_input_names if name in encoded]
         return [{name: encoded[name][row] for name in names} for row in range(len(texts))]
 

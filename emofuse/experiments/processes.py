@@ -35,8 +35,8 @@ def run_in_processes(
     Args:
         tasks: folder → what is to be done there; it is called with the folder and must be picklable.
         jobs: most processes at once.
-        finished: told the folder and the exit code of each (negative: the number of the signal that killed it).
-        free_memory: bytes that can be had, None where that cannot be told; by default this system's.
+        finished: called with the folder and the exit code of each (negative: the number of the signal that killed it).
+        free_memory: bytes that can be had, None where that is not known; by default this system's.
     """
     free_memory = free_memory or available_memory
     context = multiprocessing.get_context("spawn")

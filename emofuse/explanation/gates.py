@@ -151,5 +151,5 @@ def _words(pipe: EmotionPipeline, utterance: Utterance, steps: int) -> tuple[str
     if steps == 1:
         return (utterance.text or "",)
     tokens = getattr(pipe.encoders.get("text"), "tokens", None)
-    told = tokens(utterance.text or "") if tokens is not None else []
-    return tuple(told[:steps]) if len(told) >= steps else tuple(f"#{i + 1}" for i in range(steps))
+    words = tokens(utterance.text or "") if tokens is not None else []
+    return tuple(words[:steps]) if len(words) >= steps else tuple(f"#{i + 1}" for i in range(steps))

@@ -210,15 +210,15 @@ def utterance_batch(
                 missing[modality] = str(result) if result else f"no {modality} was given"
     dataset = dataset_of([utterance], pipe.model, features, pipe.data)
     batch = dataset.collate([dataset[0]])
-    for setback in batch.setbacks:
-        missing[setback.modality] = setback.message
+    for decode_failure in batch.decode_failures:
+        missing[decode_failure.modality] = decode_failure.message
     present = batch.inputs["present"]
     held = tuple(m for m in MODALITIES if m in present and bool(present[m].all()))
     if "video" in pipe.modalities and "video" not in held:
         missing.setdefault("video", "no video was given")
     if not held:
-        told = "; ".join(f"{m}: {why}" for m, why in missing.items())
-        raise EmofuseError(f"{utterance.id}: there is nothing to explain a prediction from ({told})")
+        reasons = "; ".join(f"{m}: {why}" for m, why in missing.items())
+        raise EmofuseError(f"{utterance.id}: there is nothing to explain a prediction from ({reasons})")
     return batch.to(pipe.device), held, missing
 
 

@@ -50,7 +50,7 @@ def encode_utterances(
         utterances: with absolute paths; whole dialogues where the encoder needs context.
         encoder: of any modality.
         batch_size: most utterances that are handed to the encoder at once.
-        on_note: told (id, note) of what had to be done to read an utterance.
+        on_note: called with (id, note) of what had to be done to read an utterance.
 
     Yields:
         (id, features (dim,) or (T, dim)), in no particular order; in place of the features None where the
@@ -59,7 +59,7 @@ def encode_utterances(
     sources = sources_of(utterances, encoder)
     yield from ((utterance_id, None) for utterance_id, source in sources.items() if source is None)
     held = [source for source in sources.values() if source is not None]
-    for batch in encode_here(encoder, held, batch_size=batch_size, workers=0):
+    for batch in encode_in_process(encoder, held, batch_size=batch_size, workers=0):
         for source, result in batch:
             if on_note is not None:
                 for note in source.notes:
@@ -67,7 +67,7 @@ def encode_utterances(
             yield source.id, result
 
 
-def encode_here(
+def encode_in_process(
     encoder: UtteranceEncoder, sources: Sequence[Source], *, batch_size: int, workers: int
 ) -> Iterator[list[Encoded]]:
     """Encode in this process; ``workers`` threads decode ahead, 0 decodes in between."""
@@ -117,7 +117,7 @@ def _begin_work(encoder: UtteranceEncoder, batch_size: int, threads: int) -> Non
 
 
 def _work(sources: Sequence[Source]) -> list[Encoded]:
-    batches = encode_here(_Worker.encoder, sources, batch_size=_Worker.batch_size, workers=0)
+    batches = encode_in_process(_Worker.encoder, sources, batch_size=_Worker.batch_size, workers=0)
     return [one for batch in batches for one in batch]
 
 

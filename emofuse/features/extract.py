@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.errors import EmofuseError
-from emofuse.features.encoding import Encoded, encode_here, encode_in_processes, reason_of
+from emofuse.features.encoding import Encoded, encode_in_process, encode_in_processes, reason_of
 from emofuse.features.identity import UtteranceEncoder
 from emofuse.features.sources import Source, sources_of
 from emofuse.features.store import FeatureError, FeatureReader, FeatureStore, FeatureWriter
@@ -68,7 +68,7 @@ def extract_features(
         manifest: the utterances.
         encoder: of text, of sound (from ``audio``, else from the track of ``video``) or of video.
         store: where features are looked up and added.
-        quarantine: is told of what could not be read or encoded, with the reason.
+        quarantine: notes what could not be read or encoded, with the reason.
         batch_size: most utterances that are handed to the encoder at once.
         progress: called with (utterances finished, utterances to do, what is being done).
         shard: (i, n): only every n-th row, from the i-th, 0 ≤ i < n; the n parts may run at once and on
@@ -97,7 +97,7 @@ def extract_features(
         if processes > 1:
             batches = encode_in_processes(encoder, todo, batch_size=batch_size, processes=processes)
         else:
-            batches = encode_here(encoder, todo, batch_size=batch_size, workers=workers)
+            batches = encode_in_process(encoder, todo, batch_size=batch_size, workers=workers)
         for batch in batches:
             job.file(batch, writer)
             finished += len(batch)

@@ -32,11 +32,11 @@ def dataset_of(
     """Rows as this model takes them.
 
     Args:
-        utterances: to be told.
+        utterances: to predict.
         model: any system.
         readers: modality → features, of those that are encoded.
         data: how much of a dialogue or a sequence is taken at once.
-        target: what an utterance is to be told as.
+        target: what an utterance is to be predicted as.
         context: other utterances of the same dialogues, for a system that sees dialogues.
         keep_frames: frames that are decoded are kept in the folder that ``data`` names; for training, since a run that
             is only used may name any folder.
@@ -62,16 +62,16 @@ def dataset_of(
 def rows_of(
     manifest: Manifest, ids: Sequence[str], model: nn.Module, hidden: Collection[str] = ()
 ) -> tuple[list[Utterance], list[Utterance]]:
-    """Utterances to be told, and those that may stand around them in their dialogues.
+    """Utterances to predict, and those that may stand around them in their dialogues.
 
     Args:
         manifest: the corpus.
-        ids: of the utterances to be told.
+        ids: of the utterances to predict.
         model: one that does not see dialogues needs no others.
         hidden: ids that must not be seen at all: those of parts that are judged later.
     """
     rows = [manifest.utterance(i) for i in ids]
     if model_info(model).scope != "dialogue":
         return rows, []
-    dialogues, told = {row.dialogue for row in rows}, {*ids, *hidden}
-    return rows, [u for u in manifest.rows() if u.dialogue in dialogues and u.id not in told]
+    dialogues, asked_for = {row.dialogue for row in rows}, {*ids, *hidden}
+    return rows, [u for u in manifest.rows() if u.dialogue in dialogues and u.id not in asked_for]

@@ -122,7 +122,7 @@ def evaluate_fit(
         folder: the run.
         manifest: its corpus.
         subsets: score the test part once more for every set of modalities that the run can be given.
-        progress: told (done, total, what).
+        progress: called with (done, total, what).
 
     Raises:
         EmofuseError: as `change_of_corpus`.
@@ -133,21 +133,21 @@ def evaluate_fit(
     record, task = predictor.record, predictor.task
     modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
     sets = list(subsets_of(modalities)) if subsets else []
-    told = {
+    predictions = {
         "val": predictor.predict(split.val, set(split.test), "predicting the val part"),
         "test": predictor.predict(split.test, what="predicting the test part"),
     }
-    tables = [prediction_table(manifest, told[name], task, name) for name in told]
+    tables = [prediction_table(manifest, predictions[name], task, name) for name in predictions]
     with written_aside(folder.predictions_file) as aside:
         pd.concat(tables, ignore_index=True).to_parquet(aside, index=False)
     train = [manifest.utterance(i) for i in split.train]
     outcome = Outcome(
         folder=folder,
         record=record.model_copy(update={"status": "evaluated"}),
-        test=score(manifest, told["test"], task, train),
-        val=score(manifest, told["val"], task, train),
+        test=score(manifest, predictions["test"], task, train),
+        val=score(manifest, predictions["val"], task, train),
         leaks=audit(manifest, split),
-        floor=task.floor(told["test"], train),
+        floor=task.floor(predictions["test"], train),
         corpus_change=str(change),
         subsets=tuple(
             SubsetScore(tuple(chosen), score(manifest, predictions, task, train))

@@ -24,7 +24,7 @@ def calibrate_run(folder: RunFolder, manifest: Manifest, *, progress: Progress |
     Args:
         folder: a fitted run.
         manifest: its corpus.
-        progress: told (done, total, what).
+        progress: called with (done, total, what).
 
     Raises:
         EmofuseError: the run predicts no classes, or no utterance of its validation part has a label.

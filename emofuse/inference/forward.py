@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from emofuse.data.batch import Batch, Setback
+from emofuse.data.batch import Batch, DecodeFailure
 from emofuse.data.modality import Modality
 from emofuse.runs.predictions import Predictions
 
@@ -28,7 +28,7 @@ def predict_batches(
         batches: in the order wanted.
         device: where the model is.
         autocast: reduced precision for the forward pass, or none.
-        on_batch: told the number of utterances after each batch, for a progress bar.
+        on_batch: called with the number of utterances after each batch, for a progress bar.
     """
     return predict_subsets(model, batches, [None], device=device, autocast=autocast, on_batch=on_batch)[0]
 
@@ -78,7 +78,7 @@ class _Gathered:
         self.logits: list[np.ndarray] = []
         self.labels: list[np.ndarray] = []
         self.present: dict[str, list[np.ndarray]] = {}
-        self.setbacks: list[Setback] = []
+        self.decode_failures: list[DecodeFailure] = []
 
     def add(self, batch: Batch, logits: torch.Tensor) -> None:
         self.ids += batch.ids
@@ -86,7 +86,7 @@ class _Gathered:
         self.labels.append(batch.rows(batch.labels).cpu().numpy())
         for modality, flags in batch.inputs["present"].items():
             self.present.setdefault(modality, []).append(batch.rows(flags).cpu().numpy())
-        self.setbacks += batch.setbacks
+        self.decode_failures += batch.decode_failures
 
     def predictions(self) -> Predictions:
         return Predictions(
@@ -94,5 +94,5 @@ class _Gathered:
             logits=np.concatenate(self.logits) if self.logits else np.zeros((0, 0), np.float32),
             labels=np.concatenate(self.labels) if self.labels else np.zeros(0, np.int64),
             present={modality: np.concatenate(parts) for modality, parts in self.present.items()},
-            setbacks=self.setbacks,
+            decode_failures=self.decode_failures,
         )

@@ -25,7 +25,7 @@ class RowPredictor:
     Args:
         folder: a fitted run.
         manifest: its own corpus or another; features that its store lacks are made.
-        progress: told (done, total, what).
+        progress: called with (done, total, what).
 
     Raises:
         EmofuseError: an encoder cannot be had, or imported features are not there.
@@ -86,9 +86,13 @@ class RowPredictor:
 
         with torch_threads(self.settings.threads):
             found = predict_subsets(self.model, loader, subsets, device=self.device, on_batch=advance)
-        for setback in found[0].setbacks:
+        for decode_failure in found[0].decode_failures:
             self.quarantine.add(
-                setback.utterance_id, setback.modality, setback.path, setback.reason, setback.message
+                decode_failure.utterance_id,
+                decode_failure.modality,
+                decode_failure.path,
+                decode_failure.reason,
+                decode_failure.message,
             )
         calibration = read_calibration(self.folder)
         if calibration is not None:
@@ -122,5 +126,5 @@ def predict_row_subsets(
     """As `RowPredictor.predict_subsets`, for one set of rows; of others only those of their dialogues are read."""
     frame = manifest.frame
     dialogues = set(frame.loc[frame["id"].isin(set(ids)), "dialogue"])
-    whole = manifest.select(frame.loc[frame["dialogue"].isin(dialogues), "id"])
-    return RowPredictor(folder, whole, progress).predict_subsets(ids, subsets, hidden, what)
+    with_dialogues = manifest.select(frame.loc[frame["dialogue"].isin(dialogues), "id"])
+    return RowPredictor(folder, with_dialogues, progress).predict_subsets(ids, subsets, hidden, what)

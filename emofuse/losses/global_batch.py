@@ -40,7 +40,7 @@ class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, rows: Tensor) -> Tensor:
         """Ask the others."""
-        return _exchanged(rows)
+        return _all_gather_rows(rows)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class _Gather(torch.autograd.Function):
         return total[dist.get_rank()]
 
 
-def _exchanged(rows: Tensor) -> Tensor:
+def _all_gather_rows(rows: Tensor) -> Tensor:
     # Gloo gathers no booleans.
     plain = rows.to(torch.uint8) if rows.dtype == torch.bool else rows
     parts = [

@@ -81,7 +81,7 @@ class CMMSF(nn.Module):
 
     Each modality is a sequence. Two encoders see it side by side and are aligned by attention on each other;
     a cascade lets every modality be informed by each of the others; mask gates choose what passes of which
-    step; the modalities are pooled over time, fused and classified, or a number is told.
+    step; the modalities are pooled over time, fused and classified, or a number is predicted.
 
     A modality that a row lacks informs no other and is fused as 0; nothing of what is given in its place has
     any influence. Padding likewise, wherever it stands: each sequence is its real steps, one after another.
@@ -129,7 +129,7 @@ class CMMSF(nn.Module):
         all_given: dict[Modality, Tensor | None] = {"text": text, "audio": audio, "video": video}
         given = {m: all_given[m] for m in self.config.modalities}
         inputs = check_sequences(given, self.config.input_dims)
-        real, here = self._presence(real_steps(given, inputs, masks or {}, present or {}))
+        real, available = self._presence(real_steps(given, inputs, masks or {}, present or {}))
 
         steps = {m: RealSteps(mask) for m, mask in real.items()}
         mask: dict[str, Tensor] = {m: s.mask for m, s in steps.items()}
@@ -146,18 +146,18 @@ class CMMSF(nn.Module):
             logits=y,
             value=y.squeeze(-1) if self.config.task == "regression" else None,
             features=features,
-            present=here,
+            present=available,
             fused=fused,
-            gates={m: steps[m].put_back(gated[m].gate) for m in seen},
-            masks={m: steps[m].put_back(gated[m].mask) for m in seen},
+            gates={m: steps[m].scatter_back(gated[m].gate) for m in seen},
+            masks={m: steps[m].scatter_back(gated[m].mask) for m in seen},
         )
 
     def _presence(self, real: Mapping[Modality, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Real steps and rows that have any, (B, T_m) and (B,) bool, in training after modality dropout."""
-        here: dict[str, Tensor] = {m: mask.any(dim=1) for m, mask in real.items()}
+        available: dict[str, Tensor] = {m: mask.any(dim=1) for m, mask in real.items()}
         if self.training and self.config.modality_dropout > 0.0:
-            here = drop_modalities(here, self.config.modality_dropout)
-        return {m: mask & here[m].unsqueeze(1) for m, mask in real.items()}, here
+            available = drop_modalities(available, self.config.modality_dropout)
+        return {m: mask & available[m].unsqueeze(1) for m, mask in real.items()}, available
 
     def _encode(self, m: str, x: Tensor, mask: Tensor) -> Tensor:
         """U_m of Eq. 7: (B, T, d_m) to (B, T, d)."""

@@ -97,7 +97,7 @@ class CMMSFConfig(BaseModel):
         return tuple(name for name in order if name in names)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> CMMSFConfig:
+    def _check_consistency(self) -> CMMSFConfig:
         if (self.num_classes is None) == (self.task == "classification"):
             raise ValueError("a classification needs num_classes, a regression has none")
         if self.encoder_dim % self.encoder_heads:

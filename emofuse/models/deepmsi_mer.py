@@ -129,20 +129,22 @@ class DeepMSIMER(nn.Module):
         """
         given: dict[str, Tensor | None] = {"text": text, "audio": audio, "video": frames}
         inputs: dict[str, Tensor | None] = {name: given[name] for name in self.config.modalities}
-        here = self._presence(inputs, present or {})
+        available = self._presence(inputs, present or {})
 
-        semantics = {name: self._semantic_feature(name, inputs[name], here[name]) for name in self.scalers}
+        semantics = {
+            name: self._semantic_feature(name, inputs[name], available[name]) for name in self.scalers
+        }
         raw: dict[str, Tensor | None] = dict(semantics)
         kept: list[KeptPatches] = []
         if (clips := inputs.get("video")) is not None:
-            g_cls = None if self.early_fusion is None else self.early_fusion(semantics, here)
-            raw["video"], kept = self._video_feature(clips, here["video"], g_cls)
+            g_cls = None if self.early_fusion is None else self.early_fusion(semantics, available)
+            raw["video"], kept = self._video_feature(clips, available["video"], g_cls)
 
         features: dict[str, Tensor] = {
-            name: self._project(name, raw.get(name), here[name]) for name in self.config.modalities
+            name: self._project(name, raw.get(name), available[name]) for name in self.config.modalities
         }
         logits = self.classifier(torch.cat(list(features.values()), dim=-1))
-        return EmotionOutput(logits, features, here, kept)
+        return EmotionOutput(logits, features, available, kept)
 
     def fit_scaler(self, modality: str, features: np.ndarray | Tensor) -> None:
         """Fit the scaler of "text" or "audio" to training features (N, d); see `FeatureScalers.fit`."""
@@ -170,7 +172,10 @@ class DeepMSIMER(nn.Module):
         cross_entropy = F.cross_entropy(logits, labels, weight=class_weights)
         contrastive = cross_entropy.new_zeros(())
         if "video" in output.features:
-            rows = {name: here & (present or {}).get(name, here) for name, here in output.present.items()}
+            rows = {
+                name: available & (present or {}).get(name, available)
+                for name, available in output.present.items()
+            }
             text, audio = output.features.get("text"), output.features.get("audio")
             contrastive = self.contrastive(output.features["video"], text, audio, labels, rows)
         loss = self.config.alpha_ce * cross_entropy + self.config.beta_cl * contrastive
@@ -182,13 +187,13 @@ class DeepMSIMER(nn.Module):
         some = next((x for x in inputs.values() if x is not None), None)
         if some is None:
             raise EmofuseError(f"the model needs at least one of {', '.join(inputs)}")
-        here = {}
+        available = {}
         for name, x in inputs.items():
             everywhere = torch.full((len(some),), x is not None, device=some.device)
-            here[name] = everywhere & present[name].to(some.device) if name in present else everywhere
+            available[name] = everywhere & present[name].to(some.device) if name in present else everywhere
         if self.training and self.config.modality_dropout > 0.0:
-            return drop_modalities(here, self.config.modality_dropout)
-        return here
+            return drop_modalities(available, self.config.modality_dropout)
+        return available
 
     def _semantic_feature(self, name: str, feature: Tensor | None, present: Tensor) -> Tensor:
         """Scaled t_cls or a_cls, (B, d); zeros where absent."""

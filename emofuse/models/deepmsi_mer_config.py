@@ -153,6 +153,6 @@ class DeepMSIMERConfig(BaseModel):
 
 
 def _blocks(depths: Any) -> int:
-    """How many blocks there are in all; what is no list of whole numbers is told by the library."""
+    """How many blocks there are in all; what is no list of whole numbers is reported by the library."""
     known = isinstance(depths, list | tuple) and all(isinstance(depth, int) for depth in depths)
     return sum(depths) if known else 0

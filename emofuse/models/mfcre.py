@@ -106,27 +106,29 @@ class MFCRE(nn.Module):
         given = {"text": text, "audio": audio, "video": video}
         inputs: dict[str, Tensor | None] = {m: given[m] for m in self.config.modalities}
         mask = self._mask(inputs, mask)
-        here = self._presence(inputs, mask, present or {})
+        available = self._presence(inputs, mask, present or {})
         if self.config.context == "none":
-            alone = {m: None if x is None else _apart(x) for m, x in inputs.items()}
-            here = {m: _apart(p) for m, p in here.items()}
-            return _together(self._recognise(alone, here, _apart(mask), None), mask)
-        return self._recognise(inputs, here, mask, memory)
+            alone = {m: None if x is None else _split_into_utterances(x) for m, x in inputs.items()}
+            available = {m: _split_into_utterances(p) for m, p in available.items()}
+            return _join_into_dialogues(
+                self._recognise(alone, available, _split_into_utterances(mask), None), mask
+            )
+        return self._recognise(inputs, available, mask, memory)
 
     def _recognise(
         self,
         inputs: Mapping[str, Tensor | None],
-        here: dict[str, Tensor],
+        available: dict[str, Tensor],
         mask: Tensor,
         memory: StreamMemory | None,
     ) -> DialogueOutput:
         """Figure 1, left to right."""
-        contextual = {m: self._reason(m, inputs[m], here[m], memory) for m in here}
+        contextual = {m: self._reason(m, inputs[m], available[m], memory) for m in available}
         if self.modality_encoder is not None:
-            encoded = self.modality_encoder(contextual, here, memory)
+            encoded = self.modality_encoder(contextual, available, memory)
         else:
             encoded = {m: self.projections[m](x) for m, x in contextual.items()}
-        fused = encoded if self.multi_attn is None else self.multi_attn(encoded, here, memory)
+        fused = encoded if self.multi_attn is None else self.multi_attn(encoded, available, memory)
 
         f = torch.cat(list(fused.values()), dim=-1)  # Eq. 6
         z = self.fully_connected(f)  # Eq. 7
@@ -136,24 +138,24 @@ class MFCRE(nn.Module):
         return DialogueOutput(
             logits=logits.masked_fill(padding, 0.0),
             features={m: x.masked_fill(padding, 0.0) for m, x in fused.items()},
-            present=here,
+            present=available,
             fused=z.masked_fill(padding, 0.0),
             mask=mask,
         )
 
-    def _reason(self, m: str, x: Tensor | None, here: Tensor, memory: StreamMemory | None) -> Tensor:
+    def _reason(self, m: str, x: Tensor | None, available: Tensor, memory: StreamMemory | None) -> Tensor:
         """Input layer and DialogueCRN of one modality: (B, N, d_m) to (B, N, 2d), or (B, N, d) without."""
         weight = self.classifier.weight
         if x is None:
-            x = weight.new_zeros(*here.shape, self.config.input_dims[m])  # type: ignore[index]
+            x = weight.new_zeros(*available.shape, self.config.input_dims[m])  # type: ignore[index]
         scaled = F.dropout(
-            self.scalers[m](x.to(weight.dtype), here), self.config.feature_dropout, self.training
+            self.scalers[m](x.to(weight.dtype), available), self.config.feature_dropout, self.training
         )
         entered = self.inputs[m](scaled)
         c = self.dropout(F.relu(entered) if self.config.input_activation else entered)
         if m in self.dialogue_crn:
-            return self.dialogue_crn[m](c, here, memory)
-        return c.masked_fill(~here.unsqueeze(-1), 0.0)
+            return self.dialogue_crn[m](c, available, memory)
+        return c.masked_fill(~available.unsqueeze(-1), 0.0)
 
     def fit_scaler(self, modality: str, features: np.ndarray | Tensor) -> None:
         """Fit a modality's scaler to training features (utterances, d); see `FeatureScalers.fit`."""
@@ -239,19 +241,21 @@ class MFCRE(nn.Module):
     def _presence(
         self, inputs: Mapping[str, Tensor | None], mask: Tensor, present: Mapping[str, Tensor]
     ) -> dict[str, Tensor]:
-        here = {}
+        available = {}
         for m, x in inputs.items():
-            here[m] = mask if x is not None else torch.zeros_like(mask)
+            available[m] = mask if x is not None else torch.zeros_like(mask)
             if m in present:
                 if present[m].shape != mask.shape:
                     raise EmofuseError(
                         f"present[{m!r}] has shape {tuple(present[m].shape)}, expected {tuple(mask.shape)}"
                     )
-                here[m] = here[m] & present[m].to(mask.device)
+                available[m] = available[m] & present[m].to(mask.device)
         if self.training and self.config.modality_dropout > 0.0:
-            left = drop_modalities({m: x.flatten() for m, x in here.items()}, self.config.modality_dropout)
-            here = {m: x.view_as(mask) for m, x in left.items()}
-        return here
+            left = drop_modalities(
+                {m: x.flatten() for m, x in available.items()}, self.config.modality_dropout
+            )
+            available = {m: x.view_as(mask) for m, x in left.items()}
+        return available
 
     def _build_crn(self) -> DialogueCRN:
         c = self.config
@@ -283,12 +287,12 @@ def _wide(x: Tensor) -> Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
-def _apart(x: Tensor) -> Tensor:
+def _split_into_utterances(x: Tensor) -> Tensor:
     """Every utterance as a dialogue of its own: (B, N, ...) to (B·N, 1, ...)."""
     return x.flatten(0, 1).unsqueeze(1)
 
 
-def _together(output: DialogueOutput, mask: Tensor) -> DialogueOutput:
+def _join_into_dialogues(output: DialogueOutput, mask: Tensor) -> DialogueOutput:
     """Utterances back in their dialogues: (B·N, 1, ...) to (B, N, ...)."""
 
     def fold(x: Tensor) -> Tensor:

@@ -92,7 +92,7 @@ class MFCREConfig(BaseModel):
         return tuple(name for name in MODALITIES if name in names)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> "MFCREConfig":
+    def _check_consistency(self) -> "MFCREConfig":
         if self.dim % self.heads:
             raise ValueError(f"dim {self.dim} is not a multiple of heads {self.heads}")
         if self.kernel_size % 2 == 0:

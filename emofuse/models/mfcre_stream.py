@@ -56,8 +56,8 @@ class MFCREStream:
         """
         inputs = {"text": text, "audio": audio, "video": video}
         ahead = {m: None if x is None else x.unsqueeze(1) for m, x in inputs.items()}
-        here = {m: x.unsqueeze(1) for m, x in (present or {}).items()}
-        output = self.model(**ahead, present=here, memory=self._memory)
+        available = {m: x.unsqueeze(1) for m, x in (present or {}).items()}
+        output = self.model(**ahead, present=available, memory=self._memory)
         return type(output)(
             logits=output.logits[:, 0],
             features={m: x[:, 0] for m, x in output.features.items()},

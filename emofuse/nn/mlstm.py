@@ -40,7 +40,7 @@ class MLSTM(nn.Module):
     Args:
         dim: size of input and output; a multiple of `heads`.
         heads: number of cells.
-        chunk_size: longest stretch handled in parallel. Results do not depend on it.
+        chunk_size: longest segment handled in parallel. Results do not depend on it.
         eps: least value of the denominator of h, for input gates so large that exp(−m) vanishes.
     """
 

@@ -19,8 +19,8 @@ def drop_modalities(present: Mapping[str, Tensor], probability: float) -> dict[s
     Returns:
         modality -> (B,) bool, what each row is left with.
     """
-    here = torch.stack(list(present.values()), dim=1)
-    luck = torch.rand(here.shape, device=here.device).masked_fill(~here, -1.0)
-    luckiest = F.one_hot(luck.argmax(dim=1), here.shape[1]).bool()
-    left = here & ((luck >= probability) | luckiest)
+    available = torch.stack(list(present.values()), dim=1)
+    draws = torch.rand(available.shape, device=available.device).masked_fill(~available, -1.0)
+    last_kept = F.one_hot(draws.argmax(dim=1), available.shape[1]).bool()
+    left = available & ((draws >= probability) | last_kept)
     return dict(zip(present, left.unbind(dim=1), strict=True))

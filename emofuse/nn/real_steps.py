@@ -27,10 +27,10 @@ class RealSteps:
         """(B, T, d) to (B, L, d): real steps in their order, then whatever there is."""
         return x.gather(1, self.places.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
 
-    def put_back(self, x: Tensor) -> Tensor:
+    def scatter_back(self, x: Tensor) -> Tensor:
         """(B, L) or (B, L, d) to (B, T) or (B, T, d): every step where it was, 0 where padding was."""
         places, mask = self.places, self.mask
         if x.dim() == 3:
             places, mask = places.unsqueeze(-1).expand_as(x), mask.unsqueeze(-1)
-        whole = x.new_zeros(*self.given.shape, *x.shape[2:])
-        return whole.scatter(1, places, x.masked_fill(~mask, 0))
+        padded = x.new_zeros(*self.given.shape, *x.shape[2:])
+        return padded.scatter(1, places, x.masked_fill(~mask, 0))

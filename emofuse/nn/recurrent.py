@@ -42,18 +42,18 @@ class Recurrent(nn.Module):
         """
         hidden, _ = self.ahead(x)
         if self.back is not None:
-            turned = turned_places(mask)
-            backwards, _ = self.back(at_places(x, turned))
-            hidden = hidden + at_places(backwards, turned)
+            turned = reversed_positions(mask)
+            backwards, _ = self.back(gather_steps(x, turned))
+            hidden = hidden + gather_steps(backwards, turned)
         return hidden.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
-def turned_places(mask: Tensor) -> Tensor:
+def reversed_positions(mask: Tensor) -> Tensor:
     """(B, T): the places of each sequence from its last real step to its first; padding stays where it is."""
     places = torch.arange(mask.shape[1], device=mask.device).expand_as(mask)
     return torch.where(mask, mask.sum(1, keepdim=True) - 1 - places, places)
 
 
-def at_places(x: Tensor, places: Tensor) -> Tensor:
+def gather_steps(x: Tensor, places: Tensor) -> Tensor:
     """(B, T, d) with its steps taken from ``places``, (B, T)."""
     return x.gather(1, places.unsqueeze(-1).expand(-1, -1, x.shape[-1]))

@@ -53,8 +53,8 @@ def features_of_run(
         modality: that has an encoder or was imported.
         manifest: the run's corpus or another.
         device: where the encoder computes.
-        quarantine: told of what cannot be encoded.
-        progress: told (done, total, what).
+        quarantine: notes what cannot be encoded.
+        progress: called with (done, total, what).
 
     Raises:
         EmofuseError: the encoder cannot be had, or imported features are not there.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from emofuse.data.batch import Setback
+from emofuse.data.batch import DecodeFailure
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Predictions:
     logits: np.ndarray
     labels: np.ndarray
     present: dict[str, np.ndarray]
-    setbacks: list[Setback]
+    decode_failures: list[DecodeFailure]
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -49,4 +49,4 @@ class Predictions:
         places = {id: place for place, id in enumerate(self.ids)}
         rows = [places[id] for id in ids]
         present = {modality: flags[rows] for modality, flags in self.present.items()}
-        return Predictions(list(ids), self.logits[rows], self.labels[rows], present, self.setbacks)
+        return Predictions(list(ids), self.logits[rows], self.labels[rows], present, self.decode_failures)

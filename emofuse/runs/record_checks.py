@@ -29,11 +29,11 @@ def check_record(record: _Record, file: Path) -> None:
     Raises:
         EmofuseError: they do not; the line says which.
     """
-    if (wrong := _wrong_in(record)) is not None:
+    if (wrong := _find_error(record)) is not None:
         raise DamagedFileError(file, wrong, _AGAIN)
 
 
-def _wrong_in(record: _Record) -> str | None:
+def _find_error(record: _Record) -> str | None:
     modalities = record.model_config_.get("modalities")
     if not isinstance(modalities, list | tuple) or not modalities or _unknown(modalities):
         return f"model_config.modalities are {modalities!r}"

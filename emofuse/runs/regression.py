@@ -62,7 +62,7 @@ class Regression:
         return ValenceTarget()
 
     def model_options(self) -> dict[str, Any]:
-        """The system is told that it has no classes."""
+        """The options that tell a system that it has no classes."""
         return {"task": "regression"}
 
     def labelled(self, manifest: Manifest) -> Manifest:
@@ -98,7 +98,7 @@ class Regression:
 
     def lines(self, report: SentimentReport) -> list[str]:
         """Error and correlation; then both ways to count two classes, and seven."""
-        told = [
+        sentences = [
             f"MAE {report.mae:.3f} ({interval_words(report.intervals['mae'])}), Corr {report.corr:.3f}, "
             f"Acc-7 {100 * report.acc7:.1f}",
             f"negative/non-negative: Acc-2 {100 * report.acc2_nonnegative:.1f}, F1 {100 * report.f1_nonnegative:.1f}; "
@@ -106,8 +106,10 @@ class Regression:
         ]
         if report.unit_scale:
             acc2, f1, acc3, acc5 = (100 * report.unit_scale[name] for name in UNIT_METRICS)
-            told.append(f"as on CH-SIMS: Acc-2 {acc2:.1f}, F1 {f1:.1f}, Acc-3 {acc3:.1f}, Acc-5 {acc5:.1f}")
-        return told
+            sentences.append(
+                f"as on CH-SIMS: Acc-2 {acc2:.1f}, F1 {f1:.1f}, Acc-3 {acc3:.1f}, Acc-5 {acc5:.1f}"
+            )
+        return sentences
 
     def floor(self, predictions: Predictions, train: Sequence[Utterance]) -> str:
         """The mean of the training part."""

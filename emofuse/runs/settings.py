@@ -87,7 +87,7 @@ class ModelSettings(_Settings):
 
     @field_validator("options")
     @classmethod
-    def _as_a_file_has_them(cls, options: dict[str, Any]) -> dict[str, Any]:
+    def _as_yaml_values(cls, options: dict[str, Any]) -> dict[str, Any]:
         """Lists, not tuples: settings are the same whether they were given or read from a run's config.yaml."""
         plain: dict[str, Any] = to_jsonable_python(options)
         return plain
@@ -120,7 +120,7 @@ class OptimiserSettings(_Settings):
     class_weights: Literal["none", "balanced"] = "none"
 
     @model_validator(mode="after")
-    def _check_together(self) -> OptimiserSettings:
+    def _check_consistency(self) -> OptimiserSettings:
         if self.warmup_fraction and self.schedule in ("plateau", "step"):
             raise ValueError(f"schedule {self.schedule} has no warm-up; leave warmup_fraction out")
         return self

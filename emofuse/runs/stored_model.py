@@ -87,16 +87,16 @@ def check_shapes(model: nn.Module, shapes: Shapes, weights_file: Path) -> None:
         EmofuseError: they are not; the first that differs is named.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
-    told = None
+    mismatch = None
     if lacking := [name for name in wanted if name not in shapes]:
-        told = f"{lacking[0]} is missing"
+        mismatch = f"{lacking[0]} is missing"
     elif odd := [name for name in shapes if name not in wanted]:
-        told = f"run.json describes no {odd[0]}"
+        mismatch = f"run.json describes no {odd[0]}"
     elif differing := [name for name in wanted if wanted[name] != shapes[name]]:
         name = differing[0]
-        told = f"{name} is {_size(shapes[name])}, and {_size(wanted[name])} in run.json"
-    if told is not None:
-        raise EmofuseError(f"{weights_file}: does not hold this model's weights ({told}); {_AGAIN}")
+        mismatch = f"{name} is {_size(shapes[name])}, and {_size(wanted[name])} in run.json"
+    if mismatch is not None:
+        raise EmofuseError(f"{weights_file}: does not hold this model's weights ({mismatch}); {_AGAIN}")
 
 
 def load_stored_weights(model: nn.Module, weights_file: Path) -> None:

@@ -35,7 +35,7 @@ class Task(Protocol):
 
     @property
     def labels(self) -> Sequence[str]:
-        """The classes: those that are learnt, or that a value is told as."""
+        """The classes: those that are learnt, or that a value is named as."""
 
     @property
     def target(self) -> Target:

@@ -67,7 +67,7 @@ class History(Callback):
         self.rows = list(state_dict["rows"])
 
 
-class StayStopped(Callback):
+class KeepEarlyStop(Callback):
     """A run that was interrupted after early stopping had decided does not train on."""
 
     def __init__(self, early_stopping: EarlyStopping) -> None:

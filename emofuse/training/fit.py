@@ -39,7 +39,7 @@ from emofuse.training.assembly import assemble_model
 from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.compiling import check_compile
 from emofuse.training.loop import TrainingLoop
-from emofuse.training.processes import Processes, first_goes_first, is_first, wait_for_all
+from emofuse.training.processes import Processes, is_first, main_process_first, wait_for_all
 from emofuse.training.stage_one import encoders_of_run
 
 
@@ -65,7 +65,7 @@ def fit_run(
         path: the run folder; must be new unless ``resume``.
         split: train, val and test ids; by default the fold that the settings name.
         resume: take up an interrupted run; ends in the numbers of an uninterrupted one.
-        progress: told (done, total, what) while features are extracted.
+        progress: called with (done, total, what) while features are extracted.
         bars: draw a progress bar while training.
 
     Raises:
@@ -75,13 +75,13 @@ def fit_run(
     """
     folder = RunFolder(Path(path))
     check_new_folder(folder.path)
-    with first_goes_first():
+    with main_process_first():
         begun = _is_begun(folder, settings, manifest, resume)
     _check_parts(_split_of_run(folder, split, settings, manifest, begun))
     task_of(settings, manifest)
     choose_modalities(settings, manifest)
     Processes(settings.devices, settings.nodes).check(choose_device(settings.device))
-    with torch_threads(settings.threads), _alone_in(folder):
+    with torch_threads(settings.threads), _lock_run(folder):
         # What was looked at before the lock may have changed since.
         begun = begun or _is_begun(folder, settings, manifest, resume)
         _fit(
@@ -96,7 +96,7 @@ def fit_run(
     return folder
 
 
-def _alone_in(folder: RunFolder) -> AbstractContextManager[None]:
+def _lock_run(folder: RunFolder) -> AbstractContextManager[None]:
     """The first of torchrun's processes holds the lock for all."""
     return locked_folder(folder.path) if is_first() else nullcontext()
 
@@ -113,7 +113,7 @@ def _fit(
     """Encode, train and keep the best weights, in a folder that is locked."""
     task, device = task_of(settings, manifest), choose_device(settings.device)
     modalities = choose_modalities(settings, manifest)
-    with first_goes_first():
+    with main_process_first():
         if folder.weights_file.exists():
             return
         quarantine = Quarantine(folder.quarantine_file)

@@ -53,12 +53,12 @@ def global_step(output: EmotionOutput, batch: Batch) -> GlobalStep:
     counts = gather_rows(counts.to(batch.labels.device))
     if batch.labels.dim() == 2:
         parts = {name: _of_turns(part, int(counts[:, 1].max())) for name, part in parts.items()}
-    whole = _gathered(parts)
-    changes = {name: _like(value, name, whole) for name, value in _read_by_losses(output).items()}
+    gathered = _gathered(parts)
+    changes = {name: _like(value, name, gathered) for name, value in _read_by_losses(output).items()}
     return GlobalStep(
         replace(output, **changes),
-        whole["labels"],
-        {modality: whole[f"given.{modality}"] for modality in present},
+        gathered["labels"],
+        {modality: gathered[f"given.{modality}"] for modality in present},
         int(counts[:, 0].sum()),
     )
 
@@ -77,9 +77,9 @@ def _tensors(values: Mapping[str, Any]) -> dict[str, Tensor]:
     return flat
 
 
-def _like(value: Any, name: str, whole: Mapping[str, Tensor]) -> Any:
+def _like(value: Any, name: str, gathered: Mapping[str, Tensor]) -> Any:
     """The gathered tensors in the place of those of `_tensors`."""
-    return {key: whole[f"{name}.{key}"] for key in value} if isinstance(value, Mapping) else whole[name]
+    return {key: gathered[f"{name}.{key}"] for key in value} if isinstance(value, Mapping) else gathered[name]
 
 
 def _of_turns(part: Tensor, longest: int) -> Tensor:

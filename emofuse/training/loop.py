@@ -37,7 +37,7 @@ class TrainingLoop:
         model: the system; `run` trains it in place.
         readers: modality → features, of those that are encoded.
         folder: where history and checkpoints go.
-        quarantine: told of media that cannot be decoded.
+        quarantine: notes media that cannot be decoded.
         device: where to train.
         bars: draw a progress bar.
     """

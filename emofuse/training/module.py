@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from emofuse.data.batch import Batch, Setback
+from emofuse.data.batch import Batch, DecodeFailure
 from emofuse.data.quarantine import Quarantine
 from emofuse.losses.global_batch import gather_rows, is_distributed
 from emofuse.runs.settings import OptimiserSettings
@@ -28,7 +28,7 @@ class EmotionModule(L.LightningModule):
         task: what it learns to say, which decides what is measured on the validation part.
         settings: optimiser, schedule, batch size.
         class_weights: (C,) for the cross-entropy, or None.
-        quarantine: told of media that the loader could not decode.
+        quarantine: notes media that the loader could not decode.
         compiled: use torch.compile where it can do something.
     """
 
@@ -49,7 +49,7 @@ class EmotionModule(L.LightningModule):
         self.compiled = compiled
         self.register_buffer("class_weights", class_weights, persistent=False)
         self._seen: list[tuple[Tensor, Tensor]] = []
-        self._setbacks: list[Setback] = []
+        self._decode_failures: list[DecodeFailure] = []
         self._decoded: list[str] = []
 
     def setup(self, stage: str) -> None:
@@ -63,7 +63,7 @@ class EmotionModule(L.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The system's loss over the batch of all processes, its parts logged under ``train_``."""
-        self._note_setbacks(batch)
+        self._collect_failures(batch)
         step = global_step(self.model(**batch.inputs), batch)
         losses = self.model.training_loss(  # type: ignore[operator]
             step.output, step.labels, class_weights=self.class_weights, present=step.present
@@ -78,16 +78,18 @@ class EmotionModule(L.LightningModule):
         """The first process writes down what could not be decoded in any."""
         if is_distributed():
             everyone: list[Any] = [None] * self.trainer.world_size
-            dist.all_gather_object(everyone, (self._setbacks, self._decoded))
-            self._setbacks = [setback for setbacks, _ in everyone for setback in setbacks]
+            dist.all_gather_object(everyone, (self._decode_failures, self._decoded))
+            self._decode_failures = [
+                decode_failure for decode_failures, _ in everyone for decode_failure in decode_failures
+            ]
             self._decoded = [id for _, ids in everyone for id in ids]
             if self.trainer.is_global_zero:
-                self._write_setbacks()
-            self._setbacks, self._decoded = [], []
+                self._write_failures()
+            self._decode_failures, self._decoded = [], []
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Gather what the system says; the metrics need the whole part."""
-        self._note_setbacks(batch)
+        self._collect_failures(batch)
         logits = self.model(**batch.inputs).logits
         refuse_divergence(self, logits, "output on the validation part", self.settings.learning_rate)
         self._seen.append((batch.rows(logits).float().cpu(), batch.rows(batch.labels).cpu()))
@@ -110,21 +112,25 @@ class EmotionModule(L.LightningModule):
             return optimiser
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
-    def _note_setbacks(self, batch: Batch) -> None:
+    def _collect_failures(self, batch: Batch) -> None:
         """Set aside what could not be decoded; what could be, this time, is taken back."""
-        self._setbacks += batch.setbacks
+        self._decode_failures += batch.decode_failures
         if "frames" in batch.inputs:
             seen = batch.inputs["present"]["video"].tolist()
             self._decoded += [id for id, there in zip(batch.ids, seen, strict=True) if there]
         if not is_distributed():
-            self._write_setbacks()
+            self._write_failures()
 
-    def _write_setbacks(self) -> None:
-        for setback in self._setbacks:
+    def _write_failures(self) -> None:
+        for decode_failure in self._decode_failures:
             self.quarantine.add(
-                setback.utterance_id, setback.modality, setback.path, setback.reason, setback.message
+                decode_failure.utterance_id,
+                decode_failure.modality,
+                decode_failure.path,
+                decode_failure.reason,
+                decode_failure.message,
             )
         if len(self.quarantine):
             for id in self._decoded:
                 self.quarantine.discard(id, "video")
-        self._setbacks, self._decoded = [], []
+        self._decode_failures, self._decoded = [], []

@@ -58,11 +58,11 @@ class Processes:
                     f"--nproc-per-node {self.devices} --rdzv-backend c10d --rdzv-endpoint HOST:PORT --no-python emofuse ..."
                 )
             return
-        here, everywhere = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
-        if (here, everywhere) != (self.devices, self.count):
+        local_size, world_size = int(os.environ["LOCAL_WORLD_SIZE"]), int(os.environ["WORLD_SIZE"])
+        if (local_size, world_size) != (self.devices, self.count):
             raise EmofuseError(
                 f"settings devices and nodes: {self.devices} and {self.nodes} do not fit torchrun, which started "
-                f"{everywhere} processes, {here} of them here; repeat its --nproc-per-node and --nnodes"
+                f"{world_size} processes, {local_size} of them here; repeat its --nproc-per-node and --nnodes"
             )
 
 
@@ -77,7 +77,7 @@ def is_first() -> bool:
 
 
 @contextmanager
-def first_goes_first() -> Iterator[None]:
+def main_process_first() -> Iterator[None]:
     """The first of torchrun's processes does what is inside while the others wait; then they do it too.
 
     They find done what it has done: features in the store, a fine-tuned encoder in its folder.

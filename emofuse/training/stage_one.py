@@ -66,7 +66,7 @@ def seen_by(spec: EncoderSpec, manifest: Manifest, ids: Iterable[str]) -> list[s
     """Those utterances that an encoder's weights were fitted to or chosen by, as far as it says.
 
     Args:
-        spec: a fine-tuned encoder; any other has seen nothing that could be told.
+        spec: a fine-tuned encoder; any other has seen nothing that could be named.
         manifest: the corpus.
         ids: of its utterances.
     """

@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 
 from emofuse.data.loader import EpochOrder
 from emofuse.errors import EmofuseError
-from emofuse.training.callbacks import History, SeedEachEpoch, StayStopped
+from emofuse.training.callbacks import History, KeepEarlyStop, SeedEachEpoch
 from emofuse.training.checkpoints import AsideCheckpointIO, checkpoint_to_resume
 from emofuse.training.processes import Processes, is_torchrun
 
@@ -73,7 +73,7 @@ def train_best(
         processes: that train together, each on its share of what the loaders give.
         stateful: further callbacks, whose state is kept in the checkpoints.
         bars: draw a progress bar on the terminal.
-        progress: told (batches done, batches, what).
+        progress: called with (batches done, batches, what).
 
     Raises:
         EmofuseError: there are not so many devices, or a process that was started here ended with this error.
@@ -87,14 +87,14 @@ def train_best(
         History(history),
         *stateful,
         early,
-        StayStopped(early),
+        KeepEarlyStop(early),
         best,
         _checkpoint(checkpoints, "last"),
     ]
     if bars:
         callbacks.append(RichProgressBar(leave=False))
     if progress is not None:
-        callbacks.append(_Told(progress))
+        callbacks.append(_ProgressCallback(progress))
     with _quiet_lightning():
         trainer = L.Trainer(
             max_epochs=epochs,
@@ -135,7 +135,7 @@ def wants_bf16(precision: str, device: str) -> bool:
     return precision == "bf16"
 
 
-class _Told(Callback):
+class _ProgressCallback(Callback):
     """Hands the batches of each epoch to a progress hook."""
 
     def __init__(self, progress: Callable[[int, int, str], None]) -> None:
@@ -189,10 +189,10 @@ def _plain_failures(trainer: L.Trainer) -> Iterator[None]:
             process.join()
         raise KeyboardInterrupt from None
     except ProcessRaisedException as error:
-        told = str(error).strip().splitlines()[-1]
+        message = str(error).strip().splitlines()[-1]
         name = f"{EmofuseError.__module__}.{EmofuseError.__qualname__}: "
-        if told.startswith(name):
-            raise EmofuseError(told.removeprefix(name)) from None
+        if message.startswith(name):
+            raise EmofuseError(message.removeprefix(name)) from None
         raise
     if trainer.interrupted:
         raise KeyboardInterrupt

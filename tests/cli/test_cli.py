@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from emofuse import EmofuseError, Manifest
 from emofuse.cli.main import app, run
-from emofuse.cli.predict import one_after_the_other
+from emofuse.cli.predict import timeline_positions
 from emofuse.pipeline import EmotionSegment
 from tests.small_corpus import SMALL_MODEL, make_corpus
 
@@ -131,7 +131,7 @@ def test_recordings_follow_one_another_in_a_picture() -> None:
         return EmotionSegment("u", start, end, "joy", {"joy": 1.0}, ("audio",), {}, recording=recording)
 
     told = [segment(0, 2, "a"), segment(2, 5, "a"), segment(1, 3, "b"), segment(0, 1, "c")]
-    assert one_after_the_other(told) == [(0, 2), (2, 5), (6, 8), (8, 9)]
+    assert timeline_positions(told) == [(0, 2), (2, 5), (6, 8), (8, 9)]
 
 
 def test_a_run_that_learnt_from_synthetic_clips_says_so_beside_a_prediction(

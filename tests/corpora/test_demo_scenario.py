@@ -59,7 +59,7 @@ def test_ceilings_match_samples_of_the_scenario():
     model, rng, n = Scenario(), np.random.default_rng(0), 6000
     index = {emotion: i for i, emotion in enumerate(EMOTIONS)}
     truths, cues, speakers = [], [], []
-    for i, subset in enumerate(model.deal_subsets(n, rng)):
+    for i, subset in enumerate(model.assign_modality_subsets(n, rng)):
         speaker = i % 3
         emotion = EMOTIONS[rng.choice(6, p=model.prior(FAVOURITES[speaker]))]
         truths.append(index[emotion])
@@ -115,7 +115,7 @@ def test_a_modality_without_truth_tells_only_what_is_not():
 
 def test_feelings_keep_the_prior_and_last():
     model, rng = Scenario(inertia=0.5), np.random.default_rng(1)
-    chains = [model.feelings((1, 4), 6, rng) for _ in range(3000)]
+    chains = [model.emotions_of_dialogue((1, 4), 6, rng) for _ in range(3000)]
     prior = model.prior((1, 4))
     for turn in (0, 5):
         share = np.array([np.mean([c[turn] == e for c in chains]) for e in EMOTIONS])
@@ -128,12 +128,12 @@ def test_dealt_subsets_keep_their_proportions():
     model = Scenario()
     counts = np.zeros(len(model.truthful))
     for seed in range(300):
-        dealt = model.deal_subsets(10, np.random.default_rng(seed))
+        dealt = model.assign_modality_subsets(10, np.random.default_rng(seed))
         found = np.array([dealt.count(s) for s in model.truthful])
         assert np.all(np.abs(found - 10 * np.array(list(model.truthful.values()))) < 1 + 1e-9)
         counts += found
     assert counts / counts.sum() == pytest.approx(list(model.truthful.values()), abs=0.015)
-    assert model.deal_subsets(0, np.random.default_rng(0)) == []
+    assert model.assign_modality_subsets(0, np.random.default_rng(0)) == []
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from emofuse.corpora.demo import EMOTIONS, Scenario
-from emofuse.corpora.demo.cast import NAMES, make_cast, make_stranger
+from emofuse.corpora.demo.cast import NAMES, make_cast, make_unseen_speaker
 from emofuse.corpora.demo.script import LONGEST_DIALOGUE, SHORTEST_DIALOGUE, write_script
 from emofuse.data.modality import MODALITIES
 
@@ -42,9 +42,9 @@ def test_speakers_are_persons_of_their_own():
 def test_another_seed_is_another_cast_and_strangers_are_in_none():
     assert make_cast(6, 0) == make_cast(6, 0)
     assert make_cast(6, 0) != make_cast(6, 1)
-    assert make_stranger(4) == make_stranger(4)
-    assert make_stranger(4).look != make_stranger(5).look
-    assert make_stranger(0).look not in {s.look for s in make_cast(12, 0)}
+    assert make_unseen_speaker(4) == make_unseen_speaker(4)
+    assert make_unseen_speaker(4).look != make_unseen_speaker(5).look
+    assert make_unseen_speaker(0).look not in {s.look for s in make_cast(12, 0)}
 
 
 @pytest.mark.parametrize("clips", [36, 37, 100, 143, 144, 145, 719, 720, 1111])

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from emofuse.corpora.demo import EMOTIONS
 from emofuse.corpora.demo.cast import make_cast
-from emofuse.corpora.demo.prosody import PROSODIES, manner, pitch_curve
+from emofuse.corpora.demo.prosody import PROSODIES, emotional_prosody, pitch_curve
 from emofuse.corpora.demo.syllables import babble, syllables
 from emofuse.corpora.demo.voices import LONGEST, RATE, SHORTEST, speak
 from emofuse.corpora.demo.words import compose
@@ -152,6 +152,6 @@ def test_pitch_rises_at_the_end_of_surprise_and_falls_in_sadness():
 
 
 def test_manner_varies_a_little():
-    one, two = (manner("anger", np.random.default_rng(s)) for s in (0, 1))
+    one, two = (emotional_prosody("anger", np.random.default_rng(s)) for s in (0, 1))
     assert one != two
     assert one.tempo == pytest.approx(PROSODIES["anger"].tempo, rel=0.3)

@@ -183,7 +183,7 @@ def test_a_single_clip_of_a_stranger(tmp_path):
     assert frames.shape[1:] == (64, 64, 3)
     assert sound.size > 16000
     assert clip.label == "fear"
-    assert clip.cues == Cues.all_showing("fear")
+    assert clip.cues == Cues.same_emotion("fear")
     assert clip.text
     assert clip.speaker == "stranger 3"
 

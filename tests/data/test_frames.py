@@ -13,7 +13,7 @@ import pytest
 from av.stream import Disposition
 
 from emofuse.data import frame_decoding
-from emofuse.data.frame_decoding import LostStepError, NeededFrames
+from emofuse.data.frame_decoding import LostFrameStepError, NeededFrames
 from emofuse.data.frames import read_frames
 from emofuse.data.media import MediaError, probe
 from emofuse.data.media_writer import write_video, write_wav
@@ -219,7 +219,7 @@ def test_shortcuts_change_no_pixel(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     quick = [read_frames(path, n=n, start=start, end=end) for n, start, end in requests]
 
     def fails(self):
-        raise LostStepError
+        raise LostFrameStepError
 
     monkeypatch.setattr(NeededFrames, "__iter__", fails)
     for (n, start, end), frames in zip(requests, quick, strict=True):

@@ -23,13 +23,13 @@ def test_every_real_step_comes_in_its_order_and_goes_back(rows):
         real = [t for t, here in enumerate(row) if here]
         assert torch.equal(taken[b, : len(real)], x[b, real])
         assert steps.mask[b].tolist() == [i < len(real) for i in range(taken.shape[1])]
-    assert torch.equal(steps.put_back(taken), x * mask.unsqueeze(-1))
-    assert torch.equal(steps.put_back(steps.mask), mask)
+    assert torch.equal(steps.scatter_back(taken), x * mask.unsqueeze(-1))
+    assert torch.equal(steps.scatter_back(steps.mask), mask)
 
 
 def test_what_padding_holds_is_not_put_back():
     mask = torch.tensor([[False, True, True], [True, False, False]])
     x = torch.ones(2, 3, 2).masked_fill(~mask.unsqueeze(-1), torch.nan)
     steps = RealSteps(mask)
-    back = steps.put_back(steps.take(x))
+    back = steps.scatter_back(steps.take(x))
     assert torch.equal(back, mask.unsqueeze(-1).expand(2, 3, 2).float())

@@ -219,10 +219,8 @@ def test_scalers_see_the_training_part_alone(corpus: Manifest, uninterrupted: Ru
     from emofuse.runs.features import readers_of
 
     record = uninterrupted.read_record()
-    readers = readers_of(
-        {m: p.identity for m, p in record.encoders.items()}, uninterrupted.read_settings(), corpus
-    )
-    train = readers["audio"].matrix(uninterrupted.read_split().train).astype(np.float64)
+    readers = readers_of(uninterrupted, record, corpus)
+    train = np.stack([readers["audio"][id] for id in uninterrupted.read_split().train]).astype(np.float64)
     scaler = uninterrupted.load_model(record).get_submodule("scalers.audio")
     np.testing.assert_allclose(scaler.mean, train.mean(axis=0), rtol=1e-4, atol=1e-4)
 

@@ -122,13 +122,13 @@ def test_a_media_file_that_was_mended_is_read_again_and_evaluation_says_so(tmp_p
     run = fit_run(settings, corpus, tmp_path / "run")
     clip = corpus.utterance("d0t0").video
     assert clip is not None
-    (reader,) = readers_of({"audio": run.read_record().encoders["audio"].identity}, settings, corpus).values()
+    (reader,) = readers_of(run, run.read_record(), corpus).values()
     before = reader["d0t0"].copy()
     shutil.copy(corpus.root / "clips/d1_t1.mp4", clip)
     assert fit_run(settings, corpus, run.path, resume=True).weights_file.exists()
     outcome = evaluate_fit(run, corpus)
     assert outcome.corpus_change == "1 row with media of another size (d0t0)"
-    (reader,) = readers_of({"audio": run.read_record().encoders["audio"].identity}, settings, corpus).values()
+    (reader,) = readers_of(run, run.read_record(), corpus).values()
     assert (reader["d0t0"] != before).any()
 
 

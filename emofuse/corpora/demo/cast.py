@@ -41,7 +41,7 @@ _STYLES: tuple[HairStyle, ...] = ("short", "long", "curly", "bun", "fringe", "ba
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """How a speaker is drawn: colours as RGB, lengths relative to the usual face."""
 
     skin: Colour
@@ -79,7 +79,7 @@ class Speaker:
     pair: str
     favourites: tuple[int, int]
     fillers: tuple[str, str]
-    look: Look
+    look: Appearance
     voice: VoiceTraits
 
 
@@ -94,7 +94,7 @@ def make_cast(pairs: int, seed: int) -> list[Speaker]:
     rng = np.random.default_rng([seed, 1])
     count = 2 * pairs
     names = [NAMES[i] for i in rng.permutation(len(NAMES))[:count]]
-    looks = _looks(count, rng)
+    looks = _draw_appearances(count, rng)
     voices = _voices(count, rng)
     favourites = _favourites(count, rng)
     return [
@@ -103,10 +103,10 @@ def make_cast(pairs: int, seed: int) -> list[Speaker]:
     ]
 
 
-def make_stranger(seed: int) -> Speaker:
+def make_unseen_speaker(seed: int) -> Speaker:
     """A speaker who belongs to no corpus, whatever the seed of that corpus was."""
     rng = np.random.default_rng([seed, 2])
-    [look], [voice] = _looks(1, rng), _voices(1, rng)
+    [look], [voice] = _draw_appearances(1, rng), _voices(1, rng)
     return Speaker(f"stranger {seed}", "stranger", _favourites(1, rng)[0], _pick_fillers(rng), look, voice)
 
 
@@ -140,13 +140,13 @@ def _voices(count: int, rng: np.random.Generator) -> list[VoiceTraits]:
     ]
 
 
-def _looks(count: int, rng: np.random.Generator) -> list[Look]:
+def _draw_appearances(count: int, rng: np.random.Generator) -> list[Appearance]:
     """Looks that use every colour and style about equally often."""
     skins, hairs = _deal(_SKINS, count, rng), _deal(_HAIRS, count, rng)
     styles = _deal(_STYLES, count, rng)
     glasses, beards = _deal((True, False, False), count, rng), _deal((True, False, False, False), count, rng)
     return [
-        Look(
+        Appearance(
             skin=skins[i],
             hair=hairs[i],
             clothes=_colour(rng, 40, 210),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from emofuse.corpora.demo.cast import Speaker, make_stranger
+from emofuse.corpora.demo.cast import Speaker, make_unseen_speaker
 from emofuse.corpora.demo.film import film
 from emofuse.corpora.demo.scenario import EMOTIONS, Cues
 from emofuse.corpora.demo.voices import RATE, speak
@@ -64,11 +64,11 @@ def generate_clip(
         EmofuseError: If there is no such emotion, or size or frame rate are out of bounds.
     """
     check_picture(size, frame_rate)
-    cues = cues or Cues.all_showing(emotion)
+    cues = cues or Cues.same_emotion(emotion)
     for name in (emotion, *cues):
         if name not in EMOTIONS:
             raise EmofuseError(f"emotion {name!r}: the demo corpus has {', '.join(EMOTIONS)}")
-    speaker = make_stranger(speaker_seed)
+    speaker = make_unseen_speaker(speaker_seed)
     rng = np.random.default_rng([seed, speaker_seed, 5])
     text = compose(cues.text, speaker.fillers, rng)
     perform(Path(path), text, cues, speaker, size=size, frame_rate=frame_rate, rng=rng)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from emofuse.corpora.demo.cast import Look
+from emofuse.corpora.demo.cast import Appearance
 from emofuse.corpora.demo.expressions import Expression
 from emofuse.corpora.demo.hair import draw_back_hair, draw_front_hair
 from emofuse.corpora.demo.mouth import draw_mouth
@@ -36,7 +36,7 @@ class Pose:
 
 def draw_face(
     room: Image.Image,
-    look: Look,
+    look: Appearance,
     expression: Expression,
     pose: Pose,
     *,
@@ -80,14 +80,14 @@ def _complexion(skin: Colour, expression: Expression) -> Colour:
     return mix(mix(skin, _RED, 0.6 * expression.flush), _PALE, 0.5 * expression.pallor)
 
 
-def _draw_body(pen: Pen, look: Look, skin: Colour) -> None:
+def _draw_body(pen: Pen, look: Appearance, skin: Colour) -> None:
     pen.fill(np.array([[-0.3, 0.5], [0.3, 0.5], [0.34, 1.3], [-0.34, 1.3]]), mix(skin, (0, 0, 0), 0.18))
     shoulders = curve((-1.25, 1.5), (0, 0.98), (1.25, 1.5), 24)
     pen.fill(np.concatenate([shoulders, [[1.4, 2.0], [-1.4, 2.0]]]), look.clothes)
     pen.fill(ellipse(0, 1.0, 0.32, 0.16), mix(skin, (0, 0, 0), 0.18))
 
 
-def _draw_head(pen: Pen, look: Look, skin: Colour, expression: Expression) -> None:
+def _draw_head(pen: Pen, look: Appearance, skin: Colour, expression: Expression) -> None:
     for side in (-1, 1):
         pen.fill(ellipse(side * 0.76 * look.width, 0.02, 0.13, 0.2), mix(skin, (120, 50, 40), 0.12))
     pen.fill(face_outline(look), skin)
@@ -101,7 +101,7 @@ def _draw_head(pen: Pen, look: Look, skin: Colour, expression: Expression) -> No
                 pen.fill(ellipse(side * x, y, 0.018, 0.018, 8), mix(skin, (110, 60, 30), 0.5))
 
 
-def face_outline(look: Look) -> np.ndarray:
+def face_outline(look: Appearance) -> np.ndarray:
     """Outline of the face, shape (n, 2): round above, narrower towards the chin."""
     outline = ellipse(0, 0, 0.76 * look.width, 1.0, 40)
     low = np.clip(outline[:, 1], 0, None)
@@ -109,7 +109,7 @@ def face_outline(look: Look) -> np.ndarray:
     return outline
 
 
-def _draw_eyes(pen: Pen, look: Look, skin: Colour, expression: Expression, blink: float) -> None:
+def _draw_eyes(pen: Pen, look: Appearance, skin: Colour, expression: Expression, blink: float) -> None:
     opening = 0.185 * expression.eye_open * (1 - blink)
     x = np.linspace(-1, 1, 15)
     arc = np.sqrt(1 - x**2)
@@ -128,7 +128,12 @@ def _draw_eyes(pen: Pen, look: Look, skin: Colour, expression: Expression, blink
 
 
 def _draw_iris(
-    pen: Pen, look: Look, expression: Expression, at: tuple[float, float], top: np.ndarray, bottom: np.ndarray
+    pen: Pen,
+    look: Appearance,
+    expression: Expression,
+    at: tuple[float, float],
+    top: np.ndarray,
+    bottom: np.ndarray,
 ) -> None:
     """Iris and pupil as far as the lids leave them open."""
     x, y = at[0], at[1] + expression.gaze
@@ -142,7 +147,7 @@ def _draw_iris(
         pen.fill(ellipse(x - 0.03, y - 0.035 * expression.iris, 0.02, 0.02, 8), (255, 255, 255))
 
 
-def _draw_brows(pen: Pen, look: Look, expression: Expression) -> None:
+def _draw_brows(pen: Pen, look: Appearance, expression: Expression) -> None:
     colour = mix(look.hair, _INK, 0.55)
     for side in (-1, 1):
         inner = (side * 0.12, -0.42 - expression.brow_inner)
@@ -151,12 +156,12 @@ def _draw_brows(pen: Pen, look: Look, expression: Expression) -> None:
         pen.stroke(curve(inner, middle, outer), 0.10 * look.brow_weight, colour)
 
 
-def _draw_nose(pen: Pen, look: Look, skin: Colour) -> None:
+def _draw_nose(pen: Pen, look: Appearance, skin: Colour) -> None:
     shade = mix(skin, (110, 44, 30), 0.35)
     pen.stroke(curve((-0.07, 0.2), (0.0, 0.26 * look.nose), (0.08, 0.2)), 0.035, shade)
 
 
-def _draw_beard(pen: Pen, look: Look) -> None:
+def _draw_beard(pen: Pen, look: Appearance) -> None:
     outline = face_outline(look)
     below = outline[outline[:, 1] > 0.2]
     inner = curve((-0.6 * look.width, 0.25), (0.0, 0.36), (0.6 * look.width, 0.25), 12)
@@ -164,7 +169,7 @@ def _draw_beard(pen: Pen, look: Look) -> None:
     pen.fill(np.concatenate([inner, below * (1.0, 1.03)]), mix(look.hair, _INK, 0.25))
 
 
-def _draw_glasses(pen: Pen, look: Look) -> None:
+def _draw_glasses(pen: Pen, look: Appearance) -> None:
     frame = (58, 48, 70)
     for side in (-1, 1):
         pen.outline(ellipse(side * 0.35 * look.eye_spacing, -0.11, 0.30, 0.28), 0.03, frame)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from emofuse.corpora.demo.cast import Look
+from emofuse.corpora.demo.cast import Appearance
 from emofuse.corpora.demo.expressions import EXPRESSIONS, Expression
 from emofuse.corpora.demo.faces import Pose, draw_face
 from emofuse.corpora.demo.scenery import paint_room
@@ -42,7 +42,7 @@ class _Sway:
 
 
 def film(
-    look: Look, emotion: str, speech: Speech, *, size: int, frame_rate: float, rng: np.random.Generator
+    look: Appearance, emotion: str, speech: Speech, *, size: int, frame_rate: float, rng: np.random.Generator
 ) -> Iterator[np.ndarray]:
     """Film a speaker saying a sentence.
 

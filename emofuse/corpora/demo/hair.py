@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from emofuse.corpora.demo.cast import Look
+from emofuse.corpora.demo.cast import Appearance
 from emofuse.corpora.demo.pen import Pen, curve, ellipse, mix
 
 
-def draw_back_hair(pen: Pen, look: Look) -> None:
+def draw_back_hair(pen: Pen, look: Appearance) -> None:
     """Draw the hair behind the head."""
     shade = mix(look.hair, (0, 0, 0), 0.15)
     if look.hair_style == "long":
@@ -24,7 +24,7 @@ def draw_back_hair(pen: Pen, look: Look) -> None:
         pen.fill(ellipse(0, -0.25, 0.85 * look.width, 0.86), shade)
 
 
-def draw_front_hair(pen: Pen, look: Look) -> None:
+def draw_front_hair(pen: Pen, look: Appearance) -> None:
     """Draw the hairline; the brows stay free, whatever the style."""
     if look.hair_style == "bald":
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from emofuse.corpora.demo.cast import Look
+from emofuse.corpora.demo.cast import Appearance
 from emofuse.corpora.demo.expressions import Expression
 from emofuse.corpora.demo.pen import Colour, Pen, ellipse, mix
 
@@ -15,7 +15,7 @@ _SPOKEN = 0.18
 """Opening of the mouth by the widest vowel, in half face heights."""
 
 
-def draw_mouth(pen: Pen, look: Look, skin: Colour, expression: Expression, speech: float) -> None:
+def draw_mouth(pen: Pen, look: Appearance, skin: Colour, expression: Expression, speech: float) -> None:
     """Draw lips, teeth and tongue; ``speech`` in [0, 1] opens the mouth further than the expression does."""
     upper, lower = _lips(look, expression, speech)
     lips = mix(skin, (198, 58, 76), 0.66)
@@ -29,7 +29,7 @@ def draw_mouth(pen: Pen, look: Look, skin: Colour, expression: Expression, speec
     pen.stroke(lower, 0.065, lips)
 
 
-def _lips(look: Look, expression: Expression, speech: float) -> tuple[np.ndarray, np.ndarray]:
+def _lips(look: Appearance, expression: Expression, speech: float) -> tuple[np.ndarray, np.ndarray]:
     """Upper and lower lip from left to right, each shape (25, 2)."""
     x = np.linspace(-1, 1, 25)
     half = 0.34 * look.mouth_width * expression.mouth_width

@@ -82,7 +82,7 @@ PROSODIES: Mapping[str, Prosody] = MappingProxyType(
 """The manner of each emotion."""
 
 
-def manner(emotion: str, rng: np.random.Generator) -> Prosody:
+def emotional_prosody(emotion: str, rng: np.random.Generator) -> Prosody:
     """An emotion's prosody as one utterance has it: each trait a few percent off."""
     typical = PROSODIES[emotion]
     return replace(

@@ -83,7 +83,7 @@ class Cues(NamedTuple):
     video: str
 
     @classmethod
-    def all_showing(cls, emotion: str) -> Cues:
+    def same_emotion(cls, emotion: str) -> Cues:
         """Cues of which none misleads."""
         return cls(emotion, emotion, emotion)
 
@@ -116,7 +116,9 @@ class Scenario:
         prior[list(favourites)] = self.favoured
         return prior
 
-    def feelings(self, favourites: Sequence[int], turns: int, rng: np.random.Generator) -> list[str]:
+    def emotions_of_dialogue(
+        self, favourites: Sequence[int], turns: int, rng: np.random.Generator
+    ) -> list[str]:
         """Emotions of one speaker's successive own turns in a dialogue: a chain with inertia."""
         prior, chain = self.prior(favourites), []
         for turn in range(turns):
@@ -125,7 +127,7 @@ class Scenario:
             chain.append(EMOTIONS[current])
         return chain
 
-    def deal_subsets(self, n: int, rng: np.random.Generator) -> list[frozenset[Modality]]:
+    def assign_modality_subsets(self, n: int, rng: np.random.Generator) -> list[frozenset[Modality]]:
         """Truthful subsets for n utterances, in random order.
 
         They are dealt by systematic sampling: each utterance has the chances of :attr:`truthful`, and among

@@ -82,15 +82,17 @@ def _split_of(pair: int, pairs: int) -> Split:
 def _pair_lines(
     scenario: Scenario, speakers: Sequence[Speaker], turns: int, split: Split, rng: np.random.Generator
 ) -> list[Line]:
-    subsets = iter(scenario.deal_subsets(turns, rng))
+    subsets = iter(scenario.assign_modality_subsets(turns, rng))
     lines = []
     for number, length in enumerate(_dialogue_lengths(turns, rng), start=1):
         dialogue = f"{speakers[0].pair}_d{number:02d}"
         opener = int(rng.integers(2))
-        feelings = [iter(scenario.feelings(s.favourites, length, rng)) for s in speakers]
+        emotions_of_dialogue = [
+            iter(scenario.emotions_of_dialogue(s.favourites, length, rng)) for s in speakers
+        ]
         for turn in range(length):
             who = (opener + turn) % 2
-            emotion = next(feelings[who])
+            emotion = next(emotions_of_dialogue[who])
             cues = show(emotion, next(subsets), rng)
             text = compose(cues.text, speakers[who].fillers, rng)
             line_id = f"{dialogue}_{turn:02d}"

@@ -16,7 +16,7 @@ from scipy.ndimage import uniform_filter1d
 from scipy.signal import lfilter, sosfilt
 
 from emofuse.corpora.demo.cast import VoiceTraits
-from emofuse.corpora.demo.prosody import Prosody, manner, pitch_curve
+from emofuse.corpora.demo.prosody import Prosody, emotional_prosody, pitch_curve
 from emofuse.corpora.demo.syllables import Syllable, babble, syllables
 
 RATE = 16000
@@ -92,7 +92,7 @@ def speak(text: str, emotion: str, voice: VoiceTraits, rng: np.random.Generator)
         Between :data:`SHORTEST` and :data:`LONGEST` seconds of speech. The peak depends on the speaker's
         level and the emotion's loudness alone, so loudness stays a cue.
     """
-    prosody = manner(emotion, rng)
+    prosody = emotional_prosody(emotion, rng)
     timeline = _timeline(babble(syllables(text), rng), prosody, voice, rng)
     strength, hiss = _envelopes(timeline, prosody)
     pulses = _glottal_pulses(_pitch(timeline, prosody, voice), prosody, rng)

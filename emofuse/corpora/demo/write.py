@@ -160,7 +160,7 @@ def _spelled(settings: object) -> str:
 def _make_clips(
     folder: Path, settings: _Settings, lines: Sequence[Line], workers: int, progress: Progress
 ) -> None:
-    missing = [i for i, line in enumerate(lines) if not _is_whole(folder / _file(line))]
+    missing = [i for i, line in enumerate(lines) if not _is_complete(folder / _file(line))]
     done = len(lines) - len(missing)
     job = partial(_make_clip, folder, settings)
     for _ in _each(job, missing, [lines[i] for i in missing], workers):
@@ -205,7 +205,7 @@ def _make_clip(folder: Path, settings: _Settings, number: int, line: Line) -> No
         raise EmofuseError(f"{path}: cannot be written ({error})") from None
 
 
-def _is_whole(path: Path) -> bool:
+def _is_complete(path: Path) -> bool:
     try:
         found = probe(path)
     except MediaError:

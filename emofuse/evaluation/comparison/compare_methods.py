@@ -68,7 +68,7 @@ def compare_methods(
         left_out=left_out,
         utterances=_utterances(methods[0]),
         answers=answers,
-        sureness={method.name: _sureness(method, answers[method.name]) for method in methods},
+        sureness={method.name: _confidence(method, answers[method.name]) for method in methods},
     )
 
 
@@ -202,7 +202,7 @@ def _answers(method: Method) -> list[Any]:
     return [Counter(row).most_common(1)[0][0] for row in rows]
 
 
-def _sureness(method: Method, answers: Sequence[Any]) -> np.ndarray:
+def _confidence(method: Method, answers: Sequence[Any]) -> np.ndarray:
     columns = [f"p_{label}" for label in method.labels]
     if not columns or not all(set(columns) <= set(table) for table in method.rounds):
         return np.full(len(answers), np.nan)

@@ -93,13 +93,13 @@ def _by_class(comparison: MethodComparison) -> list[int]:
     split = differ & right.any(axis=0)
     ids = comparison.utterances["id"].to_numpy(str)
 
-    def surest(chosen: np.ndarray) -> list[int]:
+    def most_confident(chosen: np.ndarray) -> list[int]:
         return sorted(np.flatnonzero(chosen).tolist(), key=lambda i: (-sure[i], ids[i]))
 
-    first, others = surest(split & right[0]), surest(split & ~right[0])
+    first, others = most_confident(split & right[0]), most_confident(split & ~right[0])
     turns = [i for pair in zip(first, others, strict=False) for i in pair]
     rest = [*first[len(turns) // 2 :], *others[len(turns) // 2 :]]
-    return [*turns, *rest, *surest(differ & ~right.any(axis=0))]
+    return [*turns, *rest, *most_confident(differ & ~right.any(axis=0))]
 
 
 def _by_spread(comparison: MethodComparison) -> list[int]:

@@ -63,8 +63,8 @@ def check_same_length(**columns: Sequence[Any] | np.ndarray) -> int:
     """
     lengths = {name: len(column) for name, column in columns.items()}
     if len(set(lengths.values())) > 1:
-        told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-        raise EmofuseError(f"the columns must have one value per utterance: {told}")
+        lengths_text = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+        raise EmofuseError(f"the columns must have one value per utterance: {lengths_text}")
     n = next(iter(lengths.values()))
     if n == 0:
         raise EmofuseError(

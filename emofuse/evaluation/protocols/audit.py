@@ -29,7 +29,7 @@ KINDS = {
     "media": "media files",
     "ids": "ids",
 }
-"""What two parts can share → how it is told."""
+"""What two parts can share → how the audit words it."""
 
 
 @dataclass(frozen=True)
@@ -151,13 +151,13 @@ class LeakReport:
     def _lines_on_ids(self) -> list[str]:
         lines = []
         if self.repeated_ids:
-            lines.append(f"ids that stand more than once in one part: {_told(self.repeated_ids)}")
+            lines.append(f"ids that stand more than once in one part: {_list_ids(self.repeated_ids)}")
         if self.unknown_ids:
-            lines.append(f"ids of the split that are not in the manifest: {_told(self.unknown_ids)}")
+            lines.append(f"ids of the split that are not in the manifest: {_list_ids(self.unknown_ids)}")
         return lines
 
 
-def _told(ids: tuple[str, ...]) -> str:
+def _list_ids(ids: tuple[str, ...]) -> str:
     more = ", …" if len(ids) > _EXAMPLES else ""
     return f"{len(ids)} ({', '.join(ids[:_EXAMPLES])}{more})"
 

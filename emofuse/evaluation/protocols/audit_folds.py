@@ -10,7 +10,7 @@ import numpy as np
 
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation.protocols.audit import KINDS, LeakReport, Shared, audit
-from emofuse.evaluation.protocols.published_splits import of_utterances
+from emofuse.evaluation.protocols.published_splits import expand_to_utterances
 from emofuse.evaluation.protocols.splits import Split, protocol_info, protocol_note, splits
 
 
@@ -42,14 +42,18 @@ class AuditedSplit:
         return list(self._over_folds(kinds))
 
     def lines(self) -> list[str]:
-        """The audit for a person; short texts, which raise no warning, are told too."""
+        """The audit for a person; short texts, which raise no warning, are listed too."""
         flags = " [optimistic]" if self.optimistic else ""
         head = f"{self.name}{flags}" + (f": {self.note}" if self.note else "")
         if len(self.folds) == 1:
             return [head, *(f"  {line}" for line in self.folds[0].lines())]
         sizes = [f"{part} {_span([fold.sizes[part] for fold in self.folds])}" for part in self.folds[0].sizes]
-        told = list(self._over_folds(list(KINDS))) or ["the parts share nothing in any fold"]
-        return [head, f"  {len(self.folds)} folds, utterances: {', '.join(sizes)}", *(f"  {t}" for t in told)]
+        lines = list(self._over_folds(list(KINDS))) or ["the parts share nothing in any fold"]
+        return [
+            head,
+            f"  {len(self.folds)} folds, utterances: {', '.join(sizes)}",
+            *(f"  {t}" for t in lines),
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
@@ -90,9 +94,9 @@ def audit_split(manifest: Manifest, split: Split, name: str) -> AuditedSplit:
     Raises:
         EmofuseError: none of the ids is in the manifest.
     """
-    whole = of_utterances(split, manifest)
-    note = "its ids are dialogues" if whole is not split else ""
-    return AuditedSplit(name, note, False, (audit(manifest, whole),))
+    expanded = expand_to_utterances(split, manifest)
+    note = "its ids are dialogues" if expanded is not split else ""
+    return AuditedSplit(name, note, False, (audit(manifest, expanded),))
 
 
 def audit_protocol(

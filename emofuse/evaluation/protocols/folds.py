@@ -76,7 +76,7 @@ def _without_empty_folds(folds: np.ndarray, groups: np.ndarray, k: int) -> np.nd
     return folds
 
 
-class Carver:
+class GroupedSampler:
     """Takes a validation part out of a training part."""
 
     def __init__(self, rows: pd.DataFrame, seed: int, fraction: float) -> None:
@@ -87,7 +87,7 @@ class Carver:
         share = Fraction(fraction).limit_denominator(100)
         self.pieces = share.denominator if share else 100
 
-    def carve(self, rows: np.ndarray, groupings: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def draw_part(self, rows: np.ndarray, groupings: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Divide row numbers into (train, val) by the first grouping that has two groups among them."""
         usable = [groups[rows] for groups in groupings if len(np.unique(groups[rows])) > 1]
         if not usable:

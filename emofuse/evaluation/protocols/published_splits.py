@@ -61,7 +61,7 @@ def split_of_column(manifest: Manifest) -> Split:
     return split
 
 
-def of_utterances(split: Split, manifest: Manifest) -> Split:
+def expand_to_utterances(split: Split, manifest: Manifest) -> Split:
     """A split whose ids are dialogues or videos, as many are published, with their utterances instead.
 
     A split that names any utterance of the manifest is left as it is.

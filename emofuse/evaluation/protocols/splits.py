@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import SPLITS
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.protocols.folds import Carver, fold_numbers, strata_of
+from emofuse.evaluation.protocols.folds import GroupedSampler, fold_numbers, strata_of
 
 PARTS = SPLITS
 
@@ -116,7 +116,7 @@ def splits(
     if not 0 < val_fraction <= 0.5:
         raise EmofuseError(f"val_fraction={val_fraction}: give a share above 0 and up to 0.5")
     rows = _labelled_rows(manifest)
-    carver = Carver(rows, seed, val_fraction)
+    carver = GroupedSampler(rows, seed, val_fraction)
     if protocol == "official":
         return [_official(rows, carver)]
     groupings = _groupings(rows, protocol, k)
@@ -126,7 +126,7 @@ def splits(
         folds = fold_numbers(strata_of(rows), groupings[0], _checked_k(k, groupings[0], protocol), seed)
     parts = []
     for fold in range(int(folds.max()) + 1):
-        train, val = carver.carve(np.flatnonzero(folds != fold), groupings)
+        train, val = carver.draw_part(np.flatnonzero(folds != fold), groupings)
         parts.append(_split(rows, train, val, np.flatnonzero(folds == fold)))
     return parts
 
@@ -200,10 +200,10 @@ def _official_parts(rows: pd.DataFrame) -> _OfficialParts:
     return _OfficialParts(train, val, test, "all three are the publishers'")
 
 
-def _official(rows: pd.DataFrame, carver: Carver) -> Split:
+def _official(rows: pd.DataFrame, carver: GroupedSampler) -> Split:
     train, val, test, _ = _official_parts(rows)
     if val is None:
-        train, val = carver.carve(train, [_codes(rows, "dialogue"), np.arange(len(rows))])
+        train, val = carver.draw_part(train, [_codes(rows, "dialogue"), np.arange(len(rows))])
     return _split(rows, train, val, test)
 
 

@@ -45,7 +45,7 @@ def comparison_figures(comparison: MethodComparison, folder: Path) -> Iterator[R
             draw_method_scores(scores, optimistic=optimistic, narrow=True),
         ),
         "Scores of each method with their 95 % intervals over dialogues. The axis need not begin at nought.",
-        _said(scores),
+        _describe(scores),
         "comparison",
     )
     if len(methods) > 1:
@@ -70,7 +70,7 @@ def _difference_figure(comparison: MethodComparison, folder: Path) -> ReportFigu
         ),
         f"How much better (right) or worse (left) than {first.name}, with 95 % intervals over dialogues, not corrected "
         "for the number of comparisons.",
-        _said(rows),
+        _describe(rows),
         "comparison",
     )
 
@@ -88,7 +88,7 @@ def _class_figures(
             draw_method_scores(rows, axis="F1, percent", optimistic=optimistic, narrow=True),
         ),
         "F1 of each emotion with 95 % intervals over dialogues.",
-        _said(rows),
+        _describe(rows),
         "classes",
     )
     for number, method in enumerate(others, start=1):
@@ -106,7 +106,7 @@ def _class_figures(
         )
 
 
-def _said(rows: Mapping[str, Mapping[str, Estimate]]) -> str:
+def _describe(rows: Mapping[str, Mapping[str, Estimate]]) -> str:
     return "; ".join(
         f"{row}: " + ", ".join(f"{name} {score.value_text()}" for name, score in scores.items())
         for row, scores in rows.items()

@@ -106,7 +106,7 @@ def _note(method: MethodScores) -> str:
         facts.model,
         ", ".join(facts.modalities),
         f"protocol {facts.protocol}" if facts.protocol else "",
-        _told_runs(method),
+        _describe_runs(method),
         f"{count_text(facts.parameters)} parameters" if facts.parameters is not None else "",
         f"{count_text(facts.flops)} FLOPs an utterance" if facts.flops is not None else "",
         f"fitted in {facts.fit_seconds:.0f} s" if facts.fit_seconds is not None else "",
@@ -115,7 +115,7 @@ def _note(method: MethodScores) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _told_runs(method: MethodScores) -> str:
+def _describe_runs(method: MethodScores) -> str:
     folds = method.runs // method.rounds
     parts = [
         f"{folds} folds pooled" if folds > 1 else "",

@@ -93,12 +93,16 @@ def _marked(
     honest = [v for v, optimistic in known if not optimistic] or [v for v, _ in known]
     best = (min if less_is_better else max)(honest, default=math.nan) if len(known) > 1 else math.nan
     return [
-        Cell(_told(estimate), bold=value == best, flags=_flags(method) if not math.isnan(value) else "")
+        Cell(
+            _format_estimate(estimate),
+            bold=value == best,
+            flags=_flags(method) if not math.isnan(value) else "",
+        )
         for estimate, value, method in zip(column, values, comparison.methods, strict=True)
     ]
 
 
-def _told(estimate: Estimate | None) -> str:
+def _format_estimate(estimate: Estimate | None) -> str:
     return estimate.text() if estimate is not None and estimate.defined else MISSING
 
 
@@ -131,7 +135,7 @@ def _test_rows(method: MethodScores) -> Iterator[tuple[Cell, ...]]:
                 Cell(method.name),
                 Cell(metric_name(name)),
                 Cell("paired bootstrap"),
-                Cell(_told(difference_estimate(name, versus)), bold=_is_clear(versus.corrected)),
+                Cell(_format_estimate(difference_estimate(name, versus)), bold=_is_clear(versus.corrected)),
                 Cell(p_text(versus.paired.p_value)),
                 Cell(p_text(versus.corrected)),
             )

@@ -39,7 +39,7 @@ class Cost:
         flops: of a forward pass for one clip; a multiplication and an addition count as two.
         milliseconds: of a forward pass for one clip, the median of five; frames are decoded before.
         peak_mib: memory in MiB that a training step on one clip takes beyond what the loaded model takes; None
-            where it cannot be told.
+            where it is not known.
         device: where time and memory were measured.
     """
 
@@ -101,7 +101,7 @@ def _measure(path: str, threads: int, sender: Any) -> None:
     begin_worker(threads)
     try:
         sender.send(_time_and_memory(path))
-    except Exception as error:  # it is told by the process that asked
+    except Exception as error:  # the process that asked reports it
         sender.send({"error": f"{type(error).__name__}: {error}"})
 
 

@@ -87,7 +87,7 @@ def ablate_deepmsi_mer(
         only: names of variants; the full system is always run. All by default.
         seeds: runs of each variant, with seeds from the settings' own on.
         open_progress: gives a progress hook for one run.
-        say: told a line per run.
+        say: called with a line per run.
 
     Raises:
         EmofuseError: there is no such variant, or the full system failed.
@@ -108,7 +108,7 @@ def ablate_deepmsi_mer(
                     with open_progress() as progress:
                         run = _run(settings, manifest, folder, variant, seed, progress)
                 costs[variant.name] = measured_cost(run, manifest, _place(folder, variant) / "cost.json")
-            except Exception as error:  # the other variants go on; the reason is told
+            except Exception as error:  # the other variants go on; the reason is reported
                 if variant.name == FULL:
                     raise
                 failures[variant.name] = reason_of(error)

@@ -52,7 +52,7 @@ def list_variants(config: DeepMSIMERConfig) -> list[Variant]:
         Variant("no-contrastive", "β_cl = 0: no contrastive loss", {"beta_cl": 0.0}),
         Variant("no-vsc", "a plain Swin V2 that sees every token", {"vsc": None}),
         *_compressions(config),
-        *_steering(config),
+        *_guidance_variants(config),
         *_other_swin(config),
         *[
             Variant(f"temporal-{kind}", f"{title} over the frames", {"temporal": kind})
@@ -84,9 +84,9 @@ def _compressions(config: DeepMSIMERConfig) -> list[Variant]:
     else:
         grids = kept_grids(config)
         if grids is not None:
-            told = ", ".join(f"{side}×{side}" for side in grids)
+            sizes = ", ".join(f"{side}×{side}" for side in grids)
             keep = {"vsc": given | {"threshold": None, "grids": list(grids), "windows": None}}
-            found.append(Variant("keep", f"VSC keeps the best {told} tokens", keep))
+            found.append(Variant("keep", f"VSC keeps the best {sizes} tokens", keep))
     if config.vsc.merge:
         found.append(
             Variant(
@@ -99,7 +99,7 @@ def _compressions(config: DeepMSIMERConfig) -> list[Variant]:
     return found
 
 
-def _steering(config: DeepMSIMERConfig) -> list[Variant]:
+def _guidance_variants(config: DeepMSIMERConfig) -> list[Variant]:
     ways: list[tuple[str, str, list[str]]] = [
         ("steer-image", "VSC is steered by the image alone", []),
         ("steer-text", "VSC is steered by text alone", ["text"]),

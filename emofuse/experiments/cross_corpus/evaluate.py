@@ -102,8 +102,8 @@ class OutsideOutcome:
         one = f" of the {self.part} part" if self.part != "all" else ""
         counts = ", ".join(f"{name} {count}" for name, count in self.parts.items())
         lacking = "" if "test" in self.parts or self.asked else "there is no test part"
-        told = "; ".join(text for text in ("" if one else counts, lacking) if text)
-        return f"{one} ({told})" if told else one
+        details = "; ".join(text for text in ("" if one else counts, lacking) if text)
+        return f"{one} ({details})" if details else one
 
 
 def labelled_part(manifest: Manifest, part: str | None, column: str = "label") -> pd.DataFrame:
@@ -150,7 +150,7 @@ def evaluate_on(
         part: as in `labelled_part`.
         label_map: what the corpus's and the run's labels count as; by default themselves.
         subsets: score once more for every set of modalities that the run can be given.
-        progress: told (done, total, what).
+        progress: called with (done, total, what).
 
     Raises:
         EmofuseError: no row has a label, or there are labels that neither the run nor the map knows.
@@ -159,8 +159,8 @@ def evaluate_on(
     scoring = _Scoring(record, manifest, part, label_map)
     chosen = manifest.select(scoring.ids)
     sets = list(subsets_of(record.model_config_["modalities"])) if subsets else []
-    told = predict_row_subsets(folder, manifest, scoring.ids, [None, *sets], progress=progress)
-    tables = [scoring.table(chosen, predictions) for predictions in told]
+    details = predict_row_subsets(folder, manifest, scoring.ids, [None, *sets], progress=progress)
+    tables = [scoring.table(chosen, predictions) for predictions in details]
     target = folder.inside("evaluations", _name(chosen, label_map))
     with written_aside(target / "predictions.parquet") as aside:
         tables[0].to_parquet(aside, index=False)

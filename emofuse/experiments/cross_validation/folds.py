@@ -57,8 +57,8 @@ class Fold:
         if self.report is None:
             return f"fold {self.number} failed: {self.failure}"
         scores = list(headline(self.report).items())[:_TOLD_METRICS]
-        told = ", ".join(f"{metric_name(name)} {score.value_text()}" for name, score in scores)
-        return f"fold {self.number}: {told} ({counted(self.report.n, 'utterance')})"
+        scores_text = ", ".join(f"{metric_name(name)} {score.value_text()}" for name, score in scores)
+        return f"fold {self.number}: {scores_text} ({counted(self.report.n, 'utterance')})"
 
 
 def fold_folder(folder: Path, number: int) -> Path:
@@ -85,7 +85,7 @@ def run_fold(
         run = fit_run(fold, manifest, path, split=split, resume=True, progress=progress)
         outcome = evaluate_fit(run, manifest, progress=progress)
         write_run_report(outcome, manifest)
-    except Exception as error:  # whatever it is, the other folds go on; the reason is told
+    except Exception as error:  # whatever it is, the other folds go on; the reason is reported
         note_failure(path, reason_of(error), traceback.format_exc())
     else:
         (path / _FAILURE_FILE).unlink(missing_ok=True)

@@ -109,11 +109,11 @@ class CrossValidation:
         """The same in a few lines for a person."""
         lines = [fold.line() for fold in self.folds]
         if self.means is not None:
-            told = ", ".join(
+            means = ", ".join(
                 f"{metric_name(name)} {score.value_text()} {score.spread_text()}"
                 for name, score in headline(self.means).items()
             )
-            lines.append(f"mean ± sd over {self.means.runs} folds: {told}")
+            lines.append(f"mean ± sd over {self.means.runs} folds: {means}")
         return lines
 
 
@@ -144,8 +144,8 @@ def cross_validate(
         resume: take up an earlier cross-validation with the same settings.
         jobs: folds at once, each in a process of its own, as far as memory allows; then the corpus is read again
             in each, from where the settings say.
-        progress: told (done, total, what) of the one fold in hand, or of all where there are several jobs.
-        say: told a line as each fold ends.
+        progress: called with (done, total, what) of the one fold in hand, or of all where there are several jobs.
+        say: called with a line as each fold ends.
 
     Raises:
         EmofuseError: the folder is taken, or the protocol cannot split this manifest.

@@ -188,10 +188,10 @@ def _by_method(rows: Sequence[LeaderboardRow]) -> list[LeaderboardRow]:
     groups: dict[tuple[Any, ...], list[LeaderboardRow]] = {}
     for row in rows:
         groups.setdefault((row.key, row.board), []).append(row)
-    return [_together(group) if len(group) > 1 else group[0] for group in groups.values()]
+    return [_mean_of_runs(group) if len(group) > 1 else group[0] for group in groups.values()]
 
 
-def _together(rows: Sequence[LeaderboardRow]) -> LeaderboardRow:
+def _mean_of_runs(rows: Sequence[LeaderboardRow]) -> LeaderboardRow:
     first = rows[0]
     seconds = [row.fit_seconds for row in rows if row.fit_seconds is not None]
     metrics = {}

@@ -92,7 +92,7 @@ def corpus_for(
         corpus: one of `CORPORA`.
         root: the corpus's folder; for ``"demo"``, where it is drawn.
         clips: utterances of the demo corpus.
-        progress: told (done, total, what).
+        progress: called with (done, total, what).
 
     Raises:
         EmofuseError: the folder is not in the corpus's layout.
@@ -134,7 +134,7 @@ def reproduce_deepmsi_mer(
         sets: which rows of Table 3.
         jobs: folds at once, as far as memory allows.
         open_progress: gives a progress hook for one cross-validation.
-        say: told a line per cross-validation and fold.
+        say: called with a line per cross-validation and fold.
 
     Raises:
         EmofuseError: an unknown set, settings for a task without classes, or a folder with other settings in it.

@@ -93,7 +93,7 @@ def reproduce_paper(
         tables: their numbers; all that the paper has for the corpus by default.
         jobs: folds at once, as far as memory allows.
         open_progress: gives a progress hook for one cross-validation.
-        say: told a line per cross-validation and fold.
+        say: called with a line per cross-validation and fold.
 
     Raises:
         EmofuseError: an unknown table, settings of another system, or a folder with other settings in it.

@@ -181,11 +181,11 @@ def _own_cell(
         return Cell(MISSING)
     if name in COLUMNS:
         metrics = [metric for metric in COLUMNS[name][1] if metric in outcome.means.metrics]
-        told = "/".join(_number(metric, outcome.means.metrics[metric]) for metric in metrics)
+        text = "/".join(_number(metric, outcome.means.metrics[metric]) for metric in metrics)
     else:
         score = outcome.class_means().get(label or "", {}).get("f1")
-        told = _number("f1", score) if score is not None else ""
-    return Cell(told, flags=flags_of(found.optimistic, outcome.synthetic)) if told else Cell(MISSING)
+        text = _number("f1", score) if score is not None else ""
+    return Cell(text, flags=flags_of(found.optimistic, outcome.synthetic)) if text else Cell(MISSING)
 
 
 def _number(metric: str, score: MeanSd) -> str:

@@ -162,8 +162,8 @@ def _paper_row(
     cells = []
     for name in (*classes, AVERAGE):
         score = of.get(name)
-        told = (MISSING, MISSING) if score is None else (f"{score.accuracy:.1f}", f"{score.f1:.1f}")
-        cells += [Cell(words, flags=flags if score is not None else "") for words in told]
+        texts = (MISSING, MISSING) if score is None else (f"{score.accuracy:.1f}", f"{score.f1:.1f}")
+        cells += [Cell(words, flags=flags if score is not None else "") for words in texts]
     return (Cell(f"{method} (published)"), *cells)
 
 

@@ -37,7 +37,7 @@ class GridPoint(NamedTuple):
     """One point.
 
     Attributes:
-        key: name of its folder, told by its values.
+        key: name of its folder, made of its values.
         changes: dotted name → value.
     """
 
@@ -70,8 +70,8 @@ def parse_axis(text: str) -> Axis:
         values = None
     if not isinstance(values, list):
         raise EmofuseError(f"--grid {text}: the values cannot be read; separate them by commas")
-    told = [told_value(value) for value in values]
-    if len(values) < 2 or len(set(told)) < len(told):
+    texts = [format_value(value) for value in values]
+    if len(values) < 2 or len(set(texts)) < len(texts):
         raise EmofuseError(f"--grid {text}: give two values or more, each once; one value belongs to --set")
     return Axis(name, tuple(values))
 
@@ -88,15 +88,15 @@ def grid_points(axes: Sequence[Axis]) -> list[GridPoint]:
     points = []
     for number, values in enumerate(product(*(axis.values for axis in axes))):
         words = "_".join(
-            f"{axis.short}-{told_value(value)}" for axis, value in zip(axes, values, strict=True)
+            f"{axis.short}-{format_value(value)}" for axis, value in zip(axes, values, strict=True)
         )
         key = re.sub(r"[^\w.+-]+", "-", words)[:80].strip("-.")
         points.append(GridPoint(f"{number:03d}_{key}", dict(zip(names, values, strict=True))))
     return points
 
 
-def told_value(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value in a few letters."""
     if isinstance(value, list):
-        return "+".join(told_value(each) for each in value)
+        return "+".join(format_value(each) for each in value)
     return value if isinstance(value, str) else json.dumps(value)

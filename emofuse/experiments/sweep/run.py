@@ -95,7 +95,7 @@ def sweep(
         axes: of the grid.
         folder: holds a run folder per point, in ``points/``.
         open_progress: gives a progress hook for one run.
-        say: told a line per point.
+        say: called with a line per point.
 
     Raises:
         EmofuseError: settings that do not exist, a folder with another sweep, or every point failed.
@@ -113,10 +113,14 @@ def sweep(
                 with open_progress() as progress:
                     fit_run(each, manifest, run.path, resume=True, progress=progress)
                     found = SweptPoint(point, run, _validation(run, manifest, progress))
-            except Exception as error:  # whatever it is, the other points go on; the reason is told
+            except Exception as error:  # whatever it is, the other points go on; the reason is reported
                 found = SweptPoint(point, run, None, reason_of(error))
-            told = f"failed: {found.failure}" if found.validation is None else _told(metric, found.validation)
-            say(f"{number}/{len(points)}  {point.key}  {told}")
+            line = (
+                f"failed: {found.failure}"
+                if found.validation is None
+                else _format_validation(metric, found.validation)
+            )
+            say(f"{number}/{len(points)}  {point.key}  {line}")
             swept.append(found)
         chosen = _best(swept, metric)
         with open_progress() as progress:
@@ -126,7 +130,7 @@ def sweep(
 
 
 def _check_any(points: Sequence[RunSettings], manifest: Manifest) -> None:
-    """A misspelt setting is told before a folder is made; a point that cannot be, such as μ1 + μ2 > 1, is not one."""
+    """A misspelt setting is reported before a folder is made; a point that cannot be, such as μ1 + μ2 > 1, is not one."""
     reasons = []
     for each in points:
         options = task_of(each, manifest).model_options() | each.model.options
@@ -143,8 +147,8 @@ def _validation(run: RunFolder, manifest: Manifest, progress: Progress) -> dict[
     file = run.path / _VALIDATION_FILE
     if not file.exists():
         split, predictor = run.read_split(), RowPredictor(run, manifest, progress)
-        told = predictor.predict(split.val, set(split.test), "predicting the val part")
-        metrics = score(manifest, told, predictor.task).metrics
+        predictions = predictor.predict(split.val, set(split.test), "predicting the val part")
+        metrics = score(manifest, predictions, predictor.task).metrics
         write_text_aside(
             file, json.dumps({k: None if math.isnan(v) else v for k, v in metrics.items()}) + "\n"
         )
@@ -164,7 +168,7 @@ def _best(points: Sequence[SweptPoint], metric: str) -> SweptPoint:
     return points[min(scores, key=lambda i: (sign * scores[i], i))]
 
 
-def _told(metric: str, validation: dict[str, float]) -> str:
+def _format_validation(metric: str, validation: dict[str, float]) -> str:
     return f"validation {metric} {validation[metric]:.4f}"
 
 

@@ -18,7 +18,7 @@ from emofuse.evaluation.metrics.sentiment import NOT_SHARES
 from emofuse.evaluation.reporting.figures import draw_sweep_line, draw_sweep_map, save_figure
 from emofuse.evaluation.reporting.report_rows import METRIC_NAMES, metric_name, metric_order
 from emofuse.evaluation.reporting.tables import Cell, Table, flags_of, html_tables, markdown_tables
-from emofuse.experiments.sweep.grid import told_value
+from emofuse.experiments.sweep.grid import format_value
 from emofuse.experiments.sweep.run import LESS_IS_BETTER, Sweep, SweptPoint
 
 
@@ -70,7 +70,7 @@ def sweep_table(found: Sweep) -> Table:
         chosen, validation = point is found.chosen, point.validation or {}
         rows.append(
             (
-                *(Cell(told_value(value), bold=chosen) for value in point.point.values),
+                *(Cell(format_value(value), bold=chosen) for value in point.point.values),
                 Cell("validation"),
                 *(
                     _cell(name, validation.get(name), flags, bold=chosen and name == found.metric)
@@ -81,7 +81,7 @@ def sweep_table(found: Sweep) -> Table:
     test = found.test.test.metrics
     rows.append(
         (
-            *(Cell(told_value(value), bold=True) for value in found.chosen.point.values),
+            *(Cell(format_value(value), bold=True) for value in found.chosen.point.values),
             Cell("test"),
             *(_cell(name, test.get(name), flags) for name in names),
         )
@@ -113,7 +113,7 @@ def _cell(name: str, value: float | None, flags: str, *, bold: bool = False) -> 
 
 def _row(found: Sweep, point: SweptPoint) -> dict[str, Any]:
     return {
-        **{name: told_value(value) for name, value in point.point.changes.items()},
+        **{name: format_value(value) for name, value in point.point.changes.items()},
         "run": point.point.key,
         "chosen": point is found.chosen,
         **{f"val_{name}": value for name, value in (point.validation or {}).items()},
@@ -133,7 +133,7 @@ def _figure(found: Sweep, *, narrow: bool = False) -> Figure:
     scores = scores.reshape([len(axis.values) for axis in found.axes])
     scores = scores if found.metric in NOT_SHARES else 100 * scores
     less, name = found.metric in LESS_IS_BETTER, f"{metric_name(found.metric)}, validation part"
-    words = [[told_value(value) for value in axis.values] for axis in found.axes]
+    words = [[format_value(value) for value in axis.values] for axis in found.axes]
     if len(found.axes) == 1:
         return draw_sweep_line(
             found.axes[0].short, words[0], scores, metric=name, less_is_better=less, narrow=narrow

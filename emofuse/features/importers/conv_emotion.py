@@ -75,7 +75,7 @@ def read_conv_emotion(path: Path, labels: Sequence[str] | None = None) -> Featur
     Raises:
         EmofuseError: the file is hostile, damaged or of another style.
     """
-    content = _taken_apart(load_pickle(path), path)
+    content = _unpack_tuple(load_pickle(path), path)
     features = {
         modality: (path, field, content.features[field])
         for modality, field in _FIELDS.items()
@@ -95,7 +95,7 @@ def read_multiemo(path: Path, labels: Sequence[str] | None = None) -> FeatureCon
         EmofuseError: a file is missing, hostile, damaged or of another style.
     """
     folder = path if path.is_dir() else path.parent
-    content = _taken_apart(load_pickle(folder / MULTIEMO_TUPLE), folder / MULTIEMO_TUPLE)
+    content = _unpack_tuple(load_pickle(folder / MULTIEMO_TUPLE), folder / MULTIEMO_TUPLE)
     features = {}
     for modality, name in MULTIEMO_FILES.items():
         if (folder / name).is_file():
@@ -110,7 +110,7 @@ def read_multiemo(path: Path, labels: Sequence[str] | None = None) -> FeatureCon
     return _content(folder / MULTIEMO_TUPLE, content, features, labels)
 
 
-def _taken_apart(data: Any, path: Path) -> _Tuple:
+def _unpack_tuple(data: Any, path: Path) -> _Tuple:
     """Tell the parts of a tuple by what they are, since versions differ in which there are."""
     parts = list(data) if isinstance(data, (tuple, list)) else []
     count = next((at for at, part in enumerate(parts) if not isinstance(part, dict)), len(parts))

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from emofuse.corpora.table_mapping import closest
-from emofuse.corpora.table_summary import some_of
+from emofuse.corpora.table_summary import first_places
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import FEATURES
 from emofuse.data.modality import MODALITIES, Modality
@@ -122,7 +122,7 @@ def import_features(
     empty = [row["id"] for row in rows if not (row[FEATURES] or row.get("text"))]
     if empty:
         notes.append(
-            f"left out, no text and no features: {counted(len(empty), 'utterance')} ({some_of(empty)})"
+            f"left out, no text and no features: {counted(len(empty), 'utterance')} ({first_places(empty)})"
         )
     frame = pd.DataFrame([row for row in rows if row[FEATURES] or row.get("text")])
     return Imported(Manifest.from_frame(frame, Path(store_root).parent), identities, notes)

@@ -126,8 +126,10 @@ def _summary(outcome: Outcome[Any]) -> str:
 def _definitions(outcome: Outcome[Any]) -> list[str]:
     """How each score is computed, where names alone do not say it."""
     how = outcome.task.definitions
-    told = [f"{', '.join(metric_name(each) for each in names.split(', '))}: {how[names]}" for names in how]
-    return [f"How the scores are computed. {'. '.join(told)}."] if told else []
+    sentences = [
+        f"{', '.join(metric_name(each) for each in names.split(', '))}: {how[names]}" for names in how
+    ]
+    return [f"How the scores are computed. {'. '.join(sentences)}."] if sentences else []
 
 
 def _subset_rows(outcome: Outcome[Any]) -> list[ComparisonRow]:

@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from emofuse.data.batch import Setback
+from emofuse.data.batch import DecodeFailure
 from emofuse.data.loader import EpochShuffle
 
 _POOL = 50  # batches that are sorted by length together: near enough in length, and still in another order every time
@@ -40,7 +40,7 @@ class TuningBatch:
     inputs: dict[str, Tensor]
     labels: Tensor
     pooled: Tensor | None = None
-    setbacks: list[Setback] = field(default_factory=list)
+    decode_failures: list[DecodeFailure] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -11,7 +11,7 @@ from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from transformers import get_scheduler
 
-from emofuse.data.batch import Setback
+from emofuse.data.batch import DecodeFailure
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.training.divergence import refuse_divergence
@@ -26,7 +26,7 @@ class FineTuneModule(L.LightningModule):
         classifier: the encoder with its head.
         settings: of the optimisation.
         class_weights: (C,) for the cross-entropy, or None.
-        quarantine: told of media that could not be read.
+        quarantine: notes media that could not be read.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class FineTuneModule(L.LightningModule):
 
     def training_step(self, batch: TuningBatch, batch_idx: int) -> Tensor | None:
         """Cross-entropy of a batch; None, which skips the step, where nothing of it could be read."""
-        note_setbacks(self.quarantine, batch.setbacks)
+        quarantine_failures(self.quarantine, batch.decode_failures)
         if not len(batch):
             return None
         loss = nn.functional.cross_entropy(
@@ -66,7 +66,7 @@ class FineTuneModule(L.LightningModule):
 
     def validation_step(self, batch: TuningBatch, batch_idx: int) -> None:
         """Gather logits; the metrics need the whole part."""
-        note_setbacks(self.quarantine, batch.setbacks)
+        quarantine_failures(self.quarantine, batch.decode_failures)
         if len(batch):
             logits = self.classifier(batch)
             refuse_divergence(self, logits, "output on the validation part", self.settings.learning_rate)
@@ -104,7 +104,13 @@ class FineTuneModule(L.LightningModule):
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def note_setbacks(quarantine: Quarantine, setbacks: Iterable[Setback]) -> None:
+def quarantine_failures(quarantine: Quarantine, decode_failures: Iterable[DecodeFailure]) -> None:
     """Write down what could not be read."""
-    for setback in setbacks:
-        quarantine.add(setback.utterance_id, setback.modality, setback.path, setback.reason, setback.message)
+    for decode_failure in decode_failures:
+        quarantine.add(
+            decode_failure.utterance_id,
+            decode_failure.modality,
+            decode_failure.path,
+            decode_failure.reason,
+            decode_failure.message,
+        )

@@ -29,7 +29,7 @@ from emofuse.runs.settings import usual_threads
 from emofuse.runs.threads import torch_threads
 from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.finetuning.batches import TuningRows, tuning_loader
-from emofuse.training.finetuning.module import FineTuneModule, note_setbacks
+from emofuse.training.finetuning.module import FineTuneModule, quarantine_failures
 from emofuse.training.finetuning.network import UtteranceClassifier, load_classifier
 from emofuse.training.finetuning.parts import READING, read_parts
 from emofuse.training.finetuning.saving import save_encoder
@@ -81,7 +81,7 @@ def fine_tune(
         protocol: that made the split, for the record.
         fold: of that protocol.
         resume: take up an interrupted fine-tuning after its last whole epoch; a finished one is returned.
-        progress: told (done, total, what).
+        progress: called with (done, total, what).
 
     Raises:
         EmofuseError: the folder is taken, the model cannot be fine-tuned, or a part has nothing of its modality.
@@ -239,8 +239,8 @@ def _judge(
     logits, truth, done = [], [], 0
     with torch.inference_mode():
         for batch in tuning_loader(rows, settings.batch_size, workers=workers):
-            note_setbacks(quarantine, batch.setbacks)
-            done += len(batch) + len(batch.setbacks)
+            quarantine_failures(quarantine, batch.decode_failures)
+            done += len(batch) + len(batch.decode_failures)
             if len(batch):
                 logits.append(classifier(batch.to(device)).cpu().double())
                 truth.append(batch.labels)
@@ -272,7 +272,7 @@ def _scores(reports: dict[str, ClassificationReport]) -> dict[str, dict[str, flo
 
 
 def _metrics(reports: dict[str, ClassificationReport]) -> str:
-    told = {name: report.to_dict() for name, report in reports.items()}
-    if "val" in told:
-        told["val"]["note"] = "this part chose the epoch, so its figures are optimistic"
-    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    scores = {name: report.to_dict() for name, report in reports.items()}
+    if "val" in scores:
+        scores["val"]["note"] = "this part chose the epoch, so its figures are optimistic"
+    return json.dumps(scores, indent=1, ensure_ascii=False) + "\n"

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoFeatureExtractor
 
 from emofuse.data.audio import read_audible
-from emofuse.data.batch import Setback
+from emofuse.data.batch import DecodeFailure
 from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError, probe
 from emofuse.encoders.fine_tuning import FineTuneSettings
@@ -65,15 +65,15 @@ class SoundRows:
 
     def batch(self, draw: Draw, *, training: bool) -> TuningBatch:
         """Sounds (B, samples) padded with zeros, and the mask that says so."""
-        sounds, kept, setbacks = [], [], []
+        sounds, kept, decode_failures = [], [], []
         for row in draw.rows:
             rng = np.random.default_rng([self.seed, draw.epoch, row]) if training else None
             try:
                 sounds.append(self._read(self.utterances[row], rng))
             except MediaError as error:
                 source = self.utterances[row].audio or self.utterances[row].video
-                setbacks.append(
-                    Setback(self.utterances[row].id, "audio", str(source), error.reason, str(error))
+                decode_failures.append(
+                    DecodeFailure(self.utterances[row].id, "audio", str(source), error.reason, str(error))
                 )
                 continue
             kept.append(row)
@@ -81,7 +81,7 @@ class SoundRows:
             ids=[self.utterances[row].id for row in kept],
             inputs=self._padded(sounds) if sounds else {},
             labels=torch.tensor([self.labels[row] for row in kept], dtype=torch.long),
-            setbacks=setbacks,
+            decode_failures=decode_failures,
         )
 
     def _read(self, utterance: Utterance, rng: np.random.Generator | None) -> np.ndarray:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
 from emofuse.evaluation.protocols.folds import (
-    Carver,
+    GroupedSampler,
     QuickStratifiedGroupKFold,
     fold_numbers,
     strata_of,
@@ -63,7 +63,7 @@ def test_labels_are_spread_evenly():
 )
 def test_the_share_asked_for_is_carved(fraction, expected):
     rows = rows_of(["a", "b"] * 500, [np.nan] * 1000)
-    train, val = Carver(rows, 0, fraction).carve(np.arange(1000), [np.arange(1000)])
+    train, val = GroupedSampler(rows, 0, fraction).draw_part(np.arange(1000), [np.arange(1000)])
     assert len(val) == expected
     assert sorted([*train, *val]) == list(range(1000))
 
@@ -71,10 +71,10 @@ def test_the_share_asked_for_is_carved(fraction, expected):
 def test_the_first_grouping_that_divides_is_taken():
     rows = rows_of(["a"] * 12, [np.nan] * 12)
     coarse, fine, alone = np.zeros(12, int), np.repeat(np.arange(3), 4), np.arange(12)
-    _, val = Carver(rows, 0, 0.1).carve(np.arange(12), [coarse, fine, alone])
+    _, val = GroupedSampler(rows, 0, 0.1).draw_part(np.arange(12), [coarse, fine, alone])
     assert len(val) == 4
     assert len(set(fine[val])) == 1
-    train, val = Carver(rows, 0, 0.1).carve(np.array([5]), [coarse, fine, alone])
+    train, val = GroupedSampler(rows, 0, 0.1).draw_part(np.array([5]), [coarse, fine, alone])
     assert (train.tolist(), val.tolist()) == ([5], [])
 
 

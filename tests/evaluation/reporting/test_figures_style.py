@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 
 from emofuse.evaluation.metrics.estimate import Estimate
 from emofuse.evaluation.reporting.figures import emotion_colours
-from emofuse.evaluation.reporting.figures.style import lighter, text_on
+from emofuse.evaluation.reporting.figures.style import lighten, readable_text_colour
 from emofuse.evaluation.reporting.printable import printable, storable
 
 EKMAN = ("neutral", "joy", "sadness", "anger", "surprise", "fear", "disgust")
@@ -85,13 +85,13 @@ def test_words_on_a_colour_have_the_contrast_that_wcag_asks_for(colour):
         c = np.array(to_rgb(shade))
         return np.where(c <= 0.03928, c / 12.92, ((c + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722]
 
-    light, dark = sorted([luminance(colour), luminance(text_on(colour))], reverse=True)
+    light, dark = sorted([luminance(colour), luminance(readable_text_colour(colour))], reverse=True)
     assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
 def test_a_lighter_colour_lies_between_the_colour_and_grey():
-    assert lighter("#000000", 0.5) == pytest.approx((0.43, 0.43, 0.43))
-    assert lighter("#0072b2", 0) == pytest.approx(to_rgb("#0072b2"))
+    assert lighten("#000000", 0.5) == pytest.approx((0.43, 0.43, 0.43))
+    assert lighten("#0072b2", 0) == pytest.approx(to_rgb("#0072b2"))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from emofuse.evaluation.reporting.figures.style import (
     PAPER,
     WARNING,
     figure_style,
-    lighter,
+    lighten,
     new_figure,
     quiet_axes,
     set_title,
@@ -68,7 +68,7 @@ def draw_attribution(
         colour = ACCENT if value >= 0 else WARNING
         axes.barh(row - 0.02, value, height=0.22, color=colour, gid=f"shapley-{row}")
         other = leave_one_out[modality]
-        shade = lighter(ACCENT if other >= 0 else WARNING)
+        shade = lighten(ACCENT if other >= 0 else WARNING)
         axes.barh(row + 0.21, other, height=0.18, color=shade, gid=f"leave-one-out-{row}")
         look = {
             "transform": axes.get_yaxis_transform(),
@@ -87,7 +87,7 @@ def draw_attribution(
     )
     keys = [
         Patch(color=ACCENT, label="Shapley value"),
-        Patch(color=lighter(ACCENT), label="joining last"),
+        Patch(color=lighten(ACCENT), label="joining last"),
     ]
     figure.legend(handles=keys, loc="outside lower left", ncols=2, columnspacing=1.2)
     return figure

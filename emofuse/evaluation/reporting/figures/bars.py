@@ -24,7 +24,7 @@ from emofuse.evaluation.reporting.figures.style import (
     WARNING,
     emotion_colours,
     figure_style,
-    lighter,
+    lighten,
     new_figure,
     quiet_axes,
     set_title,
@@ -92,11 +92,11 @@ def draw_per_class(
     figure, axes = _rows(len(f1), narrow, title)
     for row, label in enumerate(f1):
         _bar(axes, row - 0.02, 0.2, f1[label], color=colours[label], gid=f"f1-{row}")
-        _bar(axes, row + 0.2, 0.2, recall[label], color=lighter(colours[label]), gid=f"recall-{row}")
+        _bar(axes, row + 0.2, 0.2, recall[label], color=lighten(colours[label]), gid=f"recall-{row}")
         numbers = f"F1 {f1[label].value_text()} · recall {recall[label].value_text()}"
         _caption(axes, row, label, numbers, aside=f"  (n = {support[label]})")
     _share_axis(axes, "percent")
-    keys: list[Artist] = [Patch(color=MUTED, label="F1"), Patch(color=lighter(MUTED), label="recall")]
+    keys: list[Artist] = [Patch(color=MUTED, label="F1"), Patch(color=lighten(MUTED), label="recall")]
     _legend(figure, [*keys, *_interval_key([*f1.values(), *recall.values()])])
     return figure
 
@@ -173,9 +173,9 @@ def _compare(
     best = max(range(len(bars)), key=lambda i: bars[i].estimate.value if bars[i].estimate.defined else -1.0)
     for row, bar in enumerate(bars):
         # Colour says which kind of number this is, never which emotion, so bars share one hue.
-        paint: dict[str, Any] = {"color": ACCENT if row == best else lighter(ACCENT, 0.45)}
+        paint: dict[str, Any] = {"color": ACCENT if row == best else lighten(ACCENT, 0.45)}
         if bar.optimistic:
-            paint = {"facecolor": lighter(WARNING, 0.6), "edgecolor": WARNING, "hatch": _HATCH}
+            paint = {"facecolor": lighten(WARNING, 0.6), "edgecolor": WARNING, "hatch": _HATCH}
         _bar(axes, row + 0.1, 0.34, bar.estimate, gid=f"bar-{row}", **paint)
         _mark_ceiling(axes, row, bar.ceiling)
         _caption(axes, row, bar.name, numbers[row], colour=WARNING if bar.optimistic else INK)
@@ -195,7 +195,7 @@ def _compare_keys(bars: Sequence[Bar]) -> list[Artist]:
         keys.append(Line2D([], [], color=INK, linewidth=1.8, linestyle=(0, (2.2, 1.2)), label="ceiling"))
     if any(bar.optimistic for bar in bars):
         keys.append(
-            Patch(facecolor=lighter(WARNING, 0.6), edgecolor=WARNING, hatch=_HATCH, label="optimistic")
+            Patch(facecolor=lighten(WARNING, 0.6), edgecolor=WARNING, hatch=_HATCH, label="optimistic")
         )
     return keys
 

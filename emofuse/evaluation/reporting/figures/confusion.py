@@ -19,8 +19,8 @@ from emofuse.evaluation.reporting.figures.style import (
     figure_style,
     new_figure,
     quiet_axes,
+    readable_text_colour,
     set_title,
-    text_on,
 )
 from emofuse.evaluation.reporting.printable import printable
 
@@ -102,7 +102,7 @@ def _panel(
                 va="center",
                 fontsize=size,
                 fontweight=weight,
-                color=text_on(ground),
+                color=readable_text_colour(ground),
             )
     name_classes(axes, labels, cell)
     axes.set_title(title)

@@ -17,8 +17,8 @@ from emofuse.evaluation.reporting.figures.style import (
     PAPER,
     figure_style,
     new_figure,
+    readable_text_colour,
     set_title,
-    text_on,
 )
 
 _SHADES = ("#7f3b08", "#d98032", "#f4f4f2", "#5a8fc7", "#0b3c6f")
@@ -69,7 +69,7 @@ def draw_confusion_difference(
             va="center",
             fontsize=points,
             fontweight="bold" if row == column else "normal",
-            color=text_on(shades(norm(value)) if np.isfinite(value) else NOTHING),
+            color=readable_text_colour(shades(norm(value)) if np.isfinite(value) else NOTHING),
         )
     name_classes(axes, labels, cell)
     return figure

@@ -19,7 +19,7 @@ from emofuse.evaluation.reporting.figures.style import (
     NARROW,
     WIDE,
     figure_style,
-    lighter,
+    lighten,
     new_figure,
     set_title,
 )
@@ -83,7 +83,7 @@ def draw_gates(
         panels[-1].set_xlabel("seconds")
     keys = [
         Patch(color=ACCENT, label="mean gate"),
-        Patch(color=lighter(ACCENT), label="10th–90th percentile"),
+        Patch(color=lighten(ACCENT), label="10th–90th percentile"),
         Patch(color=GRID, label="masked out"),
     ]
     figure.legend(
@@ -103,7 +103,7 @@ def _panel(axes: Axes, modality: str, curve: GateCurve, narrow: bool) -> None:
     # A step that is masked out has no gate: a gap, not a fall to zero.
     mean, low, high = (np.where(curve.counted, part, np.nan) for part in (curve.mean, curve.low, curve.high))
     for i in np.flatnonzero(curve.counted):
-        axes.fill_between(edges[i : i + 2], low[i], high[i], color=lighter(ACCENT), linewidth=0)
+        axes.fill_between(edges[i : i + 2], low[i], high[i], color=lighten(ACCENT), linewidth=0)
     axes.stairs(mean, edges, baseline=None, color=ACCENT, linewidth=2, gid=f"gate-{modality}")
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, 1)

@@ -179,14 +179,14 @@ def _free_colour(label: str, taken: set[str]) -> str:
     return palette[int(hashlib.sha256(label.encode("utf-8", "replace")).hexdigest(), 16) % len(palette)]
 
 
-def text_on(colour: Any) -> str:
+def readable_text_colour(colour: Any) -> str:
     """Near-black or white, whichever reads better on ``colour`` (WCAG 2 relative luminance)."""
     linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
     luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
     return "#ffffff" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#0b0f14"
 
 
-def lighter(colour: str, part: float = 0.55) -> tuple[float, float, float]:
+def lighten(colour: str, part: float = 0.55) -> tuple[float, float, float]:
     """``colour`` mixed with ``part`` of a light grey that shows on white and on black."""
     red, green, blue = (channel * (1 - part) + 0.86 * part for channel in to_rgb(colour))
     return red, green, blue

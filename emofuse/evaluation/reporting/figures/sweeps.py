@@ -21,8 +21,8 @@ from emofuse.evaluation.reporting.figures.style import (
     figure_style,
     new_figure,
     quiet_axes,
+    readable_text_colour,
     set_title,
-    text_on,
 )
 from emofuse.evaluation.reporting.printable import printable
 
@@ -127,7 +127,7 @@ def draw_sweep_map(
             va="center",
             fontsize=size,
             fontweight="bold" if (row, column) == best else "normal",
-            color=text_on(ground),
+            color=readable_text_colour(ground),
         )
     corner = np.array([best[1], best[1] + 1, best[1] + 1, best[1], best[1]])
     axes.plot(

@@ -20,8 +20,8 @@ from emofuse.evaluation.reporting.figures.style import (
     figure_style,
     new_figure,
     quiet_axes,
+    readable_text_colour,
     set_title,
-    text_on,
 )
 from emofuse.evaluation.reporting.printable import printable
 
@@ -126,7 +126,15 @@ def _strip(
     word = printable(segment.label, 16)
     if len(word) * 5.4 < width * points:
         middle = (segment.start + width / 2, lane * _LANE + height / 2)
-        axes.text(*middle, word, ha="center", va="center", fontsize=8.5, color=text_on(colour), clip_on=True)
+        axes.text(
+            *middle,
+            word,
+            ha="center",
+            va="center",
+            fontsize=8.5,
+            color=readable_text_colour(colour),
+            clip_on=True,
+        )
 
 
 def _stack(
