@@ -103,7 +103,7 @@ def test_modalities_can_be_switched_off_at_prediction(corpus: Manifest, pipe: Em
         pipe(text="x", modalities=["smell"])  # type: ignore[list-item]
 
 
-def test_a_recording_is_cut_into_stretches(pipe: EmotionPipeline, tmp_path: Path) -> None:
+def test_a_recording_is_cut_into_segments(pipe: EmotionPipeline, tmp_path: Path) -> None:
     from tests.small_corpus import COLOURS
 
     halves = [np.full((10, 32, 40, 3), COLOURS[label], np.uint8) for label in ("anger", "sadness")]

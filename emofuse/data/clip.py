@@ -94,7 +94,7 @@ def fixed_length_segments(
     if every is None:
         return [recording]
     if every <= 0:
-        raise EmofuseError(f"every: a segment is longer than 0 seconds, not {every}")
+        raise EmofuseError(f"every: a segment has a length above 0 seconds, not {every}")
     first, last = recording.start or 0.0, recording.end if recording.end is not None else duration
     if last is None:
         raise EmofuseError("every: nothing says how long the recording is; give start and end")

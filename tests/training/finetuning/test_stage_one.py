@@ -119,7 +119,7 @@ def test_a_damaged_record_is_one_line(talk: Manifest, tuned_here: Path, tmp_path
     for file in tuned_here.iterdir():
         (folder / file.name).write_bytes(file.read_bytes())
     (folder / RECORD_FILE).write_text("{", encoding="utf-8")
-    with pytest.raises(EmofuseError, match="damaged .*fine-tune again"):
+    with pytest.raises(EmofuseError, match=r"damaged .*fine-tune again"):
         fit_run(settings_of(talk, {"name": str(folder)}), talk, tmp_path / "run")
 
 
