@@ -55,6 +55,12 @@ def finetune(
         float | None, typer.Option("--learning-rate", "--lr", help="of the encoder, after the warm-up")
     ] = None,
     class_weights: Annotated[str | None, typer.Option(help="none or balanced")] = None,
+    cross_fit: Annotated[
+        int | None,
+        typer.Option(
+            help="so many more encoders, each without a group of the training part, encode that group", min=2
+        ),
+    ] = None,
     freeze_layers: Annotated[int | None, typer.Option(help="lowest layers that stay as they are")] = None,
     set_: Annotated[
         list[str] | None,
@@ -88,6 +94,7 @@ def finetune(
         "learning_rate": learning_rate,
         "class_weights": class_weights,
         "freeze_layers": freeze_layers,
+        "cross_fit": cross_fit,
     }
     encoder: dict[str, Any] = {
         "modality": modality,
@@ -131,6 +138,8 @@ def finetune(
 
 
 def _print(tuned: FineTuned, as_json: bool) -> None:
+    from emofuse.encoders.cross_fitted import read_cross_fit
+
     record = tuned.record
     if as_json:
         answer = {"folder": str(tuned.folder), "parts": record.parts, "scores": record.scores}
@@ -143,4 +152,6 @@ def _print(tuned: FineTuned, as_json: bool) -> None:
             f"accuracy {100 * scores['accuracy']:.1f}, UAR {100 * scores['uar']:.1f}{note}"
         )
     typer.echo(f"epoch {record.best_epoch + 1} was kept")
+    if (gap := read_cross_fit(tuned.folder)) is not None:
+        typer.echo(gap.line)
     typer.echo(f"use it: emofuse train DATA --{record.modality}-encoder {tuned.folder}")

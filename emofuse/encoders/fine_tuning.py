@@ -48,6 +48,9 @@ class FineTuneSettings(BaseModel):
         time_shift: speech: largest shift in training, in seconds, either way; what leaves one end is lost.
         gradient_checkpointing: recompute the layers in the backward pass instead of storing them.
         precision: ``"bf16"`` runs the network under autocast; ``"auto"`` does so where the GPU can.
+        cross_fit: so many more encoders are fine-tuned, each on all of the training part but a group of whole dialogues
+            (of whole speakers, where the protocol holds speakers out), and encode that group for the system that is
+            trained on the features. What is not of the training part is encoded by the one that was tuned on all of it.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -74,6 +77,7 @@ class FineTuneSettings(BaseModel):
     time_shift: float = Field(default=0.0, ge=0)
     gradient_checkpointing: bool = False
     precision: Literal["auto", "32", "bf16"] = "auto"
+    cross_fit: int | None = Field(default=None, ge=2, le=100)
 
 
 class FineTunedRecord(BaseModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from emofuse.data.manifest import Manifest
@@ -57,6 +57,7 @@ def extract_features(
     workers: int = 2,
     processes: int = 1,
     base: FeatureReader | None = None,
+    only: Collection[str] | None = None,
 ) -> ExtractionReport:
     """Encode every utterance whose features are missing or were made from something else.
 
@@ -79,12 +80,14 @@ def extract_features(
             ones), and on large corpora: a process takes seconds to start. A script that asks for it must
             keep its own work under ``if __name__ == "__main__"``.
         base: of the same encoder, in a store that is only read: what it has is not made again.
+        only: these utterances alone; the others are read as their context where the encoder reads that.
 
     Raises:
         EmofuseError: the store is damaged or cannot be written.
     """
     job = _Job(encoder, store.reader(encoder.identity), quarantine, base)
-    todo = job.plan(_share(manifest, encoder, shard))
+    rows = _share(manifest, encoder, shard)
+    todo = job.plan(rows if only is None else (row for row in rows if row[0] in only))
     report_progress = progress or (lambda done, total, message: None)
     message = f"{encoder.identity.modality} features ({encoder.identity.name})"
     report_progress(0, len(todo), message)

@@ -9,7 +9,9 @@ from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, create_encoder
-from emofuse.features import FeatureStore, OverlaidFeatures, extract_features, up_to_date
+from emofuse.encoders.cross_fitted import part_folder, read_cross_fit
+from emofuse.features import FeatureReader, FeatureStore, OverlaidFeatures, extract_features, up_to_date
+from emofuse.features.cross_fitted import CrossFittedFeatures
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
 from emofuse.runs.modalities import IMPORTED, EncodedModality, imported_features
@@ -98,7 +100,23 @@ def encode(
     workers: int,
     progress: Progress | None = None,
 ) -> EncodedModality:
-    """Features of every utterance, from the store where it has them already."""
+    """Features of every utterance, from the store where it has them already.
+
+    Of an encoder that was cross-fitted, those of the training part are made by the encoders that have not seen them.
+    """
     encoder = create_encoder(spec, device=device)
     extract_features(manifest, encoder, store, quarantine=quarantine, workers=workers, progress=progress)
-    return EncodedModality(spec, encoder.identity, store.reader(encoder.identity))
+    reader: FeatureReader | CrossFittedFeatures = store.reader(encoder.identity)
+    record = read_cross_fit(Path(spec.name).expanduser()) if Path(spec.name).expanduser().is_dir() else None
+    if record is not None:
+        held_out: dict[str, FeatureReader] = {}
+        for number in range(record.count):
+            ids = {id for id, group in record.held_out.items() if group == number}
+            part = spec.model_copy(update={"name": str(part_folder(Path(spec.name).expanduser(), number))})
+            tuned = create_encoder(part, device=device)
+            extract_features(
+                manifest, tuned, store, quarantine=quarantine, workers=workers, progress=progress, only=ids
+            )
+            held_out |= dict.fromkeys(ids, store.reader(tuned.identity))
+        reader = CrossFittedFeatures(store.reader(encoder.identity), held_out)
+    return EncodedModality(spec, encoder.identity, reader, record.line if record is not None else None)

@@ -12,6 +12,7 @@ from emofuse.encoders import EncoderSpec
 from emofuse.encoders.spec import LOGMEL_SEQUENCE
 from emofuse.errors import EmofuseError
 from emofuse.features import EncoderIdentity, FeatureReader, FeatureStore
+from emofuse.features.cross_fitted import CrossFittedFeatures
 from emofuse.features.importers.run import KIND as IMPORTED
 from emofuse.models import ModelInfo, model_info
 from emofuse.runs.settings import RunSettings
@@ -21,11 +22,12 @@ __all__ = ["IMPORTED", "EncodedModality"]
 
 @dataclass(frozen=True)
 class EncodedModality:
-    """Features of one modality, and which encoder made them."""
+    """Features of one modality, and which encoder made them; what cross-fitting showed, where there was one."""
 
     spec: EncoderSpec
     identity: EncoderIdentity
-    reader: FeatureReader
+    reader: FeatureReader | CrossFittedFeatures
+    cross_fit: str | None = None
 
 
 def modalities_imported(manifest: Manifest) -> tuple[Modality, ...]:

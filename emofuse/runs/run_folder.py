@@ -46,10 +46,17 @@ RECORDED_PACKAGES = ("torch", "transformers", "lightning", "av", "scikit-learn",
 
 
 class EncoderRecord(BaseModel):
-    """Which encoder made a modality's features, and how to make it again."""
+    """Which encoder made a modality's features, and how to make it again.
+
+    Attributes:
+        spec: its settings.
+        identity: what keys its features.
+        cross_fit: where the training part was cross-fitted, how much surer an encoder is of what it has seen.
+    """
 
     spec: EncoderSpec
     identity: EncoderIdentity
+    cross_fit: str | None = None
 
 
 class RunRecord(BaseModel):

@@ -11,6 +11,7 @@ from torch import nn
 from emofuse.data import Modality
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureReader
+from emofuse.features.cross_fitted import CrossFittedFeatures
 from emofuse.models import create_model, model_info
 from emofuse.runs.modalities import EncodedModality
 from emofuse.runs.settings import RunSettings
@@ -50,7 +51,7 @@ def assemble_model(
     return model
 
 
-def _steps(reader: FeatureReader, ids: Sequence[str]) -> np.ndarray:
+def _steps(reader: FeatureReader | CrossFittedFeatures, ids: Sequence[str]) -> np.ndarray:
     """(steps, dim) of utterances and steps chosen evenly, no more than memory should hold."""
     some = ids[:: 1 + len(ids) * _SCALER_STEPS * reader.dim // _SCALER_NUMBERS]
     sequences = (np.atleast_2d(reader[i]) for i in some)

@@ -243,7 +243,8 @@ def _new_record(
             "model_config": config.model_dump(mode="json"),
             "parameters": sum(p.numel() for p in model.parameters()),
             "encoders": {
-                m: EncoderRecord(spec=part.spec, identity=part.identity) for m, part in encoded.items()
+                m: EncoderRecord(spec=part.spec, identity=part.identity, cross_fit=part.cross_fit)
+                for m, part in encoded.items()
             },
             "data_fingerprint": manifest.fingerprint(),
             "protocol": settings.data.protocol,

@@ -10,11 +10,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from emofuse.data import Modality
+from emofuse.data.batch import FeatureSource
 from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.evaluation import Split
-from emofuse.features import FeatureReader
 from emofuse.inference.batches import dataset_of, rows_of
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
@@ -47,7 +47,7 @@ class TrainingLoop:
     split: Split
     task: Task
     model: nn.Module
-    readers: Mapping[Modality, FeatureReader]
+    readers: Mapping[Modality, FeatureSource]
     folder: RunFolder
     quarantine: Quarantine
     device: str

@@ -96,6 +96,7 @@ def write_run_report(
         notes=[
             *notes,
             *_no_interval(outcome),
+            *_cross_fits(outcome),
             *([_sentence(outcome.change_note)] if outcome.corpus_change else ()),
             *_definitions(outcome),
         ],
@@ -107,6 +108,15 @@ def _no_interval(outcome: Outcome[Any]) -> list[str]:
     """Why the scores have no intervals, where they have none."""
     ends = next(iter(outcome.test.intervals.values()), (0.0, 0.0))
     return [] if math.isfinite(ends[0]) else [_sentence(interval_words(ends))]
+
+
+def _cross_fits(outcome: Outcome[Any]) -> list[str]:
+    """How much surer a fine-tuned encoder is of what it has seen, and what was done about it."""
+    return [
+        f"The {modality} encoder was cross-fitted. {_sentence(part.cross_fit)} The system was trained on the latter."
+        for modality, part in outcome.record.encoders.items()
+        if part.cross_fit is not None
+    ]
 
 
 def _sentence(line: str) -> str:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightning as L
-import numpy as np
-import torch
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
+from emofuse.data.stored_files import stored_json
+from emofuse.encoders.cross_fitted import CROSS_FIT_FILE, CrossFitRecord, part_folder
 from emofuse.encoders.fine_tuning import FineTunedRecord, FineTuneSettings, read_fine_tuned
 from emofuse.encoders.pretrained import locate, revision_of
 from emofuse.encoders.spec import EMBEDDED, EncoderSpec
 from emofuse.errors import EmofuseError
-from emofuse.evaluation import ClassificationReport, Split, classification_report, write_split_file
+from emofuse.evaluation import ClassificationReport, Split, write_split_file
 from emofuse.evaluation.protocols.same_utterances import utterance_marks
 from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import Progress
@@ -28,12 +28,20 @@ from emofuse.runs.run_folder import environment
 from emofuse.runs.settings import usual_threads
 from emofuse.runs.threads import torch_threads
 from emofuse.training.checkpoints import drop_checkpoints
-from emofuse.training.finetuning.batches import TuningRows, tuning_loader
-from emofuse.training.finetuning.module import FineTuneModule, quarantine_failures
+from emofuse.training.finetuning.batches import tuning_loader
+from emofuse.training.finetuning.cross_fitting import (
+    cross_fit_groups,
+    fine_tune_held_out,
+    weighted_f1,
+)
+from emofuse.training.finetuning.judging import Judgement, judge_part
+from emofuse.training.finetuning.module import FineTuneModule
 from emofuse.training.finetuning.network import UtteranceClassifier, load_classifier
-from emofuse.training.finetuning.parts import READING, read_parts
+from emofuse.training.finetuning.parts import READING, TuningParts, read_parts
 from emofuse.training.finetuning.saving import save_encoder
 from emofuse.training.trainer import train_best, wants_bf16
+
+_HELD_OUT_FILE = "held_out.json"
 
 
 @dataclass(frozen=True)
@@ -93,82 +101,139 @@ def fine_tune(
         done = read_fine_tuned(folder)
         if done is not None:
             return FineTuned(folder, done)
-        return _tune(spec, settings, manifest, split, folder, seed, device, workers, protocol, fold, progress)
+        job = _Job(spec, settings, manifest, folder, seed, device, workers, protocol, fold, progress)
+        if settings.cross_fit is None:
+            return job.tune(split)
+        return _cross_fit(job, split, settings.cross_fit)
 
 
-def _tune(
-    spec: EncoderSpec,
-    settings: FineTuneSettings,
-    manifest: Manifest,
-    split: Split,
-    folder: Path,
-    seed: int,
-    device: str,
-    workers: int,
-    protocol: str | None,
-    fold: int | None,
-    progress: Progress | None,
-) -> FineTuned:
-    """Train, judge and save, in a folder that is locked."""
-    source = locate(spec.name, spec.revision)
-    quarantine = Quarantine(folder / "quarantine.csv")
-    L.seed_everything(seed, verbose=False)
-    classifier = load_classifier(source, spec.modality, manifest.labels, settings)
-    parts = read_parts(spec, source, classifier.network, manifest, split, settings, seed)
-    weights = None
-    if settings.class_weights == "balanced":
-        labels = [manifest.labels[i] for i in parts.labels["train"]]
-        weights = balanced_class_weights(labels, manifest.labels)
-    best_epoch = train_best(
-        FineTuneModule(classifier, settings, weights, quarantine),
-        tuning_loader(
-            parts.rows["train"],
-            settings.batch_size,
-            shuffle_seed=seed,
-            epoch_size=settings.epoch_size,
-            workers=workers,
-        ),
-        tuning_loader(parts.rows["val"], settings.batch_size, workers=workers),
-        checkpoints=folder / "checkpoints",
-        history=folder / "history.csv",
-        epochs=settings.epochs,
-        patience=settings.patience,
-        monitor="val_weighted_f1",
-        mode="max",
-        seed=seed,
-        device=device,
-        bf16=wants_bf16(settings.precision, device),
-        gradient_clip=settings.gradient_clip,
-        accumulate=settings.accumulate,
-        progress=progress,
+@dataclass(frozen=True)
+class _Job:
+    """All that a fine-tuning needs but the split, in a folder that is locked."""
+
+    spec: EncoderSpec
+    settings: FineTuneSettings
+    manifest: Manifest
+    folder: Path
+    seed: int
+    device: str
+    workers: int
+    protocol: str | None
+    fold: int | None
+    progress: Progress | None
+
+    def tune(
+        self, split: Split, before_saving: Callable[[Mapping[str, Judgement]], None] | None = None
+    ) -> FineTuned:
+        """Train, judge and save; ``before_saving`` gets what is said of each part, the training part included."""
+        source = locate(self.spec.name, self.spec.revision)
+        quarantine = Quarantine(self.folder / "quarantine.csv")
+        L.seed_everything(self.seed, verbose=False)
+        labels = self.manifest.labels
+        classifier = load_classifier(source, self.spec.modality, labels, self.settings)
+        parts = read_parts(
+            self.spec, source, classifier.network, self.manifest, split, self.settings, self.seed
+        )
+        best_epoch = self._fit(classifier, parts, quarantine)
+        judged = {
+            name: judge_part(
+                classifier, rows, self.settings, self.device, self.workers, quarantine, self.progress
+            )
+            for name, rows in parts.rows.items()
+            if name != "train" or before_saving is not None
+        }
+        reports = {name: part.report(labels) for name, part in judged.items() if name != "train"}
+        record = FineTunedRecord(
+            modality=self.spec.modality,
+            base=Path(self.spec.name).name if source.folder else self.spec.name,
+            base_revision=revision_of(source, classifier.network.config),
+            reading=parts.reading,
+            settings=self.settings,
+            seed=self.seed,
+            labels=labels,
+            data_fingerprint=self.manifest.fingerprint(),
+            protocol=self.protocol,
+            fold=self.fold,
+            parts={name: len(each) for name, each in parts.labels.items()},
+            seen=sorted({*_seen(self.manifest, split), *_seen_by_base(self.spec)}),
+            scores=_scores(reports),
+            best_epoch=best_epoch,
+            environment=environment(),
+        )
+        write_split_file(split, self.folder / "split.json")
+        write_text_aside(self.folder / "metrics.json", _metrics(reports))
+        if before_saving is not None:
+            before_saving({name: part.judgement() for name, part in judged.items()})
+        save_encoder(classifier.network, parts.reader, record, self.folder)
+        drop_checkpoints(self.folder / "checkpoints")
+        return FineTuned(self.folder, record)
+
+    def _fit(self, classifier: UtteranceClassifier, parts: TuningParts, quarantine: Quarantine) -> int:
+        """Train, and leave the best epoch's weights in the classifier."""
+        settings, labels = self.settings, self.manifest.labels
+        weights = None
+        if settings.class_weights == "balanced":
+            weights = balanced_class_weights([labels[i] for i in parts.labels["train"]], labels)
+        return train_best(
+            FineTuneModule(classifier, settings, weights, quarantine),
+            tuning_loader(
+                parts.rows["train"],
+                settings.batch_size,
+                shuffle_seed=self.seed,
+                epoch_size=settings.epoch_size,
+                workers=self.workers,
+            ),
+            tuning_loader(parts.rows["val"], settings.batch_size, workers=self.workers),
+            checkpoints=self.folder / "checkpoints",
+            history=self.folder / "history.csv",
+            epochs=settings.epochs,
+            patience=settings.patience,
+            monitor="val_weighted_f1",
+            mode="max",
+            seed=self.seed,
+            device=self.device,
+            bf16=wants_bf16(settings.precision, self.device),
+            gradient_clip=settings.gradient_clip,
+            accumulate=settings.accumulate,
+            progress=self.progress,
+        )
+
+
+def _cross_fit(job: _Job, split: Split, count: int) -> FineTuned:
+    """Fine-tune once per group without it, then on all; what was finished before an interruption is kept."""
+    groups, kind = cross_fit_groups(
+        job.manifest, split.train, count, job.seed, by_speaker=job.protocol in ("speaker", "session")
     )
-    reports = {
-        name: _judge(classifier, rows, manifest.labels, settings, device, workers, quarantine, progress)
-        for name, rows in parts.rows.items()
-        if name != "train"
-    }
-    record = FineTunedRecord(
-        modality=spec.modality,
-        base=Path(spec.name).name if source.folder else spec.name,
-        base_revision=revision_of(source, classifier.network.config),
-        reading=parts.reading,
-        settings=settings,
-        seed=seed,
-        labels=manifest.labels,
-        data_fingerprint=manifest.fingerprint(),
-        protocol=protocol,
-        fold=fold,
-        parts={name: len(labels) for name, labels in parts.labels.items()},
-        seen=_seen(manifest, split),
-        scores=_scores(reports),
-        best_epoch=best_epoch,
-        environment=environment(),
-    )
-    write_split_file(split, folder / "split.json")
-    write_text_aside(folder / "metrics.json", _metrics(reports))
-    save_encoder(classifier.network, parts.reader, record, folder)
-    drop_checkpoints(folder / "checkpoints")
-    return FineTuned(folder, record)
+    alone = job.settings.model_copy(update={"cross_fit": None})
+    spec = job.spec.model_copy(update={"finetune": alone})
+
+    def without(number: int, part: Split) -> Judgement:
+        folder = part_folder(job.folder, number)
+        inner = replace(job, spec=spec, settings=alone, folder=folder)
+
+        def keep(judged: Mapping[str, Judgement]) -> None:
+            write_text_aside(folder / _HELD_OUT_FILE, json.dumps(judged.get("test", {})) + "\n")
+
+        with locked_folder(folder):
+            _claim(folder, spec, job.manifest, part, job.seed, resume=True)
+            if read_fine_tuned(folder) is None:
+                inner.tune(part, keep)
+        held = stored_json(folder / _HELD_OUT_FILE, "fine-tune again")
+        return {name: (true, said) for name, (true, said) in held.items()}
+
+    held_out = fine_tune_held_out(split, groups, without)
+
+    def keep_record(judged: Mapping[str, Judgement]) -> None:
+        record = CrossFitRecord(
+            held_out=groups,
+            count=count,
+            grouped_by=kind,
+            trained_f1=weighted_f1(judged["train"]),
+            held_out_f1=weighted_f1(held_out),
+        )
+        write_text_aside(job.folder / CROSS_FIT_FILE, record.model_dump_json() + "\n")
+
+    return job.tune(split, keep_record)
 
 
 def _checked(spec: EncoderSpec) -> EncoderSpec:
@@ -225,35 +290,10 @@ def _fingerprints(claim: str) -> list[str]:
         return []
 
 
-def _judge(
-    classifier: UtteranceClassifier,
-    rows: TuningRows,
-    labels: Sequence[str],
-    settings: FineTuneSettings,
-    device: str,
-    workers: int,
-    quarantine: Quarantine,
-    progress: Progress | None,
-) -> ClassificationReport:
-    classifier.to(device).eval()
-    logits, truth, done = [], [], 0
-    with torch.inference_mode():
-        for batch in tuning_loader(rows, settings.batch_size, workers=workers):
-            quarantine_failures(quarantine, batch.decode_failures)
-            done += len(batch) + len(batch.decode_failures)
-            if len(batch):
-                logits.append(classifier(batch.to(device)).cpu().double())
-                truth.append(batch.labels)
-            if progress is not None:
-                progress(done, len(rows), "scoring")
-    classifier.cpu()
-    if not logits:
-        raise EmofuseError("finetune: nothing of a part could be read; see quarantine.csv")
-    probabilities = torch.cat(logits).softmax(dim=-1).numpy()
-    true = torch.cat(truth).numpy().astype(np.int64)
-    return classification_report(
-        true, probabilities.argmax(axis=1), labels, probabilities=probabilities, bootstrap=0
-    )
+def _seen_by_base(spec: EncoderSpec) -> list[str]:
+    """What the base was fitted to, where emofuse fine-tuned that too."""
+    base = read_fine_tuned(Path(spec.name).expanduser())
+    return base.seen if base is not None else []
 
 
 def _seen(manifest: Manifest, split: Split) -> list[str]:

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -238,7 +239,7 @@ def test_weights_that_went_astray_are_not_saved(
         return 0
 
     monkeypatch.setattr(run, "train_best", astray)
-    monkeypatch.setattr(run, "_judge", lambda *arguments: None)
+    monkeypatch.setattr(run, "judge_part", lambda *arguments: Mock())
     monkeypatch.setattr(run, "_metrics", lambda reports: "{}")
     monkeypatch.setattr(run, "_scores", lambda reports: {})
     with pytest.raises(EmofuseError, match=r"classifier\.weight is not finite"):
