@@ -69,7 +69,7 @@ def list_encoders() -> list[EncoderInfo]:
             WHISPER_TINY_EN,
             "audio",
             768,
-            True,
+            False,
             "Whisper's encoder with weights that come by pip (extra speech)",
         ),
         EncoderInfo(FRAME_STATISTICS, "video", 1404, False, "gradients and colours on a grid, untrained"),

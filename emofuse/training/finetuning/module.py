@@ -97,8 +97,7 @@ class FineTuneModule(L.LightningModule):
                     "weight_decay": settings.weight_decay if decays else 0.0,
                 }
                 for (is_head, decays), parameters in groups.items()
-            ],
-            fused=True,  # a quarter of a step's time otherwise, for a small model with many words
+            ]
         )
         steps = int(self.trainer.estimated_stepping_batches)
         schedule = get_scheduler("linear", optimiser, int(settings.warmup_fraction * steps), steps)
