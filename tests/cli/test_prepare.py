@@ -76,7 +76,7 @@ def test_tables_by_folder_and_by_file(tmp_path: Path) -> None:
     put(tmp_path, "train.csv", "Utterance,Emotion\nhello,joy\n")
     result = emofuse("prepare", "tables", tmp_path)
     assert result.exit_code == 0, result.output
-    assert "columns told by their names: text=Utterance,label=Emotion" in result.output
+    assert "columns recognised by their names: text=Utterance,label=Emotion" in result.output
     assert Manifest.read(tmp_path / "manifest.csv").utterance("train_row1").split == "train"
     out = tmp_path / "other" / "manifest.csv"
     result = emofuse("prepare", "csv", tmp_path / "train.csv", "--map", "text=Emotion", "-o", out)

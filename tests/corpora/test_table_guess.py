@@ -83,7 +83,7 @@ def test_a_folder(tmp_path: Path) -> None:
     corpus = read_corpus("tables", tmp_path)
     manifest = corpus.manifest.validate()
     assert corpus.notes == (
-        "columns told by their names: text=Sentence,label=Emotion,video=path; say otherwise with map=",
+        "columns recognised by their names: text=Sentence,label=Emotion,video=path; say otherwise with map=",
     )
     assert manifest.frame["split"].tolist() == ["train", "val"]
     assert manifest.ids == ["train_row1", "val_row1"]
