@@ -33,9 +33,10 @@ from typing import Any
 import pandas as pd
 
 from emofuse.corpora.corpus import Corpus, Published, corpus_manifest, files_in
-from emofuse.corpora.table_files import Fallback, TableFile, read_table_file
+from emofuse.corpora.table_files import TableFile, read_table_file
 from emofuse.data.manifest_columns import number_cells
 from emofuse.data.quarantine import QuarantineEntry
+from emofuse.data.text_encoding import Fallback
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 

@@ -102,7 +102,7 @@ def _tables_in(root: Path) -> list[Path]:
     tables = sorted(
         path
         for path in root.iterdir()
-        if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith(".") and path not in own
+        if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith((".", "~$")) and path not in own
     )
     if not tables:
         raise EmofuseError(
@@ -114,7 +114,9 @@ def _tables_in(root: Path) -> list[Path]:
 _READERS: Mapping[str, _Reader] = MappingProxyType(
     {
         "prepared": _Reader("a folder with a manifest in it", read_prepared),
-        "tables": _Reader("a folder with CSV, TSV, JSON lines or Parquet tables of any columns", read_tables),
+        "tables": _Reader(
+            "a folder with CSV, TSV, JSON lines, Parquet or Excel tables of any columns", read_tables
+        ),
         "meld": _Reader("MELD: dialogues of the series Friends, seven emotions", read_meld),
         "iemocap": _Reader("IEMOCAP: dialogues of ten actors, six or four emotions", read_iemocap),
         "mosi": _Reader("CMU-MOSI: opinions on films, sentiment -3..3", read_mosi),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from emofuse.corpora.table_mapping import closest
 from emofuse.corpora.table_summary import first_places
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import FEATURES
 from emofuse.data.modality import MODALITIES, Modality
@@ -129,7 +130,12 @@ def import_features(
 
 
 def style_of(path: Path) -> str | None:
-    """The first style whose reader takes a file, or None."""
+    """The first style whose reader takes a file, or None.
+
+    Raises:
+        EmofuseError: it is a Git LFS pointer.
+    """
+    refuse_lfs_pointer(path)
     for style in STYLES.values():
         try:
             if _read(path, style, None).features:
