@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from emofuse.corpora.corpus import Corpus
+from emofuse.corpora.corpus import Corpus, refuse_only_pointers
 from emofuse.corpora.crema_d import read_crema_d
 from emofuse.corpora.iemocap import read_iemocap
 from emofuse.corpora.meld import read_meld
@@ -142,7 +142,8 @@ def read_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
         options: of its reader.
 
     Raises:
-        EmofuseError: there is no such corpus, option or folder, or the folder is not in its layout.
+        EmofuseError: there is no such corpus, option or folder, the folder is not in its layout, or its recordings are
+            pointers of Git LFS.
     """
     reader = _READERS.get(name)
     if reader is None:
@@ -157,7 +158,9 @@ def read_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
     except TypeError as error:
         known = f"its options are {', '.join(reader.options)}" if reader.options else "it has no options"
         raise EmofuseError(f"corpus {name}: {error}; {known}") from None
-    return reader.read(root, **options)
+    corpus = reader.read(root, **options)
+    refuse_only_pointers(corpus.manifest, root)
+    return corpus
 
 
 def load_corpus(name: str, root: Path | str, **options: Any) -> Manifest:

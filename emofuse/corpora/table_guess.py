@@ -10,6 +10,7 @@ import pandas as pd
 
 from emofuse.corpora.table_mapping import MAP_EXAMPLE, MODALITY_COLUMNS, TableMapping
 from emofuse.data.manifest_columns import SPLIT_ALIASES, SPLITS
+from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
 
 # Written without case and punctuation: Utterance_ID is "utteranceid".
@@ -72,7 +73,7 @@ def guess_mapping(frame: pd.DataFrame, name: str) -> tuple[TableMapping, str]:
         del columns["split"]
     if not any(column in columns for column in MODALITY_COLUMNS):
         raise EmofuseError(
-            f"{name}: none of its columns ({', '.join(map(str, frame))}) is known as text, video or audio; "
+            f"{name}: none of its columns ({column_names(frame)}) is known as text, video or audio; "
             f"say which is what, as in {MAP_EXAMPLE}"
         )
     return TableMapping(columns), ",".join(f"{ours}={theirs}" for ours, theirs in columns.items())

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emofuse.data.manifest import COLUMNS
 from emofuse.data.manifest_columns import SPLIT_ALIASES, SPLITS
+from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
 
 MODALITY_COLUMNS = ("text", "video", "audio")
@@ -53,7 +54,7 @@ class TableMapping:
         ]
         if missing:
             raise EmofuseError(
-                f"{name}: has no column {', '.join(missing)}; its columns are {', '.join(columns)}"
+                f"{name}: has no column {', '.join(missing)}; its columns are {column_names(columns)}"
             )
 
 

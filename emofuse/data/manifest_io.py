@@ -16,10 +16,8 @@ from emofuse.data.atomic import written_aside
 from emofuse.data.manifest_columns import NUMBER_COLUMNS
 from emofuse.data.raw_table import RawTable, parse_jsonl, read_bytes, read_parquet
 from emofuse.data.separators import parse_separated
-from emofuse.data.wording import first_few
+from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
-
-_NAMED_COLUMNS = 20
 
 _Format = TypeVar("_Format")
 
@@ -73,10 +71,11 @@ def _for_suffix(path: Path, table: dict[str, _Format]) -> _Format:
 
 
 def _instead(columns: list[str]) -> str:
-    names = first_few([str(column) for column in columns], _NAMED_COLUMNS)
     close = difflib.get_close_matches("id", [str(column).lower() for column in columns], n=1, cutoff=0.5)
     hint = f"; rename {close[0]!r} or" if close else ";"
-    return f", only {names}{hint} use `emofuse prepare csv` to make a manifest of another table"
+    return (
+        f", only {column_names(columns)}{hint} use `emofuse prepare csv` to make a manifest of another table"
+    )
 
 
 def _decode(path: Path) -> str:
