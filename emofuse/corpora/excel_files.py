@@ -43,7 +43,7 @@ def read_excel(path: Path) -> tuple[RawTable, tuple[str, ...]]:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
         with closing(book):
             sheets = {sheet.title: sheet for sheet in book.worksheets}
-            filled = [title for title, sheet in sheets.items() if _holds_anything(sheet)]
+            filled = [title for title, sheet in sheets.items() if _holds_anything(sheet, path)]
             records = list(_records(sheets[filled[0]], path)) if filled else []
     except EmofuseError:
         raise
@@ -73,22 +73,31 @@ def _check_container(path: Path) -> None:
         raise EmofuseError(f"{path}: unfolds to more than {_UNPACKED_BYTES >> 30} GiB; save the sheet as CSV")
 
 
-def _holds_anything(sheet: Any) -> bool:
+def _rows(sheet: Any, path: Path) -> Iterator[tuple[Any, ...]]:
+    """The rows of a sheet as far as memory and patience reach.
+
+    Raises:
+        EmofuseError: there are more.
+    """
     sheet.reset_dimensions()  # a file may state any size
-    rows = zip(range(_MOST_ROWS), sheet.iter_rows(values_only=True), strict=False)
-    return any(cell is not None for _, row in rows for cell in row)
-
-
-def _records(sheet: Any, path: Path) -> Iterator[list[Any]]:
-    """The rows as lists of equal length as far as the header is wide; empty cells are empty texts."""
     cells = 0
-    width = 0
     for number, row in enumerate(sheet.iter_rows(values_only=True), start=1):
         cells += len(row) + 1
         if number > _MOST_ROWS or cells > _MOST_CELLS:
             raise EmofuseError(
                 f"{path} row {number}: holds more cells than can be read; save the sheet as CSV"
             )
+        yield row
+
+
+def _holds_anything(sheet: Any, path: Path) -> bool:
+    return any(cell is not None for row in _rows(sheet, path) for cell in row)
+
+
+def _records(sheet: Any, path: Path) -> Iterator[list[Any]]:
+    """The rows as lists that reach as far as the header; an empty cell is an empty text."""
+    width = 0
+    for row in _rows(sheet, path):
         record = [_plain(cell) for cell in row]
         while record and record[-1] == "":
             record.pop()

@@ -1,6 +1,7 @@
 """Excel files as tables."""
 
 import datetime
+import re
 import sys
 import zipfile
 from collections.abc import Sequence
@@ -111,6 +112,9 @@ def test_files_that_would_unfold_to_more_than_memory_is_for(
     monkeypatch.setattr(excel_files, "_MOST_CELLS", 100_000)
     with pytest.raises(EmofuseError, match=r"row 7: holds more cells than can be read"):
         read_excel(wide)
+    emptied = _with_sheet(wide, lambda xml: re.sub(rb"<v>.*?</v>", b"", xml).replace(b't="s"', b""))
+    with pytest.raises(EmofuseError, match=r"row 7: holds more cells than can be read"):
+        read_excel(emptied)
     monkeypatch.setattr(excel_files, "_UNPACKED_BYTES", 1000)
     with pytest.raises(EmofuseError, match="unfolds to more than"):
         read_excel(path)
