@@ -128,6 +128,7 @@ def _prepare_corpus(
     if out is None and name == "prepared":
         raise EmofuseError("prepare prepared: there is a manifest already; name another to write with --out")
     target = out or (root if root.is_dir() else root.parent) / "manifest.csv"
+    check_new_file(target)
     # Before every recording is opened.
     corpus.manifest.validate(check_files=False)
     corpus.manifest.check_target(target)

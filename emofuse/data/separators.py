@@ -66,6 +66,8 @@ def find_separator(text: str, usual: str = ",", expected: Collection[str] = ()) 
         for separator in candidates:
             if set(expected) <= {cell.strip() for cell in _cells(header, separator)}:
                 return text, separator
+    if usual == "\t" and usual in header:
+        return text, usual  # no name has a tab in it, while many have commas
     unquoted = _QUOTED.sub("", header)
     return text, max(candidates, key=unquoted.count)  # the first of equals
 

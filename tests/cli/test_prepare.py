@@ -131,6 +131,16 @@ def test_media_outside_are_told_once_and_before_they_are_opened(
     assert not out.parent.exists()
 
 
+def test_a_manifest_that_cannot_be_written_is_told_before_recordings_are_opened(
+    ravdess: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emofuse.corpora.check_media", None)
+    (ravdess / "manifest.csv").mkdir()
+    result = emofuse("prepare", "ravdess", ravdess)
+    assert isinstance(result.exception, EmofuseError)
+    assert str(result.exception) == f"{ravdess / 'manifest.csv'}: is a folder; name a file"
+
+
 def test_a_manifest_that_is_wrong_is_told_before_recordings_are_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

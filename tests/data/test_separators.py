@@ -60,6 +60,11 @@ def test_the_header_decides(text: str, expected: tuple[str, ...], separator: str
     assert find_separator(text, expected=expected) == (text, separator)
 
 
+def test_a_tab_decides_where_tabs_are_usual() -> None:
+    text = "id\tsaid, sung, or cried\n"
+    assert find_separator(text, usual="\t") == (text, "\t")
+
+
 def test_messages_count_the_line_that_states_the_separator(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     path.write_text('sep=;\nid;text\na;"x" y\n')
