@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
@@ -39,17 +40,16 @@ def read_excel(path: Path) -> tuple[RawTable, tuple[str, ...]]:
         raise EmofuseError(f"{path}: Excel files need openpyxl: {_INSTALL}") from None
     _check_container(path)
     try:
-        # What is computed, not the formulas; nothing that the file refers to is opened.
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-        with closing(book):
-            sheets = {sheet.title: sheet for sheet in book.worksheets}
-            filled = [title for title, sheet in sheets.items() if _holds_anything(sheet, path)]
-            records = list(_records(sheets[filled[0]], path)) if filled else []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of styles and drop-down lists, which no table needs
+            filled, records = _read_book(openpyxl, path)
     except EmofuseError:
         raise
     except Exception as error:  # a damaged file makes its XML and zip readers raise nearly anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise EmofuseError(f"{path}: cannot be read as an Excel file ({reason}); {_INSTALL}") from None
+        raise EmofuseError(
+            f"{path}: cannot be read as an Excel file ({reason}); save it anew, or as CSV"
+        ) from None
     if not records:
         raise EmofuseError(f"{path}: is empty")
     others = f"; not read: {first_few(filled[1:])}" if len(filled) > 1 else ""
@@ -71,6 +71,14 @@ def _check_container(path: Path) -> None:
         raise EmofuseError(f"{path}: is no Excel file (.xlsx); save it anew as one, or as CSV") from None
     if size > _UNPACKED_BYTES:
         raise EmofuseError(f"{path}: unfolds to more than {_UNPACKED_BYTES >> 30} GiB; save the sheet as CSV")
+
+
+def _read_book(openpyxl: Any, path: Path) -> tuple[list[str], list[list[Any]]]:
+    """The names of the sheets that hold anything, and the rows of the first of them."""
+    # What is computed, not the formulas; nothing that the file refers to is opened.
+    with closing(openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)) as book:
+        filled = [sheet for sheet in book.worksheets if _holds_anything(sheet, path)]
+        return [sheet.title for sheet in filled], list(_records(filled[0], path)) if filled else []
 
 
 def _rows(sheet: Any, path: Path) -> Iterator[tuple[Any, ...]]:

@@ -20,6 +20,7 @@ from emofuse.features import EncoderIdentity, FeatureStore
 from emofuse.features.importers import import_features, style_of
 from emofuse.nn.vsc_swin import VSCSwin
 from emofuse.runs.stored_model import stored_shapes
+from emofuse.training.checkpoints import checkpoint_to_resume
 
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0a1b' * 16}\nsize 68000\n"
 
@@ -41,6 +42,7 @@ READERS: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "split": ("s.csv", lambda path: read_published_split(str(path))),
     "lists of a split": ("s.txt", lambda path: read_published_split(f"train={path}")),
     "transcript of IEMOCAP": ("Ses01F_impro01.txt", _lines),
+    "state of a training": ("last.ckpt", lambda path: checkpoint_to_resume(path.parent)),
     "Swin": ("model.safetensors", lambda path: VSCSwin.from_pretrained(path.parent)),
 }
 
