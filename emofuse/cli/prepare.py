@@ -19,6 +19,8 @@ published corpus as its folder lies: meld, iemocap, mosi, mosei, ch-sims, crema-
 
 Example: `emofuse prepare csv --map text=Utterance,label=Emotion,speaker=Speaker --split train=train.csv,val=dev.csv`
 
+Example: `emofuse prepare csv train.xlsx --map text=Utterance,label=Emotion,dialogue=Season+Episode+Scene_ID`
+
 Example: `emofuse prepare iemocap path/to/IEMOCAP_full_release --option classes=four`
 """
 
@@ -30,14 +32,18 @@ def register(app: typer.Typer) -> None:
 
 def prepare(
     corpus: Annotated[
-        str, typer.Argument(help="csv for tables (CSV, TSV, JSON lines, Parquet), or a corpus by name")
+        str, typer.Argument(help="csv for tables (CSV, TSV, JSON lines, Parquet, Excel), or a corpus by name")
     ],
     paths: Annotated[
         list[Path] | None,
         typer.Argument(help="the tables, where --split does not name them; or the corpus's folder"),
     ] = None,
     map_: Annotated[
-        str | None, typer.Option("--map", help="manifest column=table column, separated by commas")
+        str | None,
+        typer.Option(
+            "--map",
+            help="manifest column=table column, separated by commas; + joins columns; not needed where names are the manifest's",
+        ),
     ] = None,
     split: Annotated[str | None, typer.Option(help="train=FILE,val=FILE,test=FILE")] = None,
     option: Annotated[
@@ -73,17 +79,19 @@ def prepare(
 
 
 def _prepare_tables(files: list[Path], map_: str | None, split: str | None, out: Path, as_json: bool) -> None:
+    from emofuse.corpora.corpus import refuse_only_pointers
     from emofuse.corpora.table_mapping import parse_map, parse_splits
     from emofuse.corpora.tables import manifest_from_tables
 
-    if map_ is None:
-        raise EmofuseError(
-            "prepare csv: say which column is what with --map, e.g. --map text=Utterance,label=Emotion"
-        )
     given = parse_splits(split) if split else files
     if split and files:
         raise EmofuseError("prepare csv: name the tables either as arguments or in --split, not both")
-    manifest, summary = manifest_from_tables(given, parse_map(map_))
+    tables = [file for several in given.values() for file in several] if isinstance(given, dict) else given
+    if any(out.resolve() == table.resolve() for table in tables):
+        raise EmofuseError(f"{out}: is one of the tables; name another file with --out")
+    manifest, summary = manifest_from_tables(given, None if map_ is None else parse_map(map_))
+    refuse_only_pointers(manifest, manifest.root)
+    manifest.check_target(out)
     manifest.validate()
     manifest.write(out)
     if as_json:
@@ -120,6 +128,10 @@ def _prepare_corpus(
     if out is None and name == "prepared":
         raise EmofuseError("prepare prepared: there is a manifest already; name another to write with --out")
     target = out or (root if root.is_dir() else root.parent) / "manifest.csv"
+    check_new_file(target)
+    # Before every recording is opened.
+    corpus.manifest.validate(check_files=False)
+    corpus.manifest.check_target(target)
     seconds = seconds_stated(corpus.manifest)
     has_media = corpus.manifest.frame[["video", "audio"]].notna().any(axis=None)
     if workers and has_media:

@@ -11,12 +11,12 @@ from typing import Any
 import pandas as pd
 
 from emofuse.corpora.table_mapping import closest
+from emofuse.data.git_lfs import is_lfs_pointer
 from emofuse.data.manifest import Manifest
+from emofuse.data.manifest_columns import PATH_COLUMNS
+from emofuse.data.paths import ContainedPaths
 from emofuse.data.quarantine import QuarantineEntry
 from emofuse.errors import EmofuseError
-
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-_POINTER_BYTES = 1024  # no recording is smaller, and no pointer larger
 
 
 @dataclass(frozen=True)
@@ -89,12 +89,28 @@ def first_folder(candidates: Sequence[Path]) -> Path | None:
     return next((folder for folder in candidates if folder.is_dir()), None)
 
 
-def is_lfs_pointer(path: Path) -> bool:
-    """Whether a file is the stand-in that Git LFS leaves for one that was not downloaded."""
-    if path.stat().st_size > _POINTER_BYTES:
-        return False
-    with path.open("rb") as file:
-        return file.read(len(LFS_POINTER)) == LFS_POINTER
+def refuse_only_pointers(manifest: Manifest, root: Path) -> None:
+    """See that a corpus with recordings has one that Git LFS has downloaded.
+
+    Raises:
+        EmofuseError: every recording is a pointer.
+    """
+    contained = ContainedPaths(manifest.root)
+    media = manifest.frame[list(PATH_COLUMNS)].to_numpy().ravel()
+    paths = list(dict.fromkeys(path for path in media if path is not None))
+    # One file of its own ends the search.
+    if paths and all(
+        contained.refusal(path) is None and is_lfs_pointer(manifest.root / path) for path in paths
+    ):
+        raise only_pointers(root, len(paths))
+
+
+def only_pointers(root: Path, count: int) -> EmofuseError:
+    """What is wrong with a corpus that was cloned without Git LFS."""
+    return EmofuseError(
+        f"{root}: all {count} recordings are Git LFS pointers: the files themselves were not downloaded; run "
+        "`git lfs pull` there"
+    )
 
 
 def require_choice(corpus: str, option: str, value: str, choices: Sequence[str]) -> None:

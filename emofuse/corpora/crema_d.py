@@ -12,7 +12,8 @@ What is known to go wrong, and what happens here:
 
 - Four takes are no good: 1076_MTI_NEU_XX and 1076_MTI_SAD_XX are next to empty, 1064_TIE_SAD_XX has no
   length, and 1064_IEO_DIS_MD is a minute long and has every emotion in it. They are left out.
-- A clone without Git LFS holds small text files in place of the recordings: each is set aside and said so.
+- A clone without Git LFS holds small text files in place of the recordings: each is set aside, and where there is
+  nothing else the reader stops and says so.
 - One level is written ``X`` instead of ``XX`` (1040_ITH_SAD_X): read as not stated.
 - A file's emotion is the one acted. What raters voted for differs often; ``labels="perceived"`` takes the
   vote on picture and sound together, and leaves out takes without a winner.
@@ -35,11 +36,14 @@ from emofuse.corpora.corpus import (
     Published,
     corpus_manifest,
     files_in,
-    is_lfs_pointer,
+    only_pointers,
     require_choice,
 )
 from emofuse.corpora.table_files import read_table_file
+from emofuse.data.git_lfs import POINTER_ADVICE, POINTER_REASON, is_lfs_pointer
+from emofuse.data.media_error import MediaError
 from emofuse.data.quarantine import QuarantineEntry
+from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
 
 Labels = Literal["acted", "perceived"]
@@ -88,7 +92,8 @@ def read_crema_d(root: Path, labels: Labels = "acted") -> Corpus:
         labels: the emotion that the actor was asked for, or the one that most raters saw and heard.
 
     Raises:
-        EmofuseError: there are neither ``AudioWAV`` nor ``VideoFlash``, or votes are asked for and missing.
+        EmofuseError: there are neither ``AudioWAV`` nor ``VideoFlash``, they hold nothing but pointers of Git LFS, or
+            votes are asked for and missing.
     """
     require_choice("crema-d", "labels", labels, ("acted", "perceived"))
     media = {
@@ -111,6 +116,8 @@ def read_crema_d(root: Path, labels: Labels = "acted") -> Corpus:
             left_out.setdefault(reason, []).append(take)
         else:
             rows.append(row)
+    if set_aside and not rows:
+        raise only_pointers(root, len(set_aside))
     return Corpus(
         corpus_manifest(rows, root, "CREMA-D"),
         {reason: tuple(ids) for reason, ids in left_out.items()},
@@ -153,10 +160,8 @@ def _usable(
     take: str, modality: str, path: str | None, root: Path, set_aside: list[QuarantineEntry]
 ) -> str | None:
     if path is not None and is_lfs_pointer(root / path):
-        message = (
-            f"{root / path}: stands in for a recording that was not downloaded; run git lfs pull [not-media]"
-        )
-        set_aside.append(QuarantineEntry(take, modality, str(root / path), "not-media", message))
+        error = MediaError(root / path, "not-downloaded", f"it is {POINTER_REASON}; {POINTER_ADVICE}")
+        set_aside.append(QuarantineEntry(take, modality, str(root / path), error.reason, str(error)))
         return None
     return path
 
@@ -181,7 +186,7 @@ def _records(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     frame.columns = [_spelled(str(name), columns) for name in frame.columns]
     lacking = [column for column in columns if column not in frame]
     if lacking:
-        raise EmofuseError(f"{path}: has no column {', '.join(lacking)}, only {', '.join(frame.columns)}")
+        raise EmofuseError(f"{path}: has no column {', '.join(lacking)}, only {column_names(frame)}")
     return frame[list(columns)].to_dict("records")  # type: ignore[return-value]
 
 

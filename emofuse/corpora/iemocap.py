@@ -46,6 +46,7 @@ from typing import Any, Literal
 
 from emofuse.corpora.corpus import Corpus, Published, corpus_manifest, files_in, require_choice
 from emofuse.corpora.table_files import C1_REMAINS
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.quarantine import QuarantineEntry
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
@@ -263,5 +264,6 @@ def _row(turn: _Turn, number: int, label: str | None, text: str | None) -> dict[
 
 
 def _lines(file: Path) -> list[str]:
+    refuse_lfs_pointer(file)
     # Not splitlines, which also ends lines at characters that Latin-1 text may hold, such as \x85.
     return re.split(r"\r\n|\r|\n", file.read_bytes().decode("latin-1").translate(C1_REMAINS))

@@ -42,7 +42,7 @@ from emofuse.corpora.table_summary import first_places
 from emofuse.corpora.tables import seconds
 from emofuse.data.media import MediaError, probe
 from emofuse.data.quarantine import QuarantineEntry
-from emofuse.data.wording import counted
+from emofuse.data.wording import column_names, counted
 from emofuse.errors import EmofuseError
 
 MAIN_CHARACTERS = ("Chandler", "Joey", "Monica", "Phoebe", "Rachel", "Ross")
@@ -161,7 +161,7 @@ class _PartReader:
         lacking = [column for column in _COLUMNS if column not in frame]
         if lacking:
             raise EmofuseError(
-                f"{path}: has no column {', '.join(lacking)}, only {', '.join(map(str, frame))}; is it MELD's?"
+                f"{path}: has no column {', '.join(lacking)}, only {column_names(frame)}; is it MELD's?"
             )
         notes = [*table.notes, *(f"{path.name} row {row} {why}" for row, why in table.raw.broken)]
         mended, touched = {}, pd.Series(False, index=frame.index)

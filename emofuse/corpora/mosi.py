@@ -33,10 +33,11 @@ from typing import Any
 import pandas as pd
 
 from emofuse.corpora.corpus import Corpus, Published, corpus_manifest, files_in
-from emofuse.corpora.table_files import Fallback, TableFile, read_table_file
+from emofuse.corpora.table_files import TableFile, read_table_file
 from emofuse.data.manifest_columns import number_cells
 from emofuse.data.quarantine import QuarantineEntry
-from emofuse.data.wording import counted
+from emofuse.data.text_encoding import Fallback
+from emofuse.data.wording import column_names, counted
 from emofuse.errors import EmofuseError
 
 SENTIMENTS = ("negative", "neutral", "positive")
@@ -99,7 +100,7 @@ def read_sentiment_clips(root: Path, kind: SentimentCorpus) -> Corpus:
     lacking = [column for column in _COLUMNS if column not in frame]
     if lacking:
         raise EmofuseError(
-            f"{path}: has no column {', '.join(lacking)}, only {', '.join(map(str, frame))}; is it {kind.name}'s?"
+            f"{path}: has no column {', '.join(lacking)}, only {column_names(frame)}; is it {kind.name}'s?"
         )
     return _Reader(root, path, table, kind).read()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from emofuse.corpora.corpus import Corpus
+from emofuse.corpora.corpus import Corpus, refuse_only_pointers
 from emofuse.corpora.crema_d import read_crema_d
 from emofuse.corpora.iemocap import read_iemocap
 from emofuse.corpora.meld import read_meld
@@ -102,7 +102,7 @@ def _tables_in(root: Path) -> list[Path]:
     tables = sorted(
         path
         for path in root.iterdir()
-        if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith(".") and path not in own
+        if path.suffix.lower() in TABLE_SUFFIXES and not path.name.startswith((".", "~$")) and path not in own
     )
     if not tables:
         raise EmofuseError(
@@ -114,7 +114,9 @@ def _tables_in(root: Path) -> list[Path]:
 _READERS: Mapping[str, _Reader] = MappingProxyType(
     {
         "prepared": _Reader("a folder with a manifest in it", read_prepared),
-        "tables": _Reader("a folder with CSV, TSV, JSON lines or Parquet tables of any columns", read_tables),
+        "tables": _Reader(
+            "a folder with CSV, TSV, JSON lines, Parquet or Excel tables of any columns", read_tables
+        ),
         "meld": _Reader("MELD: dialogues of the series Friends, seven emotions", read_meld),
         "iemocap": _Reader("IEMOCAP: dialogues of ten actors, six or four emotions", read_iemocap),
         "mosi": _Reader("CMU-MOSI: opinions on films, sentiment -3..3", read_mosi),
@@ -140,7 +142,8 @@ def read_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
         options: of its reader.
 
     Raises:
-        EmofuseError: there is no such corpus, option or folder, or the folder is not in its layout.
+        EmofuseError: there is no such corpus, option or folder, the folder is not in its layout, or its recordings are
+            pointers of Git LFS.
     """
     reader = _READERS.get(name)
     if reader is None:
@@ -155,7 +158,9 @@ def read_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
     except TypeError as error:
         known = f"its options are {', '.join(reader.options)}" if reader.options else "it has no options"
         raise EmofuseError(f"corpus {name}: {error}; {known}") from None
-    return reader.read(root, **options)
+    corpus = reader.read(root, **options)
+    refuse_only_pointers(corpus.manifest, root)
+    return corpus
 
 
 def load_corpus(name: str, root: Path | str, **options: Any) -> Manifest:

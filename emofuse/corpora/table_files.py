@@ -1,20 +1,19 @@
-"""Anybody's table files: separators, encodings and their leftovers."""
+"""Anybody's table files, by their suffix, and what is left in them of other encodings."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import pandas as pd
 
-from emofuse.data.raw_table import RawTable, parse_csv, parse_jsonl, read_bytes, read_parquet
+from emofuse.corpora.excel_files import read_excel
+from emofuse.data.raw_table import RawTable, parse_jsonl, read_bytes, read_parquet
+from emofuse.data.separators import parse_separated
+from emofuse.data.text_encoding import Fallback, decode_text
 from emofuse.errors import EmofuseError
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-
-Fallback = Literal["cp1252", "gb18030"]
-_ENCODINGS: dict[Fallback, str] = {"cp1252": "Windows-1252", "gb18030": "GB 18030"}
+TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".xlsx")
 
 
 def _windows_1252() -> dict[int, str]:
@@ -36,10 +35,11 @@ class TableFile:
 
 
 def read_table_file(path: Path, fallback: Fallback = "cp1252") -> TableFile:
-    """Read a ``.csv`` (also with semicolons), ``.tsv``, ``.jsonl`` or ``.parquet`` file.
+    """Read a ``.csv``, ``.tsv``, ``.jsonl``, ``.parquet`` or ``.xlsx`` file.
 
-    Text is UTF-8, or else Windows-1252; tab-separated text may be quoted or not. The notes say which,
-    where it is not the first of the two.
+    Text is UTF-8, stray bytes or the whole of it Windows-1252. Cells are separated as the suffix says, or else by commas,
+    semicolons, tabs or vertical bars, whichever the header has most of, or as a first line ``sep=;`` says. The notes
+    tell what is unusual.
 
     Args:
         path: the file.
@@ -49,15 +49,17 @@ def read_table_file(path: Path, fallback: Fallback = "cp1252") -> TableFile:
         EmofuseError: the file cannot be read as a table.
     """
     suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return TableFile(read_parquet(path))
     if suffix not in TABLE_SUFFIXES:
         raise EmofuseError(f"{path}: is no table by its suffix; save it as {', '.join(TABLE_SUFFIXES)}")
-    text, notes = _decode(path, fallback)
+    if suffix == ".parquet":
+        return TableFile(read_parquet(path))
+    if suffix == ".xlsx":
+        return TableFile(*read_excel(path))
+    text, notes = decode_text(read_bytes(path), path, fallback)
     if suffix == ".jsonl":
         return TableFile(parse_jsonl(text, str(path)), notes)
-    table = _parse_tsv(path, text) if suffix == ".tsv" else _parse_csv(path, text)
-    return TableFile(table.raw, notes + table.notes)
+    raw, more = parse_separated(text, path, usual="\t" if suffix == ".tsv" else ",")
+    return TableFile(raw, notes + more)
 
 
 def mend_c1(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
@@ -76,36 +78,3 @@ def mend_c1(cells: pd.Series) -> tuple[pd.Series, pd.Series]:
     mended = cells.copy()
     mended[touched] = cells[touched].str.translate(C1_REMAINS)
     return mended, touched
-
-
-def _decode(path: Path, fallback: Fallback) -> tuple[str, tuple[str, ...]]:
-    data = read_bytes(path)
-    try:
-        return data.decode("utf-8-sig"), ()
-    except UnicodeDecodeError:
-        pass
-    try:
-        if b"\0" not in data:
-            name = _ENCODINGS[fallback]
-            return data.decode(fallback), (f"{path.name} is not UTF-8 and was read as {name}",)
-    except UnicodeDecodeError:
-        pass
-    raise EmofuseError(f"{path}: is no text in UTF-8 or {_ENCODINGS[fallback]}; save it as UTF-8")
-
-
-def _parse_csv(path: Path, text: str) -> TableFile:
-    header = text.lstrip().split("\n", 1)[0]
-    if header.count(";") > header.count(","):
-        return TableFile(
-            parse_csv(text, str(path), delimiter=";"), (f"{path.name} is separated by semicolons",)
-        )
-    return TableFile(parse_csv(text, str(path)))
-
-
-def _parse_tsv(path: Path, text: str) -> TableFile:
-    # Some programs quote cells as CSV does; others write quotes that belong to the text.
-    try:
-        return TableFile(parse_csv(text, str(path), delimiter="\t"))
-    except EmofuseError:
-        raw = parse_csv(text, str(path), delimiter="\t", quoted=False)
-        return TableFile(raw, (f"{path.name}: its quotes were read as part of the text",))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path, PurePath
 from types import MappingProxyType
 
 import pandas as pd
 
-from emofuse.corpora.table_mapping import MAP_EXAMPLE, MODALITY_COLUMNS, TableMapping
+from emofuse.corpora.table_mapping import MAP_EXAMPLE, MAPPED_COLUMNS, MODALITY_COLUMNS, TableMapping
 from emofuse.data.manifest_columns import SPLIT_ALIASES, SPLITS
+from emofuse.data.wording import column_names, first_few
 from emofuse.errors import EmofuseError
 
 # Written without case and punctuation: Utterance_ID is "utteranceid".
@@ -34,6 +35,37 @@ FILE_NAMES = ("file", "path", "filename", "filepath")
 VIDEO_SUFFIXES = (".avi", ".flv", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv")
 _SPLIT_NAMES = {*SPLITS, *SPLIT_ALIASES}
 AUDIO_SUFFIXES = (".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav")
+
+
+def mapping_by_names(
+    tables: Mapping[str, pd.DataFrame], ignored: Collection[str] = ()
+) -> tuple[TableMapping, str]:
+    """The mapping of tables whose columns have the names that a manifest's have.
+
+    Args:
+        tables: by the names that messages call them; columns that all of them have are taken.
+        ignored: columns that are not taken.
+
+    Returns:
+        The mapping, and a note of what is taken and what is not.
+
+    Raises:
+        EmofuseError: there is no text, video or audio among these columns; the line says what ``--map`` could be.
+    """
+    name, first = next(iter(tables.items()))
+    shared = set(map(str, first)).intersection(*(map(str, frame) for frame in tables.values())) - {*ignored}
+    taken = {column: column for column in MAPPED_COLUMNS if column in shared}
+    if not any(column in taken for column in MODALITY_COLUMNS):
+        try:
+            example = f"--map {guess_mapping(first, name)[1]}"
+        except EmofuseError:
+            example = MAP_EXAMPLE
+        raise EmofuseError(
+            f"{name}: its columns are {column_names(first)}; say which column is what with --map, as in {example}"
+        )
+    others = [column for column in map(str, first) if column not in taken]
+    left = f"; not taken: {first_few(others)}" if others else ""
+    return TableMapping(taken), f"columns taken by their names: {', '.join(taken)}{left}"
 
 
 def guess_mapping(frame: pd.DataFrame, name: str) -> tuple[TableMapping, str]:
@@ -72,7 +104,7 @@ def guess_mapping(frame: pd.DataFrame, name: str) -> tuple[TableMapping, str]:
         del columns["split"]
     if not any(column in columns for column in MODALITY_COLUMNS):
         raise EmofuseError(
-            f"{name}: none of its columns ({', '.join(map(str, frame))}) is known as text, video or audio; "
+            f"{name}: none of its columns ({column_names(frame)}) is known as text, video or audio; "
             f"say which is what, as in {MAP_EXAMPLE}"
         )
     return TableMapping(columns), ",".join(f"{ours}={theirs}" for ours, theirs in columns.items())

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from emofuse.data.manifest import COLUMNS
-from emofuse.data.manifest_columns import SPLIT_ALIASES, SPLITS
+from emofuse.data.manifest_columns import CROP, SPLIT_ALIASES, SPLITS
+from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
 
 MODALITY_COLUMNS = ("text", "video", "audio")
+# What a table may give to a manifest.
+MAPPED_COLUMNS = (*COLUMNS, CROP)
+JOIN_SIGN = "+"
 MAP_EXAMPLE = "--map text=Utterance,label=Emotion"
 SPLIT_EXAMPLE = "--split train=train.csv,val=dev.csv"
 
 
 @dataclass(frozen=True)
 class TableMapping:
-    """Column of the manifest → column of the table.
+    """Column of the manifest → column of the table, or several that are joined (``Season+Episode``).
 
     Attributes:
         columns: at least one of ``text``, ``video`` and ``audio`` among its keys.
@@ -32,13 +36,19 @@ class TableMapping:
 
     def __post_init__(self) -> None:
         for target in self.columns:
-            if target not in COLUMNS:
-                hint = closest(target, COLUMNS)
+            if target not in MAPPED_COLUMNS:
+                hint = closest(target, MAPPED_COLUMNS)
                 raise EmofuseError(
-                    f"map: {target!r} is no column of a manifest{hint}; they are {', '.join(COLUMNS)}"
+                    f"map: {target!r} is no column of a manifest{hint}; they are {', '.join(MAPPED_COLUMNS)}"
                 )
         if not any(column in self.columns for column in MODALITY_COLUMNS):
             raise EmofuseError(f"map: name a column for text, video or audio, as in {MAP_EXAMPLE}")
+
+    def sources(self, target: str, columns: Collection[str]) -> tuple[str, ...]:
+        """The columns of a table that make up a column of the manifest; a name with ``+`` in it may be a column too."""
+        name = self.columns[target]
+        parts = tuple(part.strip() for part in name.split(JOIN_SIGN))
+        return parts if name not in columns and all(parts) else (name,)
 
     def require_in(self, columns: Sequence[str], name: str) -> None:
         """Make sure that a table has every column that is mapped.
@@ -46,14 +56,16 @@ class TableMapping:
         Raises:
             EmofuseError: naming those that ``name`` lacks, the closest it has, and all it has.
         """
+        known = set(columns)
         missing = [
             f"{source!r} (for {target}{closest(source, columns)})"
-            for target, source in self.columns.items()
-            if source not in columns
+            for target in self.columns
+            for source in self.sources(target, known)
+            if source not in known
         ]
         if missing:
             raise EmofuseError(
-                f"{name}: has no column {', '.join(missing)}; its columns are {', '.join(columns)}"
+                f"{name}: has no column {', '.join(missing)}; its columns are {column_names(columns)}"
             )
 
 
@@ -66,6 +78,8 @@ def closest(name: str, known: Sequence[str]) -> str:
 
 def parse_map(text: str) -> TableMapping:
     """Read ``text=Utterance,label=Emotion``; quote an item whose column has a comma (``"text=a, b"``).
+
+    ``dialogue=Season+Episode+Scene_ID`` joins several columns.
 
     Raises:
         EmofuseError: an item is not of the form ``ours=theirs``, or is given twice, or names no column

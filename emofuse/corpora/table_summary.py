@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from emofuse.data.wording import counted
+from emofuse.data.wording import counted, first_few
 
 PLACES_NAMED = 5
 NO_SPLIT = "(none)"
@@ -76,8 +76,7 @@ def _file_line(file: FileCount) -> str:
 
 def first_places(places: Sequence[str]) -> str:
     """The first few of a list, and how many more there are."""
-    more = f" and {len(places) - PLACES_NAMED} more" if len(places) > PLACES_NAMED else ""
-    return ", ".join(places[:PLACES_NAMED]) + more
+    return first_few(places, PLACES_NAMED)
 
 
 def label_table(labels: Mapping[str, Mapping[str, int]]) -> list[str]:

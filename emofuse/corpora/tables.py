@@ -12,11 +12,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from emofuse.corpora.joined_columns import joined_cells
 from emofuse.corpora.table_files import TableFile, mend_c1, read_table_file
-from emofuse.corpora.table_mapping import MODALITY_COLUMNS, TableMapping, canonical_split
+from emofuse.corpora.table_guess import mapping_by_names
+from emofuse.corpora.table_mapping import MAPPED_COLUMNS, MODALITY_COLUMNS, TableMapping, canonical_split
 from emofuse.corpora.table_summary import FileCount, TableSummary, count_labels
 from emofuse.data.manifest import Manifest, Origin, Problem
-from emofuse.data.manifest_columns import COLUMNS, PATH_COLUMNS, typed
+from emofuse.data.manifest_columns import PATH_COLUMNS, typed
 from emofuse.errors import EmofuseError
 
 DialogueScope = Literal["all", "split", "file"]
@@ -39,12 +41,12 @@ class _Source:
 
 def manifest_from_tables(
     files: Files,
-    mapping: TableMapping,
+    mapping: TableMapping | None = None,
     root: Path | None = None,
     *,
     dialogue_scope: DialogueScope | None = None,
 ) -> tuple[Manifest, TableSummary]:
-    """Make a manifest of tables in CSV, TSV, JSON lines or Parquet.
+    """Make a manifest of tables in CSV, TSV, JSON lines, Parquet or Excel files.
 
     Cells lose the spaces at their edges, texts excepted; remains of Windows-1252 (C1 control characters)
     become the characters they stand for. Times may be seconds or ``00:16:16,059``. Without a column for
@@ -57,7 +59,7 @@ def manifest_from_tables(
 
     Args:
         files: split → its table or tables, or tables that name no split.
-        mapping: which columns to take.
+        mapping: which columns to take; None for those that have the names of a manifest's.
         root: folder of the manifest that the paths are meant to be relative to; by default the one that
             holds all tables. In a table, paths are relative to the table's folder.
         dialogue_scope: within what a dialogue's name means one dialogue: ``"all"`` tables, those of a
@@ -69,7 +71,13 @@ def manifest_from_tables(
     Raises:
         EmofuseError: a file cannot be read, or lacks a mapped column.
     """
-    sources = _read_sources(files, mapping)
+    sources = _read_sources(files)
+    notes = []
+    if mapping is None:
+        tables = {str(source.path): source.table.raw.frame for source in sources}
+        mapping, note = mapping_by_names(tables, ("split",) if isinstance(files, Mapping) else ())
+        notes.append(note)
+    _check_mapped(mapping, files, sources)
     root = Path(os.path.realpath(root)) if root else _common_folder([source.path for source in sources])
     frame, places, mended = _combine(sources, mapping, root)
     reasons = _reasons_to_drop(frame, places, mapping)
@@ -78,26 +86,30 @@ def manifest_from_tables(
     frame, places = frame[keep].reset_index(drop=True), places[keep].reset_index(drop=True)
     scope = dialogue_scope or _usual_scope(sources)
     manifest = _assemble(_named(frame, places, scope), places, sources, root)
-    notes = [note for source in sources for note in source.table.notes]
+    notes += [note for source in sources for note in source.table.notes]
     if mended:
         notes.append(f"characters of Windows-1252 were mended in {mended} rows")
     return manifest, _summarise(manifest, sources, dropped, notes)
 
 
-def _read_sources(files: Files, mapping: TableMapping) -> list[_Source]:
+def _read_sources(files: Files) -> list[_Source]:
     given = _given(files)
-    if "split" in mapping.columns and isinstance(files, Mapping):
-        raise EmofuseError("the split is given both by file and by a mapped column; give one of them")
     folder = _common_folder([path for _, path in given])
     per_split = Counter(split for split, _ in given)
     tags = _tags([split if split and per_split[split] == 1 else path.stem for split, path in given])
     sources = []
     for (split, path), tag in zip(given, tags, strict=True):
         table = read_table_file(path)
-        mapping.require_in([str(column) for column in table.raw.frame.columns], str(path))
         name = os.path.relpath(os.path.realpath(path), folder)
         sources.append(_Source(path, name, split, tag, table))
     return sources
+
+
+def _check_mapped(mapping: TableMapping, files: Files, sources: list[_Source]) -> None:
+    if "split" in mapping.columns and isinstance(files, Mapping):
+        raise EmofuseError("the split is given both by file and by a mapped column; give one of them")
+    for source in sources:
+        mapping.require_in([str(column) for column in source.table.raw.frame.columns], str(source.path))
 
 
 def _given(files: Files) -> list[tuple[str | None, Path]]:
@@ -149,8 +161,11 @@ def _mapped(source: _Source, mapping: TableMapping, root: Path) -> tuple[pd.Data
     raw = source.table.raw.frame
     columns: dict[str, pd.Series] = {}
     touched = pd.Series(False, index=raw.index)
-    for target, name in mapping.columns.items():
-        cells, mended = mend_c1(raw[name].astype(object).where(raw[name].notna(), None))
+    known = set(map(str, raw.columns))
+    for target in mapping.columns:
+        names = mapping.sources(target, known)
+        cells = raw[names[0]] if len(names) == 1 else joined_cells(raw, names, target, str(source.path))
+        cells, mended = mend_c1(cells.astype(object).where(cells.notna(), None))
         touched |= mended
         columns[target] = cells if target == "text" else _each(cells, _stripped)
     for column in ("start", "end"):
@@ -260,7 +275,7 @@ def _assemble(frame: pd.DataFrame, places: pd.DataFrame, sources: list[_Source],
     files = places["file"].to_numpy(dtype=object) if several else None
     origin = Origin(places["row"].to_numpy(dtype=np.int64), files)
     name = "tables" if several else str(sources[0].path)
-    ordered = frame[[column for column in COLUMNS if column in frame]]
+    ordered = frame[[column for column in MAPPED_COLUMNS if column in frame]]
     return Manifest(ordered, root, name=name, origin=origin, broken=broken)
 
 

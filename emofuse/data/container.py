@@ -26,6 +26,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from emofuse.data.git_lfs import POINTER_ADVICE, POINTER_REASON, is_lfs_pointer
 from emofuse.data.media_error import MediaError
 
 MediaStream = VideoStream | AudioStream
@@ -278,6 +279,8 @@ def _check_file(path: Path) -> None:
             raise MediaError(path, "unreadable", "it is not a file")
         if path.stat().st_size == 0:
             raise MediaError(path, "empty-file", "the file is empty")
+        if is_lfs_pointer(path):
+            raise MediaError(path, "not-downloaded", f"it is {POINTER_REASON}; {POINTER_ADVICE}")
     except (OSError, ValueError) as error:
         raise MediaError(path, "unreadable", f"it cannot be read ({error})") from error
 

@@ -25,6 +25,7 @@ from emofuse.data.manifest_columns import (
 from emofuse.data.manifest_io import plain_values, read_manifest_file, write_manifest_file
 from emofuse.data.paths import ContainedPaths
 from emofuse.data.utterance import Utterance
+from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
 
 __all__ = ["COLUMNS", "Manifest", "ManifestError", "Origin", "Problem", "Utterance"]
@@ -80,7 +81,7 @@ class Manifest:
         """
         raw = frame.rename(columns=str).reset_index(drop=True)
         if "id" not in raw.columns:
-            raise ManifestError(f"{name}: has no column 'id', only {', '.join(raw.columns)}")
+            raise ManifestError(f"{name}: has no column 'id', only {column_names(raw.columns)}")
         self.frame, self._unreadable = typed(raw)
         self.root = Path(os.path.realpath(root))
         self._name = name
@@ -131,17 +132,31 @@ class Manifest:
             raise ManifestError.listing(f"{path}: cannot be written", problems)
         write_manifest_file(frame, path)
 
+    def check_target(self, path: Path | str) -> None:
+        """See that :meth:`write` could name all media from the folder of a new file, before work is done for it.
+
+        Raises:
+            ManifestError: media lie outside that folder.
+        """
+        _, outside = self._relative_to(Path(path).parent)
+        if outside:
+            raise ManifestError.listing(f"{path}: cannot be written", outside)
+
     def _relative_to(self, folder: Path) -> tuple[pd.DataFrame, list[Problem]]:
         """The frame with paths as seen from ``folder``, and the rows whose media lie outside it."""
         base = os.path.realpath(folder)
-        frame, problems = self.frame.copy(), []
+        frame, outside = self.frame.copy(), {}
         for column in PATH_COLUMNS:
             seen = {path: self._seen_from(base, path) for path in frame[column].dropna().unique()}
             frame[column] = pd.Series([seen.get(path) for path in frame[column]], dtype=object)
-            what = f"{column} lies outside {folder}; write the manifest to {self.root} or a folder above"
-            outside = np.flatnonzero(frame[column].str.match(r"\.\.(/|$)", na=False))
-            problems += [self._problem(at, what) for at in outside]
-        return frame, problems
+            outside[column] = frame[column].str.match(r"\.\.(/|$)", na=False).to_numpy(bool)
+        columns = " or ".join(column for column, rows in outside.items() if rows.any())
+        what = (
+            f"{columns} lies outside {folder}; write the manifest to {self.root} or a folder above, or put the media "
+            f"below {folder}"
+        )
+        rows = np.flatnonzero(np.any(list(outside.values()), axis=0))
+        return frame, [self._problem(at, what) for at in rows]
 
     def _seen_from(self, base: str, path: str) -> str:
         if base == str(self.root) and not Path(path).is_absolute():
@@ -176,10 +191,11 @@ class Manifest:
         yield from self._broken
         for cell in self._unreadable:
             expected = _EXPECTED.get(cell.column, "not a text")
-            yield self._problem(cell.position, f"{cell.column} {cell.value!r} is {expected}")
+            what = f"{cell.column} {cell.value!r} is {expected}"
+            yield self._problem(cell.position, what, f"{cell.column} is {expected}")
 
-    def _problem(self, position: int | np.intp, what: str) -> Problem:
-        return self._origin.problem(position, self.frame["id"].iloc[int(position)], what)
+    def _problem(self, position: int | np.intp, what: str, cause: str = "") -> Problem:
+        return self._origin.problem(position, self.frame["id"].iloc[int(position)], what, cause)
 
     def __len__(self) -> int:
         return len(self.frame)

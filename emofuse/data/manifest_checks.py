@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,14 +21,28 @@ from emofuse.data.manifest_columns import (
     SPLITS,
 )
 from emofuse.data.paths import ContainedPaths, lexical_refusal
+from emofuse.data.wording import counted, first_few
 from emofuse.errors import EmofuseError
 
-PRINTED_PROBLEMS = 50
+PRINTED_CAUSES = 50
+PRINTED_ROWS = 5
+PRINTED_EXAMPLES = 3
 # Where a space at an edge makes a second name of the same thing; texts keep theirs.
 NAME_COLUMNS = ("id", "dialogue", "speaker", "label", "group")
 
-Finding = tuple[NDArray[np.intp], str | Sequence[str]]
-"""Positions of bad rows, and what is wrong: the same for all, or one for each."""
+
+class Finding(NamedTuple):
+    """Bad rows of one check.
+
+    Attributes:
+        positions: of the rows.
+        what: what is wrong: the same for all, or one for each.
+        cause: likewise, without what differs from row to row; empty where ``what`` holds nothing of the kind.
+    """
+
+    positions: NDArray[np.intp]
+    what: str | Sequence[str]
+    cause: str | Sequence[str] = ""
 
 
 @dataclass(frozen=True)
@@ -39,19 +54,25 @@ class Problem:
         id: id of the row, if it has one.
         what: what is wrong and how to mend it.
         file: name of the file, where the rows come from several.
+        cause: ``what`` without what differs from row to row; empty where that is nothing.
     """
 
     row: int | None
     id: str | None
     what: str
     file: str | None = None
+    cause: str = ""
 
-    def __str__(self) -> str:
+    @property
+    def place(self) -> str:
+        """``"dev.csv row 3 (id 'a')"`` as far as it is known."""
         file = f"{self.file} " if self.file else ""
         row = f"row {self.row}" if self.row is not None else ""
         named = f" (id {self.id!r})" if self.id is not None else ""
-        place = f"{file}{row}{named}".strip()
-        return f"{place}: {self.what}" if place else self.what
+        return f"{file}{row}{named}".strip()
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}" if self.place else self.what
 
 
 class ManifestError(EmofuseError):
@@ -67,13 +88,30 @@ class ManifestError(EmofuseError):
 
     @classmethod
     def listing(cls, name: str, problems: Sequence[Problem]) -> ManifestError:
-        """An error about the manifest called ``name``: a line per problem, up to a readable number."""
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        lines = [f"{name}: {count} (rows are counted from 1, after the header)"]
-        lines += [f"  {problem}" for problem in problems[:PRINTED_PROBLEMS]]
-        if len(problems) > PRINTED_PROBLEMS:
-            lines.append(f"  and {len(problems) - PRINTED_PROBLEMS} more")
+        """An error about the manifest called ``name``: each cause once, with the first rows that have it."""
+        causes: dict[str, list[Problem]] = {}
+        for problem in problems:
+            causes.setdefault(problem.cause or problem.what, []).append(problem)
+        lines = [f"{name}: {counted(len(problems), 'problem')} (rows are counted from 1, after the header)"]
+        printed = list(causes.items())[:PRINTED_CAUSES]
+        for cause, alike in printed:
+            lines += _cause_lines(cause, alike)
+        more = len(problems) - sum(len(alike) for _, alike in printed)
+        if more:
+            lines.append(f"  and {more} more")
         return cls("\n".join(lines), problems)
+
+
+def _cause_lines(cause: str, problems: Sequence[Problem]) -> list[str]:
+    """Problems of one cause as lines of a message."""
+    if len(problems) == 1:
+        return [f"  {problems[0]}"]
+    head = f"  {counted(len(problems), 'row')}: {cause}"
+    if all(problem.what == cause for problem in problems):
+        return [head, f"    {first_few([problem.place for problem in problems], PRINTED_ROWS)}"]
+    lines = [head, *(f"    {problem}" for problem in problems[:PRINTED_EXAMPLES])]
+    more = len(problems) - PRINTED_EXAMPLES
+    return [*lines, f"    and {more} more"] if more > 0 else lines
 
 
 @dataclass(frozen=True)
@@ -92,10 +130,10 @@ class Origin:
         file = "" if self.files is None else f"{self.files[position]} "
         return f"{file}row {self.rows[position]}"
 
-    def problem(self, position: int | np.intp, id: str | None, what: str) -> Problem:
+    def problem(self, position: int | np.intp, id: str | None, what: str, cause: str = "") -> Problem:
         """A problem of the row at a position."""
         file = None if self.files is None else str(self.files[position])
-        return Problem(int(self.rows[position]), id, what, file)
+        return Problem(int(self.rows[position]), id, what, file, cause)
 
 
 def find_problems(
@@ -122,9 +160,13 @@ def find_unwritable(frame: pd.DataFrame, origin: Origin) -> list[Problem]:
 def _as_problems(findings: Iterable[Finding], frame: pd.DataFrame, origin: Origin) -> list[Problem]:
     ids = frame["id"].tolist()
     problems = []
-    for positions, what in findings:
-        messages = [what] * len(positions) if isinstance(what, str) else what
-        problems += [origin.problem(at, ids[at], why) for at, why in zip(positions, messages, strict=True)]
+    for finding in findings:
+        count = len(finding.positions)
+        # What is the same for all is repeated for each.
+        what = [finding.what] * count if isinstance(finding.what, str) else finding.what
+        cause = [finding.cause] * count if isinstance(finding.cause, str) else finding.cause
+        for at, why, in_general in zip(finding.positions, what, cause, strict=True):
+            problems.append(origin.problem(at, ids[at], why, in_general))
     return problems
 
 
@@ -154,7 +196,7 @@ def _blank(cells: pd.Series) -> pd.Series:
 
 def _check_ids(frame: pd.DataFrame, origin: Origin) -> Iterator[Finding]:
     blank = _blank(frame["id"])
-    yield _at(blank), "has no id; give every row one of its own"
+    yield Finding(_at(blank), "has no id; give every row one of its own")
     yield from _repeats(frame.loc[~blank, ["id"]], origin, "has the same id as {place}; ids must differ")
 
 
@@ -165,32 +207,37 @@ def _repeats(keys: pd.DataFrame, origin: Origin, what: str) -> Iterator[Finding]
         columns = list(keys.columns)
         first = keys.index.to_series().groupby([keys[column] for column in columns]).transform("min")[again]
         positions = np.asarray(first.index, dtype=np.intp)
-        yield positions, [what.format(place=origin.place(int(earlier))) for earlier in first]
+        yield Finding(
+            positions,
+            [what.format(place=origin.place(int(earlier))) for earlier in first],
+            what.format(place="an earlier row"),
+        )
 
 
 def _check_spaces(frame: pd.DataFrame) -> Iterator[Finding]:
     for column in NAME_COLUMNS:
         cells = frame[column]
         edged = cells.notna() & (cells != cells.str.strip())
-        yield _at(edged), f"{column} begins or ends with a space; remove it"
+        yield Finding(_at(edged), f"{column} begins or ends with a space; remove it")
 
 
 def _check_surrogates(frame: pd.DataFrame) -> Iterator[Finding]:
     for column in frame.columns.drop(["turn", *NUMBER_COLUMNS]):
         broken = frame[column].str.contains("[\ud800-\udfff]", na=False)
-        yield _at(broken), f"{column} holds half a character (a lone surrogate); write it anew"
+        yield Finding(_at(broken), f"{column} holds half a character (a lone surrogate); write it anew")
 
 
 def _check_finite(frame: pd.DataFrame) -> Iterator[Finding]:
     for column in NUMBER_COLUMNS:
-        yield _at(np.isinf(frame[column])), f"{column} is infinite; give a finite number or leave it out"
+        infinite = _at(np.isinf(frame[column]))
+        yield Finding(infinite, f"{column} is infinite; give a finite number or leave it out")
 
 
 def _check_turns(frame: pd.DataFrame, origin: Origin) -> Iterator[Finding]:
     in_dialogue = frame["dialogue"].notna()
     given = frame["turn"].notna()
     others = given.groupby(frame["dialogue"]).transform("any").astype(bool) & in_dialogue
-    yield (
+    yield Finding(
         _at(others & ~given),
         "has no turn while others of its dialogue have one; number all or none",
     )
@@ -200,24 +247,26 @@ def _check_turns(frame: pd.DataFrame, origin: Origin) -> Iterator[Finding]:
 
 def _check_times(frame: pd.DataFrame) -> Iterator[Finding]:
     start, end = frame["start"], frame["end"]
-    yield _at(start < 0), "start is negative; times are seconds from the beginning of the file"
-    yield _at(end < 0), "end is negative; times are seconds from the beginning of the file"
-    yield (
+    yield Finding(_at(start < 0), "start is negative; times are seconds from the beginning of the file")
+    yield Finding(_at(end < 0), "end is negative; times are seconds from the beginning of the file")
+    yield Finding(
         _at(start.isna() & (end == 0)),
         "end is 0, so nothing is left of the file; leave it out",
     )
     backwards = _at((start >= end) & (end >= 0))
-    yield backwards, [f"start {start[at]:g} is not before end {end[at]:g}" for at in backwards]
+    what = [f"start {start[at]:g} is not before end {end[at]:g}" for at in backwards]
+    yield Finding(backwards, what, "start is not before end")
 
 
 def _check_targets(frame: pd.DataFrame, labels: Sequence[str] | None) -> Iterator[Finding]:
     train = frame["split"] == "train"
     untold = train & frame["label"].isna() & frame["valence"].isna()
-    yield _at(untold), "has neither label nor valence, though it is in the training split"
+    yield Finding(_at(untold), "has neither label nor valence, though it is in the training split")
     if labels is not None:
         known = list(labels)
         unknown = _at(frame["label"].notna() & ~frame["label"].isin(known))
-        yield unknown, [_unknown_label(str(frame["label"].iloc[at]), known) for at in unknown]
+        what = [_unknown_label(str(frame["label"].iloc[at]), known) for at in unknown]
+        yield Finding(unknown, what, f"label is not one of {', '.join(known)}")
 
 
 def _unknown_label(label: str, known: Sequence[str]) -> str:
@@ -229,14 +278,15 @@ def _unknown_label(label: str, known: Sequence[str]) -> str:
 def _check_splits(frame: pd.DataFrame) -> Iterator[Finding]:
     unknown = _at(frame["split"].notna() & ~frame["split"].isin(SPLITS))
     names = f"{', '.join(SPLITS)} (or {', '.join(SPLIT_ALIASES)} for val)"
-    yield unknown, [f"split {frame['split'].iloc[at]!r} is not one of {names}" for at in unknown]
+    what = [f"split {frame['split'].iloc[at]!r} is not one of {names}" for at in unknown]
+    yield Finding(unknown, what, f"split is not one of {names}")
 
 
 def _check_modalities(frame: pd.DataFrame) -> Iterator[Finding]:
     none = _blank(frame["text"]) & frame["video"].isna() & frame["audio"].isna()
     if FEATURES in frame:
         none &= _blank(frame[FEATURES])
-    yield _at(none), "has no text, no video and no audio; give it at least one or remove it"
+    yield Finding(_at(none), "has no text, no video and no audio; give it at least one or remove it")
 
 
 def _check_crops(frame: pd.DataFrame) -> Iterator[Finding]:
@@ -244,18 +294,22 @@ def _check_crops(frame: pd.DataFrame) -> Iterator[Finding]:
         return
     crop = frame[CROP]
     unknown = _at(crop.notna() & ~crop.isin(CROPS))
-    yield unknown, [f"crop {crop.iloc[at]!r} is not one of {', '.join(CROPS)}" for at in unknown]
-    yield _at(crop.isin(CROPS) & frame["video"].isna()), "has a crop but no video; remove the crop"
+    what = [f"crop {crop.iloc[at]!r} is not one of {', '.join(CROPS)}" for at in unknown]
+    yield Finding(unknown, what, f"crop is not one of {', '.join(CROPS)}")
+    uncut = _at(crop.isin(CROPS) & frame["video"].isna())
+    yield Finding(uncut, "has a crop but no video; remove the crop")
 
 
-def _check_paths(frame: pd.DataFrame, paths: ContainedPaths | None) -> Iterator[Finding]:
+def _check_paths(frame: pd.DataFrame, contained: ContainedPaths | None) -> Iterator[Finding]:
     for column in PATH_COLUMNS:
         # Clips cut from one film share its file: each file is looked at once.
         reasons = {
-            path: paths.file_problem(path) if paths else lexical_refusal(path)
+            path: contained.file_problem(path) if contained else lexical_refusal(path)
             for path in frame[column].dropna().unique()
         }
-        bad = {path: f"{column} {path!r} {reason}" for path, reason in reasons.items() if reason}
+        bad = {path: reason for path, reason in reasons.items() if reason}
         if bad:
             positions = _at(frame[column].isin(list(bad)))
-            yield positions, [bad[path] for path in frame[column].iloc[positions]]
+            paths = frame[column].iloc[positions]
+            what = [f"{column} {path!r} {bad[path]}" for path in paths]
+            yield Finding(positions, what, [f"{column} {bad[path]}" for path in paths])

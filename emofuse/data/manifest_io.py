@@ -14,7 +14,9 @@ import pyarrow.parquet as pq
 
 from emofuse.data.atomic import written_aside
 from emofuse.data.manifest_columns import NUMBER_COLUMNS
-from emofuse.data.raw_table import RawTable, parse_csv, parse_jsonl, read_bytes, read_parquet
+from emofuse.data.raw_table import RawTable, parse_jsonl, read_bytes, read_parquet
+from emofuse.data.separators import parse_separated
+from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
 
 _Format = TypeVar("_Format")
@@ -62,16 +64,18 @@ def _for_suffix(path: Path, table: dict[str, _Format]) -> _Format:
     try:
         return table[path.suffix.lower()]
     except KeyError:
-        raise EmofuseError(f"{path}: no manifest by its suffix; save it as {', '.join(table)}") from None
+        raise EmofuseError(
+            f"{path}: no manifest by its suffix; save it as {', '.join(table)}, or use `emofuse prepare csv` to make a "
+            "manifest of another table"
+        ) from None
 
 
 def _instead(columns: list[str]) -> str:
-    names = ", ".join(str(column) for column in columns)
-    if len(columns) == 1 and any(separator in names for separator in ";\t|"):
-        return f"; its header is {names!r}, and the cells of a manifest are separated by commas"
     close = difflib.get_close_matches("id", [str(column).lower() for column in columns], n=1, cutoff=0.5)
     hint = f"; rename {close[0]!r} or" if close else ";"
-    return f", only {names}{hint} use `emofuse prepare csv` to make a manifest of another table"
+    return (
+        f", only {column_names(columns)}{hint} use `emofuse prepare csv` to make a manifest of another table"
+    )
 
 
 def _decode(path: Path) -> str:
@@ -89,7 +93,8 @@ def _decode(path: Path) -> str:
 
 
 def _read_csv(path: Path) -> RawTable:
-    return parse_csv(_decode(path), str(path))
+    table, _ = parse_separated(_decode(path), path, expected=("id",))
+    return table
 
 
 def _read_jsonl(path: Path) -> RawTable:

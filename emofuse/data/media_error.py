@@ -7,6 +7,7 @@ from emofuse.errors import EmofuseError
 
 Reason = Literal[
     "missing-file",
+    "not-downloaded",
     "unreadable",
     "empty-file",
     "not-media",

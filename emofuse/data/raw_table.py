@@ -10,11 +10,14 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -22,6 +25,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from emofuse.data.git_lfs import refuse_lfs_pointer
+from emofuse.data.wording import first_few
 from emofuse.errors import EmofuseError
 
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -54,9 +59,10 @@ def read_bytes(path: Path) -> bytes:
     """The content of a file that must have some.
 
     Raises:
-        EmofuseError: there is no such file, it cannot be read, or it is empty.
+        EmofuseError: there is no such file, it cannot be read, is a Git LFS pointer, or is empty.
     """
     try:
+        refuse_lfs_pointer(path)
         data = path.read_bytes()
     except FileNotFoundError:
         raise EmofuseError(f"{path}: there is no such file") from None
@@ -81,25 +87,26 @@ def parse_csv(text: str, name: str, *, delimiter: str = ",", quoted: bool = True
     Raises:
         EmofuseError: the quoting is wrong, or the header has a name twice.
     """
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=delimiter,
-        strict=True,
-        quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE,
-    )
-    try:
-        records = list(reader)
-    except csv.Error as error:
-        raise EmofuseError(
-            f"{name} line {reader.line_num}: not well-formed CSV ({error}); "
-            'close every quote, and write a quote inside quotes twice ("")'
-        ) from None
-    first = next((index for index, record in enumerate(records) if any(record)), len(records))
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    return table_of_records(_records(text, name, delimiter, quoting), name)
+
+
+def table_of_records(records: list[list[Any]], name: str) -> RawTable:
+    """A table of lists of cells, the first that is not empty being the header; an empty text is an empty cell.
+
+    Args:
+        records: header and rows; rows that are too long for empty cells alone are shortened in place.
+        name: how messages call the file.
+
+    Raises:
+        EmofuseError: there is no header, or it has a name twice.
+    """
+    first = next((index for index, record in enumerate(records) if not _is_blank(record)), len(records))
     if first == len(records):
         raise EmofuseError(f"{name}: is empty")
-    header = [cell.strip() for cell in records[first]]
+    header = [str(cell).strip() for cell in records[first]]
     records = records[first + 1 :]
-    blank = [not any(record) for record in records]
+    blank = [_is_blank(record) for record in records]
     broken = _uneven(records, len(header))
     kept = [at for at, record in enumerate(records) if len(record) == len(header) and not blank[at]]
     body = [records[at] for at in kept]
@@ -112,13 +119,59 @@ def parse_csv(text: str, name: str, *, delimiter: str = ",", quoted: bool = True
     )
 
 
-def _uneven(records: list[list[str]], width: int) -> tuple[tuple[int, str], ...]:
+def _records(text: str, name: str, delimiter: str, quoting: Literal[0, 3]) -> list[list[str]]:
+    def reader() -> Any:
+        lines = io.StringIO(text, newline="")
+        return csv.reader(lines, delimiter=delimiter, strict=True, quoting=quoting)
+
+    try:
+        return list(reader())
+    except csv.Error:
+        pass
+    # Either a cell is longer than the csv module takes by default, or the file is damaged.
+    begin, rows = 1, reader()
+    records: list[list[str]] = []
+    with _cells_of_any_length(len(text)):
+        try:
+            for record in rows:
+                records.append(record)
+                begin = rows.line_num + 1
+        except csv.Error as error:
+            place = f"line {rows.line_num}"
+            row = f" in the row that begins in line {begin}" if begin < rows.line_num else ""
+            raise EmofuseError(
+                f"{name} {place}: not well-formed CSV ({error}{row}); "
+                'close every quote, and write a quote inside quotes twice ("")'
+            ) from None
+    return records
+
+
+_FIELD_LIMIT = threading.Lock()
+
+
+@contextmanager
+def _cells_of_any_length(characters: int) -> Iterator[None]:
+    """Let the csv module read longer cells than it does by default, and put its limit back."""
+    with _FIELD_LIMIT:  # the limit belongs to the process
+        before = csv.field_size_limit()
+        csv.field_size_limit(max(before, characters + 1))
+        try:
+            yield
+        finally:
+            csv.field_size_limit(before)
+
+
+def _is_blank(cells: Sequence[Any]) -> bool:
+    return cells.count("") == len(cells)  # 0 and False are content
+
+
+def _uneven(records: list[list[Any]], width: int) -> tuple[tuple[int, str], ...]:
     """The rows that are not as wide as the header; empty cells beyond it are cut off in place."""
     broken = []
     for at, record in enumerate(records):
-        if len(record) == width or not any(record):
+        if len(record) == width or _is_blank(record):
             continue
-        if len(record) > width and not any(record[width:]):
+        if len(record) > width and _is_blank(record[width:]):
             records[at] = record[:width]  # spreadsheets pad rows with empty cells
             continue
         hint = "quote a cell that holds the separator" if len(record) > width else "is the row cut off?"
@@ -127,12 +180,12 @@ def _uneven(records: list[list[str]], width: int) -> tuple[tuple[int, str], ...]
 
 
 def _named_columns(header: list[str], columns: Sequence[Sequence[Any]], name: str) -> pd.DataFrame:
-    repeated = sorted({column for column in header if column and header.count(column) > 1})
+    repeated = sorted(column for column, count in Counter(header).items() if column and count > 1)
     if repeated:
-        raise EmofuseError(f"{name}: the header has {', '.join(repeated)} more than once; rename one of them")
+        raise EmofuseError(f"{name}: the header has {first_few(repeated)} more than once; rename one of them")
     cells: dict[str, NDArray[np.object_]] = {}
     for index, (column, values) in enumerate(zip(header, columns, strict=True)):
-        if column or any(values):  # a column without name and content is a stray separator
+        if column or not _is_blank(values):  # a column without name and content is a stray separator
             array = np.array(values, dtype=object)
             array[array == ""] = None
             cells[column or f"column {index + 1}"] = array
@@ -193,6 +246,7 @@ def read_parquet(path: Path) -> RawTable:
     Raises:
         EmofuseError: it is missing, or not Parquet, or has a column twice.
     """
+    refuse_lfs_pointer(path)
     try:
         # ParquetFile, since read_table would take "split=train" in a folder's name for a column.
         with pq.ParquetFile(path) as file:

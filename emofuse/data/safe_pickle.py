@@ -18,6 +18,7 @@ from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.pickle_stand_ins import PendingArray, PendingDtype, RefusedError, Stand, admitted_names
 from emofuse.errors import EmofuseError
 
@@ -40,6 +41,7 @@ def load_pickle(path: Path | str, *, encoding: str = "latin1") -> Any:
             asks for has been run.
     """
     path = Path(path)
+    refuse_lfs_pointer(path)
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if content[:4] == ZIP_MAGIC:

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from emofuse.data.git_lfs import POINTER_ADVICE, POINTER_REASON, is_lfs_pointer
 from emofuse.data.output_paths import explain_os_error
 from emofuse.errors import EmofuseError
 
@@ -229,6 +230,9 @@ def _opened(file: Path, advice: str) -> Any:
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise DamagedFileError(file, "it is no regular file", advice, "cannot be read")
+    if is_lfs_pointer(file):
+        os.close(handle)
+        raise DamagedFileError(file, f"it is {POINTER_REASON}", POINTER_ADVICE, "cannot be read")
     return os.fdopen(handle, "rb")
 
 

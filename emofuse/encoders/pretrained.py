@@ -20,6 +20,7 @@ from huggingface_hub.utils import HFValidationError, validate_repo_id
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import logging
 
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.stored_files import stored_json
 from emofuse.encoders.fine_tuning import RECORD_FILE
 from emofuse.errors import EmofuseError
@@ -109,7 +110,7 @@ def model_files(folder: Path) -> list[Path]:
     """The files of a model folder that ``from_pretrained`` needs, in a fixed order, config.json last.
 
     Raises:
-        EmofuseError: no configuration, or no weights as safetensors.
+        EmofuseError: no configuration, no weights as safetensors, or a Git LFS pointer in a file's place.
     """
     config = folder / "config.json"
     if not config.is_file():
@@ -121,7 +122,10 @@ def model_files(folder: Path) -> list[Path]:
     missing = [file.name for file in files[: len(names)] if not file.is_file()]
     if missing:
         raise EmofuseError(f"encoder {folder}: its weights {missing[0]} are missing; copy the folder again")
-    return [*(file for file in files if file.is_file()), config]
+    found = [*(file for file in files if file.is_file()), config]
+    for file in found:
+        refuse_lfs_pointer(file)
+    return found
 
 
 def _indexed_weights(folder: Path) -> list[str]:

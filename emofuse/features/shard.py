@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.ipc as ipc
 
 from emofuse.data.atomic import written_aside
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity
 
@@ -94,8 +95,9 @@ def open_shard(file: Path, identity: EncoderIdentity) -> Shard:
     """Map a shard into memory.
 
     Raises:
-        EmofuseError: it is damaged, or another encoder made it.
+        EmofuseError: it is damaged or a Git LFS pointer, or another encoder made it.
     """
+    refuse_lfs_pointer(file)
     try:
         with pa.memory_map(str(file)) as source:
             table = ipc.open_file(source).read_all()

@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity
 from emofuse.features.shard import Row, Shard, leftovers, open_shard, shard_files, write_shard
@@ -69,6 +70,7 @@ class FeatureStore:
 
 
 def _read_identity(file: Path) -> EncoderIdentity:
+    refuse_lfs_pointer(file)
     try:
         return EncoderIdentity.model_validate_json(file.read_bytes())
     except (OSError, ValidationError):

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.errors import EmofuseError
 from emofuse.nn.convolutional_stem import ConvolutionalStem
 from emofuse.nn.kept_patches import KeptPatches
@@ -122,6 +123,8 @@ class VSCSwin(nn.Module):
             EmofuseError: if there is no such checkpoint, or it is not one of that version.
         """
         swins = SWINS[version]
+        for file in ("config.json", "model.safetensors"):
+            refuse_lfs_pointer(Path(name_or_folder) / file)
         size = {} if image_size is None else {"image_size": image_size}
         try:
             config = swins.config.from_pretrained(name_or_folder, **size)

@@ -11,6 +11,7 @@ import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
 
 from emofuse.data.atomic import written_aside
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.errors import EmofuseWarning
 
 
@@ -35,6 +36,9 @@ def checkpoint_to_resume(folder: Path) -> tuple[Path, int] | None:
 
     The last epoch comes first, then the best. A file that is damaged is named in a warning.
 
+    Raises:
+        EmofuseError: a file is a pointer of Git LFS.
+
     Args:
         folder: of ``last.ckpt`` and ``best.ckpt``.
     """
@@ -42,6 +46,7 @@ def checkpoint_to_resume(folder: Path) -> tuple[Path, int] | None:
     for file in (folder / "last.ckpt", folder / "best.ckpt"):
         if not file.exists():
             continue
+        refuse_lfs_pointer(file)  # nothing is lost yet, as it would be if the training began anew
         try:
             epoch = int(torch.load(file, map_location="cpu", weights_only=True)["epoch"])
         except Exception as error:  # an empty, cut or strange file fails in many ways

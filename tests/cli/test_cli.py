@@ -197,7 +197,7 @@ def test_models_are_listed() -> None:
         (["info", "nowhere"], "no such run folder"),
         (["train", "nowhere.csv", "--out", "x"], "nowhere.csv"),
         (["predict", "nowhere", "clip.mp4"], "no such run folder"),
-        (["prepare", "csv", "a.csv"], "--map"),
+        (["prepare", "csv", "a.csv"], "a.csv: there is no such file"),
         (["train", "m.csv", "--out", "x", "--recipe", "none"], "no such recipe"),
         (["train", "m.csv", "--out", "x", "--set", "optimiser.epoch=3"], "optimiser.epoch"),
         (["train", "m.csv", "--out", "x", "--modalities", "smell"], "'smell' is none of"),

@@ -89,6 +89,69 @@ def test_tables_by_folder_and_by_file(tmp_path: Path) -> None:
     assert Manifest.read(out).frame["split"].tolist() == ["train"]
 
 
+def test_a_table_with_the_names_of_a_manifest_needs_no_map(tmp_path: Path) -> None:
+    put(tmp_path, "a.csv", "id,text,label,split,crop,video,mood\na,hello,joy,dev,left,v.mp4,good\n")
+    put(tmp_path, "b.csv", "id,label,text,video,crop,split\nb,anger,no,v.mp4,right,test\n")
+    put(tmp_path, "v.mp4")
+    out = tmp_path / "manifest.jsonl"
+    result = emofuse("prepare", "csv", tmp_path / "a.csv", tmp_path / "b.csv", "-o", out)
+    assert result.exit_code == 0, result.output
+    assert (
+        "note: columns taken by their names: id, text, video, label, split, crop; not taken: mood"
+        in result.output
+    )
+    frame = Manifest.read(out).validate().frame
+    assert frame[["label", "split", "crop"]].to_numpy().tolist() == [
+        ["joy", "val", "left"],
+        ["anger", "test", "right"],
+    ]
+    given = (
+        f"train={tmp_path / 'a.csv'},test={tmp_path / 'b.csv'}"  # the parts that files are given for count
+    )
+    assert emofuse("prepare", "csv", "--split", given, "-o", out).exit_code == 0
+    assert Manifest.read(out).frame["split"].tolist() == ["train", "test"]
+
+
+def test_media_outside_are_told_once_and_before_they_are_opened(
+    ravdess: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(*_: object, **__: object) -> None:
+        raise AssertionError("recordings were opened")
+
+    monkeypatch.setattr("emofuse.corpora.check_media", opened)
+    out = ravdess / "elsewhere" / "manifest.csv"
+    result = emofuse("prepare", "ravdess", ravdess, "-o", out, "--quiet")
+    assert isinstance(result.exception, EmofuseError)
+    assert str(result.exception).splitlines() == [
+        f"{out}: cannot be written: 2 problems (rows are counted from 1, after the header)",
+        f"  2 rows: video or audio lies outside {out.parent}; write the manifest to {ravdess.resolve()} or a folder "
+        f"above, or put the media below {out.parent}",
+        "    row 1 (id '01-03-01-01-01-01'), row 2 (id '01-05-02-02-02-02')",
+    ]
+    assert not out.parent.exists()
+
+
+def test_a_manifest_that_cannot_be_written_is_told_before_recordings_are_opened(
+    ravdess: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emofuse.corpora.check_media", None)
+    (ravdess / "manifest.csv").mkdir()
+    result = emofuse("prepare", "ravdess", ravdess)
+    assert isinstance(result.exception, EmofuseError)
+    assert str(result.exception) == f"{ravdess / 'manifest.csv'}: is a folder; name a file"
+
+
+def test_a_manifest_that_is_wrong_is_told_before_recordings_are_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emofuse.corpora.check_media", None)
+    put(tmp_path, "t.csv", "id,text,audio\na,x,s.wav\na,y,s.wav\n")
+    put(tmp_path, "s.wav")
+    result = emofuse("prepare", "tables", tmp_path, "-o", tmp_path / "manifest.csv")
+    assert isinstance(result.exception, EmofuseError)
+    assert "row 2 (id 'a'): has the same id as row 1" in str(result.exception)
+
+
 @pytest.mark.parametrize(
     ("arguments", "phrase"),
     [
@@ -99,7 +162,13 @@ def test_tables_by_folder_and_by_file(tmp_path: Path) -> None:
         (("meld", ".", "--option", "speakers"), "--option 'speakers' is not of the form name=value"),
         (("meld", ".", "--option", "speaker=all"), "its options are speakers, target"),
         (("prepared", "."), "there is a manifest already; name another"),
-        (("csv", "a.csv"), "say which column is what with --map"),
+        (("csv", "a.csv"), "a.csv: there is no such file"),
+        (
+            ("csv", "said.csv"),
+            "said.csv: its columns are said, felt; say which column is what with --map, as in --map text=",
+        ),
+        (("csv", "meld.csv"), "as in --map text=Utterance,label=Emotion"),
+        (("csv", "manifest.csv"), "manifest.csv: is one of the tables; name another file with --out"),
     ],
 )
 def test_mistakes(
@@ -107,6 +176,8 @@ def test_mistakes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     put(tmp_path, "manifest.csv", "id,text\na,x\n")
+    put(tmp_path, "said.csv", "said,felt\nx,joy\n")
+    put(tmp_path, "meld.csv", "Utterance,Emotion\nx,joy\n")
     result = emofuse("prepare", *arguments)
     assert isinstance(result.exception, EmofuseError)
     assert phrase in str(result.exception)

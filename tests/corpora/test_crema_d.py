@@ -74,9 +74,9 @@ def test_a_clone_without_lfs(crema_d: Path) -> None:
         put(crema_d, f"{folder}/1040_ITH_SAD_X.{suffix}", POINTER)
     corpus = read_corpus("crema-d", crema_d)
     assert [(entry.id, entry.modality, entry.reason) for entry in corpus.set_aside] == [
-        ("1001_DFA_ANG_XX", "audio", "not-media"),
-        ("1040_ITH_SAD_X", "audio", "not-media"),
-        ("1040_ITH_SAD_X", "video", "not-media"),
+        ("1001_DFA_ANG_XX", "audio", "not-downloaded"),
+        ("1040_ITH_SAD_X", "audio", "not-downloaded"),
+        ("1040_ITH_SAD_X", "video", "not-downloaded"),
     ]
     assert "git lfs pull" in corpus.set_aside[0].message
     assert corpus.left_out["no recording"] == ("1040_ITH_SAD_X",)

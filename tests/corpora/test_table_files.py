@@ -22,7 +22,11 @@ def put(tmp_path: Path, name: str, content: str, encoding: str = "utf-8") -> Pat
         ("t.csv", 'a,b\nçé,"x, ’y"\n', "utf-8-sig", None),
         ("t.csv", 'a,b\nçé,"x, ’y"\n', "cp1252", "t.csv is not UTF-8 and was read as Windows-1252"),
         ("t.csv", "a;b\nçé;x, ’y\n", "utf-8", "t.csv is separated by semicolons"),
+        ("t.csv", "a\tb\nçé\tx, ’y\n", "utf-8", "t.csv is separated by tabs"),
+        ("t.csv", "a|b\nçé|x, ’y\n", "utf-8", "t.csv is separated by vertical bars"),
+        ("t.csv", "sep=;\r\na;b\r\nçé;x, ’y\r\n", "utf-8-sig", "t.csv is separated by semicolons"),
         ("t.tsv", "a\tb\nçé\tx, ’y\n", "utf-8", None),
+        ("t.tsv", 'a,b\nçé,"x, ’y"\n', "utf-8", "t.tsv is separated by commas"),
         ("t.tsv", 'a\tb\n"çé"\t"x, ’y"\n', "utf-8", None),
         ("t.TSV", "a\tb\r\nçé\tx, ’y\r\n", "utf-8", None),
         ("t.jsonl", '{"a": "çé", "b": "x, ’y"}\n', "utf-8", None),
@@ -54,7 +58,8 @@ def test_columns_without_a_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "phrase"),
     [
-        ("t.xlsx", b"PK", "is no table by its suffix; save it as .csv, .tsv, .jsonl, .parquet"),
+        ("t.xls", b"PK", "is no table by its suffix; save it as .csv, .tsv, .jsonl, .parquet, .xlsx"),
+        ("t.xlsx", b"PK", "is no Excel file"),
         ("t.csv", b"", "is empty"),
         ("t.csv", b"a,b\n\x81,\x8d\n", "is no text in UTF-8 or Windows-1252"),
         ("t.csv", "a,é\nb,c\n".encode("utf-16"), "is no text in UTF-8 or Windows-1252"),

@@ -237,6 +237,59 @@ def test_other_types_of_cells(tmp_path: Path) -> None:
     assert summary.dropped == {"blank": ("t.jsonl row 2",)}
 
 
+def test_a_dialogue_that_several_columns_name(tmp_path: Path) -> None:
+    """As in EmoryNLP, where scenes are numbered anew in every episode, and episodes in every season."""
+    rows = [
+        "1,1,1,0,Hi,a,x",
+        "1,1,1,1,Yes,a,x",
+        "1,2,1,0,No,b,y",
+        "2,1,1,0,Oh,,z",
+        "2,,1,0,So,b,",
+        ",,,0,Hm,,",
+    ]
+    path = put(
+        tmp_path,
+        "t.csv",
+        "Season,Episode,Scene_ID,Utterance_ID,Utterance,C++,File\n" + "\n".join(rows) + "\n",
+    )
+    mapping = parse_map("text=Utterance+File,dialogue= Season + Episode+Scene_ID,turn=Utterance_ID,group=C++")
+    manifest, _ = manifest_from_tables([path], mapping)
+    assert manifest.frame["dialogue"].tolist() == ["1_1_1", "1_1_1", "1_2_1", "2_1_1", "2__1", "t_row6"]
+    assert manifest.ids[:3] == ["1_1_1_0", "1_1_1_1", "1_2_1_0"]
+    assert manifest.frame["text"].tolist() == ["Hi x", "Yes x", "No y", "Oh z", "So", "Hm"]
+    assert manifest.frame["group"].tolist() == ["a", "a", "b", None, "b", None]
+
+
+def test_joined_paths_and_numbers_of_other_types(tmp_path: Path) -> None:
+    frame = pd.DataFrame(
+        {"folder": ["d", None], "file": ["a.wav", "b.wav"], "season": [1.0, 2.0], "scene": [3, 4]}
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    mapping = parse_map("audio=folder+file,dialogue=season+scene")
+    manifest, _ = manifest_from_tables([tmp_path / "t.parquet"], mapping)
+    assert manifest.frame["audio"].tolist() == ["d/a.wav", "b.wav"]
+    assert manifest.frame["dialogue"].tolist() == ["1_3", "2_4"]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "phrase"),
+    [
+        ("text=t,dialogue=a+c", "has no column 'c' (for dialogue); its columns are t, a, b"),
+        ("text=t,dialogue=a++b", "has no column 'a++b' (for dialogue)"),
+        ("text=t,turn=a+b", "map: turn is a number and cannot be joined of a and b"),
+        (
+            "text=t,dialogue=a+b",
+            "dialogue of a and b: the rows ('1_2', '3') and ('1', '2_3') would both be '1_2_3'",
+        ),
+    ],
+)
+def test_columns_that_cannot_be_joined(tmp_path: Path, mapping: str, phrase: str) -> None:
+    path = put(tmp_path, "t.csv", "t,a,b\nx,1_2,3\ny,1,2_3\n")
+    with pytest.raises(EmofuseError) as caught:
+        manifest_from_tables([path], parse_map(mapping))
+    assert phrase in str(caught.value)
+
+
 def test_a_column_that_is_not_there(tmp_path: Path) -> None:
     path = put(tmp_path, "t.csv", "Utterance,Emotion\na,joy\n")
     with pytest.raises(EmofuseError) as caught:

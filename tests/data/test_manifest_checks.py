@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.data.manifest import Manifest, ManifestError
+from emofuse.data.manifest import Manifest, ManifestError, Problem
 from emofuse.errors import EmofuseError
 
 HEADER = "id,dialogue,turn,speaker,text,video,audio,start,end,label,valence,split,group"
@@ -114,10 +114,38 @@ def test_the_message_is_capped_but_the_list_is_not(tmp_path: Path) -> None:
         manifest.validate()
     lines = str(caught.value).splitlines()
     assert "120 problems" in lines[0]
-    assert lines[1] == "  row 1 (id 'r0'): has neither label nor valence, though it is in the training split"
-    assert lines[-1] == "  and 70 more"
-    assert len(lines) == 52
+    assert lines[1] == "  120 rows: has neither label nor valence, though it is in the training split"
+    first = ", ".join(f"row {number} (id 'r{number - 1}')" for number in range(1, 6))
+    assert lines[2:] == [f"    {first} and 115 more"]
     assert len(caught.value.problems) == 120
+
+
+def test_a_cause_is_told_once_though_its_rows_differ(tmp_path: Path) -> None:
+    changes = [{"video": f"gone{number}.mp4", "valence": f"x{number}"} for number in range(5)]
+    path = lay_out(tmp_path, *changes, {"split": "fold"}, {"start": "3", "end": "2"})
+    with pytest.raises(ManifestError) as caught:
+        Manifest.read(path).validate()
+    assert str(caught.value).splitlines()[1:] == [
+        "  5 rows: valence is not a number",
+        *(f"    row {n + 1} (id 'r{n}'): valence 'x{n}' is not a number" for n in range(3)),
+        "    and 2 more",
+        f"  5 rows: video does not exist in {tmp_path.resolve()}",
+        *(
+            f"    row {n + 1} (id 'r{n}'): video 'gone{n}.mp4' does not exist in {tmp_path.resolve()}"
+            for n in range(3)
+        ),
+        "    and 2 more",
+        "  row 6 (id 'r5'): split 'fold' is not one of train, val, test (or dev, valid, validation for val)",
+        "  row 7 (id 'r6'): start 3 is not before end 2",
+    ]
+
+
+def test_causes_are_printed_up_to_a_readable_number() -> None:
+    problems = [Problem(n, None, f"cause {n // 2}") for n in range(130)]
+    lines = str(ManifestError.listing("m", problems)).splitlines()
+    assert lines[1:3] == ["  2 rows: cause 0", "    row 0, row 1"]
+    assert lines[-1] == "  and 30 more"
+    assert len(lines) == 102
 
 
 def test_without_looking_at_files_paths_are_still_checked(tmp_path: Path) -> None:

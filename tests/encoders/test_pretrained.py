@@ -187,3 +187,10 @@ def test_revision_is_that_of_the_content(folder, bert_folder):
         (folder / name).write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         assert folder_revision(folder) != revision
         (folder / name).write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer_config.json"])
+def test_a_file_that_git_lfs_has_not_downloaded(folder, name):
+    (folder / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0a\nsize 9\n")
+    with pytest.raises(EmofuseError, match=f"{name}: is a Git LFS pointer.*run `git lfs pull`"):
+        locate(str(folder))

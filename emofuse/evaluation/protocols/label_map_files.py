@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.separators import find_separator
 from emofuse.data.stored_files import stored_text, stored_yaml
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.label_map import LabelMap
@@ -93,15 +94,19 @@ def _text(path: Path, value: Any) -> str:
 
 
 def _csv(path: Path, text: str) -> Iterator[Entry]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    if not {"label", "counts_as"} <= set(reader.fieldnames or ()):
-        raise EmofuseError(
-            f"{path}: the header must have the columns label and counts_as (and may have side)"
-        )
-    for number, row in enumerate(reader, start=1):
-        if not row["label"]:
-            raise EmofuseError(f"{path}, row {number}: the label is empty")
-        yield row.get("side") or "data", row["label"], row["counts_as"]
+    text, separator = find_separator(text, expected=("label", "counts_as"))
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
+    try:
+        if not {"label", "counts_as"} <= set(reader.fieldnames or ()):
+            raise EmofuseError(
+                f"{path}: the header must have the columns label and counts_as (and may have side)"
+            )
+        for number, row in enumerate(reader, start=1):
+            if not row["label"]:
+                raise EmofuseError(f"{path}, row {number}: the label is empty")
+            yield row.get("side") or "data", row["label"], row["counts_as"]
+    except csv.Error as error:
+        raise EmofuseError(f"{path}: is not CSV ({error})") from error
 
 
 def _as_yaml(label_map: LabelMap) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import SPLIT_ALIASES
 from emofuse.errors import EmofuseError
@@ -36,6 +37,7 @@ def read_published_split(given: str) -> Split:
 
 
 def _ids(path: Path) -> list[str]:
+    refuse_lfs_pointer(path)
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:

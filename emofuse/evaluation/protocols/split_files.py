@@ -15,6 +15,7 @@ from typing import Any
 
 from emofuse.data.atomic import written_aside
 from emofuse.data.manifest_columns import SPLIT_ALIASES
+from emofuse.data.separators import find_separator
 from emofuse.data.stored_files import stored_text
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.splits import PARTS, Split
@@ -92,7 +93,8 @@ def _json_id(path: Path, name: str, id: Any) -> str:
 
 
 def _csv_pairs(path: Path, text: str) -> Iterator[tuple[str, str]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    text, separator = find_separator(text, expected=("id", "split"))
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator)
     if not {"id", "split"} <= set(reader.fieldnames or ()):
         raise EmofuseError(f"{path}: the header must have the columns id and split")
     for number, row in enumerate(_csv_rows(path, reader), start=1):

@@ -4,7 +4,7 @@
 are real in ``text_lengths`` and so on, what is said in ``raw_text``, and (N,) arrays called like columns of
 a manifest.
 
-Tables (CSV, TSV, JSON lines, Parquet): columns of a manifest, ``id`` among them, and numbers in ``text_0``,
+Tables (CSV, TSV, JSON lines, Parquet, Excel): columns of a manifest, ``id`` among them, and numbers in ``text_0``,
 ``text_1``, ``audio_0`` and so on. ``vision`` and ``visual`` are read as ``video``.
 """
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.corpora.table_files import read_table_file
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.manifest_columns import COLUMNS, number_cells
 from emofuse.data.modality import Modality
 from emofuse.errors import EmofuseError
@@ -125,6 +126,7 @@ def read_table(path: Path, labels: Sequence[str] | None = None) -> FeatureConten
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
+    refuse_lfs_pointer(path)
     try:
         held = np.load(path, allow_pickle=False)
         if not isinstance(held, np.lib.npyio.NpzFile):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from emofuse.corpora.table_mapping import closest
 from emofuse.corpora.table_summary import first_places
+from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import FEATURES
 from emofuse.data.modality import MODALITIES, Modality
@@ -129,7 +130,12 @@ def import_features(
 
 
 def style_of(path: Path) -> str | None:
-    """The first style whose reader takes a file, or None."""
+    """The first style whose reader takes a file, or None.
+
+    Raises:
+        EmofuseError: it is a Git LFS pointer.
+    """
+    refuse_lfs_pointer(path)
     for style in STYLES.values():
         try:
             if _read(path, style, None).features:
@@ -191,8 +197,11 @@ class _Maker:
 
     def make(self, id: str) -> NDArray[np.float32]:
         """(dim,) or (T, dim) float32."""
-        array = self._finite(self.features.arrays[id])
-        self.mended += not np.array_equal(array, self.features.arrays[id])
+        numbers = self._narrowed(self.features.arrays[id])
+        # Counted after the cast: a float64 seldom equals its float32, finite though both are.
+        is_finite = np.isfinite(numbers)
+        self.mended += not is_finite.all()
+        array = np.where(is_finite, numbers, np.float32(0))
         if self.pooling == "tokens":
             return np.atleast_2d(array)
         return array if array.ndim == 1 else array.mean(axis=0, dtype=np.float64).astype(np.float32)
@@ -211,10 +220,14 @@ class _Maker:
         return lines
 
     @staticmethod
-    def _finite(array: NDArray[np.generic]) -> NDArray[np.float32]:
+    def _narrowed(array: NDArray[np.generic]) -> NDArray[np.float32]:
         # Of a float64 beyond float32 nothing finite is left either.
         with np.errstate(over="ignore"):
-            numbers = array.astype(np.float32)
+            return array.astype(np.float32)
+
+    @classmethod
+    def _finite(cls, array: NDArray[np.generic]) -> NDArray[np.float32]:
+        numbers = cls._narrowed(array)
         return np.where(np.isfinite(numbers), numbers, np.float32(0))
 
 

@@ -58,7 +58,7 @@ def test_the_names_and_numbers_of_others_are_understood(tmp_path):
         ("s.json", b'{"train": ["\xe9"]}', "not UTF-8"),
         ("s.json", b"[" * 100_000, "nested"),
         ("s.csv", b"", "the columns id and split"),
-        ("s.csv", b"id;split\na;train\n", "the columns id and split"),
+        ("s.csv", b"id;part\na;train\n", "the columns id and split"),
         ("s.csv", b"id,split\na,train\nb\n", "row 2: id or split is empty"),
         ("s.csv", b"id,split\n,train\n", "row 1: id or split is empty"),
         ("s.csv", b"id,split\na,holdout\n", "'holdout'"),

@@ -76,6 +76,23 @@ def test_rows_with_nothing(tmp_path: Path) -> None:
     assert "left out, no text and no features: 1 utterance (a)" in notes
 
 
+def test_only_what_is_not_finite_is_told_and_for_its_modality_alone(tmp_path: Path) -> None:
+    numbers = np.random.default_rng(1).normal(size=(3, 5))  # float64, which float32 does not hold exactly
+    audio = numbers.copy()
+    audio[1, 2] = -np.inf
+    video = numbers.copy()
+    video[0, 0], video[2, 1] = 1e300, np.nan  # the first is beyond float32
+    arrays = {"id": NPZ["id"], "text": numbers, "audio": audio, "video": video}
+    np.savez(tmp_path / "f.npz", **arrays)
+    _, identities, notes = import_features(tmp_path / "f.npz", "npz", tmp_path / "features")
+    assert [note for note in notes if "finite" in note] == [
+        "audio: numbers that are not finite became 0 in 1 utterance",
+        "video: numbers that are not finite became 0 in 2 utterances",
+    ]
+    stored = FeatureStore(tmp_path / "features").reader(identities["audio"])["u2"]
+    assert stored == pytest.approx(np.where(np.isfinite(audio[1]), audio[1], 0), rel=1e-6)
+
+
 def npz(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in (NPZ | changes).items() if value is not None}
 
