@@ -98,6 +98,12 @@ def train(
         bool,
         typer.Option("--calibrate", help="fit a temperature for the probabilities on the validation part"),
     ] = False,
+    baseline: Annotated[
+        bool,
+        typer.Option(
+            help="fit a linear model on the same features and split, and say whether the system beats it"
+        ),
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
@@ -106,6 +112,7 @@ def train(
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
     from emofuse.data.modality import parse_modalities
+    from emofuse.inference.baselines import fit_baselines
     from emofuse.inference.evaluate import evaluate_fit
     from emofuse.inference.fit_calibration import calibrate_run
     from emofuse.inference.reporting.run_report import write_run_report
@@ -151,7 +158,7 @@ def train(
             raise EmofuseError("--fold and --all-folds exclude each other: train one fold or all of them")
         if is_torchrun():
             raise EmofuseError("--all-folds under torchrun: start each fold by itself, with --fold 0, 1, ...")
-        _train_all_folds(settings, corpus, out, resume, jobs, as_json, quiet)
+        _train_all_folds(settings, corpus, out, resume, jobs, baseline, as_json, quiet)
         return
     with progress_bar(quiet=quiet or not is_first()) as progress:
         folder = fit_run(settings, corpus, out, resume=resume, progress=progress)
@@ -159,6 +166,8 @@ def train(
             return
         if calibrate:
             calibrate_run(folder, corpus, progress=progress)
+        if baseline:
+            fit_baselines(folder, corpus, progress)
         outcome = evaluate_fit(folder, corpus, progress=progress)
         report = write_run_report(outcome, corpus)
     if as_json:
@@ -170,14 +179,23 @@ def train(
 
 
 def _train_all_folds(
-    settings: RunSettings, corpus: Manifest, out: Path, resume: bool, jobs: int, as_json: bool, quiet: bool
+    settings: RunSettings,
+    corpus: Manifest,
+    out: Path,
+    resume: bool,
+    jobs: int,
+    baseline: bool,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     from emofuse.cli.progress import progress_bar
     from emofuse.experiments.cross_validation.report import write_cross_report
     from emofuse.experiments.cross_validation.run import cross_validate
 
     with progress_bar(quiet=quiet) as progress:
-        outcome = cross_validate(settings, corpus, out, resume=resume, jobs=jobs, progress=progress)
+        outcome = cross_validate(
+            settings, corpus, out, resume=resume, jobs=jobs, baseline=baseline, progress=progress
+        )
     report = write_cross_report(outcome, corpus)
     if as_json:
         typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))

@@ -15,9 +15,11 @@ from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.wording import counted
 from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport, audit
+from emofuse.inference.baselines.scores import BaselineScore, baseline_scores, verdict
 from emofuse.inference.calibration import read_calibration
 from emofuse.inference.own_corpus import change_of_corpus
 from emofuse.inference.predict_rows import RowPredictor
+from emofuse.inference.prediction_table import prediction_table
 from emofuse.runs.corpus import Progress
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder, RunRecord
@@ -52,6 +54,7 @@ class Outcome(Generic[Report]):
         floor: what needs no model: always saying the same.
         subsets: the test part once more, for every set of modalities; empty when not asked for.
         corpus_change: what has changed in the corpus since the training, in counts; empty when nothing has.
+        baselines: linear models on the run's features and split, and the run against each; empty where none was fitted.
     """
 
     folder: RunFolder
@@ -62,6 +65,7 @@ class Outcome(Generic[Report]):
     floor: str = ""
     subsets: Sequence[SubsetScore[Report]] = field(default_factory=tuple)
     corpus_change: str = ""
+    baselines: Sequence[BaselineScore] = ()
 
     @property
     def task(self) -> Task:
@@ -72,6 +76,12 @@ class Outcome(Generic[Report]):
     def change_note(self) -> str:
         """What has changed in the corpus, for a person."""
         return f"the corpus has changed since the training: {self.corpus_change}"
+
+    @property
+    def verdict(self) -> str:
+        """Whether the run beats the best linear model on its own features; empty where none was fitted."""
+        says = verdict(self.baselines)
+        return f"{self.record.model_name} {says}" if says else ""
 
     def to_dict(self) -> dict[str, Any]:
         """What metrics.json holds."""
@@ -92,6 +102,7 @@ class Outcome(Generic[Report]):
             "floor": self.floor,
             "val": self.val.to_dict() | {"note": "this part chose the epoch, so its figures are optimistic"},
             "subsets": [{"modalities": s.modalities, "test": s.report.to_dict()} for s in self.subsets],
+            "baselines": [score.to_dict() for score in self.baselines],
             "audit": self.leaks.to_dict(),
             "corpus_change": self.corpus_change,
         } | ({"how": dict(definitions)} if (definitions := self.task.definitions) else {})
@@ -101,6 +112,7 @@ class Outcome(Generic[Report]):
         flags = (("optimistic", self.record.optimistic), ("synthetic data", self.record.synthetic))
         notes = [name for name, on in flags if on]
         return [
+            *([self.verdict] if self.verdict else []),
             f"test part, protocol {self.record.protocol}{' (' + ', '.join(notes) + ')' if notes else ''}: "
             f"{counted(self.test.n, 'utterance')}",
             *[f"  {line}" for line in self.task.lines(self.test)],
@@ -149,6 +161,7 @@ def evaluate_fit(
         leaks=audit(manifest, split),
         floor=task.floor(predictions["test"], train),
         corpus_change=str(change),
+        baselines=baseline_scores(folder, tables[1], task),
         subsets=tuple(
             SubsetScore(tuple(chosen), score(manifest, predictions, task, train))
             for chosen, predictions in zip(
@@ -174,19 +187,3 @@ def subsets_of(modalities: Sequence[Modality]) -> Iterator[tuple[Modality, ...]]
 def score(manifest: Manifest, predictions: Predictions, task: Task, train: Sequence[Utterance] = ()) -> Any:
     """The task's metrics; intervals resample dialogues, because utterances of one are not independent."""
     return task.report(predictions, [manifest.utterance(i).dialogue for i in predictions.ids], train)
-
-
-def prediction_table(manifest: Manifest, predictions: Predictions, task: Task, part: str) -> pd.DataFrame:
-    """One row per utterance: who, what was true, what was said, from what."""
-    rows: list[Utterance] = [manifest.utterance(i) for i in predictions.ids]
-    columns = {
-        "id": predictions.ids,
-        "part": part,
-        "dialogue": [row.dialogue for row in rows],
-        "turn": [row.turn for row in rows],
-        "speaker": [row.speaker for row in rows],
-        "label": [row.label for row in rows],
-        **task.columns(predictions),
-    }
-    present = {f"has_{modality}": flags for modality, flags in predictions.present.items()}
-    return pd.DataFrame(columns | present)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from emofuse.data import Modality
@@ -120,3 +121,30 @@ def encode(
             held_out |= dict.fromkeys(ids, store.reader(tuned.identity))
         reader = CrossFittedFeatures(store.reader(encoder.identity), held_out)
     return EncodedModality(spec, encoder.identity, reader, record.line if record is not None else None)
+
+
+def encode_modalities(
+    settings: RunSettings,
+    manifest: Manifest,
+    specs: Mapping[Modality, EncoderSpec],
+    device: str,
+    quarantine: Quarantine,
+    progress: Progress | None,
+) -> dict[Modality, EncodedModality]:
+    """Features of every modality that has an encoder, from the store where it has them already."""
+    store = feature_store_of(settings, manifest)
+    encoded: dict[Modality, EncodedModality] = {}
+    for modality, spec in specs.items():
+        if spec.name == IMPORTED:
+            encoded[modality] = imported_features(manifest, spec, store, model_info(settings.model.name))
+            continue
+        encoded[modality] = encode(
+            manifest,
+            spec,
+            store,
+            device=device,
+            quarantine=quarantine,
+            workers=settings.data.workers,
+            progress=progress,
+        )
+    return encoded

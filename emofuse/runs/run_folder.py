@@ -160,6 +160,11 @@ class RunFolder:
         return self.path / "predictions.parquet"
 
     @property
+    def baselines_file(self) -> Path:
+        """What linear models on the same features say of the held-out parts."""
+        return self.path / "baselines.parquet"
+
+    @property
     def quarantine_file(self) -> Path:
         """quarantine.csv."""
         return self.path / "quarantine.csv"

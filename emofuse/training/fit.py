@@ -16,20 +16,18 @@ from emofuse.data import Modality
 from emofuse.data.manifest import Manifest
 from emofuse.data.output_paths import check_new_folder
 from emofuse.data.quarantine import Quarantine
-from emofuse.encoders import EncoderSpec, copy_encoder
+from emofuse.encoders import copy_encoder
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import PROTOCOLS, Split
-from emofuse.models import model_info
 from emofuse.runs.corpus import Progress, choose_device, choose_split
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
-from emofuse.runs.features import encode, feature_store_of
+from emofuse.runs.features import encode_modalities
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.modalities import (
     IMPORTED,
     EncodedModality,
     choose_encoders,
     choose_modalities,
-    imported_features,
 )
 from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment, fingerprints_below
 from emofuse.runs.settings import RunSettings
@@ -121,7 +119,7 @@ def _fit(
         specs = encoders_of_run(settings, manifest, split, folder, specs, progress)
         # The others find it done, and need no GPU for that.
         place = device if is_first() else "cpu"
-        encoded = _encode_all(settings, manifest, specs, place, quarantine, progress)
+        encoded = encode_modalities(settings, manifest, specs, place, quarantine, progress)
     L.seed_everything(settings.seed, verbose=False)
     model = assemble_model(settings, task, modalities, encoded, split.train)
     if settings.compile:
@@ -143,33 +141,6 @@ def _fit(
         folder.write_record(record.model_copy(update=finished))
         drop_checkpoints(folder.checkpoints)
     wait_for_all()
-
-
-def _encode_all(
-    settings: RunSettings,
-    manifest: Manifest,
-    specs: Mapping[Modality, EncoderSpec],
-    device: str,
-    quarantine: Quarantine,
-    progress: Progress | None,
-) -> dict[Modality, EncodedModality]:
-    """Features of every modality that has an encoder."""
-    store = feature_store_of(settings, manifest)
-    encoded: dict[Modality, EncodedModality] = {}
-    for modality, spec in specs.items():
-        if spec.name == IMPORTED:
-            encoded[modality] = imported_features(manifest, spec, store, model_info(settings.model.name))
-            continue
-        encoded[modality] = encode(
-            manifest,
-            spec,
-            store,
-            device=device,
-            quarantine=quarantine,
-            workers=settings.data.workers,
-            progress=progress,
-        )
-    return encoded
 
 
 def _is_begun(folder: RunFolder, settings: RunSettings, manifest: Manifest, resume: bool) -> bool:

@@ -24,8 +24,9 @@ from emofuse.evaluation import (
 )
 from emofuse.evaluation.protocols.label_map import LabelMap
 from emofuse.evaluation.protocols.label_map_files import write_label_map
-from emofuse.inference.evaluate import SubsetScore, prediction_table, subsets_of
+from emofuse.inference.evaluate import SubsetScore, subsets_of
 from emofuse.inference.predict_rows import predict_row_subsets
+from emofuse.inference.prediction_table import prediction_table
 from emofuse.runs.classification import Classification
 from emofuse.runs.corpus import Progress
 from emofuse.runs.predictions import Predictions

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +16,11 @@ from emofuse.evaluation import (
     ClassificationReport,
     SentimentReport,
     Split,
-    classification_report,
-    sentiment_report,
 )
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
+from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.prediction_table import report_on
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.runs.corpus import Progress
 from emofuse.runs.run_folder import RunFolder
@@ -78,11 +77,14 @@ def run_fold(
     number: int,
     path: Path,
     progress: Progress | None = None,
+    baseline: bool = False,
 ) -> None:
     """Fit, evaluate and report one fold; where that fails, the reason is left in its folder."""
     fold = settings_of_fold(settings, number)
     try:
         run = fit_run(fold, manifest, path, split=split, resume=True, progress=progress)
+        if baseline:
+            fit_baselines(run, manifest, progress)
         outcome = evaluate_fit(run, manifest, progress=progress)
         write_run_report(outcome, manifest)
     except Exception as error:  # whatever it is, the other folds go on; the reason is reported
@@ -111,22 +113,6 @@ def read_fold(folder: Path, number: int, task: Task) -> tuple[Fold, pd.DataFrame
     table = read_predictions(run.predictions_file, task.name, task.labels, advice)
     table = table[table["part"] == "test"]
     return Fold(number, run, report_on(table, task, bootstrap=0)), table
-
-
-def report_on(table: pd.DataFrame, task: Task, bootstrap: int) -> Report:
-    """Metrics of rows of predictions.parquet; intervals resample dialogues."""
-    groups: Sequence[str] = table["dialogue"].tolist()
-    if task.name == "regression":
-        values = (table["valence"].to_numpy(), table["predicted_valence"].to_numpy())
-        return sentiment_report(*values, groups=groups, bootstrap=bootstrap)
-    return classification_report(
-        table["label"].tolist(),
-        table["predicted"].tolist(),
-        task.labels,
-        probabilities=table[[f"p_{label}" for label in task.labels]].to_numpy(),
-        groups=groups,
-        bootstrap=bootstrap,
-    )
 
 
 def _reason(path: Path) -> str:

@@ -11,6 +11,7 @@ from emofuse.evaluation.reporting.report_rows import class_scores, headline, met
 from emofuse.experiments.cross_validation.folds import Fold
 from emofuse.experiments.cross_validation.run import CrossValidation
 from emofuse.inference.reporting.run_figures import class_figures
+from emofuse.inference.reporting.run_report import baseline_rows
 from emofuse.runs.run_folder import environment
 from emofuse.runs.tasks import task_of
 
@@ -44,7 +45,10 @@ def write_cross_report(
         protocol=protocol,
         headline=headline(outcome.means) if outcome.means is not None else {},
         classes=class_scores(pooled) if isinstance(pooled, ClassificationReport) else (),
-        comparison=[_row(fold, protocol.optimistic) for fold in outcome.folds],
+        comparison=[
+            *[_row(fold, protocol.optimistic) for fold in outcome.folds],
+            *baseline_rows(outcome.baselines),
+        ],
         configuration=settings.model_dump(mode="json"),
         audit=audited.lines(),
         audit_flags=audited.warnings(),
@@ -68,9 +72,10 @@ def _summary(outcome: CrossValidation) -> str:
     if outcome.means is None or outcome.pooled is None:
         return "No fold came to an end."
     name, score = next(iter(headline(outcome.means).items()))
+    first = f"{outcome.verdict[0].upper()}{outcome.verdict[1:]}. " if outcome.verdict else ""
     return (
-        f"{outcome.means.runs} of {len(outcome.folds)} folds, {counted(outcome.pooled.n, 'utterance')}, each judged once by "
-        f"a run that was not trained on it. {metric_name(name)} {score.value_text()} on average over the folds. Scores are "
+        f"{first}{outcome.means.runs} of {len(outcome.folds)} folds, {counted(outcome.pooled.n, 'utterance')}, each judged once "
+        f"by a run that was not trained on it. {metric_name(name)} {score.value_text()} on average over the folds. Scores are "
         "mean ± standard deviation over folds; classes and the confusion matrix are of all folds together, with "
         "intervals over dialogues."
     )

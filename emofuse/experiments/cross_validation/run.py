@@ -26,11 +26,12 @@ from emofuse.experiments.cross_validation.folds import (
     is_finished,
     note_failure,
     read_fold,
-    report_on,
     run_fold,
     settings_of_fold,
 )
 from emofuse.experiments.processes import run_in_processes
+from emofuse.inference.baselines.scores import BaselineScore, read_baselines, score_baselines, verdict
+from emofuse.inference.prediction_table import report_on
 from emofuse.runs.corpus import Progress, corpus_of, splits_of
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.folder_lock import locked_folder
@@ -59,6 +60,7 @@ class CrossValidation:
     folds: list[Fold]
     means: Aggregate | None
     pooled: Report | None
+    baselines: Sequence[BaselineScore] = ()
 
     @property
     def failed(self) -> list[Fold]:
@@ -69,6 +71,12 @@ class CrossValidation:
     def synthetic(self) -> bool:
         """Whether a fold that did not fail was judged on synthetic clips."""
         return any(fold.folder.read_record().synthetic for fold in self.folds if fold.report is not None)
+
+    @property
+    def verdict(self) -> str:
+        """Whether the system beats the linear models on all folds together; empty where none was fitted."""
+        says = verdict(self.baselines)
+        return f"{self.settings.model.name} {says}" if says else ""
 
     def class_means(self) -> dict[str, dict[str, MeanSd]]:
         """Label → recall, F1 and F1 within the class, mean ± sd over the folds that did not fail.
@@ -103,11 +111,13 @@ class CrossValidation:
                 for label, figures in self.class_means().items()
             },
             "pooled": self.pooled.to_dict() if self.pooled is not None else None,
+            "baselines": [score.to_dict() for score in self.baselines],
         }
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
-        lines = [fold.line() for fold in self.folds]
+        lines = [self.verdict] if self.verdict else []
+        lines += [fold.line() for fold in self.folds]
         if self.means is not None:
             means = ", ".join(
                 f"{metric_name(name)} {score.value_text()} {score.spread_text()}"
@@ -128,6 +138,7 @@ def cross_validate(
     *,
     resume: bool = False,
     jobs: int = 1,
+    baseline: bool = False,
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: None,
 ) -> CrossValidation:
@@ -144,6 +155,7 @@ def cross_validate(
         resume: take up an earlier cross-validation with the same settings.
         jobs: folds at once, each in a process of its own, as far as memory allows; then the corpus is read again
             in each, from where the settings say.
+        baseline: fit the linear models on each fold's features and split, and score them all together too.
         progress: called with (done, total, what) of the one fold in hand, or of all where there are several jobs.
         say: called with a line as each fold ends.
 
@@ -155,7 +167,7 @@ def cross_validate(
     parts, task = splits_of(settings, manifest), task_of(settings, manifest)
     with locked_folder(folder):
         _claim(folder, settings, manifest, resume)
-        return _run_folds(settings, manifest, folder, parts, task, jobs, progress, say)
+        return _run_folds(settings, manifest, folder, parts, task, jobs, baseline, progress, say)
 
 
 def _run_folds(
@@ -165,6 +177,7 @@ def _run_folds(
     parts: Sequence[Split],
     task: Task,
     jobs: int,
+    baseline: bool,
     progress: Progress | None,
     say: Callable[[str], None],
 ) -> CrossValidation:
@@ -175,10 +188,12 @@ def _run_folds(
         say(read_fold(folder, number, task)[0].line())
 
     if jobs > 1 and len(waiting) > 1:
-        _run_at_once(settings, folder, waiting, jobs, progress, tell)
+        _run_at_once(settings, folder, waiting, jobs, baseline, progress, tell)
     else:
         for number in waiting:
-            run_fold(settings, manifest, parts[number], number, fold_folder(folder, number), progress)
+            run_fold(
+                settings, manifest, parts[number], number, fold_folder(folder, number), progress, baseline
+            )
             tell(number)
     outcome = collect(settings, manifest, folder, len(parts))
     write_text_aside(
@@ -199,6 +214,20 @@ def collect(settings: RunSettings, manifest: Manifest, folder: Path, count: int)
         folds=[fold for fold, _ in found],
         means=aggregate(reports) if reports else None,  # type: ignore[arg-type]
         pooled=report_on(pd.concat(tables), task, bootstrap=1000) if tables else None,
+        baselines=_pooled_baselines(
+            [fold.folder for fold, table in found if table is not None], tables, task
+        ),
+    )
+
+
+def _pooled_baselines(
+    runs: Sequence[RunFolder], tables: Sequence[pd.DataFrame], task: Task
+) -> list[BaselineScore]:
+    """The linear models over all folds, where each fold has them."""
+    if not runs or not all(run.baselines_file.exists() for run in runs):
+        return []
+    return score_baselines(
+        pd.concat([read_baselines(run, task) for run in runs]), pd.concat(tables, ignore_index=True), task
     )
 
 
@@ -226,6 +255,7 @@ def _run_at_once(
     folder: Path,
     waiting: Sequence[int],
     jobs: int,
+    baseline: bool,
     progress: Progress | None,
     tell: Callable[[int], None],
 ) -> None:
@@ -245,15 +275,15 @@ def _run_at_once(
 
     if progress is not None:
         progress(0, len(paths), "folds")
-    tasks = {path: partial(_fold_process, content, number) for path, number in paths.items()}
+    tasks = {path: partial(_fold_process, content, number, baseline) for path, number in paths.items()}
     run_in_processes(tasks, jobs, finished=finished)
 
 
-def _fold_process(content: dict[str, Any], number: int, path: Path) -> None:
+def _fold_process(content: dict[str, Any], number: int, baseline: bool, path: Path) -> None:
     settings = RunSettings.checked(content, source=str(path))
     manifest = corpus_of(settings)
     claim_corpus(path.parent, manifest)  # it may have changed since the other folds began
-    run_fold(settings, manifest, splits_of(settings, manifest)[number], number, path)
+    run_fold(settings, manifest, splits_of(settings, manifest)[number], number, path, baseline=baseline)
 
 
 def _death(exit_code: int) -> str:

@@ -18,6 +18,7 @@ from emofuse.evaluation.metrics.intervals import interval_words
 from emofuse.evaluation.reporting.figures import Bar
 from emofuse.evaluation.reporting.report import ComparisonRow, ReportFiles, RunReport, write_report
 from emofuse.evaluation.reporting.report_rows import class_scores, headline, metric_name, pick_examples
+from emofuse.inference.baselines import BaselineScore
 from emofuse.inference.evaluate import Outcome
 from emofuse.inference.reporting.run_figures import (
     certainty_figures,
@@ -73,7 +74,7 @@ def write_run_report(
         protocol=PROTOCOLS[record.protocol],
         headline=headline(outcome.test),
         classes=class_scores(outcome.test) if is_classes else (),
-        comparison=[*comparison, *_subset_rows(outcome)],
+        comparison=[*baseline_rows(outcome.baselines), *comparison, *_subset_rows(outcome)],
         configuration=settings.model_dump(mode="json"),
         counts=_counts(manifest, split, is_classes),
         quarantine=_reasons(folder.quarantine_file),
@@ -104,6 +105,14 @@ def write_run_report(
     return write_report(report, folder.path)
 
 
+def baseline_rows(baselines: Sequence[BaselineScore]) -> list[ComparisonRow]:
+    """The linear models on the same features and split, as rows of the table of runs."""
+    return [
+        ComparisonRow(score.name, headline(score.report), note=f"the system: {score.line()}")
+        for score in baselines
+    ]
+
+
 def _no_interval(outcome: Outcome[Any]) -> list[str]:
     """Why the scores have no intervals, where they have none."""
     ends = next(iter(outcome.test.intervals.values()), (0.0, 0.0))
@@ -126,8 +135,9 @@ def _sentence(line: str) -> str:
 def _summary(outcome: Outcome[Any]) -> str:
     test, record = outcome.test, outcome.record
     used = ", ".join(record.model_config_["modalities"])
+    first = f"{_sentence(outcome.verdict)} " if outcome.verdict else ""
     return (
-        f"Trained on {used} with {record.parameters:,} parameters; the weights are those of epoch "
+        f"{first}Trained on {used} with {record.parameters:,} parameters; the weights are those of epoch "
         f"{(record.best_epoch or 0) + 1}, chosen on the validation part. On {counted(test.n, 'test utterance')}: "
         f"{outcome.task.lines(test)[0]}; {outcome.floor}."
     )

@@ -1,0 +1,185 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from typer.testing import CliRunner
+
+from emofuse.cli.main import app
+from emofuse.data.manifest import Manifest
+from emofuse.errors import EmofuseError
+from emofuse.evaluation.comparison.paired import PairedDifference
+from emofuse.evaluation.metrics.intervals import Interval
+from emofuse.features import FeatureStore
+from emofuse.inference.baselines import BaselineScore, fit_baselines, verdict
+from emofuse.inference.baselines.inputs import vectors_of, with_neighbours
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.reporting.run_report import write_run_report
+from emofuse.runs.run_folder import RunFolder
+from emofuse.training.fit import fit_run
+from tests.small_corpus import make_corpus, small_settings
+from tests.small_runs import text_corpus, text_run, text_settings
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, RunFolder]:
+    root = tmp_path_factory.mktemp("baseline")
+    manifest = text_corpus(root / "corpus")
+    folder = text_run(manifest, root / "run")
+    fit_baselines(folder, manifest)
+    return manifest, folder
+
+
+def test_it_is_the_librarys_model_fitted_to_the_training_part_alone(run: tuple[Manifest, RunFolder]) -> None:
+    manifest, folder = run
+    split, table = folder.read_split(), pd.read_parquet(folder.baselines_file)
+    (identity,) = FeatureStore(manifest.root / "features").identities()
+    reader = FeatureStore(manifest.root / "features").reader(identity)
+    train = reader.matrix(split.train)
+    labels = [manifest.utterance(i).label for i in split.train]
+    alone = table[(table["baseline"] == "linear model") & (table["part"] == "test")]
+    assert list(alone["id"]) == list(split.test)
+    model = LogisticRegression(C=alone["strength"].iloc[0], max_iter=1000)
+    scale = lambda x: np.clip((x - train.mean(0)) / (train.std(0) + 1e-6), -10, 10)  # noqa: E731
+    expected = model.fit(scale(train), labels).predict_proba(scale(reader.matrix(split.test)))
+    found = alone[[f"p_{label}" for label in model.classes_]].to_numpy()
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    assert set(table["part"]) == {"val", "test"}
+
+
+def test_neighbours_are_those_of_the_dialogue_and_never_of_the_test_part_for_others(
+    run: tuple[Manifest, RunFolder],
+) -> None:
+    manifest, _ = run
+    vectors = np.arange(1, len(manifest.ids) + 1, dtype=np.float32)[:, None]
+    place = {id: row for row, id in enumerate(manifest.ids)}
+    found = with_neighbours(manifest, vectors, 2, manifest.ids, {"d0t3"})
+    turn = lambda name: vectors[place[name], 0]  # noqa: E731
+    # itself, one before, one after, two before, two after
+    assert found[place["d0t2"]].tolist() == [turn("d0t2"), turn("d0t1"), 0, turn("d0t0"), turn("d0t4")]
+    assert found[place["d0t3"]].tolist() == [turn(f"d0t{k}") for k in (3, 2, 4, 1, 5)]
+    assert found[place["d1t0"]].tolist() == [turn("d1t0"), 0, turn("d1t1"), 0, turn("d1t2")]
+
+
+def test_absent_modalities_are_zero_and_marked_and_sequences_pooled(tmp_path: Path) -> None:
+    manifest = text_corpus(tmp_path, dialogues=1, turns=3)
+    a, _, c = manifest.ids
+    steps = {a: np.array([[1.0], [3.0]]), c: np.array([[5.0]])}
+    found = vectors_of(manifest, {"audio": steps}, [a, c])  # type: ignore[dict-item]
+    np.testing.assert_allclose(found[[0, 2]], [[-1, 1, 1], [1, -1, 1]], atol=1e-4)
+    assert found[1].tolist() == [0, 0, 0]
+
+
+def test_the_report_says_first_whether_the_system_beats_it(run: tuple[Manifest, RunFolder]) -> None:
+    manifest, folder = run
+    outcome = evaluate_fit(folder, manifest)
+    assert [score.name for score in outcome.baselines] == ["linear model", "linear model with neighbours"]
+    assert outcome.lines()[0] == outcome.verdict
+    assert "on the same features and split: weighted F1" in outcome.verdict
+    report = write_run_report(outcome, manifest).markdown.read_text(encoding="utf-8")
+    assert outcome.verdict[1:] in report
+    held = json.loads((folder.path / "metrics.json").read_text())["baselines"]
+    system = outcome.test.weighted_f1
+    for entry in held:
+        assert entry["system"] == pytest.approx(system)
+        assert entry["difference"] == pytest.approx(system - entry["baseline"])
+        assert entry["baseline"] == pytest.approx(entry["test"]["weighted_f1"])
+
+
+def score(metric: str, interval: tuple[float, float], val: float) -> BaselineScore:
+    middle = sum(interval) / 2
+    return BaselineScore(
+        f"model {val}",
+        metric,
+        PairedDifference(0.5, 0.5 + middle, middle, Interval(*interval), 0.1),
+        val,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("metric", "interval", "says"),
+    [
+        ("weighted_f1", (0.01, 0.05), "beats the model"),
+        ("weighted_f1", (-0.01, 0.05), "does not beat the model"),
+        ("weighted_f1", (np.nan, np.nan), "does not beat the model"),
+        ("mae", (-0.05, -0.01), "beats the model"),
+        ("mae", (0.01, 0.05), "does not beat the model"),
+    ],
+)
+def test_a_gain_must_be_larger_than_its_interval(
+    metric: str, interval: tuple[float, float], says: str
+) -> None:
+    assert verdict([score(metric, interval, 0.4)]).startswith(says)
+
+
+def test_the_validation_part_chooses_which_linear_model_counts() -> None:
+    two = [score("weighted_f1", (0.1, 0.2), 0.4), score("weighted_f1", (-0.2, -0.1), 0.5)]
+    assert "model 0.5" in verdict(two)
+    two = [score("mae", (-0.2, -0.1), 0.4), score("mae", (0.1, 0.2), 0.5)]
+    assert "model 0.4" in verdict(two)
+    assert verdict([]) == ""
+
+
+@pytest.mark.parametrize("damage", ["nothing", "columns", "rows"])
+def test_a_damaged_file_is_one_line(run: tuple[Manifest, RunFolder], tmp_path: Path, damage: str) -> None:
+    manifest, folder = run
+    table = pd.read_parquet(folder.baselines_file)
+    kept = folder.baselines_file.read_bytes()
+    try:
+        if damage == "nothing":
+            folder.baselines_file.write_bytes(b"")
+        elif damage == "columns":
+            table.drop(columns="baseline").to_parquet(folder.baselines_file)
+        else:
+            table.iloc[:-1].to_parquet(folder.baselines_file)
+        with pytest.raises(EmofuseError, match=r"baselines\.parquet.*delete it"):
+            evaluate_fit(folder, manifest)
+    finally:
+        folder.baselines_file.write_bytes(kept)
+
+
+def test_frames_and_values_have_one_too(tmp_path: Path) -> None:
+    manifest = make_corpus(tmp_path / "corpus")
+    clips = fit_run(small_settings(manifest, **{"optimiser.epochs": 1}), manifest, tmp_path / "clips")
+    fit_baselines(clips, manifest)
+    outcome = evaluate_fit(clips, manifest)
+    assert outcome.baselines[0].report.n == outcome.test.n
+    assert any(each.modality == "video" for each in FeatureStore(manifest.root / "features").identities())
+
+
+def test_values_are_compared_by_their_error(tmp_path: Path) -> None:
+    words = text_corpus(tmp_path / "words")
+    valence = words.frame["label"].map({"anger": -1.0, "joy": 1.0, "sadness": -0.5})
+    Manifest.from_frame(words.frame.assign(valence=valence), words.root).write(words.root / "manifest.csv")
+    manifest = Manifest.read(words.root / "manifest.csv").validate()
+    settings = text_settings(
+        manifest, model__task="regression", model__name="cm-msf", model__preset="tiny", model__options={}
+    )
+    folder = fit_run(settings, manifest, tmp_path / "run")
+    fit_baselines(folder, manifest)
+    outcome = evaluate_fit(folder, manifest)
+    assert "MAE" in outcome.verdict
+    assert outcome.baselines[0].metric == "mae"
+
+
+def test_from_the_command_line(tmp_path: Path) -> None:
+    manifest = text_corpus(tmp_path / "corpus", dialogues=6)
+    settings = text_settings(manifest, optimiser__epochs=1)
+    (tmp_path / "recipe.yaml").write_text(settings.to_yaml(), encoding="utf-8")
+    command = [
+        "train",
+        str(manifest.root / "manifest.csv"),
+        "--recipe",
+        str(tmp_path / "recipe.yaml"),
+        "--quiet",
+    ]
+    shown = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "all"), "--all-folds"])
+    assert shown.exit_code == 0, shown.output
+    assert "the linear model" in shown.output.splitlines()[0]
+    assert len(list((tmp_path / "all").glob("fold-*/baselines.parquet"))) == 3
+    without = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "without"), "--no-baseline"])
+    assert without.exit_code == 0, without.output
+    assert "linear model" not in without.output
