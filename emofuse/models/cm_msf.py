@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import cast
 
 import numpy as np
 import torch
@@ -12,11 +10,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.data.modality import Modality
-from emofuse.errors import EmofuseError
+from emofuse.losses.task_losses import sequence_loss
 from emofuse.models.cm_msf_config import CMMSFConfig
 from emofuse.models.cm_msf_inputs import check_sequences, real_steps
-from emofuse.models.output import EmotionOutput
 from emofuse.models.registry import register_system
+from emofuse.models.sequence_output import SequenceOutput
 from emofuse.nn.cascade import CrossModalCascade
 from emofuse.nn.cross_modal_alignment import CommonSpace, EncoderAlignment
 from emofuse.nn.dual_encoder import DualEncoder
@@ -24,38 +22,6 @@ from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.mask_gate import MaskGate, MaskGateOutput
 from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.real_steps import RealSteps
-
-
-@dataclass(frozen=True, kw_only=True)
-class SequenceOutput(EmotionOutput):
-    """Outputs for B utterances.
-
-    Attributes:
-        logits: y of Eq. 21: (B, classes), or (B, 1) for a regression.
-        features: modality -> H_m, (B, d), its steps that count pooled; 0 where a row lacks it.
-        present: modality -> (B,) bool, the rows that had it (in training, after modality dropout).
-        value: (B,), what a regression predicts; None for a classification.
-        fused: F of Eq. 20, (B, fusion_dim).
-        gates: modality -> (B, T_m, d), the mask gate vectors, 0 at steps that did not count; of the modalities
-            that were given.
-        masks: modality -> (B, T_m) bool, the steps that counted; likewise.
-    """
-
-    value: Tensor | None = None
-    fused: Tensor = field(repr=False)
-    gates: dict[str, Tensor] = field(default_factory=dict, repr=False)
-    masks: dict[str, Tensor] = field(default_factory=dict, repr=False)
-
-    @property
-    def probabilities(self) -> Tensor:
-        """Softmax of the logits, (B, classes), in float32 or wider (Eq. 22).
-
-        Raises:
-            EmofuseError: for a regression.
-        """
-        if self.value is not None:
-            raise EmofuseError("a regression has a value and no probabilities")
-        return super().probabilities
 
 
 @register_system(
@@ -195,20 +161,7 @@ class CMMSF(nn.Module):
         Raises:
             EmofuseError: if class weights are given for a regression.
         """
-        if self.config.task == "regression":
-            if class_weights is not None:
-                raise EmofuseError("a regression has no classes to weigh: leave class_weights out")
-            loss = self._regression_loss(output, labels)
-            return {"loss": loss, self.config.regression_loss: loss}
-        loss = _cross_entropy(output.logits, labels, class_weights)
-        return {"loss": loss, "cross_entropy": loss}
-
-    def _regression_loss(self, output: SequenceOutput, targets: Tensor) -> Tensor:
-        value = _wide(cast(Tensor, output.value))
-        known = ~torch.isnan(targets)
-        error = value[known] - targets[known].to(value.dtype)
-        errors = error.abs() if self.config.regression_loss == "l1" else error.square()
-        return errors.sum() / known.sum().clamp_min(1)
+        return sequence_loss(output, labels, self.config.task, self.config.regression_loss, class_weights)
 
     def _build_encoders(self, m: Modality) -> DualEncoder:
         c = self.config
@@ -238,14 +191,3 @@ def _max_over_time(x: Tensor, mask: Tensor) -> Tensor:
     """The largest value of each feature over the steps in the mask: (B, T, d) to (B, d), 0 without steps."""
     largest = x.masked_fill(~mask.unsqueeze(-1), -torch.inf).amax(dim=1)
     return torch.where(mask.any(dim=1, keepdim=True), largest, 0.0)
-
-
-def _cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor | None) -> Tensor:
-    known = labels >= 0
-    if not bool(known.any()):
-        return _wide(logits).sum() * 0.0
-    return F.cross_entropy(_wide(logits[known]), labels[known], weight=class_weights)
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from emofuse.data.modality import Modality
 from emofuse.errors import EmofuseError
 from emofuse.losses.soft_hgr import SoftHGRLoss
 from emofuse.losses.swfc import SampleWeightedFocalContrastiveLoss
+from emofuse.models.dialogue_inputs import check_dialogues, dialogue_presence
 from emofuse.models.mfcre_config import MFCREConfig
 from emofuse.models.mfcre_stream import MFCREStream
 from emofuse.models.output import DialogueOutput
@@ -19,7 +21,6 @@ from emofuse.models.registry import register_system
 from emofuse.nn.dialogue_crn import DialogueCRN
 from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.initialisation import xavier_
-from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.modality_encoder import ModalityEncoder
 from emofuse.nn.multi_attn import MultiAttn
 from emofuse.nn.stream_memory import StreamMemory
@@ -103,10 +104,11 @@ class MFCRE(nn.Module):
         Raises:
             EmofuseError: for inputs of the wrong shape, or none at all.
         """
-        given = {"text": text, "audio": audio, "video": video}
-        inputs: dict[str, Tensor | None] = {m: given[m] for m in self.config.modalities}
-        mask = self._mask(inputs, mask)
-        available = self._presence(inputs, mask, present or {})
+        given: dict[Modality, Tensor | None] = {"text": text, "audio": audio, "video": video}
+        inputs: dict[Modality, Tensor | None] = {m: given[m] for m in self.config.modalities}
+        mask = check_dialogues(inputs, self.config.input_dims, mask)
+        dropout = self.config.modality_dropout if self.training else 0.0
+        available = dialogue_presence(inputs, mask, present or {}, dropout)
         if self.config.context == "none":
             alone = {m: None if x is None else _split_into_utterances(x) for m, x in inputs.items()}
             available = {m: _split_into_utterances(p) for m, p in available.items()}
@@ -220,42 +222,6 @@ class MFCRE(nn.Module):
         if self.training:
             raise EmofuseError("the model is in training mode: call .eval() before .stream()")
         return MFCREStream(self)
-
-    def _mask(self, inputs: Mapping[str, Tensor | None], mask: Tensor | None) -> Tensor:
-        """Which utterances there are; checks shapes on the way."""
-        some = next((x for x in inputs.values() if x is not None), None)
-        if some is None:
-            raise EmofuseError(f"the model needs at least one of {', '.join(inputs)}")
-        if some.dim() != 3 or some.shape[1] == 0:
-            raise EmofuseError(f"expected dialogues (B, N, features) with N > 0, got {tuple(some.shape)}")
-        if mask is None:
-            mask = torch.ones(some.shape[:2], dtype=torch.bool, device=some.device)
-        for m, x in inputs.items():
-            expected = (*mask.shape, self.config.input_dims[m])  # type: ignore[index]
-            if x is not None and tuple(x.shape) != expected:
-                raise EmofuseError(f"{m} features have shape {tuple(x.shape)}, the model expects {expected}")
-        if bool((mask[:, 1:] & ~mask[:, :-1]).any()):
-            raise EmofuseError("the mask has an utterance after padding: padding belongs at a dialogue's end")
-        return mask
-
-    def _presence(
-        self, inputs: Mapping[str, Tensor | None], mask: Tensor, present: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        available = {}
-        for m, x in inputs.items():
-            available[m] = mask if x is not None else torch.zeros_like(mask)
-            if m in present:
-                if present[m].shape != mask.shape:
-                    raise EmofuseError(
-                        f"present[{m!r}] has shape {tuple(present[m].shape)}, expected {tuple(mask.shape)}"
-                    )
-                available[m] = available[m] & present[m].to(mask.device)
-        if self.training and self.config.modality_dropout > 0.0:
-            left = drop_modalities(
-                {m: x.flatten() for m, x in available.items()}, self.config.modality_dropout
-            )
-            available = {m: x.view_as(mask) for m, x in left.items()}
-        return available
 
     def _build_crn(self) -> DialogueCRN:
         c = self.config

@@ -1,0 +1,194 @@
+"""DialogueRNN (Majumder et al. 2019): a global state, a state per party and an emotion state, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.output import DialogueOutput
+from emofuse.models.registry import register_system
+from emofuse.models.system_config import DialogueSystemConfig
+from emofuse.nn.matching_attention import MatchingAttention, MatchingKind
+from emofuse.nn.recurrent import gather_steps, reversed_positions
+
+
+class DialogueRNNConfig(DialogueSystemConfig):
+    """Settings of `DialogueRNN`; the defaults are those of the authors' published code on IEMOCAP.
+
+    Attributes:
+        global_dim: of the global state g.
+        party_dim: of a party's state q.
+        emotion_dim: of the emotion state e.
+        dense: units of the layer before the classifier.
+        listener: the others' states change too, when somebody speaks (the listener update, Eq. 8).
+        context_attention: how the history of g is attended to.
+        alpha_dim: hidden size of the attention "concat".
+        bidirectional: a second network reads the dialogue backwards (BiDialogueRNN).
+        emotion_attention: each utterance attends to all emotion states of its dialogue (BiDialogueRNN+Att).
+        recurrent_dropout: on the states within the recurrence.
+        state_dropout: on the emotion states that come of it.
+    """
+
+    global_dim: int = Field(default=150, ge=1)
+    party_dim: int = Field(default=150, ge=1)
+    emotion_dim: int = Field(default=100, ge=1)
+    dense: int = Field(default=100, ge=1)
+    listener: bool = False
+    context_attention: MatchingKind = "general"
+    alpha_dim: int = Field(default=100, ge=1)
+    bidirectional: bool = True
+    emotion_attention: bool = True
+    recurrent_dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+    state_dropout: float = Field(default=0.25, ge=0.0, lt=1.0)
+    dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
+
+    @classmethod
+    def tiny(cls, num_classes: int, **overrides: Any) -> DialogueRNNConfig:
+        """A size for tests."""
+        sizes = {"global_dim": 16, "party_dim": 16, "emotion_dim": 16, "dense": 16, "alpha_dim": 8}
+        return cls(num_classes=num_classes, **{**sizes, **overrides})
+
+
+class DialogueRNNCell(nn.Module):
+    """One direction over B dialogues at once.
+
+    Source: §3.3 of the paper. With u_t the utterance, s its speaker, q_s the speaker's state before it:
+
+    - g_t = GRU_G(g_{t-1}, [u_t; q_s]), Eq. 3
+    - c_t, the history g_1 … g_{t-1} attended to by u_t, Eq. 4-6; 0 for the first utterance
+    - q_s = GRU_P(q_s, [u_t; c_t]), Eq. 7
+    - q_i = GRU_L(q_i, [u_t; q_s]) of the listeners i, where there is the listener update, Eq. 8; else they stay
+    - e_t = GRU_E(e_{t-1}, q_s), Eq. 9
+    """
+
+    def __init__(self, utterance_dim: int, config: DialogueRNNConfig) -> None:
+        super().__init__()
+        c = config
+        self.global_cell = nn.GRUCell(utterance_dim + c.party_dim, c.global_dim)
+        self.party_cell = nn.GRUCell(utterance_dim + c.global_dim, c.party_dim)
+        self.listener_cell = nn.GRUCell(utterance_dim + c.party_dim, c.party_dim) if c.listener else None
+        self.emotion_cell = nn.GRUCell(c.party_dim, c.emotion_dim)
+        self.attention = MatchingAttention(c.global_dim, utterance_dim, c.context_attention, c.alpha_dim)
+        self.sizes = (c.global_dim, c.party_dim, c.emotion_dim)
+        self.dropout = nn.Dropout(c.recurrent_dropout)
+
+    def forward(self, x: Tensor, parties: Tensor) -> Tensor:
+        """Emotion states (B, N, emotion_dim) of utterances (B, N, d) by parties (B, N, P), one-hot; 0 rows at padding."""
+        batch, count, _ = x.shape
+        number = parties.shape[-1]
+        global_dim, party_dim, emotion_dim = self.sizes
+        g, e = x.new_zeros(batch, global_dim), x.new_zeros(batch, emotion_dim)
+        q = x.new_zeros(batch, number, party_dim)
+        speaker = parties.argmax(dim=-1)
+        rows = torch.arange(batch, device=x.device)
+        history: list[Tensor] = []
+        emotions = []
+        for t in range(count):
+            u, said = x[:, t], speaker[:, t]
+            context = self._context(history, u)
+            g = self.dropout(self.global_cell(torch.cat([u, q[rows, said]], dim=-1), g))
+            spoken = self._spread(self.party_cell, torch.cat([u, context], dim=-1), q)
+            if self.listener_cell is not None:
+                heard = torch.cat([u, spoken[rows, said]], dim=-1)
+                listening = self._spread(self.listener_cell, heard, q)
+            else:
+                listening = q
+            is_speaker = parties[:, t].unsqueeze(-1)
+            q = listening * (1 - is_speaker) + spoken * is_speaker
+            e = self.dropout(self.emotion_cell(q[rows, said], e))
+            history.append(g)
+            emotions.append(e)
+        return torch.stack(emotions, dim=1)
+
+    def _context(self, history: list[Tensor], u: Tensor) -> Tensor:
+        if not history:
+            return u.new_zeros(len(u), self.sizes[0])
+        memory = torch.stack(history, dim=1)
+        seen = torch.ones(len(u), 1, len(history), dtype=torch.bool, device=u.device)
+        return self.attention(memory, u.unsqueeze(1), seen).squeeze(1)
+
+    def _spread(self, cell: nn.GRUCell, given: Tensor, q: Tensor) -> Tensor:
+        """What all parties' states would become, had each been the one that the cell is for: (B, P, party_dim)."""
+        every = given.unsqueeze(1).expand(-1, q.shape[1], -1)
+        return self.dropout(cell(every.flatten(0, 1), q.flatten(0, 1))).view_as(q)
+
+
+@register_system(
+    name="dialogue-rnn",
+    title="DialogueRNN",
+    paper="Majumder et al. 2019, DialogueRNN: An Attentive RNN for Emotion Detection in Conversations",
+    summary="A global state, a state for each party and an emotion state, forwards and backwards, with attention.",
+    scope="dialogue",
+    inputs={"text": "vector", "audio": "vector", "video": "vector"},
+    config=DialogueRNNConfig,
+    speakers=True,
+    presets=("paper", "tiny"),
+    citation="""
+@inproceedings{majumder2019dialoguernn,
+  title = {DialogueRNN: An Attentive RNN for Emotion Detection in Conversations},
+  author = {Majumder, Navonil and Poria, Soujanya and Hazarika, Devamanyu and Mihalcea, Rada and Gelbukh, Alexander and
+            Cambria, Erik},
+  booktitle = {AAAI},
+  year = {2019}
+}""",
+)
+class DialogueRNN(DialogueSystem):
+    """DialogueRNN on the concatenated modalities.
+
+    Args:
+        config: see `DialogueRNNConfig`.
+    """
+
+    def __init__(self, config: DialogueRNNConfig) -> None:
+        super().__init__(config)
+        c, dim = config, sum(config.input_dims.values())
+        states = c.emotion_dim * (2 if c.bidirectional else 1)
+        self.forwards = DialogueRNNCell(dim, c)
+        self.backwards = DialogueRNNCell(dim, c) if c.bidirectional else None
+        self.attention = MatchingAttention(states, states, "general2") if c.emotion_attention else None
+        self.dense = nn.Linear(states, c.dense)
+        self.classifier = nn.Linear(c.dense, c.num_classes)
+        self.state_dropout = nn.Dropout(c.state_dropout)
+        self.dropout = nn.Dropout(c.dropout)
+
+    def forward(
+        self,
+        text: Tensor | None = None,
+        audio: Tensor | None = None,
+        video: Tensor | None = None,
+        mask: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
+        speakers: Tensor | None = None,
+    ) -> DialogueOutput:
+        """Recognise the utterances of B dialogues.
+
+        Args:
+            text: (B, N, text_dim), or None; audio and video likewise.
+            audio: see text.
+            video: see text.
+            mask: (B, N) bool, False for the padding at a dialogue's end.
+            present: modality -> (B, N) bool.
+            speakers: (B, N) int64, the speakers of each dialogue numbered from 0; one for all by default.
+        """
+        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+        x = torch.cat(list(inputs.values()), dim=-1)
+        speaking = speakers_or_one(speakers, mask)
+        parties = F.one_hot(speaking, int(speaking.max()) + 1).to(x.dtype) * mask.unsqueeze(-1)
+
+        states = [self.state_dropout(self.forwards(x, parties))]
+        if self.backwards is not None:
+            turned = reversed_positions(mask)
+            behind = self.backwards(gather_steps(x, turned), gather_steps(parties, turned))
+            states.append(self.state_dropout(gather_steps(behind, turned)))
+        emotions = torch.cat(states, dim=-1)
+        if self.attention is not None:
+            emotions = self.attention(emotions, emotions, mask.unsqueeze(1))
+        hidden = F.relu(self.dense(emotions))
+        logits = self.classifier(self.dropout(hidden))
+        return self._output(logits, inputs, hidden, mask, available)

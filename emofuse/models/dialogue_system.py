@@ -1,0 +1,94 @@
+"""What systems of dialogues have in common: inputs checked and scaled, and the cross-entropy over their utterances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from emofuse.data.modality import Modality
+from emofuse.losses.task_losses import cross_entropy
+from emofuse.models.dialogue_inputs import check_dialogues, dialogue_presence
+from emofuse.models.output import DialogueOutput
+from emofuse.models.system_config import DialogueSystemConfig
+from emofuse.nn.feature_scaler import FeatureScalers
+
+
+class DialogueSystem(nn.Module):
+    """Base of systems that see dialogues of utterance vectors, B dialogues of up to N utterances.
+
+    A system implements `forward`, beginning with `_inputs`, and overrides `training_loss` where its paper has more than
+    cross-entropy.
+
+    Args:
+        config: of the system.
+    """
+
+    def __init__(self, config: DialogueSystemConfig) -> None:
+        super().__init__()
+        self.config: DialogueSystemConfig = config
+        self.scalers = FeatureScalers(config.input_dims)
+
+    def _inputs(
+        self,
+        given: Mapping[Modality, Tensor | None],
+        mask: Tensor | None,
+        present: Mapping[str, Tensor] | None,
+    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
+        """Scaled features (B, N, d_m), 0 where an utterance lacks them; the mask; and who has what, (B, N) bool each.
+
+        Raises:
+            EmofuseError: for inputs of the wrong shape, or none at all.
+        """
+        config = self.config
+        inputs: dict[Modality, Tensor | None] = {m: given.get(m) for m in config.modalities}
+        mask = check_dialogues(inputs, config.input_dims, mask)
+        available = dialogue_presence(
+            inputs, mask, present or {}, config.modality_dropout if self.training else 0.0
+        )
+        dtype = next(p for p in self.parameters() if p.is_floating_point()).dtype
+        scaled = {}
+        for m, x in inputs.items():
+            if x is None:
+                x = torch.zeros(*mask.shape, config.input_dims[m], device=mask.device)
+            values = self.scalers[m](x.to(dtype), available[m])
+            scaled[str(m)] = F.dropout(values, config.feature_dropout, self.training)
+        return scaled, mask, available
+
+    @staticmethod
+    def _output(
+        logits: Tensor,
+        features: Mapping[str, Tensor],
+        fused: Tensor,
+        mask: Tensor,
+        available: dict[str, Tensor],
+    ) -> DialogueOutput:
+        """Zeros where a dialogue has ended."""
+        padding = ~mask.unsqueeze(-1)
+        return DialogueOutput(
+            logits=logits.masked_fill(padding, 0.0),
+            features={m: x.masked_fill(padding, 0.0) for m, x in features.items()},
+            present=available,
+            fused=fused.masked_fill(padding, 0.0),
+            mask=mask,
+        )
+
+    def training_loss(
+        self,
+        output: DialogueOutput,
+        labels: Tensor,
+        class_weights: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Cross-entropy over the utterances (B, N) that have a label, negative where there is none."""
+        loss = cross_entropy(output.logits, labels.masked_fill(~output.mask, -1), class_weights)
+        return {"loss": loss, "cross_entropy": loss}
+
+
+def speakers_or_one(speakers: Tensor | None, mask: Tensor) -> Tensor:
+    """(B, N) int64, the speakers of each dialogue numbered from 0; one for all where none are given."""
+    if speakers is None:
+        return torch.zeros_like(mask, dtype=torch.int64)
+    return speakers.to(mask.device).clamp_min(0).masked_fill(~mask, 0)

@@ -1,0 +1,1 @@
+"""How the weights of each published implementation are called here."""
