@@ -119,6 +119,42 @@ class DialogueRNNCell(nn.Module):
         return self.dropout(cell(every.flatten(0, 1), q.flatten(0, 1))).view_as(q)
 
 
+class DialogueRNNEncoder(nn.Module):
+    """Both directions, and the attention over what they give.
+
+    Args:
+        utterance_dim: of an utterance.
+        config: see `DialogueRNNConfig`.
+    """
+
+    def __init__(self, utterance_dim: int, config: DialogueRNNConfig) -> None:
+        super().__init__()
+        c = config
+        self.dim = c.emotion_dim * (2 if c.bidirectional else 1)
+        self.forwards = DialogueRNNCell(utterance_dim, c)
+        self.backwards = DialogueRNNCell(utterance_dim, c) if c.bidirectional else None
+        self.attention = MatchingAttention(self.dim, self.dim, "general2") if c.emotion_attention else None
+        self.dropout = nn.Dropout(c.state_dropout)
+
+    def forward(self, x: Tensor, parties: Tensor, mask: Tensor) -> Tensor:
+        """Emotion states (B, N, dim) of utterances (B, N, d), see `DialogueRNNCell`; mask (B, N)."""
+        states = [self.dropout(self.forwards(x, parties))]
+        if self.backwards is not None:
+            turned = reversed_positions(mask)
+            behind = self.backwards(gather_steps(x, turned), gather_steps(parties, turned))
+            states.append(self.dropout(gather_steps(behind, turned)))
+        emotions = torch.cat(states, dim=-1)
+        if self.attention is None:
+            return emotions
+        return self.attention(emotions, emotions, mask.unsqueeze(1))  # Eq. 10-12
+
+
+def parties_of(speakers: Tensor | None, mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """(B, N, P), the speaker of each utterance one-hot; rows of zeros at padding."""
+    speaking = speakers_or_one(speakers, mask)
+    return F.one_hot(speaking, int(speaking.max()) + 1).to(dtype) * mask.unsqueeze(-1)
+
+
 @register_system(
     name="dialogue-rnn",
     title="DialogueRNN",
@@ -149,12 +185,9 @@ class DialogueRNN(DialogueSystem):
         super().__init__(config)
         c, dim = config, sum(config.input_dims.values())
         states = c.emotion_dim * (2 if c.bidirectional else 1)
-        self.forwards = DialogueRNNCell(dim, c)
-        self.backwards = DialogueRNNCell(dim, c) if c.bidirectional else None
-        self.attention = MatchingAttention(states, states, "general2") if c.emotion_attention else None
+        self.encoder = DialogueRNNEncoder(dim, c)
         self.dense = nn.Linear(states, c.dense)
         self.classifier = nn.Linear(c.dense, c.num_classes)
-        self.state_dropout = nn.Dropout(c.state_dropout)
         self.dropout = nn.Dropout(c.dropout)
 
     def forward(
@@ -178,17 +211,7 @@ class DialogueRNN(DialogueSystem):
         """
         inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
         x = torch.cat(list(inputs.values()), dim=-1)
-        speaking = speakers_or_one(speakers, mask)
-        parties = F.one_hot(speaking, int(speaking.max()) + 1).to(x.dtype) * mask.unsqueeze(-1)
-
-        states = [self.state_dropout(self.forwards(x, parties))]
-        if self.backwards is not None:
-            turned = reversed_positions(mask)
-            behind = self.backwards(gather_steps(x, turned), gather_steps(parties, turned))
-            states.append(self.state_dropout(gather_steps(behind, turned)))
-        emotions = torch.cat(states, dim=-1)
-        if self.attention is not None:
-            emotions = self.attention(emotions, emotions, mask.unsqueeze(1))
+        emotions = self.encoder(x, parties_of(speakers, mask, x.dtype), mask)
         hidden = F.relu(self.dense(emotions))
         logits = self.classifier(self.dropout(hidden))
         return self._output(logits, inputs, hidden, mask, available)

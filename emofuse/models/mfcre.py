@@ -119,13 +119,13 @@ class MFCRE(nn.Module):
 
     def _recognise(
         self,
-        inputs: Mapping[str, Tensor | None],
+        inputs: Mapping[Modality, Tensor | None],
         available: dict[str, Tensor],
         mask: Tensor,
         memory: StreamMemory | None,
     ) -> DialogueOutput:
         """Figure 1, left to right."""
-        contextual = {m: self._reason(m, inputs[m], available[m], memory) for m in available}
+        contextual = {str(m): self._reason(m, x, available[m], memory) for m, x in inputs.items()}
         if self.modality_encoder is not None:
             encoded = self.modality_encoder(contextual, available, memory)
         else:

@@ -32,7 +32,9 @@ def state_dict(weights: dict[str, np.ndarray], settings: dict[str, Any]) -> dict
     return tensors(weights, names)
 
 
-def outputs(network: BCLSTM, inputs: dict[str, np.ndarray], settings: dict[str, Any]) -> dict[str, np.ndarray]:
+def outputs(
+    network: BCLSTM, inputs: dict[str, np.ndarray], settings: dict[str, Any]
+) -> dict[str, np.ndarray]:
     features = torch.from_numpy(inputs["features"]).transpose(0, 1)
     mask = torch.from_numpy(inputs["mask"]).bool()
     scaled = torch.where(torch.isfinite(features), features, 0.0)

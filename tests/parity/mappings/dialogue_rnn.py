@@ -26,13 +26,14 @@ def build(settings: dict[str, Any]) -> DialogueRNN:
             alpha_dim=settings["D_a"],
             recurrent_dropout=settings["dropout_rec"],
             dropout=settings["dropout"],
+            state_dropout=0.0,
         )
     )
 
 
 def state_dict(weights: dict[str, np.ndarray], settings: dict[str, Any]) -> dict[str, torch.Tensor]:
-    names = {"linear": "dense", "smax_fc": "classifier", "matchatt": "attention"}
-    for theirs, ours in (("dialog_rnn_f", "forwards"), ("dialog_rnn_r", "backwards")):
+    names = {"linear": "dense", "smax_fc": "classifier", "matchatt": "encoder.attention"}
+    for theirs, ours in (("dialog_rnn_f", "encoder.forwards"), ("dialog_rnn_r", "encoder.backwards")):
         cell = f"{theirs}.dialogue_cell"
         names[cell] = ours
         for short, long in (("g", "global"), ("p", "party"), ("l", "listener"), ("e", "emotion")):
