@@ -1,0 +1,99 @@
+"""What systems of utterances as sequences have in common: inputs checked and scaled, and the loss of either task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from emofuse.data.modality import Modality
+from emofuse.losses.task_losses import sequence_loss
+from emofuse.models.cm_msf_inputs import check_sequences, real_steps
+from emofuse.models.sequence_output import SequenceOutput
+from emofuse.models.system_config import SequenceSystemConfig
+from emofuse.nn.feature_scaler import FeatureScalers
+from emofuse.nn.modality_dropout import drop_modalities
+from emofuse.nn.real_steps import RealSteps
+
+
+class SequenceSystem(nn.Module):
+    """Base of systems that see an utterance as a sequence per modality.
+
+    A system implements `forward`, beginning with `_inputs` and ending with `_output`, and overrides `training_loss`
+    where its paper has more than the task's own loss.
+
+    Args:
+        config: of the system.
+    """
+
+    def __init__(self, config: SequenceSystemConfig) -> None:
+        super().__init__()
+        self.config: SequenceSystemConfig = config
+        self.scalers = FeatureScalers(config.input_dims)
+
+    def _inputs(
+        self,
+        given: Mapping[Modality, Tensor | None],
+        masks: Mapping[str, Tensor] | None,
+        present: Mapping[str, Tensor] | None,
+    ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
+        """Scaled steps (B, T, d), the real ones first; which are real, (B, T); and which rows have any, (B,).
+
+        Raises:
+            EmofuseError: for inputs of the wrong shape, or none at all.
+        """
+        c = self.config
+        chosen: dict[Modality, Tensor | None] = {m: given.get(m) for m in c.modalities}
+        sequences = check_sequences(chosen, c.input_dims)
+        real = real_steps(chosen, sequences, masks or {}, present or {})
+        available: dict[str, Tensor] = {m: mask.any(dim=1) for m, mask in real.items()}
+        if self.training and c.modality_dropout > 0.0:
+            available = drop_modalities(available, c.modality_dropout)
+        dtype = next(p for p in self.parameters() if p.is_floating_point()).dtype
+        x: dict[str, Tensor] = {}
+        steps: dict[str, Tensor] = {}
+        for m, sequence in sequences.items():
+            found = RealSteps(real[m] & available[m].unsqueeze(1))
+            x[m] = self.scalers[m](found.take(sequence.to(dtype)), found.mask)
+            steps[m] = found.mask
+        return x, steps, available
+
+    def _output(
+        self, y: Tensor, features: Mapping[str, Tensor], fused: Tensor, available: dict[str, Tensor]
+    ) -> SequenceOutput:
+        """Of y (B, C), or (B, 1) for a regression; features are 0 where a row lacks the modality."""
+        return SequenceOutput(
+            logits=y,
+            value=y.squeeze(-1) if self.config.task == "regression" else None,
+            features={m: f.masked_fill(~available[m].unsqueeze(-1), 0.0) for m, f in features.items()},
+            present=available,
+            fused=fused,
+        )
+
+    def training_loss(
+        self,
+        output: SequenceOutput,
+        labels: Tensor,
+        class_weights: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Cross-entropy, or for a regression the mean absolute or squared error; rows without a target count for nothing.
+
+        Raises:
+            EmofuseError: if class weights are given for a regression.
+        """
+        return sequence_loss(output, labels, self.config.task, self.config.regression_loss, class_weights)
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """(B, d), the mean of (B, T, d) over the steps in the mask (B, T); 0 without steps."""
+    weights = mask.unsqueeze(-1).to(x.dtype)
+    return (x * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1.0)
+
+
+def last_step(x: Tensor, mask: Tensor) -> Tensor:
+    """(B, d), the last real step of (B, T, d), real ones being first; 0 without steps."""
+    counts = mask.sum(dim=1)
+    rows = torch.arange(len(x), device=x.device)
+    return x[rows, (counts - 1).clamp_min(0)] * (counts > 0).unsqueeze(-1)
