@@ -1,0 +1,34 @@
+"""Sequences of different lengths brought to one, for systems that see all modalities at once, step by step."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def align_steps(x: Tensor, mask: Tensor, lengths: Tensor, longest: int) -> Tensor:
+    """Resample each sequence to a length of its own: steps that fall together are averaged, others are repeated.
+
+    Step i of n' covers steps ⌊i n / n'⌋ to ⌊(i + 1) n / n'⌋ of the n real ones, at least one. A sequence of that length
+    already stays as it is.
+
+    Args:
+        x: (B, T, d), real steps first.
+        mask: (B, T) bool, the real ones.
+        lengths: (B,), n' of each row.
+        longest: T', at least the largest of them.
+
+    Returns:
+        (B, T', d); 0 beyond a row's n', and where a row has no step.
+    """
+    real = mask.sum(dim=1, keepdim=True)
+    wanted = lengths.clamp_min(1).unsqueeze(1)
+    places = torch.arange(longest, device=x.device).unsqueeze(0)
+    first = (places * real) // wanted
+    last = torch.maximum(((places + 1) * real) // wanted, first + 1)
+    sums = torch.cat([x.new_zeros(len(x), 1, x.shape[2]), (x * mask.unsqueeze(-1)).cumsum(dim=1)], dim=1)
+    first, last = (each.clamp_max(x.shape[1]) for each in (first, last))
+    gather = lambda at: sums.gather(1, at.unsqueeze(-1).expand(-1, -1, x.shape[2]))  # noqa: E731
+    means = (gather(last) - gather(first)) / (last - first).clamp_min(1).unsqueeze(-1)
+    inside = (places < lengths.unsqueeze(1)) & (real > 0)
+    return torch.where(inside.unsqueeze(-1), means, 0.0)
