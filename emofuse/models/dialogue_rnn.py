@@ -50,8 +50,15 @@ class DialogueRNNConfig(DialogueSystemConfig):
 
     @classmethod
     def tiny(cls, num_classes: int, **overrides: Any) -> DialogueRNNConfig:
-        """A size for tests."""
-        sizes = {"global_dim": 16, "party_dim": 16, "emotion_dim": 16, "dense": 16, "alpha_dim": 8}
+        """A size for tests, without the attention over emotion states, which can collapse on a handful of utterances."""
+        sizes: dict[str, Any] = {
+            "emotion_attention": False,
+            "global_dim": 16,
+            "party_dim": 16,
+            "emotion_dim": 16,
+            "dense": 16,
+            "alpha_dim": 8,
+        }
         return cls(num_classes=num_classes, **{**sizes, **overrides})
 
 

@@ -212,9 +212,9 @@ class SDT(DialogueSystem):
         labelled = y >= 0
         task = cross_entropy(output.logits, y, class_weights)
         hard = torch.stack([cross_entropy(s, y, class_weights) for s in students.values()]).sum()
-        teacher = (wide(output.logits[labelled]) / c.temperature).softmax(dim=-1)
+        teacher = (wide(output.logits[labelled]) / c.temperature).log_softmax(dim=-1)
         soft = [
-            F.kl_div((wide(s[labelled]) / c.temperature).log_softmax(-1), teacher, reduction="sum")
+            (teacher.exp() * (teacher - (wide(s[labelled]) / c.temperature).log_softmax(dim=-1))).sum()
             for s in students.values()
         ]
         divergence = torch.stack(soft).sum() / labelled.sum().clamp_min(1)

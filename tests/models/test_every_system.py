@@ -1,0 +1,182 @@
+"""What every system must show, whatever it is: found by the registry, so a new one is tested without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from emofuse.models import create_model, list_models, model_info
+from emofuse.models.registry import ModelInfo
+
+SYSTEMS = [info for info in list_models() if not info.reads_frames and "tiny" in info.presets]
+DIMS = {"text": 6, "audio": 5, "video": 4}
+CLASSES = 3
+# These have tests of their own in which they learn.
+LEARNERS = [info for info in SYSTEMS if info.name not in ("cm-msf", "mfcre")]
+by_name = pytest.mark.parametrize("info", SYSTEMS, ids=lambda info: info.name)
+
+
+def build(info: ModelInfo, task: str = "classification", **options: Any) -> nn.Module:
+    torch.manual_seed(0)
+    found: dict[str, Any] = {f"{m}_dim": d for m, d in DIMS.items() if m in info.inputs}
+    found |= {"task": task} if "regression" in info.tasks else {}
+    found |= {"num_classes": CLASSES} if task == "classification" else {}
+    return create_model(info.name, preset="tiny", **found, **options)
+
+
+def batch(info: ModelInfo, lengths: tuple[int, ...] = (4, 2, 3), seed: int = 0) -> dict[str, Any]:
+    """Utterances with sequences, or dialogues, padded; with what else the system takes."""
+    generator = torch.Generator().manual_seed(seed)
+    longest = max(lengths)
+    mask = torch.arange(longest) < torch.tensor(lengths)[:, None]
+    inputs: dict[str, Any] = {
+        m: torch.randn(len(lengths), longest, DIMS[m], generator=generator) for m in info.inputs
+    }
+    if info.scope == "dialogue":
+        present = {m: mask.clone() for m in info.inputs}
+        inputs |= {"mask": mask, "present": present}
+        if info.speakers:
+            speakers = torch.randint(0, 2, mask.shape, generator=generator)
+            inputs["speakers"] = speakers.masked_fill(~mask, 0)
+    else:
+        inputs |= {"masks": dict.fromkeys(info.inputs, mask)}
+        inputs |= {"present": {m: torch.ones(len(lengths), dtype=torch.bool) for m in info.inputs}}
+    return inputs
+
+
+def targets(info: ModelInfo, inputs: Mapping[str, Any]) -> Tensor:
+    if info.scope == "dialogue":
+        mask = inputs["mask"]
+        labels = torch.arange(mask.numel()).view(mask.shape) % CLASSES
+        return labels.masked_fill(~mask, -1)
+    return torch.arange(len(next(iter(inputs["present"].values())))) % CLASSES
+
+
+def real(info: ModelInfo, inputs: Mapping[str, Any], logits: Tensor) -> Tensor:
+    return logits[inputs["mask"]] if info.scope == "dialogue" else logits
+
+
+def _second_row(x: Tensor) -> Tensor:
+    return x[1:2, :2] if x.dim() > 1 else x[1:2]
+
+
+@by_name
+def test_padding_and_other_rows_say_nothing(info: ModelInfo) -> None:
+    model = build(info).double().eval()
+    inputs = batch(info)
+    inputs |= {m: inputs[m].double() for m in info.inputs}
+    expected = model(**inputs).logits
+    changed = dict(inputs)
+    for m in info.inputs:
+        mask = inputs["mask"] if info.scope == "dialogue" else inputs["masks"][m]
+        changed[m] = inputs[m].masked_fill(~mask.unsqueeze(-1), torch.nan)
+    found = model(**changed).logits
+    torch.testing.assert_close(real(info, inputs, found), real(info, inputs, expected), rtol=1e-9, atol=1e-9)
+    # The second row alone, without its padding, says what it said in the batch.
+    alone: dict[str, Any] = {}
+    for name, value in inputs.items():
+        held = {m: _second_row(v) for m, v in value.items()} if isinstance(value, dict) else None
+        alone[name] = held or _second_row(value)
+    single = model(**alone).logits
+    rows = expected[1:2, :2] if info.scope == "dialogue" else expected[1:2]
+    torch.testing.assert_close(single, rows, rtol=1e-7, atol=1e-7)
+
+
+@by_name
+def test_what_stands_in_place_of_an_absent_modality_is_never_read(info: ModelInfo) -> None:
+    if len(info.inputs) == 1:
+        pytest.skip("it has one modality")
+    model = build(info).double().eval()
+    inputs = batch(info)
+    inputs |= {m: inputs[m].double() for m in info.inputs}
+    m = next(iter(info.inputs))
+    inputs["present"][m] = inputs["present"][m].clone()
+    inputs["present"][m][0] = False
+    found = []
+    for value in (0.0, 7.0, torch.nan):
+        x = inputs[m].clone()
+        x[0] = value
+        found.append(real(info, inputs, model(**{**inputs, m: x}).logits))
+    assert torch.isfinite(found[0]).all()
+    torch.testing.assert_close(found[0], found[1])
+    torch.testing.assert_close(found[0], found[2])
+    # A modality that nobody has may be left out altogether.
+    inputs["present"][m] = torch.zeros_like(inputs["present"][m])
+    absent = model(**inputs).logits
+    torch.testing.assert_close(
+        real(info, inputs, model(**{**inputs, m: None}).logits), real(info, inputs, absent)
+    )
+
+
+@by_name
+def test_each_modality_alone_will_do(info: ModelInfo) -> None:
+    for m in info.inputs:
+        model = build(info, modalities=(m,)).eval()
+        logits = model(**batch(info)).logits
+        assert torch.isfinite(logits).all()
+
+
+@pytest.mark.parametrize("info", LEARNERS, ids=lambda info: info.name)
+def test_it_learns_a_handful_by_heart(info: ModelInfo) -> None:
+    still = [name for name in type(build(info).config).model_fields if name.endswith("dropout")]
+    model = build(info, **dict.fromkeys(still, 0.0))
+    inputs, optimiser = batch(info), torch.optim.Adam(model.parameters(), lr=0.01)
+    labels = targets(info, inputs)
+    model.train()
+    for _ in range(200):
+        optimiser.zero_grad()
+        losses = model.training_loss(model(**inputs), labels)  # type: ignore[operator]
+        losses["loss"].backward()
+        optimiser.step()
+    assert all(torch.isfinite(loss) for loss in losses.values())
+    known = labels >= 0
+    predicted = model.eval()(**inputs).logits.argmax(-1)
+    assert (predicted[known] == labels[known]).all()
+    unused = [
+        n for n, p in model.named_parameters() if p.requires_grad and p.grad is None and ".0.norm." not in n
+    ]
+    assert not unused
+
+
+@by_name
+def test_rows_without_a_target_and_weights_of_classes(info: ModelInfo) -> None:
+    model = build(info).eval()
+    inputs = batch(info)
+    labels = targets(info, inputs)
+    output = model(**inputs)
+    weighted = model.training_loss(output, labels, torch.tensor([1.0, 2.0, 0.5]))["loss"]  # type: ignore[operator]
+    assert torch.isfinite(weighted)
+    nothing = model.training_loss(output, torch.full_like(labels, -1))["loss"]  # type: ignore[operator]
+    assert torch.isfinite(nothing)
+
+
+@pytest.mark.parametrize("info", [i for i in LEARNERS if "regression" in i.tasks], ids=lambda info: info.name)
+def test_a_value_is_learnt_too(info: ModelInfo) -> None:
+    model = build(info, task="regression")
+    inputs, optimiser = batch(info), torch.optim.Adam(model.parameters(), lr=0.02)
+    values = torch.tensor([-1.5, torch.nan, 0.5])
+    for _ in range(200):
+        optimiser.zero_grad()
+        loss = model.training_loss(model(**inputs), values)["loss"]  # type: ignore[operator]
+        loss.backward()
+        optimiser.step()
+    found = model.eval()(**inputs).value
+    assert found.shape == (3,)
+    assert abs(found[0] + 1.5) < 0.3
+    assert abs(found[2] - 0.5) < 0.3
+
+
+@by_name
+def test_the_registry_makes_it_and_its_weights_travel(info: ModelInfo) -> None:
+    assert model_info(info.name) == info
+    model, other = build(info).eval(), build(info).eval()
+    for parameter in other.parameters():
+        parameter.data.add_(0.1)
+    other.load_state_dict(model.state_dict())
+    inputs = batch(info)
+    torch.testing.assert_close(model(**inputs).logits, other(**inputs).logits)
+    assert info.citation.startswith("@")
