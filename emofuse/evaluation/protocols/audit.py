@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import posixpath
 import re
 import unicodedata
@@ -10,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from emofuse.data.manifest import Manifest
@@ -162,51 +164,76 @@ def _list_ids(ids: tuple[str, ...]) -> str:
     return f"{len(ids)} ({', '.join(ids[:_EXAMPLES])}{more})"
 
 
-def audit(manifest: Manifest, split: Split) -> LeakReport:
+def audit(manifest: Manifest, split: Split, keys: AuditKeys | None = None) -> LeakReport:
     """Count what a split's parts share.
 
     Args:
         manifest: the corpus that the ids are of.
         split: its parts; also one published by others (see :func:`~emofuse.evaluation.read_split_file`).
+        keys: of this manifest, where several splits of it are audited.
 
     Raises:
         EmofuseError: none of the split's ids is in the manifest.
     """
-    wanted = {part: list(dict.fromkeys(ids)) for part, ids in zip(PARTS, split, strict=True)}
-    every = set().union(*wanted.values())
-    known = manifest.frame[manifest.frame["id"].isin(every)].drop_duplicates("id")
-    unknown = every.difference(known["id"])
-    if known.empty:
+    keys = keys or AuditKeys.of(manifest)
+    wanted = {part: pd.Index(ids).unique() for part, ids in zip(PARTS, split, strict=True)}
+    places = {part: keys.places.get_indexer(ids) for part, ids in wanted.items()}
+    unknown = {id for part, ids in wanted.items() for id in ids[places[part] < 0]}
+    rows = {part: found[found >= 0] for part, found in places.items()}
+    if not any(map(len, rows.values())):
         raise EmofuseError(
-            f"none of the split's {len(every)} ids is in the manifest "
-            f"(such as {min(every, default='none')!r}): they must be the values of its column id"
+            f"none of the split's {len(unknown)} ids is in the manifest "
+            f"(such as {min(unknown, default='none')!r}): they must be the values of its column id"
         )
-    keys = _keys(known)
-    parts = {part: keys[keys["ids"].isin(ids)] for part, ids in wanted.items()}
     order = (("train", "val"), ("train", "test"), ("val", "test"))
     return LeakReport(
         sizes={part: len(ids) for part, ids in zip(PARTS, split, strict=True)},
-        pairs=tuple(_pair(a, b, parts) for a, b in order if len(parts[a]) and len(parts[b])),
+        pairs=tuple(_pair(a, b, rows, keys) for a, b in order if len(rows[a]) and len(rows[b])),
         repeated_ids=tuple(sorted({id for ids in split for id, n in Counter(ids).items() if n > 1})),
         unknown_ids=tuple(sorted(unknown)),
     )
 
 
-def _keys(frame: pd.DataFrame) -> pd.DataFrame:
+@dataclass(frozen=True)
+class AuditKeys:
+    """What may be shared, of every utterance of a manifest, as numbers: made once for all splits of it.
+
+    Attributes:
+        places: the ids, in the order of the rows.
+        codes: kind → (n, columns), the number of each value among ``values``; -1 where there is none.
+        values: kind → the distinct values.
+    """
+
+    places: pd.Index
+    codes: dict[str, np.ndarray]
+    values: dict[str, np.ndarray]
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> AuditKeys:
+        """The keys of a manifest; of an id that stands twice the first row counts."""
+        frame = manifest.frame.drop_duplicates("id")
+        columns = _columns(frame)
+        codes, values = {}, {}
+        for kind in KINDS:
+            held = [columns[name] for name in (("video", "audio") if kind == "media" else (kind,))]
+            numbers, values[kind] = pd.factorize(np.concatenate([c.to_numpy(object) for c in held]))
+            codes[kind] = numbers.reshape(len(held), -1).T
+        return cls(pd.Index(frame["id"]), codes, values)
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, pd.Series]:
     """One column of comparable values per kind; absent values are None."""
     texts = frame["text"].map(_normalised, na_action="ignore")
     texts = texts.where(texts.notna() & texts.ne(""), None)
-    return pd.DataFrame(
-        {
-            "ids": frame["id"],
-            "dialogues": frame["dialogue"],
-            "speakers": frame["speaker"],
-            "texts": texts,
-            "long_texts": texts.where(texts.map(_is_long, na_action="ignore").eq(True), None),
-            "video": frame["video"].map(_same_path, na_action="ignore"),
-            "audio": frame["audio"].map(_same_path, na_action="ignore"),
-        }
-    )
+    return {
+        "ids": frame["id"],
+        "dialogues": frame["dialogue"],
+        "speakers": frame["speaker"],
+        "texts": texts,
+        "long_texts": texts.where(texts.map(_is_long, na_action="ignore").eq(True), None),
+        "video": frame["video"].map(_same_path, na_action="ignore"),
+        "audio": frame["audio"].map(_same_path, na_action="ignore"),
+    }
 
 
 def _normalised(text: str) -> str:
@@ -221,13 +248,19 @@ def _same_path(path: object) -> str:
     return posixpath.normpath(str(path).replace("\\", "/"))
 
 
-def _pair(known: str, judged: str, parts: dict[str, pd.DataFrame]) -> PairLeaks:
-    kinds: dict[str, list[str]] = {kind: [kind] for kind in KINDS} | {"media": ["video", "audio"]}
-    shared = {kind: _shared(parts[known][columns], parts[judged][columns]) for kind, columns in kinds.items()}
+def _pair(known: str, judged: str, rows: dict[str, np.ndarray], keys: AuditKeys) -> PairLeaks:
+    shared = {kind: _shared(rows[known], rows[judged], keys, kind) for kind in KINDS}
     return PairLeaks(known, judged, **shared)
 
 
-def _shared(known: pd.DataFrame, judged: pd.DataFrame) -> Shared:
-    common = set(known.stack().dropna()) & set(judged.stack().dropna())
-    touched = int(judged.isin(common).any(axis=1).sum())
-    return Shared(len(common), touched, touched / len(judged), tuple(sorted(common)[:_EXAMPLES]))
+def _shared(known: np.ndarray, judged: np.ndarray, keys: AuditKeys, kind: str) -> Shared:
+    codes, values = keys.codes[kind], keys.values[kind]
+    # The last place is that of -1, and never shared.
+    common = np.zeros((2, len(values) + 1), dtype=bool)
+    common[0, codes[known]] = common[1, codes[judged]] = True
+    common[:, -1] = False
+    both = np.logical_and(*common)
+    touched = int(both[codes[judged]].any(axis=1).sum())
+    found = values[both[:-1]]
+    examples = tuple(heapq.nsmallest(_EXAMPLES, found))
+    return Shared(len(found), touched, touched / len(judged), examples)

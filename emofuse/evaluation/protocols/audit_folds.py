@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from emofuse.data.manifest import Manifest
-from emofuse.evaluation.protocols.audit import KINDS, LeakReport, Shared, audit
+from emofuse.evaluation.protocols.audit import KINDS, AuditKeys, LeakReport, Shared, audit
 from emofuse.evaluation.protocols.published_splits import expand_to_utterances
 from emofuse.evaluation.protocols.splits import Split, protocol_info, protocol_note, splits
 
@@ -108,9 +108,10 @@ def audit_protocol(
         EmofuseError: as :func:`~emofuse.evaluation.protocols.splits`.
     """
     folds = splits(manifest, protocol, k=k, seed=seed, val_fraction=val_fraction)
+    keys = AuditKeys.of(manifest)
     return AuditedSplit(
         name=f"protocol {protocol}",
         note=protocol_note(manifest, protocol, k=k),
         optimistic=protocol_info(protocol).optimistic,
-        folds=tuple(audit(manifest, fold) for fold in folds),
+        folds=tuple(audit(manifest, fold, keys) for fold in folds),
     )

@@ -1,0 +1,109 @@
+"""Lengths that are only guessed, channels that cancel, streams whose seeks are off, integers of 64 bits."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from emofuse.data.audio import CHANNELS_CANCEL, read_audible, read_audio, read_sound
+from emofuse.data.clip import clip_utterance, fixed_length_segments
+from emofuse.data.container import MediaError
+from emofuse.data.media import probe
+from tests.data.material import encode_sound, wave_file
+
+RATE = 16000
+
+
+def noise(seconds: float, level: float = 0.3, seed: int = 0) -> np.ndarray:
+    return level * np.random.default_rng(seed).standard_normal(round(seconds * RATE)).clip(-3, 3) / 3
+
+
+@pytest.mark.parametrize("loud_first", [True, False])
+@pytest.mark.parametrize(
+    ("name", "codec", "muxer"),
+    [
+        ("a.aac", "aac", {}),
+        ("a.mp3", "libmp3lame", {"write_xing": "0", "id3v2_version": "0"}),
+        ("a.ac3", "ac3", {}),
+    ],
+)
+def test_a_length_that_is_only_guessed_comes_from_the_packets(
+    tmp_path: Path, name: str, codec: str, muxer: dict[str, str], loud_first: bool
+) -> None:
+    parts = [noise(12), noise(8, 0.0005)]
+    sound = np.concatenate(parts if loud_first else parts[::-1])
+    rate = 32000 if codec == "ac3" else RATE  # which knows no lower one
+    path = encode_sound(tmp_path / name, sound[None], rate, codec, muxer=muxer)
+    seconds = len(sound) / rate
+    duration = probe(path).duration
+    assert duration == pytest.approx(seconds, abs=0.2)
+    assert len(read_audio(path)) / RATE == pytest.approx(seconds, abs=0.2)
+    whole, duration = clip_utterance(path)
+    segments = fixed_length_segments(whole, duration, 3.0)
+    assert segments[-1].end == pytest.approx(seconds, abs=0.2)
+    assert [s.start for s in segments[1:]] == [s.end for s in segments[:-1]]
+    for segment in segments:
+        assert len(read_audio(path, start=segment.start, end=segment.end))
+
+
+def test_channels_that_cancel_each_other_are_not_averaged(tmp_path: Path) -> None:
+    voice = noise(1.0)
+    path = encode_sound(tmp_path / "a.wav", np.stack([voice, -0.9 * voice]), RATE, "pcm_s16le")
+    found = read_sound(path)
+    assert found.notes == (CHANNELS_CANCEL,)
+    np.testing.assert_allclose(found.samples, voice, atol=1e-3)
+    both = read_sound(encode_sound(tmp_path / "b.wav", np.stack([voice, voice]), RATE, "pcm_s16le"))
+    assert both.notes == ()
+    np.testing.assert_allclose(both.samples, voice, atol=1e-3)
+
+
+def test_a_silent_channel_does_not_lower_the_voice(tmp_path: Path) -> None:
+    voice = noise(1.0)
+    for channels in ([voice, 0 * voice], [0 * voice, voice]):
+        path = encode_sound(tmp_path / "a.wav", np.stack(channels), RATE, "pcm_s16le")
+        np.testing.assert_allclose(read_audio(path), voice, atol=1e-3)
+
+
+def test_the_centre_of_five_channels_keeps_its_level(tmp_path: Path) -> None:
+    voice, none = noise(1.0), np.zeros(RATE)
+    # FL, FR, FC, LFE, BL, BR
+    path = encode_sound(
+        tmp_path / "a.wav", np.stack([none, none, voice, none, none, none]), RATE, "pcm_s16le"
+    )
+    np.testing.assert_allclose(read_audio(path), voice, atol=1e-3)
+    music = noise(1.0, 0.1, seed=1)
+    mixed = encode_sound(
+        tmp_path / "b.wav", np.stack([music, music, voice, music, none, none]), RATE, "pcm_s16le"
+    )
+    # The standard matrix: 1 for the centre, 3 dB less for left and right, nothing for low effects.
+    expected = (voice + 2 * 2**-0.5 * music) / (1 + 2 * 2**-0.5)
+    np.testing.assert_allclose(read_audio(mixed), expected, atol=1e-3)
+
+
+def test_silence_is_no_voice(tmp_path: Path) -> None:
+    path = encode_sound(tmp_path / "a.wav", np.zeros((2, RATE)), RATE, "pcm_s16le")
+    with pytest.raises(MediaError, match="its sound is silent") as found:
+        read_audible(path)
+    assert found.value.reason == "silent"
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate"), [("a.vob", "ac3", 48000), ("a.mpg", "mp2", 32000), ("b.mpg", "mp2", 44100)]
+)
+def test_a_segment_of_a_program_stream_is_where_it_is_in_the_whole(
+    tmp_path: Path, name: str, codec: str, rate: int
+) -> None:
+    sound = np.random.default_rng(3).standard_normal((1, 40 * rate)) * 0.1
+    path = encode_sound(tmp_path / name, sound, rate, codec)
+    whole = read_audio(path, rate=rate)
+    for start in (0.0, 7.3, 19.77, 33.01, 38.5):
+        part = read_audio(path, start=start, end=start + 0.5, rate=rate)
+        first = round(start * rate)
+        np.testing.assert_allclose(part[100:-100], whole[first : first + len(part)][100:-100], atol=0.02)
+
+
+def test_integers_of_64_bits(tmp_path: Path) -> None:
+    voice = noise(0.5)
+    samples = (voice * 2.0**62).astype("<i8").tobytes()
+    found = read_audio(wave_file(tmp_path / "a.wav", samples, bits=64))
+    np.testing.assert_allclose(found, voice / 2, atol=1e-4)
