@@ -54,6 +54,23 @@ class EpochShuffle(Sampler[int]):
         return iter(np.random.default_rng([self.seed, self.epoch]).permutation(self.size).tolist())
 
 
+class EpochDraw(EpochShuffle):
+    """As many rows as there are, drawn with replacement by their weights.
+
+    Args:
+        weights: (N,) positive; a row is drawn as often as its weight is large.
+        seed: of the draws, with the epoch.
+    """
+
+    def __init__(self, weights: Sequence[float], seed: int) -> None:
+        super().__init__(len(weights), seed)
+        self.shares = np.asarray(weights, np.float64) / np.sum(weights)
+
+    def __iter__(self) -> Iterator[int]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        return iter(rng.choice(self.size, self.size, p=self.shares).tolist())
+
+
 @dataclass(frozen=True)
 class Share:
     """The rows of one batch that one process reads.
@@ -118,16 +135,19 @@ def make_loader(
     batch_size: int,
     *,
     shuffle_seed: int | None = None,
+    draw_weights: Sequence[float] | None = None,
     workers: int = 0,
     divided: bool = False,
 ) -> DataLoader[Any]:
     """Batches of ``dataset``; shuffled anew each epoch when ``shuffle_seed`` is given.
 
+    With ``draw_weights``, one for each item, items are drawn by them instead, see `EpochDraw`.
+
     Workers are used only where there are frames to decode: features are a memory-mapped look-up. Where it is
     ``divided``, each process of a training on several has its share of every batch, see `Shares`.
     """
     workers = workers if dataset.decodes_media else 0
-    order = range(len(dataset)) if shuffle_seed is None else EpochShuffle(len(dataset), shuffle_seed)
+    order = _order(len(dataset), shuffle_seed, draw_weights)
     return DataLoader(
         _Batches(dataset),
         batch_size=None,  # a share is a batch already
@@ -138,6 +158,12 @@ def make_loader(
         generator=_OwnGenerator(),
         prefetch_factor=2 if workers else None,
     )
+
+
+def _order(size: int, seed: int | None, weights: Sequence[float] | None) -> range | EpochShuffle:
+    if seed is None:
+        return range(size)
+    return EpochShuffle(size, seed) if weights is None else EpochDraw(weights, seed)
 
 
 class _OwnGenerator(torch.Generator):

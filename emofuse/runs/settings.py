@@ -118,11 +118,36 @@ class OptimiserSettings(_Settings):
     warmup_fraction: float = Field(default=0.0, ge=0, lt=1)
     gradient_clip: float = Field(default=1.0, ge=0, description="largest gradient norm; 0 clips nothing")
     class_weights: Literal["none", "balanced"] = "none"
+    sampling: Literal["natural", "balanced"] = Field(
+        default="natural",
+        description="balanced draws utterances so that each class comes equally often; for systems of utterances",
+    )
+    label_smoothing: float = Field(
+        default=0.0, ge=0, lt=1, description="share of the target that is spread over all classes"
+    )
+    mixup: float = Field(
+        default=0.0,
+        ge=0,
+        description="alpha of the Beta distribution that mixes pairs of utterances; 0 mixes none",
+    )
+    r_drop: float = Field(
+        default=0.0,
+        ge=0,
+        description="weight of the difference between two passes with other dropout; 0 makes one pass",
+    )
+    weight_average: Literal["none", "ema"] = Field(
+        default="none", description="ema keeps a moving average of the weights, which is judged and saved"
+    )
+    ema_decay: float = Field(
+        default=0.99, gt=0, lt=1, description="share of the average that a step leaves as it is"
+    )
 
     @model_validator(mode="after")
     def _check_consistency(self) -> OptimiserSettings:
         if self.warmup_fraction and self.schedule in ("plateau", "step"):
             raise ValueError(f"schedule {self.schedule} has no warm-up; leave warmup_fraction out")
+        if self.mixup and self.r_drop:
+            raise ValueError("mixup and r_drop are not for one training; leave one of them out")
         return self
 
 

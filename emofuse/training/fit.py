@@ -37,6 +37,7 @@ from emofuse.training.assembly import assemble_model
 from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.compiling import check_compile
 from emofuse.training.loop import TrainingLoop
+from emofuse.training.objective import check_objective
 from emofuse.training.processes import Processes, is_first, main_process_first, wait_for_all
 from emofuse.training.stage_one import encoders_of_run
 
@@ -76,7 +77,7 @@ def fit_run(
     with main_process_first():
         begun = _is_begun(folder, settings, manifest, resume)
     _check_parts(_split_of_run(folder, split, settings, manifest, begun))
-    task_of(settings, manifest)
+    check_objective(settings.model.name, task_of(settings, manifest), settings.optimiser)
     choose_modalities(settings, manifest)
     Processes(settings.devices, settings.nodes).check(choose_device(settings.device))
     with torch_threads(settings.threads), _lock_run(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from emofuse.training.module import EmotionModule
 from emofuse.training.optimisers import EpochDecay
 from emofuse.training.processes import Processes
 from emofuse.training.trainer import train_best, wants_bf16
+from emofuse.training.weight_average import MovingAverage
 
 
 @dataclass
@@ -61,8 +63,15 @@ class TrainingLoop:
         train = [self.manifest.utterance(i) for i in split.train]
         weights = self.task.class_weights(train, optimiser.class_weights)
         module = EmotionModule(
-            self.model, self.task, optimiser, weights, self.quarantine, self.settings.compile
+            self.model,
+            self.task,
+            optimiser,
+            weights,
+            self.quarantine,
+            self.settings.compile,
+            self.settings.seed,
         )
+        average = [MovingAverage(optimiser.ema_decay)] if optimiser.weight_average == "ema" else []
         monitor = optimiser.monitor or self.task.own_metric
         mode = MONITORS[monitor]
         return train_best(
@@ -80,7 +89,7 @@ class TrainingLoop:
             bf16=wants_bf16(self.settings.precision, self.device),
             gradient_clip=optimiser.gradient_clip,
             processes=Processes(self.settings.devices, self.settings.nodes),
-            stateful=[EpochDecay(optimiser, monitor, mode)],
+            stateful=[EpochDecay(optimiser, monitor, mode), *average],
             bars=self.bars,
         )
 
@@ -88,6 +97,7 @@ class TrainingLoop:
         """Batches of one part, shared by all processes; of the hidden ones not even the features are seen."""
         data = self.settings.data
         rows, context = rows_of(self.manifest, ids, self.model, hidden)
+        balanced = seed is not None and self.settings.optimiser.sampling == "balanced"
         dataset = dataset_of(
             rows, self.model, self.readers, data, self.task.target, context, keep_frames=True
         )
@@ -95,6 +105,13 @@ class TrainingLoop:
             dataset,
             self.settings.optimiser.batch_size,
             shuffle_seed=seed,
+            draw_weights=_class_shares([row.label for row in rows]) if balanced else None,
             workers=data.workers,
             divided=True,
         )
+
+
+def _class_shares(labels: Sequence[str | None]) -> list[float]:
+    """A weight for each row, so that each class has the same sum."""
+    counts = Counter(labels)
+    return [1 / counts[label] for label in labels]

@@ -16,7 +16,7 @@ from emofuse.runs.settings import OptimiserSettings
 from emofuse.runs.tasks import Task
 from emofuse.training.compiling import compile_parts
 from emofuse.training.divergence import refuse_divergence
-from emofuse.training.global_step import global_step
+from emofuse.training.objective import Objective
 from emofuse.training.optimisers import build_optimiser, build_step_schedule
 
 
@@ -30,6 +30,7 @@ class EmotionModule(L.LightningModule):
         class_weights: (C,) for the cross-entropy, or None.
         quarantine: notes media that the loader could not decode.
         compiled: use torch.compile where it can do something.
+        seed: of what the objective draws.
     """
 
     def __init__(
@@ -40,9 +41,11 @@ class EmotionModule(L.LightningModule):
         class_weights: Tensor | None,
         quarantine: Quarantine,
         compiled: bool = False,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.model = model
+        self.objective = Objective(model, settings, seed)
         self.task = task
         self.settings = settings
         self.quarantine = quarantine
@@ -64,10 +67,8 @@ class EmotionModule(L.LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """The system's loss over the batch of all processes, its parts logged under ``train_``."""
         self._collect_failures(batch)
-        step = global_step(self.model(**batch.inputs), batch)
-        losses = self.model.training_loss(  # type: ignore[operator]
-            step.output, step.labels, class_weights=self.class_weights, present=step.present
-        )
+        step = self.objective(batch, self.class_weights, self.trainer.global_step)
+        losses = step.parts
         refuse_divergence(self, losses["loss"], "loss", self.settings.learning_rate)
         named = {f"train_{name}": value.detach() for name, value in losses.items()}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=step.utterances)
