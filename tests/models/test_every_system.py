@@ -29,7 +29,7 @@ def build(info: ModelInfo, task: str = "classification", **options: Any) -> nn.M
 
 
 def batch(info: ModelInfo, lengths: tuple[int, ...] = (4, 2, 3), seed: int = 0) -> dict[str, Any]:
-    """Utterances with sequences, or dialogues, padded; with what else the system takes."""
+    """Utterances as vectors or sequences, or dialogues, padded; with what else the system takes."""
     generator = torch.Generator().manual_seed(seed)
     longest = max(lengths)
     mask = torch.arange(longest) < torch.tensor(lengths)[:, None]
@@ -42,10 +42,17 @@ def batch(info: ModelInfo, lengths: tuple[int, ...] = (4, 2, 3), seed: int = 0) 
         if info.speakers:
             speakers = torch.randint(0, 2, mask.shape, generator=generator)
             inputs["speakers"] = speakers.masked_fill(~mask, 0)
+    elif reads_vectors(info):
+        inputs |= {m: inputs[m][:, 0] for m in info.inputs}
     else:
         inputs |= {"masks": dict.fromkeys(info.inputs, mask)}
+    if info.scope == "utterance":
         inputs |= {"present": {m: torch.ones(len(lengths), dtype=torch.bool) for m in info.inputs}}
     return inputs
+
+
+def reads_vectors(info: ModelInfo) -> bool:
+    return info.scope == "utterance" and set(info.inputs.values()) == {"vector"}
 
 
 def targets(info: ModelInfo, inputs: Mapping[str, Any]) -> Tensor:
@@ -64,6 +71,10 @@ def _second_row(x: Tensor) -> Tensor:
     return x[1:2, :2] if x.dim() > 1 else x[1:2]
 
 
+def _second_vector(x: Tensor) -> Tensor:
+    return x[1:2]
+
+
 @by_name
 def test_padding_and_other_rows_say_nothing(info: ModelInfo) -> None:
     model = build(info).double().eval()
@@ -71,7 +82,7 @@ def test_padding_and_other_rows_say_nothing(info: ModelInfo) -> None:
     inputs |= {m: inputs[m].double() for m in info.inputs}
     expected = model(**inputs).logits
     changed = dict(inputs)
-    for m in info.inputs:
+    for m in () if reads_vectors(info) else info.inputs:
         mask = inputs["mask"] if info.scope == "dialogue" else inputs["masks"][m]
         changed[m] = inputs[m].masked_fill(~mask.unsqueeze(-1), torch.nan)
     found = model(**changed).logits
@@ -79,8 +90,9 @@ def test_padding_and_other_rows_say_nothing(info: ModelInfo) -> None:
     # The second row alone, without its padding, says what it said in the batch.
     alone: dict[str, Any] = {}
     for name, value in inputs.items():
-        held = {m: _second_row(v) for m, v in value.items()} if isinstance(value, dict) else None
-        alone[name] = held or _second_row(value)
+        row = _second_vector if reads_vectors(info) else _second_row
+        held = {m: row(v) for m, v in value.items()} if isinstance(value, dict) else None
+        alone[name] = held or row(value)
     single = model(**alone).logits
     rows = expected[1:2, :2] if info.scope == "dialogue" else expected[1:2]
     torch.testing.assert_close(single, rows, rtol=1e-7, atol=1e-7)

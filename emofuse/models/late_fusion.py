@@ -1,0 +1,194 @@
+"""Late fusion: each modality's own classifier, joined by a logarithmic opinion pool (Heskes 1998, Eq. 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from emofuse.data.modality import MODALITIES, Modality
+from emofuse.errors import EmofuseError
+from emofuse.losses.task_losses import cross_entropy, wide
+from emofuse.models.output import EmotionOutput
+from emofuse.models.registry import register_system
+from emofuse.nn.feature_scaler import FeatureScalers
+from emofuse.nn.modality_dropout import drop_modalities
+
+
+class LateFusionConfig(BaseModel):
+    """Settings of `LateFusion`.
+
+    Attributes:
+        num_classes: C.
+        modalities: which it has.
+        text_dim: features of an utterance's text.
+        audio_dim: of its sound.
+        video_dim: of its pictures.
+        hidden: units of each classifier's hidden layer; 0 makes it linear.
+        dropout: before the last layer of each classifier.
+        feature_dropout: on the scaled features.
+        modality_dropout: probability with which a training utterance loses a modality; it never loses all.
+        clip: scaled features are clipped to so many standard deviations.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    num_classes: int = Field(ge=2)
+    modalities: tuple[Modality, ...] = Field(default=MODALITIES, min_length=1)
+    text_dim: int = Field(default=384, ge=1)
+    audio_dim: int = Field(default=262, ge=1)
+    video_dim: int = Field(default=1404, ge=1)
+    hidden: int = Field(default=0, ge=0)
+    dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    feature_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
+    clip: float = Field(default=5.0, gt=0)
+
+    @field_validator("modalities")
+    @classmethod
+    def _in_order(cls, names: tuple[Modality, ...]) -> tuple[Modality, ...]:
+        return tuple(m for m in MODALITIES if m in names)
+
+    @property
+    def input_dims(self) -> dict[Modality, int]:
+        """Features that each modality brings."""
+        sizes: dict[Modality, int] = {"text": self.text_dim, "audio": self.audio_dim, "video": self.video_dim}
+        return {m: sizes[m] for m in self.modalities}
+
+    @classmethod
+    def tiny(cls, num_classes: int, **overrides: Any) -> LateFusionConfig:
+        """A size for small corpora: linear classifiers."""
+        return cls(num_classes=num_classes, **overrides)
+
+
+@register_system(
+    name="late-fusion",
+    title="Late fusion",
+    paper="Heskes 1998, Selecting Weighting Factors in Logarithmic Opinion Pools",
+    summary="A classifier for each modality, joined by a logarithmic opinion pool whose weights are learnt.",
+    scope="utterance",
+    inputs={"text": "vector", "audio": "vector", "video": "vector"},
+    config=LateFusionConfig,
+    presets=("tiny",),
+    citation="""
+@inproceedings{heskes1998selecting,
+  title = {Selecting Weighting Factors in Logarithmic Opinion Pools},
+  author = {Heskes, Tom},
+  booktitle = {NIPS},
+  year = {1998}
+}""",
+)
+class LateFusion(nn.Module):
+    """Experts that know one modality each; what is missing has no say.
+
+    With p_m(y) of expert m, softened by its temperature τ_m: log p(y) = Σ_m w_m log p_m(y) + const. The weights are
+    softplus(trust_m), and 1 at first. They are learnt from the fused cross-entropy, through which no gradient reaches
+    the experts: each is trained on its own cross-entropy.
+
+    Args:
+        config: see `LateFusionConfig`.
+    """
+
+    temperature: Tensor
+
+    def __init__(self, config: LateFusionConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.scalers = FeatureScalers(config.input_dims)
+        for scaler in self.scalers.values():
+            scaler.clip = config.clip
+        self.experts = nn.ModuleDict({m: self._expert(size) for m, size in config.input_dims.items()})
+        one = torch.tensor(1.0)
+        self.trust = nn.ParameterDict({m: nn.Parameter(one.expm1().log()) for m in config.modalities})
+        self.register_buffer("temperature", torch.ones(len(config.modalities)))
+
+    def _expert(self, size: int) -> nn.Module:
+        c = self.config
+        if not c.hidden:
+            return nn.Sequential(nn.Dropout(c.dropout), nn.Linear(size, c.num_classes))
+        return nn.Sequential(
+            nn.Linear(size, c.hidden), nn.ReLU(), nn.Dropout(c.dropout), nn.Linear(c.hidden, c.num_classes)
+        )
+
+    def forward(
+        self,
+        text: Tensor | None = None,
+        audio: Tensor | None = None,
+        video: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
+    ) -> EmotionOutput:
+        """Recognise B utterances from vectors (B, d_m).
+
+        Args:
+            text: (B, text_dim) or None.
+            audio: (B, audio_dim) or None.
+            video: (B, video_dim) or None.
+            present: modality -> (B,) bool; a row without any gets equal logits.
+
+        Returns:
+            Fused log-probabilities up to a constant as ``logits``; each expert's logits as ``features``.
+
+        Raises:
+            EmofuseError: for no input at all.
+        """
+        given = {m: x for m, x in (("text", text), ("audio", audio), ("video", video)) if x is not None}
+        if not given:
+            raise EmofuseError("late fusion needs at least one modality")
+        some = next(iter(given.values()))
+        names = [str(m) for m in self.config.modalities]
+        available = {
+            m: (present or {}).get(m, some.new_ones(len(some), dtype=torch.bool))
+            if m in given
+            else some.new_zeros(len(some), dtype=torch.bool)
+            for m in names
+        }
+        if self.training and self.config.modality_dropout:
+            available = drop_modalities(available, self.config.modality_dropout)
+        experts = {m: self._logits(m, given.get(m), available[m]) for m in names}
+        return EmotionOutput(logits=self._pool(experts, available), features=experts, present=available)
+
+    def _logits(self, m: str, x: Tensor | None, available: Tensor) -> Tensor:
+        if x is None:
+            x = self.scalers[m].mean.expand(len(available), -1)
+        scaled = self.scalers[m](x.to(self.scalers[m].mean.dtype), available)
+        dropped = F.dropout(scaled, self.config.feature_dropout, self.training)
+        logits: Tensor = self.experts[m](dropped)
+        return logits.masked_fill(~available.unsqueeze(-1), 0.0)
+
+    def _pool(self, experts: Mapping[str, Tensor], available: Mapping[str, Tensor]) -> Tensor:
+        """The logarithmic opinion pool; an expert without its modality is left out of the sum."""
+        total = torch.zeros_like(wide(next(iter(experts.values()))))
+        for number, (m, logits) in enumerate(experts.items()):
+            said = (wide(logits).detach() / self.temperature[number]).log_softmax(-1)
+            weight = F.softplus(self.trust[m]) * available[m].unsqueeze(-1)
+            total = total + weight * said
+        return total
+
+    def training_loss(
+        self,
+        output: EmotionOutput,
+        labels: Tensor,
+        class_weights: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
+    ) -> dict[str, Tensor]:
+        """Cross-entropy of each expert on the rows that have its modality, and of the pool.
+
+        Args:
+            output: of `forward`.
+            labels: (B,) class numbers, negative where there is none.
+            class_weights: (C,) or None.
+            present: not needed; ``output.present`` says it.
+
+        Returns:
+            "loss", "fused" and one part for each modality.
+        """
+        parts = {
+            m: cross_entropy(logits, labels.masked_fill(~output.present[m], -1), class_weights)
+            for m, logits in output.features.items()
+        }
+        parts["fused"] = cross_entropy(output.logits, labels, class_weights)
+        return {"loss": torch.stack(list(parts.values())).sum(), **parts}
