@@ -21,11 +21,14 @@ from emofuse.data.clip import clip_utterance, context_utterances, ends_of, fixed
 from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.errors import EmofuseError
+from emofuse.evaluation.metrics.familiarity import Familiarity
 from emofuse.features import FeatureStore, UtteranceEncoder
 from emofuse.features.encoding import encode_utterances
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import read_calibration, with_temperature
-from emofuse.inference.forward import predict_batches
+from emofuse.inference.familiarity import read_familiarity, vectors_of
+from emofuse.inference.forward import predict_subsets
+from emofuse.inference.label_sets import LabelSets
 from emofuse.models import model_info
 from emofuse.runs.corpus import choose_device
 from emofuse.runs.modalities import IMPORTED, imported_features
@@ -55,6 +58,9 @@ class EmotionSegment:
         value: what a run that predicts values says, on the scale of its corpus.
         recording: the file in which start and end are counted; None for text alone.
         notes: modality → what had to be done to read it, such as leaving out a channel.
+        novelty: modality → how unlike the training data it is; above 1 it is unlike nearly all of it.
+        label_set: labels among which the true one is with the coverage that was asked for; empty where none was.
+        by_modality: modality → what the run says when it is given that one alone, where that was asked for.
     """
 
     id: str
@@ -69,6 +75,23 @@ class EmotionSegment:
     value: float | None = None
     recording: str | None = None
     notes: dict[Modality, str] = field(default_factory=dict)
+    novelty: dict[Modality, float] = field(default_factory=dict)
+    label_set: tuple[str, ...] = ()
+    by_modality: dict[Modality, dict[str, float]] = field(default_factory=dict)
+
+    @property
+    def unfamiliar(self) -> tuple[Modality, ...]:
+        """The modalities that are unlike anything in training."""
+        return tuple(modality for modality, value in self.novelty.items() if value > 1)
+
+    @property
+    def disagreeing(self) -> tuple[Modality, ...]:
+        """The modalities that alone say another label than all together."""
+        return tuple(
+            modality
+            for modality, says in self.by_modality.items()
+            if says and max(says, key=lambda label: says[label]) != self.label
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -85,6 +108,8 @@ class EmotionPipeline:
         device: where to compute.
         temperature: logits are divided by it; that of the run's calibration.
         data: how much of a dialogue or a sequence is taken at once.
+        familiarity: modality → what its training features look like.
+        folder: where the run lies; sets of labels are read from there.
     """
 
     def __init__(
@@ -95,7 +120,11 @@ class EmotionPipeline:
         device: str = "cpu",
         temperature: float = 1.0,
         data: DataSettings | None = None,
+        familiarity: Mapping[str, Familiarity] | None = None,
+        folder: RunFolder | None = None,
     ) -> None:
+        self.familiarity = dict(familiarity or {})
+        self.folder = folder
         self.model = model.to(device).eval()
         self.record = record
         self.encoders = encoders
@@ -124,7 +153,7 @@ class EmotionPipeline:
         temperature = calibration.temperature if calibration else 1.0
         # The corpus's frames are kept for its epochs; those of a clip to predict are read once.
         data = folder.read_settings().data.model_copy(update={"frame_cache": None})
-        return cls(model, record, encoders, where, temperature, data)
+        return cls(model, record, encoders, where, temperature, data, read_familiarity(folder), folder)
 
     @property
     def labels(self) -> list[str]:
@@ -149,6 +178,8 @@ class EmotionPipeline:
         end: float | None = None,
         every: float | None = None,
         modalities: Sequence[Modality] | None = None,
+        coverage: float | None = None,
+        by_modality: bool = False,
     ) -> list[EmotionSegment]:
         """Predict the emotion of a clip, or of each segment of it.
 
@@ -162,6 +193,8 @@ class EmotionPipeline:
             end: seconds, its end.
             every: cut the recording into segments of this many seconds, one prediction each.
             modalities: use only these of the run's modalities.
+            coverage: name a set of labels that holds the true one in this share of utterances like the corpus's.
+            by_modality: say as well what the run says of each modality alone.
 
         Raises:
             EmofuseError: there is nothing to predict from, or the file cannot be read at all.
@@ -176,7 +209,10 @@ class EmotionPipeline:
         )
         before = context_utterances(recording, context)
         return self.predict(
-            [*before, *fixed_length_segments(recording, duration, every)], modalities=modalities
+            [*before, *fixed_length_segments(recording, duration, every)],
+            modalities=modalities,
+            coverage=coverage,
+            by_modality=by_modality,
         )[len(before) :]
 
     def predict_manifest(
@@ -185,11 +221,20 @@ class EmotionPipeline:
         *,
         modalities: Sequence[Modality] | None = None,
         progress: Progress | None = None,
+        coverage: float | None = None,
+        by_modality: bool = False,
     ) -> list[EmotionSegment]:
         """One segment per row of a manifest, in its order; features that were imported with it are used."""
         ready = {m: reader for m in self.modalities if (reader := self._imported(manifest, m)) is not None}
         rows = list(manifest.rows())
-        return self.predict(rows, modalities=modalities, progress=progress, features=ready)
+        return self.predict(
+            rows,
+            modalities=modalities,
+            progress=progress,
+            features=ready,
+            coverage=coverage,
+            by_modality=by_modality,
+        )
 
     def predict(
         self,
@@ -198,6 +243,8 @@ class EmotionPipeline:
         modalities: Sequence[Modality] | None = None,
         progress: Progress | None = None,
         features: Mapping[Modality, FeatureSource] | None = None,
+        coverage: float | None = None,
+        by_modality: bool = False,
     ) -> list[EmotionSegment]:
         """One segment per utterance; what is missing is masked and named, never a crash.
 
@@ -207,7 +254,13 @@ class EmotionPipeline:
             modalities: use only these of the run's modalities.
             progress: called with (done, total, what).
             features: modality → features by utterance id, for modalities that the run had imported.
+            coverage: as in a call.
+            by_modality: as in a call.
+
+        Raises:
+            EmofuseError: a modality is not the run's, or it cannot make sets of labels.
         """
+        sets = self._label_sets(coverage)
         chosen = self._chosen(modalities)
         missing: list[dict[Modality, str]] = [{} for _ in utterances]
         notes: list[dict[Modality, str]] = [{} for _ in utterances]
@@ -223,8 +276,59 @@ class EmotionPipeline:
             elif modality in self.encoders:
                 self._encode(modality, keyed, found[modality], missing, notes, progress)
         rows = [u if "video" in chosen else _without_video(u) for u in keyed]
-        predictions = self._forward(rows, found, progress)
-        return self._segments(utterances, predictions, missing, notes)
+        several = [m for m in self.modalities if m in chosen] if by_modality else []
+        predictions, *alone = self._forward(rows, found, [None, *([m] for m in several)], progress)
+        segments = self._segments(utterances, predictions, missing, notes)
+        said = dict(zip(several, alone, strict=True))
+        novelty = self._novelty(keyed, found, predictions)
+        return [
+            replace(
+                segment,
+                novelty={m: values[i] for m, values in novelty.items() if m in segment.used and i in values},
+                label_set=()
+                if sets is None
+                else self._names(sets.sets(predictions.probabilities[i : i + 1])[0]),
+                by_modality={m: self._says(part, i) for m, part in said.items() if m in segment.used},
+            )
+            for i, segment in enumerate(segments)
+        ]
+
+    def _label_sets(self, coverage: float | None) -> LabelSets | None:
+        if coverage is None:
+            return None
+        if self.folder is None:
+            raise EmofuseError("sets of labels need a run folder; load the run with from_pretrained")
+        return LabelSets.of_run(self.folder, coverage)
+
+    def _names(self, chosen: np.ndarray) -> tuple[str, ...]:
+        return tuple(label for label, inside in zip(self.labels, chosen, strict=True) if inside)
+
+    def _says(self, predictions: Predictions, row: int) -> dict[str, float]:
+        if self.task.name != "classification":
+            return {"value": float(predictions.values[row])}
+        return dict(zip(self.labels, map(float, predictions.probabilities[row]), strict=True))
+
+    def _novelty(
+        self,
+        utterances: Sequence[Utterance],
+        found: Mapping[Modality, Mapping[str, np.ndarray]],
+        predictions: Predictions,
+    ) -> dict[Modality, dict[int, float]]:
+        """Modality → row → how unlike the training data it is."""
+        novelty: dict[Modality, dict[int, float]] = {}
+        for modality in self.modalities:
+            gaussian = self.familiarity.get(modality)
+            if gaussian is None:
+                continue
+            if modality in self.record.encoders:
+                rows = [i for i, u in enumerate(utterances) if u.id in found[modality]]
+                vectors = vectors_of(found[modality], [utterances[i].id for i in rows])
+            else:
+                rows = np.flatnonzero(predictions.present[modality]).tolist()
+                vectors = predictions.features[modality][rows]
+            if len(vectors) == len(rows) and len(rows):
+                novelty[modality] = dict(zip(rows, map(float, gaussian.novelty(vectors)), strict=True))
+        return novelty
 
     def _chosen(self, modalities: Sequence[Modality] | None) -> set[Modality]:
         chosen = set(modalities) if modalities is not None else set(self.modalities)
@@ -294,8 +398,9 @@ class EmotionPipeline:
         self,
         utterances: Sequence[Utterance],
         features: dict[Modality, dict[str, np.ndarray]],
+        subsets: Sequence[Sequence[Modality] | None],
         progress: Progress | None,
-    ) -> Predictions:
+    ) -> list[Predictions]:
         dataset = dataset_of(utterances, self.model, features, self.data)
         loader = make_loader(dataset, batch_size=8)
         done = 0
@@ -306,8 +411,11 @@ class EmotionPipeline:
             if progress is not None:
                 progress(done, len(utterances), "predicting")
 
-        predictions = predict_batches(self.model, loader, device=self.device, on_batch=advance)
-        return with_temperature(predictions.of([u.id for u in utterances]), self.temperature)
+        ids = [u.id for u in utterances]
+        found = predict_subsets(
+            self.model, loader, subsets, device=self.device, on_batch=advance, keep_features=True
+        )
+        return [with_temperature(predictions.of(ids), self.temperature) for predictions in found]
 
     def _segments(
         self,

@@ -15,10 +15,7 @@ from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from emofuse.data import Modality
-    from emofuse.pipeline import EmotionPipeline, EmotionSegment, Progress
+    from emofuse.pipeline import EmotionSegment
 
 EXAMPLE = """Say which emotion a clip carries, or each row of a manifest.
 
@@ -45,6 +42,13 @@ def predict(
         float | None, typer.Option(help="one prediction for each segment of so many seconds")
     ] = None,
     modalities: Annotated[str | None, typer.Option(help="use only these of the run's modalities")] = None,
+    coverage: Annotated[
+        float | None,
+        typer.Option(help="name a set of labels that holds the true one in this share, such as 0.9"),
+    ] = None,
+    by_modality: Annotated[
+        bool, typer.Option("--by-modality", help="say as well what each modality says alone")
+    ] = False,
     figure: Annotated[Path | None, typer.Option(help="draw the emotions over time as PNG or SVG")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
@@ -53,6 +57,7 @@ def predict(
 ) -> None:
     """Predict clips; one that cannot be read is named, and the others go on."""
     from emofuse.cli.progress import progress_bar
+    from emofuse.data.manifest import Manifest
     from emofuse.data.manifest_io import is_manifest_file
     from emofuse.data.modality import parse_modalities
     from emofuse.pipeline import EmotionPipeline
@@ -70,7 +75,13 @@ def predict(
         for clip in [None] if clips is None else clips:
             try:
                 if clip is not None and is_manifest_file(clip):
-                    segments += _manifest_segments(pipe, clip, chosen, progress)
+                    segments += pipe.predict_manifest(
+                        Manifest.read(clip).validate(),
+                        modalities=chosen,
+                        progress=progress,
+                        coverage=coverage,
+                        by_modality=by_modality,
+                    )
                 else:
                     segments += pipe(
                         clip,
@@ -81,6 +92,8 @@ def predict(
                         end=end,
                         every=every,
                         modalities=chosen,
+                        coverage=coverage,
+                        by_modality=by_modality,
                     )
             except EmofuseError as error:
                 failures.append(str(error))
@@ -101,14 +114,6 @@ def _check_arguments(clips: list[Path] | None, text: str | None, figure: Path | 
         raise EmofuseError("--text goes with one clip; give a manifest with a text column for several")
     if figure is not None:
         check_new_file(figure)
-
-
-def _manifest_segments(
-    pipe: EmotionPipeline, path: Path, chosen: Sequence[Modality] | None, progress: Progress
-) -> list[EmotionSegment]:
-    from emofuse.data.manifest import Manifest
-
-    return pipe.predict_manifest(Manifest.read(path).validate(), modalities=chosen, progress=progress)
 
 
 def _print(segments: list[EmotionSegment], *, as_json: bool, as_csv: bool) -> None:
@@ -137,7 +142,8 @@ def _print_csv(segments: list[EmotionSegment]) -> None:
         [
             *["id", "start", "end", "speaker", *values, "label"],
             *[f"p_{label}" for label in labels],
-            *["used", "missing"],
+            *["used", "missing", "unfamiliar"],
+            *(["label_set"] if segments[0].label_set else []),
         ]
     )
     for s in segments:
@@ -145,7 +151,21 @@ def _print_csv(segments: list[EmotionSegment]) -> None:
         missing = "; ".join(f"{m}: {why}" for m, why in s.missing.items())
         value = [] if s.value is None else [f"{s.value:.4f}"]
         table.writerow(
-            [s.id, s.start, s.end, s.speaker, *value, s.label, *probabilities, "+".join(s.used), missing]
+            [
+                *[
+                    s.id,
+                    s.start,
+                    s.end,
+                    s.speaker,
+                    *value,
+                    s.label,
+                    *probabilities,
+                    "+".join(s.used),
+                    missing,
+                ],
+                "+".join(s.unfamiliar),
+                *(["; ".join(s.label_set)] if s.label_set else []),
+            ]
         )
 
 
@@ -153,8 +173,29 @@ def _print_lines(segments: list[EmotionSegment]) -> None:
     for s in segments:
         times = f"{s.start:.2f}–{s.end:.2f} s" if s.end is not None else ""
         typer.echo(f"{s.id}  {times}  {_describe(s)}  from {'+'.join(s.used) or 'nothing'}")
-        for modality, why in s.missing.items():
-            typer.echo(f"    without {modality}: {why}")
+        for line in _details(s):
+            typer.echo(f"    {line}")
+
+
+def _details(s: EmotionSegment) -> list[str]:
+    """What stands below a prediction."""
+    lines = [f"without {modality}: {why}" for modality, why in s.missing.items()]
+    if s.unfamiliar:
+        lines.append(
+            "unlike anything in training, so this is a guess: "
+            + ", ".join(
+                f"{modality} ({s.novelty[modality]:.1f} times the usual)" for modality in s.unfamiliar
+            )
+        )
+    if s.label_set:
+        lines.append("one of: " + ", ".join(s.label_set))
+    for modality, says in s.by_modality.items():
+        best = max(says, key=lambda label: says[label])
+        amount = f"{100 * says[best]:.0f} %" if s.value is None else f"{says[best]:+.2f}"
+        lines.append(
+            f"{modality} alone: {best} {amount}{' (disagrees)' if modality in s.disagreeing else ''}"
+        )
+    return lines
 
 
 def _describe(s: EmotionSegment) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, Generic, TypeVar
@@ -17,6 +17,8 @@ from emofuse.data.wording import counted
 from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport, audit
 from emofuse.inference.baselines.scores import BaselineScore, baseline_scores, verdict
 from emofuse.inference.calibration import read_calibration
+from emofuse.inference.familiarity import fit_run_familiarity
+from emofuse.inference.label_sets import coverage_on
 from emofuse.inference.own_corpus import change_of_corpus
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.prediction_table import prediction_table
@@ -24,6 +26,9 @@ from emofuse.runs.corpus import Progress
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.tasks import Task, recorded_task
+
+COVERAGE = 0.9
+"""What the sets of labels in a report promise."""
 
 Report = TypeVar("Report", ClassificationReport, SentimentReport)
 
@@ -55,6 +60,7 @@ class Outcome(Generic[Report]):
         subsets: the test part once more, for every set of modalities; empty when not asked for.
         corpus_change: what has changed in the corpus since the training, in counts; empty when nothing has.
         baselines: linear models on the run's features and split, and the run against each; empty where none was fitted.
+        label_sets: what sets of labels that promise 90 % cover on the test part, see `coverage_on`.
     """
 
     folder: RunFolder
@@ -66,6 +72,7 @@ class Outcome(Generic[Report]):
     subsets: Sequence[SubsetScore[Report]] = field(default_factory=tuple)
     corpus_change: str = ""
     baselines: Sequence[BaselineScore] = ()
+    label_sets: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -103,9 +110,18 @@ class Outcome(Generic[Report]):
             "val": self.val.to_dict() | {"note": "this part chose the epoch, so its figures are optimistic"},
             "subsets": [{"modalities": s.modalities, "test": s.report.to_dict()} for s in self.subsets],
             "baselines": [score.to_dict() for score in self.baselines],
+            "label_sets": dict(self.label_sets),
             "audit": self.leaks.to_dict(),
             "corpus_change": self.corpus_change,
         } | ({"how": dict(definitions)} if (definitions := self.task.definitions) else {})
+
+    @property
+    def _label_sets_line(self) -> str:
+        sets = self.label_sets
+        return (
+            f"  sets of labels that promise {100 * sets['promised']:.0f} % hold the true one in "
+            f"{100 * sets['covered']:.1f} %, with {sets['labels_per_set']:.1f} labels each"
+        )
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
@@ -117,6 +133,7 @@ class Outcome(Generic[Report]):
             f"{counted(self.test.n, 'utterance')}",
             *[f"  {line}" for line in self.task.lines(self.test)],
             f"  {self.floor}",
+            *([self._label_sets_line] if self.label_sets else []),
             *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  leak: {flag}" for flag in self.leaks.flags],
             *([f"  {self.change_note}"] if self.corpus_change else []),
@@ -150,8 +167,10 @@ def evaluate_fit(
         "test": predictor.predict(split.test, what="predicting the test part"),
     }
     tables = [prediction_table(manifest, predictions[name], task, name) for name in predictions]
+    both = pd.concat(tables, ignore_index=True)
     with written_aside(folder.predictions_file) as aside:
-        pd.concat(tables, ignore_index=True).to_parquet(aside, index=False)
+        both.to_parquet(aside, index=False)
+    fit_run_familiarity(folder, predictor, split)
     train = [manifest.utterance(i) for i in split.train]
     outcome = Outcome(
         folder=folder,
@@ -162,6 +181,7 @@ def evaluate_fit(
         floor=task.floor(predictions["test"], train),
         corpus_change=str(change),
         baselines=baseline_scores(folder, tables[1], task),
+        label_sets=coverage_on(both, record.labels, COVERAGE) if task.name == "classification" else {},
         subsets=tuple(
             SubsetScore(tuple(chosen), score(manifest, predictions, task, train))
             for chosen, predictions in zip(

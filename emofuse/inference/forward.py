@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ def predict_batches(
     device: torch.device | str,
     autocast: torch.dtype | None = None,
     on_batch: Callable[[int], None] | None = None,
+    keep_features: bool = False,
 ) -> Predictions:
     """Run ``model`` in evaluation mode over ``batches`` and gather what it says.
 
@@ -29,8 +30,17 @@ def predict_batches(
         device: where the model is.
         autocast: reduced precision for the forward pass, or none.
         on_batch: called with the number of utterances after each batch, for a progress bar.
+        keep_features: keep what the system makes of each modality as well.
     """
-    return predict_subsets(model, batches, [None], device=device, autocast=autocast, on_batch=on_batch)[0]
+    return predict_subsets(
+        model,
+        batches,
+        [None],
+        device=device,
+        autocast=autocast,
+        on_batch=on_batch,
+        keep_features=keep_features,
+    )[0]
 
 
 def predict_subsets(
@@ -41,6 +51,7 @@ def predict_subsets(
     device: torch.device | str,
     autocast: torch.dtype | None = None,
     on_batch: Callable[[int], None] | None = None,
+    keep_features: bool = False,
 ) -> list[Predictions]:
     """As `predict_batches`, once for each set of modalities; media are decoded once.
 
@@ -51,6 +62,7 @@ def predict_subsets(
         device: as there.
         autocast: as there.
         on_batch: as there.
+        keep_features: as there.
     """
     was_training = model.training
     model.eval()
@@ -62,8 +74,8 @@ def predict_subsets(
             for subset, part in zip(subsets, gathered, strict=True):
                 given = moved if subset is None else moved.only(subset)
                 with torch.autocast(kind, dtype=autocast, enabled=autocast is not None):
-                    logits = model(**given.inputs).logits
-                part.add(given, logits)
+                    output = model(**given.inputs)
+                part.add(given, output.logits, output.features if keep_features else {})
             if on_batch is not None:
                 on_batch(len(batch))
     model.train(was_training)
@@ -79,13 +91,16 @@ class _Gathered:
         self.labels: list[np.ndarray] = []
         self.present: dict[str, list[np.ndarray]] = {}
         self.decode_failures: list[DecodeFailure] = []
+        self.features: dict[str, list[np.ndarray]] = {}
 
-    def add(self, batch: Batch, logits: torch.Tensor) -> None:
+    def add(self, batch: Batch, logits: torch.Tensor, features: Mapping[str, torch.Tensor]) -> None:
         self.ids += batch.ids
         self.logits.append(batch.rows(logits).float().cpu().numpy())
         self.labels.append(batch.rows(batch.labels).cpu().numpy())
         for modality, flags in batch.inputs["present"].items():
             self.present.setdefault(modality, []).append(batch.rows(flags).cpu().numpy())
+        for modality, values in features.items():
+            self.features.setdefault(modality, []).append(batch.rows(values).float().cpu().numpy())
         self.decode_failures += batch.decode_failures
 
     def predictions(self) -> Predictions:
@@ -95,4 +110,5 @@ class _Gathered:
             labels=np.concatenate(self.labels) if self.labels else np.zeros(0, np.int64),
             present={modality: np.concatenate(parts) for modality, parts in self.present.items()},
             decode_failures=self.decode_failures,
+            features={modality: np.concatenate(parts) for modality, parts in self.features.items()},
         )

@@ -70,6 +70,7 @@ class RowPredictor:
         subsets: Sequence[Sequence[Modality] | None],
         hidden: Collection[str] = (),
         what: str = "predicting",
+        keep_features: bool = False,
     ) -> list[Predictions]:
         """As `predict`, once for each set of modalities that the system is given; None for all."""
         rows, context = rows_of(self.manifest, ids, self.model, hidden)
@@ -85,7 +86,14 @@ class RowPredictor:
                 self.progress(done, len(rows), what)
 
         with torch_threads(self.settings.threads):
-            found = predict_subsets(self.model, loader, subsets, device=self.device, on_batch=advance)
+            found = predict_subsets(
+                self.model,
+                loader,
+                subsets,
+                device=self.device,
+                on_batch=advance,
+                keep_features=keep_features,
+            )
         for decode_failure in found[0].decode_failures:
             self.quarantine.add(
                 decode_failure.utterance_id,

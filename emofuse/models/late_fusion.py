@@ -99,8 +99,8 @@ class LateFusion(nn.Module):
         super().__init__()
         self.config = config
         self.scalers = FeatureScalers(config.input_dims)
-        for scaler in self.scalers.values():
-            scaler.clip = config.clip
+        for m in config.modalities:
+            self.scalers[m].clip = config.clip
         self.experts = nn.ModuleDict({m: self._expert(size) for m, size in config.input_dims.items()})
         one = torch.tensor(1.0)
         self.trust = nn.ParameterDict({m: nn.Parameter(one.expm1().log()) for m in config.modalities})

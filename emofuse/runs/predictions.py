@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,7 +20,8 @@ class Predictions:
         logits: (N, C) float32; of a regression (N, 1), its values.
         labels: (N,) targets: class indices, -1 where not known, or values, NaN where not known.
         present: modality → (N,) bool.
-        setbacks: media that could not be decoded.
+        decode_failures: media that could not be decoded.
+        features: modality → (N, d), what the system makes of each modality; empty where nobody asked for it.
     """
 
     ids: list[str]
@@ -28,6 +29,7 @@ class Predictions:
     labels: np.ndarray
     present: dict[str, np.ndarray]
     decode_failures: list[DecodeFailure]
+    features: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def probabilities(self) -> np.ndarray:
@@ -49,4 +51,7 @@ class Predictions:
         places = {id: place for place, id in enumerate(self.ids)}
         rows = [places[id] for id in ids]
         present = {modality: flags[rows] for modality, flags in self.present.items()}
-        return Predictions(list(ids), self.logits[rows], self.labels[rows], present, self.decode_failures)
+        features = {modality: values[rows] for modality, values in self.features.items()}
+        return Predictions(
+            list(ids), self.logits[rows], self.labels[rows], present, self.decode_failures, features
+        )

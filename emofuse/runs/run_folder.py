@@ -9,6 +9,7 @@ encoders/<modality>  copies of encoders that were given as local folders
 history.csv          one line per epoch
 predictions.parquet  validation and test predictions with probabilities
 metrics.json, report.html, report.md, figures/
+familiarity.safetensors  what the training features look like, to know what is unlike them
 calibration.json     the temperature of the probabilities, where it was asked for
 features/            features that were made while the finished run was scored
 quarantine.csv       media that could not be decoded, with reasons
