@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 EXAMPLE = """Write a manifest for a corpus and say what is in it. `csv` takes anybody's tables; other names take a
 published corpus as its folder lies: meld, iemocap, mosi, mosei, ch-sims, crema-d, ravdess, tables, prepared.
+`joint` makes one manifest of several.
 
 Example: `emofuse prepare csv --map text=Utterance,label=Emotion,speaker=Speaker --split train=train.csv,val=dev.csv`
 
 Example: `emofuse prepare csv train.xlsx --map text=Utterance,label=Emotion,dialogue=Season+Episode+Scene_ID`
 
 Example: `emofuse prepare iemocap path/to/IEMOCAP_full_release --option classes=four`
+
+Example: `emofuse prepare joint meld=meld/manifest.csv goemotions=go/manifest.csv --take goemotions=10000 -o joint.csv`
 """
 
 
@@ -61,12 +64,27 @@ def prepare(
         bool, typer.Option("--check-media/--no-check-media", help="open every recording of a corpus")
     ] = True,
     workers: Annotated[int, typer.Option(help="threads that open recordings", min=1)] = 2,
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="joint: NAME:LABEL=NEW renames a corpus's label; NAME:LABEL= leaves its rows unlabelled"
+        ),
+    ] = None,
+    take: Annotated[
+        list[str] | None,
+        typer.Option(help="joint: NAME=COUNT takes so many training utterances of a corpus, whole dialogues"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the summary as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bar")] = False,
 ) -> None:
     """Read, check everything at once, write."""
     if out is not None:
         check_new_file(out)
+    if corpus == "joint":
+        _prepare_joint([str(path) for path in paths or []], labels or [], take or [], out, as_json)
+        return
+    if labels or take:
+        raise EmofuseError("--labels and --take are for `prepare joint`, which joins several manifests")
     if corpus == "csv":
         _prepare_tables(paths or [], map_, split, out or Path("manifest.csv"), as_json)
         return
@@ -102,12 +120,54 @@ def _prepare_tables(files: list[Path], map_: str | None, split: str | None, out:
     typer.echo(f"written: {out}")
 
 
-def _options(corpus: str, given: list[str]) -> dict[str, str]:
+def _prepare_joint(
+    given: list[str], labels: list[str], take: list[str], out: Path | None, as_json: bool
+) -> None:
+    from emofuse.corpora.joint import join_corpora
+    from emofuse.data.manifest import Manifest
+
+    if out is None:
+        raise EmofuseError(
+            "prepare joint: name the manifest to write with --out, in a folder above all media"
+        )
+    files = _options("joint", given, "the manifest", "NAME=MANIFEST")
+    maps: dict[str, dict[str, str]] = {}
+    for item in labels:
+        name, colon, change = item.partition(":")
+        old, sign, new = change.partition("=")
+        if not (colon and sign and name and old):
+            raise EmofuseError(f"prepare joint: --labels {item!r} is not of the form NAME:LABEL=NEW")
+        maps.setdefault(name, {})[old] = new
+    counts = _options("joint", take, "--take", "NAME=COUNT")
+    if odd := [value for value in counts.values() if not value.isdecimal() or int(value) < 1]:
+        raise EmofuseError(f"prepare joint: --take {odd[0]!r} is no number of utterances")
+    corpora = {name: Manifest.read(Path(file)).validate() for name, file in files.items()}
+    joint = join_corpora(
+        corpora, out.resolve().parent, labels=maps, take={n: int(v) for n, v in counts.items()}
+    )
+    joint.check_target(out)
+    joint.validate()
+    joint.write(out)
+    rows = joint.frame["corpus"].value_counts(sort=False).to_dict()
+    if as_json:
+        typer.echo(
+            json.dumps({"manifest": str(out), "rows": len(joint), "corpora": rows, "labels": joint.labels})
+        )
+        return
+    for name, count in rows.items():
+        typer.echo(f"{name}: {count} utterances")
+    typer.echo(f"labels: {', '.join(joint.labels)}")
+    typer.echo(f"written: {out}")
+
+
+def _options(
+    corpus: str, given: list[str], what: str = "--option", form: str = "name=value"
+) -> dict[str, str]:
     options = {}
     for item in given:
         name, sign, value = item.partition("=")
         if not (sign and name.strip() and value.strip()):
-            raise EmofuseError(f"prepare {corpus}: --option {item!r} is not of the form name=value")
+            raise EmofuseError(f"prepare {corpus}: {what} {item!r} is not of the form {form}")
         options[name.strip()] = value.strip()
     return options
 
