@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
+from statistics import median_low
 
 import numpy as np
 from av.audio.stream import AudioStream
@@ -40,8 +41,8 @@ from emofuse.data.resampling import Resampler, SoundBuffer
 SEEK_FROM = 1.0  # seconds into the file from which it pays to seek rather than to read on
 # Seconds by which a seek aims early: codecs need what comes before to decode what comes after.
 SEEK_EARLY = 0.5
-# Where packets of the container and of the codec do not coincide, the first time stamps after a seek belong to a
-# frame before or after; those of two seconds settle it.
+# Where packets of the container and of the codec do not coincide, some time stamps belong to the frame before or
+# after, and those right after a seek often do; most of those of two seconds are right.
 UNALIGNED, SEEK_EARLY_UNALIGNED = ("mpeg", "mpegts"), 2.0
 MISALIGNED = 0.15  # seconds by which such a time stamp may be wrong
 JITTER = 0.05  # seconds by which time stamps may stray from the count of samples without meaning a gap
@@ -286,19 +287,17 @@ def _decoded(
 
 
 def _aligned(parts: Iterable[_Part], begin: float) -> Iterator[_Part]:
-    """Parts after a seek, those before ``begin`` timed by the last of them."""
-    following, held = iter(parts), []
+    """Parts after a seek, those before ``begin`` timed by what most of them say."""
+    following, held = iter(parts), list[_Part]()
     for part in following:
+        if held and abs(part.time - held[-1].time - held[-1].seconds) > MISALIGNED:
+            held.clear()  # a gap: what comes before it is not needed
         held.append(part)
         if part.time + part.seconds > begin - MISALIGNED:
             break
-    settled: list[_Part] = []
-    for part in reversed(held):
-        time = settled[-1].time - part.seconds if settled else part.time
-        if abs(part.time - time) > MISALIGNED:
-            break  # a gap: what comes before it is not needed
-        settled.append(replace(part, time=time))
-    yield from reversed(settled)
+    counted = list(accumulate((part.seconds for part in held), initial=0.0))[:-1]
+    first = median_low([part.time - count for part, count in zip(held, counted, strict=True)] or [0.0])
+    yield from (replace(part, time=first + count) for part, count in zip(held, counted, strict=True))
     yield from following
 
 
@@ -310,9 +309,11 @@ def _video_end(path: Path) -> float:
 
 
 def _samples_before(moment: float, time: float, rate: int) -> int:
-    """How many samples, the first of them at ``time``, come before a moment."""
-    # The thousandth forgives the rounding of times that mean a sample exactly.
-    return math.ceil(min((moment - time) * rate, 2.0**62) - 1e-3)
+    """How many samples, the first of them at ``time``, come before a moment, to the nearest.
+
+    Time stamps are rounded to the container's ticks; the nearest sample is the same in spite of that.
+    """
+    return round(min(max((moment - time) * rate, -(2.0**62)), 2.0**62))
 
 
 def _without_padding(until: float, stated: float | None) -> float:
