@@ -87,6 +87,7 @@ def encode_sound(
     pts: Sequence[tuple[int, int]] | None = None,
     muxer: dict[str, str] | None = None,
     beside_pictures: bool = False,
+    bit_rate: int | None = None,
 ) -> Path:
     """Write sound (channels, samples); ``pts`` lists (time stamp in samples, how many samples follow).
 
@@ -99,6 +100,8 @@ def encode_sound(
         if pictures is not None:
             pictures.height, pictures.width, pictures.pix_fmt = HEIGHT, WIDTH, "yuv420p"
             pts = [(begin, rate // 25) for begin in range(0, sound.shape[1], rate // 25)]
+        if bit_rate is not None:
+            stream.bit_rate = bit_rate
         converter = av.AudioResampler(format=stream.codec_context.format, layout=layout, rate=rate)
         taken = 0
         for time, samples in pts or [(0, sound.shape[1])]:
