@@ -10,7 +10,7 @@ from emofuse.data.media_writer import write_video, write_wav
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
-from tests.data.material import encode_sound
+from tests.data.material import encode_sound, still_with_sound
 from tests.small_corpus import LABELS, SMALL_MODEL, make_corpus, small_settings, tone_of, write_clip
 
 
@@ -110,6 +110,13 @@ def test_channels_that_cancel_are_told_and_the_louder_is_heard(pipe: EmotionPipe
     assert (one.notes, two.notes) == ({}, {"audio": CHANNELS_CANCEL})
     assert two.used == ("audio",)
     assert two.probabilities == pytest.approx(one.probabilities, abs=1e-3)
+
+
+def test_a_cover_is_no_video_in_any_segment(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    path = still_with_sound(tmp_path / "song.mkv", 12.0)
+    segments = pipe(path, every=4.0)
+    assert [round(s.start) for s in segments] == [0, 4, 8]
+    assert all(s.used == ("audio",) and s.missing["video"] == "no video was given" for s in segments)
 
 
 def test_modalities_can_be_switched_off_at_prediction(corpus: Manifest, pipe: EmotionPipeline) -> None:

@@ -126,8 +126,26 @@ def test_a_segment_of_a_program_stream_is_where_it_is_in_the_whole(
         np.testing.assert_allclose(part[600:], whole[first : first + len(part)][600:], atol=1e-4)
 
 
-def test_integers_of_64_bits(tmp_path: Path) -> None:
+@pytest.mark.parametrize("channels", [1, 2])
+def test_integers_of_64_bits(tmp_path: Path, channels: int) -> None:
     voice = noise(0.5)
-    samples = (voice * 2.0**62).astype("<i8").tobytes()
-    found = read_audio(wave_file(tmp_path / "a.wav", samples, bits=64))
+    samples = (voice * 2.0**62).astype("<i8").repeat(channels).tobytes()
+    found = read_audio(wave_file(tmp_path / "a.wav", samples, bits=64, channels=channels))
     np.testing.assert_allclose(found, voice / 2, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"), [(ValueError("no such format"), "undecodable"), (MemoryError(), "out-of-memory")]
+)
+def test_any_exception_of_a_decoder_is_the_file_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    def fails(*_: object) -> None:
+        raise error
+
+    path = encode_sound(tmp_path / "a.wav", noise(0.5)[None], RATE, "pcm_s16le")
+    monkeypatch.setattr("emofuse.data.audio.channels_of", fails)
+    with pytest.raises(MediaError) as found:
+        read_audio(path)
+    assert found.value.reason == reason
+    assert "\n" not in str(found.value)
