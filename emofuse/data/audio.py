@@ -30,6 +30,7 @@ from emofuse.data.lengths import (
     CODEC_PADDING,
     MOST_STRETCHED,
     UNDOUBTED_SECONDS,
+    longest,
     stated_end,
     states_length,
     stream_end,
@@ -47,7 +48,8 @@ UNALIGNED, SEEK_EARLY_UNALIGNED = ("mpeg", "mpegts"), 2.0
 MISALIGNED = 0.15  # seconds by which such a time stamp may be wrong
 JITTER = 0.05  # seconds by which time stamps may stray from the count of samples without meaning a gap
 LONGEST_GAP = 600.0  # seconds; a time stamp further away is damaged
-SLOWEST_RATE = 1000  # Hz; fewer samples per second are no sound
+# Hz; fewer samples per second are no sound, and for more of them the resampler takes gigabytes.
+SLOWEST_RATE, FASTEST_RATE = 1000, 1_000_000
 # Less than half a step of 16-bit sound away from its mean throughout: digital silence.
 SILENCE = 2.0**-16
 CHANNELS_CANCEL = "the channels cancel each other, so the louder one was used"
@@ -238,7 +240,7 @@ class _Segment:
         if not silence or self._silence <= max(UNDOUBTED_SECONDS, MOST_STRETCHED * self._sound):
             return
         if self._video_end is None:
-            self._video_end = _video_end(self.path)
+            self._video_end = _pictures_end(self.path)
         if self._silence > self._video_end:
             what = (
                 f"its time stamps leave {self._silence:.0f} s of silence around {self._sound:.0f} s of sound"
@@ -277,7 +279,7 @@ def _decoded(
         for frame in decode(stream, packet):
             if frame.pts is None and timed:
                 raise _LateError
-            if frame.sample_rate < SLOWEST_RATE:
+            if not SLOWEST_RATE <= frame.sample_rate <= FASTEST_RATE:
                 what = f"its sound has {frame.sample_rate} samples per second, which is no sound"
                 raise MediaError(container.name, "undecodable", what)
             time = following if counted or frame.pts is None else clock.seconds(frame.pts)
@@ -301,11 +303,13 @@ def _aligned(parts: Iterable[_Part], begin: float) -> Iterator[_Part]:
     yield from following
 
 
-def _video_end(path: Path) -> float:
-    """When the pictures beside the sound end, 0 without any: so long, there may be silence."""
+def _pictures_end(path: Path) -> float:
+    """When the pictures beside the sound can end, 0 without any: so long, there may be silence."""
     with open_media(path) as container:
         stream = best_stream(container, "video")
-        return 0.0 if stream is None else stream_end(container, stream) or 0.0
+        return (
+            0.0 if stream is None else min(stream_end(container, stream) or 0.0, longest(container, stream))
+        )
 
 
 def _samples_before(moment: float, time: float, rate: int) -> int:
