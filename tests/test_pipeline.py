@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 
 from emofuse import EmofuseError, EmotionPipeline, Manifest
+from emofuse.data.audio import CHANNELS_CANCEL
 from emofuse.data.media_writer import write_video, write_wav
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
+from tests.data.material import encode_sound, still_with_sound
 from tests.small_corpus import LABELS, SMALL_MODEL, make_corpus, small_settings, tone_of, write_clip
 
 
@@ -88,6 +90,33 @@ def test_what_is_missing_is_masked_and_named(pipe: EmotionPipeline, tmp_path: Pa
     [read] = pipe(text="what a wonderful day")
     assert read.used == ("text",)
     assert read.end is None
+
+
+def test_digital_silence_is_no_modality_and_told(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    frames = np.full((6, 32, 40, 3), 90, np.uint8)
+    write_video(tmp_path / "mute.mp4", frames, 10)
+    write_video(tmp_path / "zeros.mp4", frames, 10, audio=np.zeros(9600, np.float32))
+    [mute], [zeros] = pipe(tmp_path / "mute.mp4"), pipe(tmp_path / "zeros.mp4")
+    assert zeros.used == mute.used == ("video",)
+    assert "its sound is silent, so there is no voice to go by [silent]" in zeros.missing["audio"]
+    assert zeros.probabilities == pytest.approx(mute.probabilities, abs=1e-6)
+
+
+def test_channels_that_cancel_are_told_and_the_louder_is_heard(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    voice = tone_of("joy", np.random.default_rng(5)).astype(np.float32)
+    encode_sound(tmp_path / "one.wav", voice[None], 16000, "pcm_s16le")
+    encode_sound(tmp_path / "two.wav", np.stack([voice, -0.9 * voice]), 16000, "pcm_s16le")
+    [one], [two] = pipe(tmp_path / "one.wav"), pipe(tmp_path / "two.wav")
+    assert (one.notes, two.notes) == ({}, {"audio": CHANNELS_CANCEL})
+    assert two.used == ("audio",)
+    assert two.probabilities == pytest.approx(one.probabilities, abs=1e-3)
+
+
+def test_a_cover_is_no_video_in_any_segment(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    path = still_with_sound(tmp_path / "song.mkv", 12.0)
+    segments = pipe(path, every=4.0)
+    assert [round(s.start) for s in segments] == [0, 4, 8]
+    assert all(s.used == ("audio",) and s.missing["video"] == "no video was given" for s in segments)
 
 
 def test_modalities_can_be_switched_off_at_prediction(corpus: Manifest, pipe: EmotionPipeline) -> None:

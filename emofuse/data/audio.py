@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
+from statistics import median_low
 
 import numpy as np
 from av.audio.stream import AudioStream
@@ -29,6 +30,7 @@ from emofuse.data.lengths import (
     CODEC_PADDING,
     MOST_STRETCHED,
     UNDOUBTED_SECONDS,
+    longest,
     stated_end,
     states_length,
     stream_end,
@@ -40,13 +42,14 @@ from emofuse.data.resampling import Resampler, SoundBuffer
 SEEK_FROM = 1.0  # seconds into the file from which it pays to seek rather than to read on
 # Seconds by which a seek aims early: codecs need what comes before to decode what comes after.
 SEEK_EARLY = 0.5
-# Where packets of the container and of the codec do not coincide, the first time stamps after a seek belong to a
-# frame before or after; those of two seconds settle it.
+# Where packets of the container and of the codec do not coincide, some time stamps belong to the frame before or
+# after, and those right after a seek often do; most of those of two seconds are right.
 UNALIGNED, SEEK_EARLY_UNALIGNED = ("mpeg", "mpegts"), 2.0
 MISALIGNED = 0.15  # seconds by which such a time stamp may be wrong
 JITTER = 0.05  # seconds by which time stamps may stray from the count of samples without meaning a gap
 LONGEST_GAP = 600.0  # seconds; a time stamp further away is damaged
-SLOWEST_RATE = 1000  # Hz; fewer samples per second are no sound
+# Hz; fewer samples per second are no sound, and for more of them the resampler takes gigabytes.
+SLOWEST_RATE, FASTEST_RATE = 1000, 1_000_000
 # Less than half a step of 16-bit sound away from its mean throughout: digital silence.
 SILENCE = 2.0**-16
 CHANNELS_CANCEL = "the channels cancel each other, so the louder one was used"
@@ -237,7 +240,7 @@ class _Segment:
         if not silence or self._silence <= max(UNDOUBTED_SECONDS, MOST_STRETCHED * self._sound):
             return
         if self._video_end is None:
-            self._video_end = _video_end(self.path)
+            self._video_end = _pictures_end(self.path)
         if self._silence > self._video_end:
             what = (
                 f"its time stamps leave {self._silence:.0f} s of silence around {self._sound:.0f} s of sound"
@@ -276,7 +279,7 @@ def _decoded(
         for frame in decode(stream, packet):
             if frame.pts is None and timed:
                 raise _LateError
-            if frame.sample_rate < SLOWEST_RATE:
+            if not SLOWEST_RATE <= frame.sample_rate <= FASTEST_RATE:
                 what = f"its sound has {frame.sample_rate} samples per second, which is no sound"
                 raise MediaError(container.name, "undecodable", what)
             time = following if counted or frame.pts is None else clock.seconds(frame.pts)
@@ -286,33 +289,35 @@ def _decoded(
 
 
 def _aligned(parts: Iterable[_Part], begin: float) -> Iterator[_Part]:
-    """Parts after a seek, those before ``begin`` timed by the last of them."""
-    following, held = iter(parts), []
+    """Parts after a seek, those before ``begin`` timed by what most of them say."""
+    following, held = iter(parts), list[_Part]()
     for part in following:
+        if held and abs(part.time - held[-1].time - held[-1].seconds) > MISALIGNED:
+            held.clear()  # a gap: what comes before it is not needed
         held.append(part)
         if part.time + part.seconds > begin - MISALIGNED:
             break
-    settled: list[_Part] = []
-    for part in reversed(held):
-        time = settled[-1].time - part.seconds if settled else part.time
-        if abs(part.time - time) > MISALIGNED:
-            break  # a gap: what comes before it is not needed
-        settled.append(replace(part, time=time))
-    yield from reversed(settled)
+    counted = list(accumulate((part.seconds for part in held), initial=0.0))[:-1]
+    first = median_low([part.time - count for part, count in zip(held, counted, strict=True)] or [0.0])
+    yield from (replace(part, time=first + count) for part, count in zip(held, counted, strict=True))
     yield from following
 
 
-def _video_end(path: Path) -> float:
-    """When the pictures beside the sound end, 0 without any: so long, there may be silence."""
+def _pictures_end(path: Path) -> float:
+    """When the pictures beside the sound can end, 0 without any: so long, there may be silence."""
     with open_media(path) as container:
         stream = best_stream(container, "video")
-        return 0.0 if stream is None else stream_end(container, stream) or 0.0
+        return (
+            0.0 if stream is None else min(stream_end(container, stream) or 0.0, longest(container, stream))
+        )
 
 
 def _samples_before(moment: float, time: float, rate: int) -> int:
-    """How many samples, the first of them at ``time``, come before a moment."""
-    # The thousandth forgives the rounding of times that mean a sample exactly.
-    return math.ceil(min((moment - time) * rate, 2.0**62) - 1e-3)
+    """How many samples, the first of them at ``time``, come before a moment, to the nearest.
+
+    Time stamps are rounded to the container's ticks; the nearest sample is the same in spite of that.
+    """
+    return round(min(max((moment - time) * rate, -(2.0**62)), 2.0**62))
 
 
 def _without_padding(until: float, stated: float | None) -> float:

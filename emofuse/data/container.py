@@ -42,6 +42,8 @@ FORMATS = (
 MAX_PIXELS = 1 << 26
 # One picture beside sound this many seconds longer than it is shown is a cover, whatever the file calls it.
 COVER_SECONDS = 2.0
+# Decoders that fill in noise; drawn from the packet, it is the same wherever decoding began.
+DITHERING = frozenset({"ac3", "eac3"})
 _RECOGNISED_PIXELS = (
     4 * MAX_PIXELS
 )  # larger ones than are read, so that it can be said what is wrong with them
@@ -259,7 +261,10 @@ def _with_decoder(stream: AnyStream, path: Path | str) -> AnyStream:
 def _bound(stream: MediaStream) -> None:
     # Clips are decoded by many workers at once: threads of a decoder's own would only get in their way.
     stream.codec_context.thread_count = 1
-    stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+    options = {"max_pixels": str(MAX_PIXELS)}
+    if stream.codec_context.codec.name in DITHERING:
+        options["cons_noisegen"] = "1"
+    stream.codec_context.options = options
 
 
 def _opened(name: str, most_pixels: int = MAX_PIXELS) -> InputContainer:

@@ -58,13 +58,15 @@ def stream_end(container: InputContainer, stream: MediaStream) -> float | None:
     end = _last_end(container, stream)
     if end is None or not _is_doubtful(container, end):
         return end
-    with reopened(container, stream) as (again, same):
-        held = list(packets(again, same))
-    if end <= MOST_STRETCHED * sum(_covered(stream, packet) for packet in held):
+    count, covered = _packets_and_seconds(container, stream)
+    if end <= MOST_STRETCHED * covered:
         return end
-    if isinstance(stream, AudioStream):
-        return sum(_covered(stream, packet) for packet in held)
-    return len(held) / plausible_frame_rate(stream)
+    return covered if isinstance(stream, AudioStream) else count / plausible_frame_rate(stream)
+
+
+def longest(container: InputContainer, stream: MediaStream) -> float:
+    """The most seconds that a stream is believed to last, by reading all its packets."""
+    return MOST_STRETCHED * _packets_and_seconds(container, stream)[1]
 
 
 def plausible_frame_rate(stream: VideoStream) -> float:
@@ -104,6 +106,15 @@ def time_stamps_are_plausible(container: InputContainer, stream: MediaStream) ->
 
 def _is_doubtful(container: InputContainer, end: float) -> bool:
     return end > UNDOUBTED_SECONDS and container.size < UNDOUBTED_RATE * end
+
+
+def _packets_and_seconds(container: InputContainer, stream: MediaStream) -> tuple[int, float]:
+    """How many packets a stream has, and how many seconds they can cover."""
+    count, covered = 0, 0.0
+    with reopened(container, stream) as (again, same):
+        for packet in packets(again, same):
+            count, covered = count + 1, covered + _covered(stream, packet)
+    return count, covered
 
 
 def _covered(stream: MediaStream, packet: Packet[Any]) -> float:

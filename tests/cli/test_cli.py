@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -12,8 +13,10 @@ from typer.testing import CliRunner
 from emofuse import EmofuseError, Manifest
 from emofuse.cli.main import app, run
 from emofuse.cli.predict import timeline_positions
+from emofuse.data.audio import CHANNELS_CANCEL
 from emofuse.pipeline import EmotionSegment
-from tests.small_corpus import SMALL_MODEL, make_corpus
+from tests.data.material import encode_sound
+from tests.small_corpus import SMALL_MODEL, make_corpus, tone_of
 
 VERBS = tuple(str(verb.name) for verb in (*app.registered_commands, *app.registered_groups))
 
@@ -106,6 +109,26 @@ def test_a_clip_is_predicted_as_json_csv_and_picture(trained: Path, corpus: Mani
     assert len([line for line in result.stdout.splitlines() if " from text+audio+video" in line]) == len(
         corpus
     )
+
+
+def test_clips_go_on_past_one_that_cannot_be_read_and_notes_are_told(
+    trained: Path, corpus: Manifest, tmp_path: Path
+) -> None:
+    clip = str(next(iter(corpus.rows())).video)
+    (tmp_path / "broken.mp4").write_bytes(b"\0\0\0\x18ftypmp42" + bytes(40))
+    voice = tone_of("joy", np.random.default_rng(0)).astype(np.float32)
+    stereo = encode_sound(tmp_path / "stereo.wav", np.stack([voice, -voice]), 16000, "pcm_s16le")
+    given = ["predict", str(trained), clip, str(tmp_path / "broken.mp4"), str(stereo), "--csv"]
+    result = CliRunner().invoke(app, given)
+    assert isinstance(result.exception, EmofuseError)
+    assert str(result.exception).startswith(f"{tmp_path / 'broken.mp4'}: ")
+    assert "\n" not in str(result.exception)
+    assert [line.split(",")[0] for line in result.stdout.splitlines()] == [
+        "id",
+        Path(clip).name,
+        "stereo.wav",
+    ]
+    assert f"note: in 1 of 2 predictions, audio: {CHANNELS_CANCEL}" in result.stderr
 
 
 def test_a_picture_needs_times(trained: Path, tmp_path: Path) -> None:

@@ -86,15 +86,30 @@ def encode_sound(
     *,
     pts: Sequence[tuple[int, int]] | None = None,
     muxer: dict[str, str] | None = None,
+    beside_pictures: bool = False,
+    bit_rate: int | None = None,
 ) -> Path:
-    """Write sound (channels, samples); ``pts`` lists (time stamp in samples, how many samples follow)."""
+    """Write sound (channels, samples); ``pts`` lists (time stamp in samples, how many samples follow).
+
+    With ``beside_pictures`` the file is a video, 25 pictures per second as long as there is sound.
+    """
     layout = {1: "mono", 2: "stereo", 6: "5.1"}[len(sound)]
     with av.open(str(path), "w", options=muxer or {}) as container:
+        pictures = container.add_stream("mpeg2video", rate=25) if beside_pictures else None
         stream = container.add_stream(codec, rate=rate, layout=layout)
+        if pictures is not None:
+            pictures.height, pictures.width, pictures.pix_fmt = HEIGHT, WIDTH, "yuv420p"
+            pts = [(begin, rate // 25) for begin in range(0, sound.shape[1], rate // 25)]
+        if bit_rate is not None:
+            stream.bit_rate = bit_rate
         converter = av.AudioResampler(format=stream.codec_context.format, layout=layout, rate=rate)
         taken = 0
         for time, samples in pts or [(0, sound.shape[1])]:
             part = np.ascontiguousarray(sound[:, taken : taken + samples].astype(np.float32))
+            if pictures is not None:
+                picture = av.VideoFrame.from_ndarray(numbered_frame(25 * taken // rate), format="rgb24")
+                picture.pts, picture.time_base = 25 * taken // rate, Fraction(1, 25)
+                container.mux(pictures.encode(picture))
             taken += samples
             frame = av.AudioFrame.from_ndarray(part, format="fltp", layout=layout)
             frame.sample_rate, frame.pts, frame.time_base = rate, time, Fraction(1, rate)
@@ -103,6 +118,8 @@ def encode_sound(
         for converted in converter.resample(None):
             container.mux(stream.encode(converted))
         container.mux(stream.encode(None))
+        if pictures is not None:
+            container.mux(pictures.encode(None))
     return path
 
 

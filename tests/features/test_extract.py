@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from emofuse.data.audio import CHANNELS_CANCEL
 from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_video, write_wav
 from emofuse.data.quarantine import Quarantine
@@ -23,6 +24,7 @@ from emofuse.features import (
     extract_features,
 )
 from emofuse.features.sources import sources_of
+from tests.data.material import encode_sound
 from tests.features.simple_encoders import (
     BrightnessEncoder,
     DyingEncoder,
@@ -184,6 +186,22 @@ def test_sound_is_decoded_and_what_cannot_be_is_set_aside(recordings, tmp_path, 
     assert reasons.pop("no-track") == "no-audio"
     assert reasons["gone"] == "missing-file"
     assert set(reasons) == {"broken", "empty", "gone", "beyond"}
+
+
+def test_silence_is_absent_and_channels_that_cancel_are_told(tmp_path):
+    voice = tone(0.5)
+    write_wav(tmp_path / "zeros.wav", np.zeros(8000))
+    encode_sound(tmp_path / "opposed.wav", np.stack([voice, -voice]), 16000, "pcm_s16le")
+    encode_sound(tmp_path / "alike.wav", np.stack([voice, voice]), 16000, "pcm_s16le")
+    names = ["zeros", "opposed", "alike"]
+    rows = [{"id": name, "audio": f"{name}.wav"} for name in names]
+    encoder = LengthEncoder("audio")
+    report = run(Manifest.from_frame(pd.DataFrame(rows), tmp_path), encoder, tmp_path)
+    assert report == ExtractionReport(done=2, absent=1)
+    assert (report.reasons, report.notes) == ({"silent": 1}, {CHANNELS_CANCEL: 1})
+    assert sorted(reader(tmp_path, encoder).ids) == ["alike", "opposed"]
+    heard = sorted(float(np.abs(sound).max()) for sound in encoder.seen)
+    assert heard == pytest.approx([0.5, 0.5], abs=1e-3)
 
 
 def test_a_file_that_changed_is_decoded_again(recordings, tmp_path):

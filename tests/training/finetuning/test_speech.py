@@ -110,26 +110,31 @@ def test_augmentation_depends_on_seed_epoch_and_row_alone(wavlm_folder: Path, to
     assert torch.equal(heard(1, (2,), training=False), heard(2, (2,), seed=1, training=False))
 
 
-def test_long_sounds_are_cut_and_short_ones_filled_up(
+def test_long_sounds_are_cut_short_ones_filled_up_and_silent_ones_set_aside(
     wavlm_folder: Path, tones: Manifest, tmp_path: Path
 ) -> None:
     from tests.training.finetuning.conftest import write_wav
 
     write_wav(tmp_path / "long.wav", np.sin(np.arange(48_000) / 9))
     write_wav(tmp_path / "short.wav", np.sin(np.arange(200) / 9))
-    frame = pd.DataFrame({"id": ["long", "short"], "audio": ["long.wav", "short.wav"]})
+    write_wav(tmp_path / "zeros.wav", np.zeros(8000))
+    names = ["long", "short", "zeros"]
+    frame = pd.DataFrame({"id": names, "audio": [f"{name}.wav" for name in names]})
     manifest = Manifest.from_frame(frame, tmp_path)
     sounds = SoundRows(
         list(manifest.rows()),
-        [0, 0],
+        [0, 0, 0],
         feature_extractor(locate(str(wavlm_folder))),
         True,
         spec_of(wavlm_folder),
         FineTuneSettings(),
         0,
     )
-    batch = sounds.batch(Draw(0, (0, 1)), training=True)
+    batch = sounds.batch(Draw(0, (0, 1, 2)), training=True)
     assert batch.inputs["attention_mask"].sum(dim=1).tolist() == [16_000, 4_000]
+    assert [(failure.utterance_id, failure.reason) for failure in batch.decode_failures] == [
+        ("zeros", "silent")
+    ]
 
 
 def test_a_text_model_is_no_speech_model(bert_folder: Path, tones: Manifest, tmp_path: Path) -> None:
