@@ -177,7 +177,7 @@ def evaluate_fit(
         record=record.model_copy(update={"status": "evaluated"}),
         test=score(manifest, predictions["test"], task, train),
         val=score(manifest, predictions["val"], task, train),
-        leaks=audit(manifest, split),
+        leaks=audit(manifest, split, modalities=modalities),
         floor=task.floor(predictions["test"], train),
         corpus_change=str(change),
         baselines=baseline_scores(folder, tables[1], task),

@@ -35,6 +35,7 @@ def write_cross_report(
         k=data.folds,
         seed=data.split_seed,
         val_fraction=data.val_fraction,
+        modalities=outcome.modalities,
     )
     corpus = data.manifest.parent.name if data.manifest else "a corpus"
     report = RunReport(

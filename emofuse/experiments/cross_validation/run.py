@@ -73,6 +73,13 @@ class CrossValidation:
         return any(fold.folder.read_record().synthetic for fold in self.folds if fold.report is not None)
 
     @property
+    def modalities(self) -> tuple[str, ...] | None:
+        """What the folds read; None where none came to an end."""
+        records = (fold.folder.read_record() for fold in self.folds if fold.report is not None)
+        first = next(records, None)
+        return tuple(first.model_config_["modalities"]) if first is not None else None
+
+    @property
     def verdict(self) -> str:
         """Whether the system beats the linear models on all folds together; empty where none was fitted."""
         says = verdict(self.baselines)
