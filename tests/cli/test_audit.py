@@ -120,3 +120,13 @@ def test_mistakes_are_one_line(corpus, arguments, line):
     with pytest.raises(EmofuseError, match=line) as told:
         audit(corpus, *arguments)
     assert "\n" not in str(told.value)
+
+
+def test_texts_that_the_run_will_not_read_are_no_leak(corpus):
+    assert audit(corpus, "--protocol", "speaker", "--folds", 3, "--strict")[0] == 1
+    assert (
+        audit(corpus, "--protocol", "speaker", "--folds", 3, "--strict", "--modalities", "audio,video")[0]
+        == 0
+    )
+    with pytest.raises(EmofuseError, match="'sound' is none of text, audio, video"):
+        audit(corpus, "--modalities", "sound")

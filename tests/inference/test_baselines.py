@@ -79,7 +79,8 @@ def test_the_report_says_first_whether_the_system_beats_it(run: tuple[Manifest, 
     assert outcome.lines()[0] == outcome.verdict
     assert "on the same features and split: weighted F1" in outcome.verdict
     report = write_run_report(outcome, manifest).markdown.read_text(encoding="utf-8")
-    assert outcome.verdict[1:] in report
+    assert outcome.verdict.startswith("DeepMSI-MER ")
+    assert f"\n{outcome.verdict}. Trained on" in report
     held = json.loads((folder.path / "metrics.json").read_text())["baselines"]
     system = outcome.test.weighted_f1
     for entry in held:

@@ -136,7 +136,8 @@ def test_every_set_of_modalities_is_scored(
     assert sets[-1] == modalities
     assert len(sets) == 2 ** len(modalities) - 1
     assert found["subsets"][-1]["test"] == found["test"]
-    assert "given text + audio" in (runs[system] / "report.md").read_text(encoding="utf-8")
+    report = (runs[system] / "report.md").read_text(encoding="utf-8")
+    assert [f"| given {' + '.join(part)} |" in report for part in sets] == [True] * (len(sets) - 1) + [False]
     outside = told("evaluate", runs[system], "--data", folders[system], "--subsets")
     assert outside["part"] == "test"
     assert [part["test"]["accuracy"] for part in outside["subsets"]] == pytest.approx(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import heapq
-import posixpath
-import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,21 +14,14 @@ import pandas as pd
 from emofuse.data.manifest import Manifest
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
+from emofuse.evaluation.protocols.audit_keys import KINDS, TEXT_KINDS, AuditKeys
 from emofuse.evaluation.protocols.splits import PARTS, Split
 
-LONG_TEXT_WORDS = 3
+__all__ = ["KINDS", "AuditKeys", "LeakReport", "PairLeaks", "Shared", "audit"]
+
 _EXAMPLES = 5
-# Scripts written without spaces: each sign counts as a word.
-_UNSPACED = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]")
-KINDS = {
-    "dialogues": "dialogues",
-    "speakers": "speakers",
-    "texts": "identical texts",
-    "long_texts": f"identical texts of {LONG_TEXT_WORDS} words or more",
-    "media": "media files",
-    "ids": "ids",
-}
-"""What two parts can share → how the audit words it."""
+# A text that a part holds only once may be a copy of a natural utterance, so a script says each at least twice.
+_SCRIPT_REPEATS = 2
 
 
 @dataclass(frozen=True)
@@ -101,18 +91,37 @@ class LeakReport:
         pairs: train/val, train/test and val/test; a pair with an empty part is left out.
         repeated_ids: ids that stand more than once in the same part.
         unknown_ids: ids of the split that the manifest does not have; nothing else is known of them.
+        script: texts of a scripted corpus, where every part says each of them at least twice; 0 for any other.
+        reads_text: the run reads text; where it does not, a shared text is no leak.
     """
 
     sizes: dict[str, int]
     pairs: tuple[PairLeaks, ...]
     repeated_ids: tuple[str, ...]
     unknown_ids: tuple[str, ...]
+    script: int = 0
+    reads_text: bool = True
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of :data:`KINDS` that are news: texts are none in a scripted corpus, nor where none is read."""
+        return tuple(kind for kind in KINDS if kind not in TEXT_KINDS or self.text_note is None)
+
+    @property
+    def text_note(self) -> str | None:
+        """Why shared texts are no news, where they are none."""
+        if self.script:
+            return f"the texts are a script: every part holds {_all_of(self.script)}, each more than once"
+        if not self.reads_text and any(pair.texts.values for pair in self.pairs):
+            return "identical texts are no leak, because the run does not read text"
+        return None
 
     @property
     def flags(self) -> list[str]:
         """Everything worth a warning, one short string each; empty when nothing is shared.
 
-        Short texts ("yeah") are the same everywhere and raise no flag by themselves.
+        Short texts ("yeah") are the same everywhere and raise no flag by themselves. No text does in a scripted
+        corpus, or where the run does not read text.
         """
         return self.warnings()
 
@@ -122,7 +131,7 @@ class LeakReport:
         Args:
             ignore: kinds of :data:`KINDS` that may be shared, such as the speakers under protocol dialogue.
         """
-        kinds = [kind for kind in KINDS if kind != "texts" and kind not in set(ignore)]
+        kinds = flagged_kinds(self.kinds, ignore)
         return [line for pair in self.pairs for line in pair.lines(kinds)] + self._lines_on_ids()
 
     def pair(self, known: str, judged: str) -> PairLeaks:
@@ -137,8 +146,10 @@ class LeakReport:
         """The report as text, a line at a time."""
         text = ["utterances: " + ", ".join(f"{part} {size}" for part, size in self.sizes.items())]
         for pair in self.pairs:
-            text += list(pair.lines()) or [f"{pair.name} share nothing"]
-        return text + self._lines_on_ids()
+            text += list(pair.lines(self.kinds)) or [
+                f"{pair.name} share nothing{' else' * bool(self.text_note)}"
+            ]
+        return text + ([self.text_note] if self.text_note else []) + self._lines_on_ids()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values that JSON can hold."""
@@ -147,6 +158,8 @@ class LeakReport:
             "pairs": {pair.name: asdict(pair) for pair in self.pairs},
             "repeated_ids": list(self.repeated_ids),
             "unknown_ids": list(self.unknown_ids),
+            "script": self.script,
+            "reads_text": self.reads_text,
             "flags": self.flags,
         }
 
@@ -159,18 +172,35 @@ class LeakReport:
         return lines
 
 
+def flagged_kinds(kinds: Iterable[str], ignore: Iterable[str] = ()) -> list[str]:
+    """Those of these kinds that raise a warning: all but short texts and what is to be ignored."""
+    return [kind for kind in kinds if kind not in {"texts", *ignore}]
+
+
+def _all_of(count: int) -> str:
+    return f"all {count} of them" if count > 1 else "the one text"
+
+
 def _list_ids(ids: tuple[str, ...]) -> str:
     more = ", …" if len(ids) > _EXAMPLES else ""
     return f"{len(ids)} ({', '.join(ids[:_EXAMPLES])}{more})"
 
 
-def audit(manifest: Manifest, split: Split, keys: AuditKeys | None = None) -> LeakReport:
+def audit(
+    manifest: Manifest,
+    split: Split,
+    keys: AuditKeys | None = None,
+    *,
+    modalities: Collection[str] | None = None,
+) -> LeakReport:
     """Count what a split's parts share.
 
     Args:
         manifest: the corpus that the ids are of.
         split: its parts; also one published by others (see :func:`~emofuse.evaluation.read_split_file`).
         keys: of this manifest, where several splits of it are audited.
+        modalities: what the run reads; where there is no ``text`` among them, shared texts raise no flag.
+            None where no run is known, and everything may be read.
 
     Raises:
         EmofuseError: none of the split's ids is in the manifest.
@@ -191,61 +221,19 @@ def audit(manifest: Manifest, split: Split, keys: AuditKeys | None = None) -> Le
         pairs=tuple(_pair(a, b, rows, keys) for a, b in order if len(rows[a]) and len(rows[b])),
         repeated_ids=tuple(sorted({id for ids in split for id, n in Counter(ids).items() if n > 1})),
         unknown_ids=tuple(sorted(unknown)),
+        script=_script([found for found in rows.values() if len(found)], keys),
+        reads_text=modalities is None or "text" in modalities,
     )
 
 
-@dataclass(frozen=True)
-class AuditKeys:
-    """What may be shared, of every utterance of a manifest, as numbers: made once for all splits of it.
-
-    Attributes:
-        places: the ids, in the order of the rows.
-        codes: kind → (n, columns), the number of each value among ``values``; -1 where there is none.
-        values: kind → the distinct values.
-    """
-
-    places: pd.Index
-    codes: dict[str, np.ndarray]
-    values: dict[str, np.ndarray]
-
-    @classmethod
-    def of(cls, manifest: Manifest) -> AuditKeys:
-        """The keys of a manifest; of an id that stands twice the first row counts."""
-        frame = manifest.frame.drop_duplicates("id")
-        columns = _columns(frame)
-        codes, values = {}, {}
-        for kind in KINDS:
-            held = [columns[name] for name in (("video", "audio") if kind == "media" else (kind,))]
-            numbers, values[kind] = pd.factorize(np.concatenate([c.to_numpy(object) for c in held]))
-            codes[kind] = numbers.reshape(len(held), -1).T
-        return cls(pd.Index(frame["id"]), codes, values)
-
-
-def _columns(frame: pd.DataFrame) -> dict[str, pd.Series]:
-    """One column of comparable values per kind; absent values are None."""
-    texts = frame["text"].map(_normalised, na_action="ignore")
-    texts = texts.where(texts.notna() & texts.ne(""), None)
-    return {
-        "ids": frame["id"],
-        "dialogues": frame["dialogue"],
-        "speakers": frame["speaker"],
-        "texts": texts,
-        "long_texts": texts.where(texts.map(_is_long, na_action="ignore").eq(True), None),
-        "video": frame["video"].map(_same_path, na_action="ignore"),
-        "audio": frame["audio"].map(_same_path, na_action="ignore"),
-    }
-
-
-def _normalised(text: str) -> str:
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
-
-
-def _is_long(text: str) -> bool:
-    return len(_UNSPACED.sub(r" \g<0> ", text).split()) >= LONG_TEXT_WORDS
-
-
-def _same_path(path: object) -> str:
-    return posixpath.normpath(str(path).replace("\\", "/"))
+def _script(parts: list[np.ndarray], keys: AuditKeys) -> int:
+    """How many texts a scripted corpus has; 0 where a part lacks one, or has one only once."""
+    codes, known = keys.codes["texts"][:, 0], len(keys.values["texts"])
+    # Shifted by one, because rows without text have code -1.
+    counts = [np.bincount(codes[rows] + 1, minlength=known + 1)[1:] for rows in parts if known]
+    held = np.logical_or.reduce([count > 0 for count in counts]) if counts else np.zeros(0, dtype=bool)
+    everywhere = len(parts) > 1 and all((count[held] >= _SCRIPT_REPEATS).all() for count in counts)
+    return int(held.sum()) if everywhere else 0
 
 
 def _pair(known: str, judged: str, rows: dict[str, np.ndarray], keys: AuditKeys) -> PairLeaks:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from emofuse.data.manifest import Manifest
-from emofuse.evaluation.protocols.audit import KINDS, AuditKeys, LeakReport, Shared, audit
+from emofuse.evaluation.protocols.audit import AuditKeys, LeakReport, Shared, audit, flagged_kinds
+from emofuse.evaluation.protocols.audit_keys import KINDS
 from emofuse.evaluation.protocols.published_splits import expand_to_utterances
 from emofuse.evaluation.protocols.splits import Split, protocol_info, protocol_note, splits
 
@@ -38,8 +40,7 @@ class AuditedSplit:
         """
         if len(self.folds) == 1:
             return self.folds[0].warnings(ignore)
-        kinds = [kind for kind in KINDS if kind != "texts" and kind not in set(ignore)]
-        return list(self._over_folds(kinds))
+        return list(self._over_folds(flagged_kinds(KINDS, ignore)))
 
     def lines(self) -> list[str]:
         """The audit for a person; short texts, which raise no warning, are listed too."""
@@ -48,11 +49,14 @@ class AuditedSplit:
         if len(self.folds) == 1:
             return [head, *(f"  {line}" for line in self.folds[0].lines())]
         sizes = [f"{part} {_span([fold.sizes[part] for fold in self.folds])}" for part in self.folds[0].sizes]
-        lines = list(self._over_folds(list(KINDS))) or ["the parts share nothing in any fold"]
+        notes = self._text_notes()
+        lines = list(self._over_folds(KINDS)) or [
+            f"the parts share nothing{' else' * bool(notes)} in any fold"
+        ]
         return [
             head,
             f"  {len(self.folds)} folds, utterances: {', '.join(sizes)}",
-            *(f"  {t}" for t in lines),
+            *(f"  {line}" for line in lines + notes),
         ]
 
     def to_dict(self) -> dict[str, Any]:
@@ -64,16 +68,24 @@ class AuditedSplit:
             "folds": [fold.to_dict() for fold in self.folds],
         }
 
-    def _over_folds(self, kinds: list[str]) -> Iterator[str]:
+    def _text_notes(self) -> list[str]:
+        """Why shared texts are no news, and in how many folds where it is not all of them."""
+        notes = Counter(fold.text_note for fold in self.folds if fold.text_note)
+        several = len(self.folds)
+        return [
+            f"{note}{'' if n == several else f' (in {n} of {several} folds)'}" for note, n in notes.items()
+        ]
+
+    def _over_folds(self, kinds: Iterable[str]) -> Iterator[str]:
         for known, judged in (("train", "val"), ("train", "test"), ("val", "test")):
             pairs = [
-                pair
+                (fold, pair)
                 for fold in self.folds
                 for pair in fold.pairs
                 if (pair.known, pair.judged) == (known, judged)
             ]
             for kind in kinds:
-                shared: list[Shared] = [getattr(pair, kind) for pair in pairs]
+                shared: list[Shared] = [getattr(pair, kind) for fold, pair in pairs if kind in fold.kinds]
                 leaky = sum(bool(each.values) for each in shared)
                 if leaky:
                     touched = [round(100 * each.fraction, 1) for each in shared]
@@ -88,21 +100,43 @@ def _span(numbers: list[int]) -> str:
     return f"{low}" if low == high else f"{low} to {high}"
 
 
-def audit_split(manifest: Manifest, split: Split, name: str) -> AuditedSplit:
+def audit_split(
+    manifest: Manifest, split: Split, name: str, *, modalities: Collection[str] | None = None
+) -> AuditedSplit:
     """Audit one split; ids that are dialogues stand for their utterances.
+
+    Args:
+        manifest: the corpus.
+        split: its parts.
+        name: the file or column that it is from.
+        modalities: what the run reads, as of :func:`~emofuse.evaluation.protocols.audit.audit`.
 
     Raises:
         EmofuseError: none of the ids is in the manifest.
     """
     expanded = expand_to_utterances(split, manifest)
     note = "its ids are dialogues" if expanded is not split else ""
-    return AuditedSplit(name, note, False, (audit(manifest, expanded),))
+    return AuditedSplit(name, note, False, (audit(manifest, expanded, modalities=modalities),))
 
 
 def audit_protocol(
-    manifest: Manifest, protocol: str, *, k: int, seed: int, val_fraction: float
+    manifest: Manifest,
+    protocol: str,
+    *,
+    k: int,
+    seed: int,
+    val_fraction: float,
+    modalities: Collection[str] | None = None,
 ) -> AuditedSplit:
     """Audit every fold that a protocol makes of this manifest.
+
+    Args:
+        manifest: the corpus.
+        protocol: a name in ``PROTOCOLS``.
+        k: folds of the k-fold protocols.
+        seed: of the shuffling.
+        val_fraction: share of the training part that becomes validation.
+        modalities: what the run reads, as of :func:`~emofuse.evaluation.protocols.audit.audit`.
 
     Raises:
         EmofuseError: as :func:`~emofuse.evaluation.protocols.splits`.
@@ -113,5 +147,5 @@ def audit_protocol(
         name=f"protocol {protocol}",
         note=protocol_note(manifest, protocol, k=k),
         optimistic=protocol_info(protocol).optimistic,
-        folds=tuple(audit(manifest, fold, keys) for fold in folds),
+        folds=tuple(audit(manifest, fold, keys, modalities=modalities) for fold in folds),
     )

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from PIL import Image
 
 from emofuse.data.atomic import write_text_aside
@@ -112,8 +112,11 @@ def _environment(report: RunReport) -> Environment:
         "flat": lambda settings: list(_flat(settings)),
         "p_value": p_text,
         "one_line": printable,
+        # A head such as "negative/positive" may break, so that eight scores fit side by side.
+        "breakable": lambda name: Markup("/<wbr>").join(map(escape, name.split("/"))),
     }
     environment.filters |= filters
+    environment.tests |= {"defined_number": math.isfinite}
     environment.globals |= {"corrected": any(math.isfinite(row.corrected) for row in report.paired)}
     environment.globals |= {"comparison_metrics": _comparison_metrics(report.comparison), "missing": MISSING}
     return environment

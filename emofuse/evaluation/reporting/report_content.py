@@ -114,7 +114,7 @@ class RunReport:
     Attributes:
         title: what this is.
         command: that made it.
-        synthetic: the data were generated; it is said beside the numbers.
+        synthetic: the data were generated; it is said in the head and once at each table of scores.
         summary: a sentence or two for somebody who reads nothing else.
         protocol: how the utterances were split; where it is optimistic, every number says so.
         headline: metric → score, the most important first.
@@ -155,11 +155,11 @@ class RunReport:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Words that stand beside each of this run's own numbers."""
+        """Words that stand in the head of the report."""
         optimistic = self.protocol is not None and self.protocol.optimistic
         return (("optimistic",) if optimistic else ()) + self.data_flags
 
     @property
     def data_flags(self) -> tuple[str, ...]:
-        """Words that stand beside every number, whatever its protocol."""
+        """Words that stand at every table of scores, whatever its protocol."""
         return ("synthetic data",) if self.synthetic else ()

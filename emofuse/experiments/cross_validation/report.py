@@ -12,6 +12,7 @@ from emofuse.experiments.cross_validation.folds import Fold
 from emofuse.experiments.cross_validation.run import CrossValidation
 from emofuse.inference.reporting.run_figures import class_figures
 from emofuse.inference.reporting.run_report import baseline_rows
+from emofuse.models import model_info
 from emofuse.runs.run_folder import environment
 from emofuse.runs.tasks import task_of
 
@@ -35,10 +36,11 @@ def write_cross_report(
         k=data.folds,
         seed=data.split_seed,
         val_fraction=data.val_fraction,
+        modalities=outcome.modalities,
     )
     corpus = data.manifest.parent.name if data.manifest else "a corpus"
     report = RunReport(
-        title=title or f"{settings.model.name} on {corpus}, {len(outcome.folds)} folds",
+        title=title or f"{model_info(settings.model.name).title} on {corpus}, {len(outcome.folds)} folds",
         command=" ".join(made["command"]),
         synthetic=outcome.synthetic,
         summary=_summary(outcome),
@@ -46,8 +48,8 @@ def write_cross_report(
         headline=headline(outcome.means) if outcome.means is not None else {},
         classes=class_scores(pooled) if isinstance(pooled, ClassificationReport) else (),
         comparison=[
+            *_rows_over_all(outcome, protocol.optimistic),
             *[_row(fold, protocol.optimistic) for fold in outcome.folds],
-            *baseline_rows(outcome.baselines),
         ],
         configuration=settings.model_dump(mode="json"),
         audit=audited.lines(),
@@ -72,13 +74,22 @@ def _summary(outcome: CrossValidation) -> str:
     if outcome.means is None or outcome.pooled is None:
         return "No fold came to an end."
     name, score = next(iter(headline(outcome.means).items()))
-    first = f"{outcome.verdict[0].upper()}{outcome.verdict[1:]}. " if outcome.verdict else ""
+    first = f"{outcome.verdict}. " if outcome.verdict else ""
     return (
         f"{first}{outcome.means.runs} of {len(outcome.folds)} folds, {counted(outcome.pooled.n, 'utterance')}, each judged once "
         f"by a run that was not trained on it. {metric_name(name)} {score.value_text()} on average over the folds. Scores are "
         "mean ± standard deviation over folds; classes and the confusion matrix are of all folds together, with "
         "intervals over dialogues."
     )
+
+
+def _rows_over_all(outcome: CrossValidation, optimistic: bool) -> list[ComparisonRow]:
+    """The system and the linear models on the same utterances: those of all folds that came to an end."""
+    if outcome.pooled is None:
+        return []
+    name = f"{model_info(outcome.settings.model.name).title}, all folds together"
+    own = ComparisonRow(name, headline(outcome.pooled), optimistic, counted(outcome.pooled.n, "utterance"))
+    return [own, *baseline_rows(outcome.baselines, optimistic)]
 
 
 def _row(fold: Fold, optimistic: bool) -> ComparisonRow:

@@ -32,6 +32,7 @@ from emofuse.experiments.cross_validation.folds import (
 from emofuse.experiments.processes import run_in_processes
 from emofuse.inference.baselines.scores import BaselineScore, read_baselines, score_baselines, verdict
 from emofuse.inference.prediction_table import report_on
+from emofuse.models import model_info
 from emofuse.runs.corpus import Progress, corpus_of, splits_of
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.folder_lock import locked_folder
@@ -73,10 +74,17 @@ class CrossValidation:
         return any(fold.folder.read_record().synthetic for fold in self.folds if fold.report is not None)
 
     @property
+    def modalities(self) -> tuple[str, ...] | None:
+        """What the folds read; None where none came to an end."""
+        records = (fold.folder.read_record() for fold in self.folds if fold.report is not None)
+        first = next(records, None)
+        return tuple(first.model_config_["modalities"]) if first is not None else None
+
+    @property
     def verdict(self) -> str:
         """Whether the system beats the linear models on all folds together; empty where none was fitted."""
         says = verdict(self.baselines)
-        return f"{self.settings.model.name} {says}" if says else ""
+        return f"{model_info(self.settings.model.name).title} {says}" if says else ""
 
     def class_means(self) -> dict[str, dict[str, MeanSd]]:
         """Label → recall, F1 and F1 within the class, mean ± sd over the folds that did not fail.

@@ -58,15 +58,24 @@ class BaselineScore:
 
     def line(self) -> str:
         """For a person, e.g. ``weighted F1 90.7 against 85.2 (+5.5, 95 % 2.1 to 8.8)``."""
-        shares = self.metric != "mae"
-        number = (lambda x: f"{100 * x:.1f}") if shares else (lambda x: f"{x:.3f}")
-        sign = (lambda x: f"{100 * x:+.1f}") if shares else (lambda x: f"{x:+.3f}")
+        number = (lambda x: f"{x:.3f}") if self.metric == "mae" else (lambda x: f"{100 * x:.1f}")
+        system, baseline = number(self.difference.b), number(self.difference.a)
+        return f"{self._metric_name} {system} against {baseline} ({self._difference_text})"
+
+    def note(self) -> str:
+        """The same beside a table that has both scores, e.g. ``the system's weighted F1 differs by +5.5, 95 % …``."""
+        return f"the system's {self._metric_name} differs by {self._difference_text}"
+
+    @property
+    def _metric_name(self) -> str:
+        return "MAE" if self.metric == "mae" else "weighted F1"
+
+    @property
+    def _difference_text(self) -> str:
+        sign = (lambda x: f"{x:+.3f}") if self.metric == "mae" else (lambda x: f"{100 * x:+.1f}")
         low, high = self.difference.interval
-        known = np.isfinite(low)
-        interval = f", 95 % {sign(low)} to {sign(high)}" if known else ", no interval: one dialogue"
-        name = "weighted F1" if shares else "MAE"
-        a, b = self.difference.b, self.difference.a
-        return f"{name} {number(a)} against {number(b)} ({sign(self.difference.difference)}{interval})"
+        interval = f"95 % {sign(low)} to {sign(high)}" if np.isfinite(low) else "no interval: one dialogue"
+        return f"{sign(self.difference.difference)}, {interval}".replace("-", "−")
 
     def to_dict(self) -> dict[str, Any]:
         """What metrics.json holds."""

@@ -44,6 +44,7 @@ def write_run_report(
     modalities: Sequence[Bar] = (),
     protocols: Sequence[Bar] = (),
     comparison: Sequence[ComparisonRow] = (),
+    own_note: str = "",
     notes: Sequence[str] = (),
     overlays: int = 3,
 ) -> ReportFiles:
@@ -55,7 +56,8 @@ def write_run_report(
         title: of the page.
         modalities: bars of the same system with fewer modalities, for a figure.
         protocols: bars of the same system under other protocols, for a figure.
-        comparison: rows of a table of runs.
+        comparison: rows of other runs, to stand below this one and the linear models.
+        own_note: beside the run's own row, such as a ceiling.
         notes: anything the reader must know.
         overlays: utterances whose kept patches are drawn.
     """
@@ -67,14 +69,14 @@ def write_run_report(
     info = model_info(record.model_name)
     report = RunReport(
         title=title
-        or f"{record.model_name} on {settings.data.manifest.parent.name if settings.data.manifest else 'a corpus'}",
+        or f"{info.title} on {settings.data.manifest.parent.name if settings.data.manifest else 'a corpus'}",
         command=" ".join(record.command),
         synthetic=record.synthetic,
         summary=_summary(outcome),
         protocol=PROTOCOLS[record.protocol],
         headline=headline(outcome.test),
         classes=class_scores(outcome.test) if is_classes else (),
-        comparison=[*baseline_rows(outcome.baselines), *comparison, *_subset_rows(outcome)],
+        comparison=_compared(outcome, comparison, own_note),
         configuration=settings.model_dump(mode="json"),
         counts=_counts(manifest, split, is_classes),
         quarantine=_reasons(folder.quarantine_file),
@@ -105,10 +107,20 @@ def write_run_report(
     return write_report(report, folder.path)
 
 
-def baseline_rows(baselines: Sequence[BaselineScore]) -> list[ComparisonRow]:
+def _compared(outcome: Outcome, others: Sequence[ComparisonRow], own_note: str) -> list[ComparisonRow]:
+    """The run itself and what it is compared with; nothing where there is nothing to compare it with."""
+    optimistic = outcome.record.optimistic
+    rows = [*baseline_rows(outcome.baselines, optimistic), *others, *_subset_rows(outcome)]
+    title = model_info(outcome.record.model_name).title
+    name = f"{title} ({', '.join(outcome.record.model_config_['modalities'])})"
+    own = ComparisonRow(name, headline(outcome.test), optimistic=optimistic, note=own_note or "this run")
+    return [own, *rows] if rows else []
+
+
+def baseline_rows(baselines: Sequence[BaselineScore], optimistic: bool) -> list[ComparisonRow]:
     """The linear models on the same features and split, as rows of the table of runs."""
     return [
-        ComparisonRow(score.name, headline(score.report), note=f"the system: {score.line()}")
+        ComparisonRow(score.name, headline(score.report), optimistic=optimistic, note=score.note())
         for score in baselines
     ]
 
@@ -135,7 +147,8 @@ def _sentence(line: str) -> str:
 def _summary(outcome: Outcome[Any]) -> str:
     test, record = outcome.test, outcome.record
     used = ", ".join(record.model_config_["modalities"])
-    first = f"{_sentence(outcome.verdict)} " if outcome.verdict else ""
+    # It begins with the system's name, which keeps its letters ("bc-LSTM").
+    first = f"{outcome.verdict}. " if outcome.verdict else ""
     return (
         f"{first}Trained on {used} with {record.parameters:,} parameters; the weights are those of epoch "
         f"{(record.best_epoch or 0) + 1}, chosen on the validation part. On {counted(test.n, 'test utterance')}: "
@@ -154,7 +167,7 @@ def _definitions(outcome: Outcome[Any]) -> list[str]:
 
 def _subset_rows(outcome: Outcome[Any]) -> list[ComparisonRow]:
     """The test part once more, with fewer modalities given to the same run."""
-    optimistic = outcome.record.optimistic
+    optimistic, whole = outcome.record.optimistic, len(outcome.record.model_config_["modalities"])
     return [
         ComparisonRow(
             f"given {part.name}",
@@ -163,6 +176,7 @@ def _subset_rows(outcome: Outcome[Any]) -> list[ComparisonRow]:
             note="the same run, the others withheld",
         )
         for part in outcome.subsets
+        if len(part.modalities) < whole  # given all of them it is the run itself
     ]
 
 

@@ -1,4 +1,5 @@
 import json
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -6,6 +7,7 @@ import pytest
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.audit import audit
+from emofuse.evaluation.protocols.audit_folds import audit_protocol
 from emofuse.evaluation.protocols.splits import Split, splits
 
 
@@ -116,6 +118,97 @@ def test_protocols_leak_what_they_say():
     assert leaks("speaker") == set()
     assert leaks("dialogue") == {"speakers"}
     assert leaks("random-kfold") == {"speakers", "dialogues"}
+
+
+def scripted(speakers=12, sentences=3):
+    """As CREMA-D and RAVDESS are: everybody says the same few sentences in every emotion."""
+    rows = [(p, t, e) for p in range(speakers) for t in range(sentences) for e in ("joy", "anger")]
+    return manifest_of(
+        id=[f"{p}-{t}-{e}" for p, t, e in rows],
+        dialogue=[f"{p}-{t}-{e}" for p, t, e in rows],
+        speaker=[f"actor {p}" for p, _, _ in rows],
+        text=[f"this is sentence number {t}" for _, t, _ in rows],
+        audio=[f"{p}/{t}{e}.wav" for p, t, e in rows],
+        label=[e for *_, e in rows],
+    )
+
+
+def parts_of(manifest, *bounds):
+    """A split whose parts are the rows up to each bound."""
+    ids, edges = manifest.ids, (0, *bounds)
+    return Split(*(ids[a:b] for a, b in pairwise(edges)))
+
+
+def test_the_texts_of_a_script_are_named_once_and_raise_no_flag():
+    manifest = scripted()
+    report = audit(manifest, parts_of(manifest, 48, 60, 72))
+    assert (report.script, report.flags) == (3, [])
+    assert report.lines() == [
+        "utterances: train 48, val 12, test 12",
+        *(f"{pair} share nothing else" for pair in ("train/val", "train/test", "val/test")),
+        "the texts are a script: every part holds all 3 of them, each more than once",
+    ]
+    assert report.pair("train", "test").long_texts.utterances == 12  # still counted for who reads the JSON
+    assert report.to_dict()["script"] == 3
+
+
+def test_a_script_hides_no_other_leak():
+    manifest = scripted()
+    report = audit(manifest, parts_of(manifest, 51, 60, 72))
+    assert report.flags == ["train/val share 1 speakers (3 utterances, 33.3 % of val)"]
+
+
+@pytest.mark.parametrize("text", ["a sentence of one part only", "this is sentence number 0"])
+def test_one_part_that_lacks_a_text_or_has_it_once_makes_it_no_script(text):
+    manifest = scripted(sentences=2)
+    frame = manifest.frame.copy()
+    frame.loc[frame.index[-3:], "text"] = text  # the last part: ids of sentence 1, and one of sentence 0
+    report = audit(Manifest.from_frame(frame, root="."), parts_of(manifest, 40, 44, 48))
+    assert report.script == 0
+    assert any("identical texts of 3 words" in flag for flag in report.flags)
+
+
+def test_a_copied_corpus_is_no_script():
+    said = [f"a natural sentence, the {i}th" for i in range(6)]
+    manifest = manifest_of(id=[*"abcdefghijkl"], text=said + said, label=["joy"] * 12)
+    report = audit(manifest, Split(list("abcdef"), [], list("ghijkl")))
+    assert report.script == 0
+    assert report.flags == [
+        "train/test share 6 identical texts of 3 words or more (6 utterances, 100.0 % of test)"
+    ]
+
+
+def test_texts_are_no_leak_where_the_run_reads_none():
+    split = Split(train=["a"], val=["b"], test=["c", "d"])
+    flags = audit(leaky(), split, modalities=("text", "audio")).flags
+    assert flags == audit(leaky(), split).flags
+    unread = audit(leaky(), split, modalities=("audio", "video"))
+    assert unread.flags == [flag for flag in flags if "texts" not in flag]
+    note = "identical texts are no leak, because the run does not read text"
+    assert unread.lines()[-1] == note
+    assert "identical texts of" not in "".join(unread.lines()[:-1])
+    silent = audit(leaky(), Split(["d"], [], ["f"]), modalities=("audio",))
+    assert note not in silent.lines()
+
+
+def test_folds_say_it_once_too():
+    audited = audit_protocol(scripted(), "speaker", k=3, seed=0, val_fraction=0.2)
+    assert audited.warnings() == []
+    assert audited.lines()[2:] == [
+        "  the parts share nothing else in any fold",
+        "  the texts are a script: every part holds all 3 of them, each more than once",
+    ]
+    read = audit_protocol(leaky(), "random-kfold", k=2, seed=0, val_fraction=0.3, modalities=("video",))
+    assert not any("texts of" in line for line in [*read.warnings(), *read.lines()])
+
+
+def test_the_two_sentences_of_ravdess_are_a_script(shared_ravdess):
+    manifest = Manifest.read(shared_ravdess / "manifest.csv")
+    audited = audit_protocol(manifest, "speaker", k=5, seed=0, val_fraction=0.15)
+    assert [fold.script for fold in audited.folds] == [2] * 5
+    assert audited.warnings() == []
+    told = [line for line in audited.lines() if "text" in line]
+    assert told == ["  the texts are a script: every part holds all 2 of them, each more than once"]
 
 
 def test_the_published_parts_of_meld_share_speakers_and_lines(shared_meld):

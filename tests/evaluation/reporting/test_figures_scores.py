@@ -304,7 +304,7 @@ def test_reliability_bars_are_the_accuracy_of_each_bin():
     assert (high.get_x() + high.get_width() / 2, high.get_height()) == pytest.approx((0.95, 0.75))
     counts = [patch.get_height() for patch in figure.axes[1].patches]
     assert counts == [2, 4]
-    assert "calibration error 18.3 %" in words(figure)
+    assert "Calibration error 18.3 %" in words(figure)
 
 
 def test_reliability_of_nothing():

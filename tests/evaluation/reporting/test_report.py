@@ -254,23 +254,43 @@ def test_numbers_are_there_with_their_intervals(page, run):
     assert "< 0.001" in shown or re.search(r"0\.\d{3}", shown)
 
 
-def test_synthetic_data_are_named_beside_the_numbers(written, page, run, markdown):
+def test_synthetic_data_are_named_in_the_head_and_once_at_each_table_of_scores(written, page, run, markdown):
     text = written.html.read_text("utf-8")
-    cards = re.findall(r'<div class="card">.*?</dd>', text, flags=re.S)
-    assert len(cards) == len(run.headline)
-    assert all("synthetic data" in card for card in cards)
-    found = re.findall(r'<th scope="col" class="number">([^<]+)(.*?)</th>', text)
-    heads = {head.strip(): flags for head, flags in found}
-    no_scores = {"Utterances", "p", "Probability, %", "train", "test"}
-    assert {head for head, flags in heads.items() if "synthetic data" not in flags} == no_scores
-    assert {"Weighted F1", "F1", "Recall", "Precision", "F1 within class*", "Difference"} <= set(heads)
+    head, body = text.split("<main>")
+    assert head.count('class="flag badge">synthetic data') == 1
     assert "Synthetic data." in page.text("strong")
-    assert re.search(r"\| Weighted F1 \| [\d.]+ % \*\*\[synthetic data\]\*\* \|", markdown)
+    notes = re.findall(
+        r'<p class="quiet">(.*?)</p>\n<div class="scroll" role="region" aria-label="(.*?)"', body
+    )
+    flagged = [table for note, table in notes if note.count("synthetic data") == 1]
+    assert flagged == ["Scores side by side", "Paired tests", "Scores of each emotion"]
+    assert body.count("synthetic data") == len(flagged)  # none in a card, a cell or the head of a column
+    tables = re.findall(r"(?:^\|.*\n)+", markdown + "\n", flags=re.M)
+    names = [t.split("|")[1:3] for t in tables if t.count("**[synthetic data]**") == 1]
+    flag = " **[synthetic data]** "
+    assert [first for first, _ in names] == [" Score ", f" Run{flag}", " First ", f" Emotion{flag}"]
+    assert names[0][1] == f" Value{flag}"
+    assert markdown.count("[synthetic data]") == len(names)
+
+
+def test_the_note_of_a_run_stands_under_its_name_and_takes_no_column(page, written):
+    text = written.html.read_text("utf-8")
+    assert '<th scope="row">all three, speaker<small>ceiling 92.0</small></th>' in text
+    compared = text[text.index('aria-label="Scores side by side"') :]
+    heads = re.findall(r"<th scope=\"col\"[^>]*>([^<]*)", compared[: compared.index("</thead>")])
+    assert heads == [
+        "Run",
+        "Weighted F1",
+        "Macro F1",
+        "Average recall (UAR)",
+        "Accuracy",
+        "Calibration error",
+    ]
 
 
 def values_with_flags(text: str) -> list[tuple[str, str]]:
     """Each number of the page with the flags in the same cell or card."""
-    cells = re.findall(r'<(?:td class="number"|dd)>(.*?)</(?:td|dd)>', text, flags=re.S)
+    cells = re.findall(r'<(?:td class="number"[^>]*|dd)>(.*?)</(?:td|dd)>', text, flags=re.S)
     parts = [
         (re.sub(r"<[^>]+>", " ", cell).split(), re.findall(r'class="flag[^"]*">([^<]+)', cell))
         for cell in cells

@@ -12,8 +12,6 @@ from matplotlib.ticker import MaxNLocator
 from emofuse.evaluation.metrics.calibration import ReliabilityBin
 from emofuse.evaluation.reporting.figures.style import (
     ACCENT,
-    GRID,
-    INK,
     MUTED,
     NARROW,
     PAPER,
@@ -46,9 +44,8 @@ def draw_reliability(
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.2, 1])
     _accuracies(upper, filled)
     if calibration_error is not None and np.isfinite(calibration_error):
-        words = f"calibration error {100 * calibration_error:.1f} %"
-        note = {"boxstyle": "round,pad=0.35", "facecolor": PAPER, "edgecolor": GRID}
-        upper.text(0.97, 0.05, words, transform=upper.transAxes, ha="right", color=INK, bbox=note)
+        # Above the axes: within them the bars may be anywhere.
+        upper.set_title(f"Calibration error {100 * calibration_error:.1f} %")
     for each in filled:
         lower.bar(_middle(each), each.count, width=0.9 * (each.high - each.low), color=MUTED)
     lower.set(xlim=(0, 1), xlabel="probability given to the predicted emotion", ylabel="utterances")
