@@ -19,13 +19,16 @@ def node_numbers(mask: Tensor) -> Tensor:
     return numbers.masked_fill(~mask, -1)
 
 
-def pairs_in_windows(mask: Tensor, past: int | None = None, future: int | None = None) -> Tensor:
+def pairs_in_windows(
+    mask: Tensor, past: int | None = None, future: int | None = None, sources: Tensor | None = None
+) -> Tensor:
     """(3, E): row, target i and source j of all pairs of nodes of one row with i - past ≤ j ≤ i + future; i = j is one.
 
     Args:
         mask: (B, N) bool, the nodes of each row.
         past: None for no limit.
         future: None for no limit.
+        sources: (B, N) bool, what may be a source, where that is not ``mask`` itself.
     """
     reach = mask.shape[1] - 1
     before = reach if past is None else min(past, reach)
@@ -34,7 +37,7 @@ def pairs_in_windows(mask: Tensor, past: int | None = None, future: int | None =
     places = torch.arange(mask.shape[1], device=mask.device).unsqueeze(1) + lags
     inside = (places >= 0) & (places <= reach)
     places = places.clamp(0, reach)
-    joined = mask.unsqueeze(2) & mask[:, places] & inside
+    joined = mask.unsqueeze(2) & (mask if sources is None else sources)[:, places] & inside
     rows, targets, lag = joined.nonzero(as_tuple=True)
     return torch.stack([rows, targets, places[targets, lag]])
 

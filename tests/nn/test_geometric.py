@@ -9,7 +9,9 @@ from emofuse.errors import EmofuseError
 from emofuse.models import create_model, list_models
 
 
-@pytest.mark.parametrize("name", ["dialogue-gcn", "rgat", "mmgcn", "mm-dfn", "m3net", "graph-cfc"])
+@pytest.mark.parametrize(
+    "name", ["dialogue-gcn", "rgat", "mmgcn", "mm-dfn", "m3net", "graph-cfc", "graph-smile"]
+)
 def test_a_system_on_graphs_names_the_extra(name: str, monkeypatch: pytest.MonkeyPatch):
     for module in ("torch_geometric", "torch_geometric.nn", "torch_geometric.utils"):
         monkeypatch.setitem(sys.modules, module, None)
