@@ -61,10 +61,12 @@ class CFNESAOutput(DialogueOutput):
     """As `DialogueOutput`, with what the emotion-shift module says while training.
 
     Attributes:
-        shifts: (B, N, N, 2) logits of the same emotion and of another; None outside training.
+        shift_first: (B, N, shift_dim), an utterance as the first of two, see `EmotionShift`; None outside training.
+        shift_second: the same as the second.
     """
 
-    shifts: Tensor | None = field(default=None, repr=False)
+    shift_first: Tensor | None = field(default=None, repr=False)
+    shift_second: Tensor | None = field(default=None, repr=False)
 
 
 @register_system(
@@ -117,9 +119,11 @@ class CFNESA(DialogueSystem):
         inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
         x = {m: self._in_context(self.projections[m](u), mask) for m, u in inputs.items()}
         z, features = self._across(x, available)
-        shifts = self.shift(z, self._across(x, available)[0]) if self.training else None
         plain = self._output(self.classifier(z), features, z, mask, available)
-        return CFNESAOutput(**vars(plain), shifts=shifts)
+        if not self.training:
+            return CFNESAOutput(**vars(plain))
+        first, second = self.shift.halves(z, self._across(x, available)[0])
+        return CFNESAOutput(**vars(plain), shift_first=first, shift_second=second)
 
     def _in_context(self, x: Tensor, mask: Tensor) -> Tensor:
         for layer in self.rume:
@@ -145,10 +149,10 @@ class CFNESA(DialogueSystem):
         """L_CE + λ L_shift: the emotions, and for all pairs of labelled utterances of a dialogue whether they are the same."""
         y = labels.masked_fill(~output.mask, -1)
         task = cross_entropy(output.logits, y, class_weights)
-        shifts = cast(CFNESAOutput, output).shifts
-        if shifts is None:
+        found = cast(CFNESAOutput, output)
+        if found.shift_first is None or found.shift_second is None:
             return {"loss": task, "cross_entropy": task}
-        shift = cross_entropy(shifts, shift_labels(y))
+        shift = cross_entropy(self.shift(found.shift_first, found.shift_second), shift_labels(y))
         return {"loss": task + self.config.shift_weight * shift, "cross_entropy": task, "shift": shift}
 
 

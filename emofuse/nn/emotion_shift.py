@@ -106,7 +106,11 @@ class EmotionShift(nn.Module):
         self.classifier = nn.Linear(hidden, 2)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, z: Tensor, again: Tensor) -> Tensor:
-        """(B, N, N, 2) logits of the same emotion and of another, of z and z' (B, N, dim)."""
-        hidden = self.one(z).unsqueeze(2) + self.other(again).unsqueeze(1)
+    def halves(self, z: Tensor, again: Tensor) -> tuple[Tensor, Tensor]:
+        """What each utterance is in a pair as its first and as its second: (B, N, hidden) of z and z' (B, N, dim)."""
+        return self.one(z), self.other(again)
+
+    def forward(self, first: Tensor, second: Tensor) -> Tensor:
+        """(B, N, N, 2) logits of the same emotion and of another, of `halves`."""
+        hidden = first.unsqueeze(2) + second.unsqueeze(1)
         return cast(Tensor, self.classifier(self.dropout(F.relu(hidden))))

@@ -87,7 +87,7 @@ def test_shifts_are_told_of_pairs():
             for j in range(3):
                 both = torch.cat([z[b, i], again[b, j]])
                 expected[b, i, j] = layer.classifier(F.relu(W_1 @ both + layer.one.bias))
-    assert_same(layer(z, again), expected, [z, again, *layer.parameters()])
+    assert_same(layer(*layer.halves(z, again)), expected, [z, again, *layer.parameters()])
 
 
 def test_labels_of_shifts():
@@ -97,12 +97,17 @@ def test_labels_of_shifts():
 
 def test_shifts_count_while_training_alone():
     torch.manual_seed(0)
-    model = create_model("cfn-esa", preset="tiny", num_classes=3, text_dim=3, modalities=("text",))
+    model = create_model(
+        "cfn-esa", preset="tiny", num_classes=3, text_dim=3, modalities=("text",), shift_dropout=0.0
+    )
     text, labels = torch.randn(2, 3, 3), torch.tensor([[0, 1, 0], [2, -1, -1]])
     output = model.train()(text=text, mask=MASK)
     losses = model.training_loss(output, labels)
     y = shift_labels(labels)
-    expected = F.cross_entropy(output.shifts[y >= 0], y[y >= 0])
+    logits = model.shift(output.shift_first, output.shift_second)
+    expected = F.cross_entropy(logits[y >= 0], y[y >= 0])
     torch.testing.assert_close(losses["shift"], expected)
     torch.testing.assert_close(losses["loss"], losses["cross_entropy"] + 0.9 * expected)
-    assert model.eval()(text=text, mask=MASK).shifts is None
+    judged = model.eval()(text=text, mask=MASK)
+    assert judged.shift_first is judged.shift_second is None
+    assert set(model.training_loss(judged, labels)) == {"loss", "cross_entropy"}
