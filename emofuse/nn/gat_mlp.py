@@ -6,9 +6,12 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from emofuse.nn.dialogue_graphs import modality_graph
 from emofuse.nn.geometric import geometric
+
+SLOPE = 0.2  # of LeakyReLU below 0, as in GAT
 
 
 class FeedForward(nn.Module):
@@ -35,11 +38,43 @@ class FeedForward(nn.Module):
         return cast(Tensor, self.norm(x + self.inside(x)))
 
 
+class TypedGraphAttention(nn.Module):
+    """Σ_j α_ij W_l x_j, with α_ij = softmax_j(aᵀ LeakyReLU(W_l x_j + W_r x_i + W_e e_ij)), e_ij embedding the edge's type.
+
+    Source: GraphCFC (Li et al. 2023), §III-E; the attention is GATv2's (Brody et al. 2022). Heads are averaged. It is what
+    torch-geometric has as ``GATv2Conv``, but W_e goes over each type once, and not over each edge: types are few.
+
+    Args:
+        dim: of a node, before and after, and of a type.
+        heads: how many.
+    """
+
+    def __init__(self, dim: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.source, self.target = nn.Linear(dim, heads * dim), nn.Linear(dim, heads * dim)
+        self.kind = nn.Linear(dim, heads * dim, bias=False)
+        self.vector = nn.Parameter(torch.empty(heads, dim))
+        self.bias = nn.Parameter(torch.zeros(dim))
+        for weight in (self.source.weight, self.target.weight, self.kind.weight, self.vector):
+            nn.init.xavier_uniform_(weight)
+        self._softmax, self._scatter = geometric("utils").softmax, geometric("utils").scatter
+
+    def forward(self, x: Tensor, edges: Tensor, kinds: Tensor, types: Tensor) -> Tensor:
+        """(V, dim) of nodes (V, dim), edges (2, E), which type each is of (E,), and the types' embeddings (T, dim)."""
+        sources, targets = edges
+        heard = self.source(x)[sources].unflatten(-1, (self.heads, -1))
+        inside = heard + (self.target(x)[targets] + self.kind(types)[kinds]).view_as(heard)
+        scores = (F.leaky_relu(inside, SLOPE) * self.vector).sum(dim=-1)
+        alpha = self._softmax(scores, targets, num_nodes=len(x))
+        mean = (alpha.unsqueeze(-1) * heard).mean(dim=1)
+        return cast(Tensor, self._scatter(mean, targets, dim_size=len(x))) + self.bias
+
+
 class GATMLP(nn.Module):
     """x = LayerNorm(x + GAT(x)), then `FeedForward`.
 
-    Source: GraphCFC (Li et al. 2023), §III-E. The attention is α_ij = softmax_j(aᵀ LeakyReLU(W_l x_j + W_r x_i + W_e e_ij)), with
-    e_ij the embedding of the edge's type; the heads are averaged.
+    Source: GraphCFC, §III-E.
 
     Args:
         dim: of a node and of an edge's type.
@@ -49,15 +84,13 @@ class GATMLP(nn.Module):
 
     def __init__(self, dim: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.attention = geometric("nn").GATv2Conv(
-            dim, dim, heads, concat=False, edge_dim=dim, add_self_loops=False
-        )
+        self.attention = TypedGraphAttention(dim, heads)
         self.norm = nn.LayerNorm(dim)
         self.feed_forward = FeedForward(dim, dropout)
 
-    def forward(self, x: Tensor, edges: Tensor, types: Tensor) -> Tensor:
-        """(V, dim) of nodes (V, dim), edges (2, E) and the embeddings of their types (E, dim)."""
-        return cast(Tensor, self.feed_forward(self.norm(x + self.attention(x, edges, types))))
+    def forward(self, x: Tensor, edges: Tensor, kinds: Tensor, types: Tensor) -> Tensor:
+        """(V, dim), see `TypedGraphAttention`."""
+        return cast(Tensor, self.feed_forward(self.norm(x + self.attention(x, edges, kinds, types))))
 
 
 class PairwiseComplement(nn.Module):
@@ -102,11 +135,12 @@ class PairwiseComplement(nn.Module):
         x = graph.gather({"first": pair[0], "second": pair[1]})
         who = speakers.clamp_max(self.max_speakers - 1).expand_as(graph.present)[graph.present]
         edges = torch.cat([graph.within, graph.between], dim=1)
-        within = edge_types(who[graph.within[0]], who[graph.within[1]], self.max_speakers)
-        across = within.new_full((graph.between.shape[1],), types.num_embeddings - 1)
-        embedded = types(torch.cat([within, across]))
+        sources, targets = who[graph.within]
+        within = edge_types(sources, targets, self.max_speakers)
+        across = within.new_full((graph.links.shape[1],), types.num_embeddings - 1)
+        kinds = torch.cat([within, across])
         for layer in self.layers:
-            x = layer(x, edges, embedded)
+            x = layer(x, edges, kinds, types.weight)
         return cast(Tensor, self.fusion(torch.cat([*graph.put_back(x)], dim=-1)))
 
 

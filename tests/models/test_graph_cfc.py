@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch_geometric.nn import GATv2Conv
 
 from emofuse.models import create_model
-from emofuse.nn.gat_mlp import GATMLP, PairwiseComplement, edge_types
+from emofuse.nn.gat_mlp import GATMLP, PairwiseComplement, TypedGraphAttention, edge_types
 from tests.models.literal import assert_same, lengths_mask
 
 DIM, HEADS, SPEAKERS, PAST, FUTURE = 4, 2, 2, 1, 2
@@ -18,15 +19,15 @@ WHO = torch.tensor([[0, 1, 1, 2], [0, 0, 0, 0], [0, 0, 0, 0]])  # the third spea
 
 def literal_layer(layer: GATMLP, x: Tensor, near: list[list[int]], type_of: dict) -> Tensor:
     gat, rows = layer.attention, []
-    left, right = (lin(x).view(len(x), HEADS, DIM) for lin in (gat.lin_l, gat.lin_r))
+    left, right = (lin(x).view(len(x), HEADS, DIM) for lin in (gat.source, gat.target))
     for i in range(len(x)):
         heads = []
         for head in range(HEADS):
             scores = []
             for j in near[i]:
-                e = gat.lin_edge(type_of[i, j]).view(HEADS, DIM)[head]
+                e = gat.kind(type_of[i, j]).view(HEADS, DIM)[head]
                 inside = F.leaky_relu(left[j, head] + right[i, head] + e, 0.2)
-                scores.append(gat.att[0, head] @ inside)
+                scores.append(gat.vector[head] @ inside)
             alpha = torch.stack(scores).softmax(0)
             heads.append(sum(a * left[j, head] for a, j in zip(alpha, near[i], strict=True)))
         rows.append(torch.stack(heads).mean(0) + gat.bias)
@@ -67,6 +68,22 @@ def test_it_is_the_pairwise_complement_of_the_paper():
         expected.append(layer.fusion(both))
     found = layer((pair[0], pair[1]), has, WHO, types)[MASK]
     assert_same(found, torch.cat(expected), [*pair, *layer.parameters(), *types.parameters()])
+
+
+def test_the_attention_is_the_librarys():
+    torch.manual_seed(0)
+    ours = TypedGraphAttention(DIM, HEADS).double()
+    theirs = GATv2Conv(DIM, DIM, HEADS, concat=False, edge_dim=DIM, add_self_loops=False).double()
+    for to, of in (
+        (theirs.lin_l, ours.source),
+        (theirs.lin_r, ours.target),
+        (theirs.lin_edge, ours.kind),
+    ):
+        to.load_state_dict(of.state_dict())
+    theirs.att.data.copy_(ours.vector)
+    x, types = torch.randn(5, DIM).double(), torch.randn(3, DIM).double()
+    edges, kinds = torch.randint(0, 5, (2, 12)), torch.randint(0, 3, (12,))
+    torch.testing.assert_close(ours(x, edges, kinds, types), theirs(x, edges, types[kinds]))
 
 
 @pytest.mark.parametrize("speakers", [1, 2, 5])
