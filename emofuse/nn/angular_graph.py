@@ -16,9 +16,9 @@ from emofuse.nn.geometric import geometric
 _INSIDE = 0.99999
 
 
-def angular_similarity(x: Tensor, y: Tensor) -> Tensor:
-    """(...) of vectors (..., d): 1 - arccos(cos(x, y)) / π, from 0 for opposite ones to 1 for parallel ones."""
-    return 1.0 - torch.acos(_INSIDE * F.cosine_similarity(x, y, dim=-1)) / math.pi
+def angular_similarity(cosines: Tensor) -> Tensor:
+    """1 - arccos(cosine) / π, from 0 for opposite vectors to 1 for parallel ones."""
+    return 1.0 - torch.acos(_INSIDE * cosines.clamp(-1.0, 1.0)) / math.pi
 
 
 def angular_edges(nodes: Tensor, graph: ModalityGraph, between: float) -> tuple[Tensor, Tensor]:
@@ -35,11 +35,19 @@ def angular_edges(nodes: Tensor, graph: ModalityGraph, between: float) -> tuple[
     Returns:
         edges (2, E), those of a node to itself among them, and weights (E,).
     """
+    at, i, j = graph.pairs
+    m, n, dialogue, place = graph.links
+    # In half precision the cosine of near vectors is 1, where the angle has no slope.
+    with torch.autocast(nodes.device.type, enabled=False):
+        nodes = nodes.to(torch.promote_types(nodes.dtype, torch.float32))
+        # Cosines of whole dialogues by matrix products: edges are many, and vectors of their ends would be as many.
+        unit = graph.put_back(F.normalize(nodes, dim=-1))
+        rows = unit.flatten(0, 1)
+        within = (rows @ rows.mT)[at, i, j]
+        across = torch.einsum("mbnd,kbnd->mkbn", unit, unit)[m, n, dialogue, place]
     edges = torch.cat([graph.within, graph.between], dim=1)
-    scale = torch.ones(edges.shape[1], dtype=nodes.dtype, device=nodes.device)
-    scale[graph.within.shape[1] :] = between
     sources, targets = edges
-    similar = scale * angular_similarity(nodes[sources], nodes[targets])
+    similar = torch.cat([angular_similarity(within), between * angular_similarity(across)])
     similar = torch.where(sources == targets, torch.ones_like(similar), similar)
     degrees = nodes.new_zeros(len(nodes)).index_add(0, targets, similar)
     # With γ = 0 or opposite vectors a node still has itself, so no degree is 0.

@@ -49,17 +49,15 @@ def edges_of(pairs: Tensor, mask: Tensor) -> Tensor:
     return torch.stack([numbers[rows, sources], numbers[rows, targets]])
 
 
-def edges_between_modalities(present: Tensor) -> Tensor:
-    """(2, E): the nodes of one utterance in all its modalities joined to each other, both ways; nodes are those of ``present``.
+def links_between_modalities(present: Tensor) -> Tensor:
+    """(4, E): modality of the target, that of the source, row and place, of all pairs of nodes of one utterance.
 
     Args:
-        present: (M, B, N) bool.
+        present: (M, B, N) bool, the nodes.
     """
-    numbers = node_numbers(present)
     others = ~torch.eye(len(present), dtype=torch.bool, device=present.device)
     joined = present.unsqueeze(0) & present.unsqueeze(1) & others[:, :, None, None]
-    targets, sources, rows, places = joined.nonzero(as_tuple=True)
-    return torch.stack([numbers[sources, rows, places], numbers[targets, rows, places]])
+    return torch.stack(joined.nonzero(as_tuple=True))
 
 
 def put_back(nodes: Tensor, mask: Tensor) -> Tensor:
@@ -75,13 +73,26 @@ class ModalityGraph:
 
     Attributes:
         present: (M, B, N) bool, the nodes.
-        within: (2, E), nodes of one modality and dialogue joined to each other within a window, and to themselves.
-        between: (2, E), the nodes of one utterance joined to each other, both ways.
+        pairs: (3, E), row of M · B, target and source, of nodes of one modality and dialogue within a window of each other;
+            a node and itself are one.
+        links: (4, E), see `links_between_modalities`.
     """
 
     present: Tensor
-    within: Tensor
-    between: Tensor
+    pairs: Tensor
+    links: Tensor
+
+    @property
+    def within(self) -> Tensor:
+        """(2, E), the edges of ``pairs``."""
+        return edges_of(self.pairs, self.present.flatten(0, 1))
+
+    @property
+    def between(self) -> Tensor:
+        """(2, E), the edges of ``links``."""
+        numbers = node_numbers(self.present)
+        targets, sources, rows, places = self.links
+        return torch.stack([numbers[sources, rows, places], numbers[targets, rows, places]])
 
     def gather(self, features: Mapping[str, Tensor]) -> Tensor:
         """(V, d) of M features (B, N, d), in the order of ``present``."""
@@ -97,6 +108,5 @@ def modality_graph(
 ) -> ModalityGraph:
     """The graph of M modalities, each available (B, N) bool; windows as in `pairs_in_windows`."""
     present = torch.stack(list(available.values()))
-    rows = present.flatten(0, 1)
-    within = edges_of(pairs_in_windows(rows, past, future), rows)
-    return ModalityGraph(present, within, edges_between_modalities(present))
+    pairs = pairs_in_windows(present.flatten(0, 1), past, future)
+    return ModalityGraph(present, pairs, links_between_modalities(present))

@@ -12,11 +12,11 @@ from torch.nn import functional as F
 class FourierTransform:
     """The real discrete Fourier transform of sequences of unlike lengths, each over its own; orthonormal.
 
-    It is a product with matrices, so padding is in nobody's transform and half precision will do.
+    It is a product with matrices, so padding is in nobody's transform.
 
     Args:
         mask: (B, T) bool, the steps of each sequence, which come first.
-        like: gives the data type.
+        like: gives the data type, float32 where it has less.
     """
 
     def __init__(self, mask: Tensor, like: Tensor) -> None:
@@ -27,11 +27,12 @@ class FourierTransform:
         angles = (waves * steps % lengths) * (2.0 * math.pi / lengths.double())
         real = mask.unsqueeze(1) & (waves <= lengths // 2)
         scale = lengths.double().rsqrt() * real
-        self._cos = (angles.cos() * scale).to(like.dtype)
-        self._sin = (angles.sin() * scale).to(like.dtype)
+        dtype = torch.promote_types(like.dtype, torch.float32)
+        self._cos = (angles.cos() * scale).to(dtype)
+        self._sin = (angles.sin() * scale).to(dtype)
         # All waves but the constant one and the fastest of an even length stand for two.
         single = (waves == 0) | (2 * waves == lengths)
-        self._counts = torch.where(single, 1.0, 2.0).to(like.dtype)
+        self._counts = torch.where(single, 1.0, 2.0).to(dtype)
 
     def forwards(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, d) to real and imaginary parts (B, T // 2 + 1, d); 0 for waves that a sequence does not have."""
@@ -62,6 +63,11 @@ class FourierGraphOperators(nn.Module):
 
     def forward(self, x: Tensor, fourier: FourierTransform) -> Tensor:
         """(B, T, dim) of nodes (B, T, dim)."""
+        # Sums over a dialogue lose too much in half precision.
+        with torch.autocast(x.device.type, enabled=False):
+            return self._operate(x.to(self.real.dtype), fourier)
+
+    def _operate(self, x: Tensor, fourier: FourierTransform) -> Tensor:
         re, im = fourier.forwards(x)
         sum_re, sum_im = F.relu(re + self.real_bias[0]), F.relu(im + self.imaginary_bias[0])
         for k, (s_re, s_im) in enumerate(zip(self.real, self.imaginary, strict=True), start=1):
@@ -77,5 +83,6 @@ def frequencies(nodes: Tensor, edges: Tensor, weights: Tensor, epsilon: float) -
     Source: GS-MCC, §4.3, after FAGCN (Bo et al. 2021), Eq. 1-2.
     """
     sources, targets = edges
+    nodes = nodes.to(weights.dtype)
     smooth = torch.zeros_like(nodes).index_add(0, targets, weights.unsqueeze(1) * nodes[sources])
     return epsilon * nodes + smooth, epsilon * nodes - smooth

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from emofuse.nn.dialogue_graphs import node_numbers, pairs_in_windows
+from emofuse.nn.dialogue_graphs import node_numbers, pairs_in_windows, put_back
 from emofuse.nn.geometric import geometric
 
 
@@ -41,9 +41,7 @@ class HeterogeneousConvolution(nn.Module):
         for layer, output in zip(self.layers, self.outputs, strict=True):
             x = layer(x, edges, weights)
             total = total + output(x)
-        back = torch.zeros_like(pair)
-        back[present] = total
-        return back
+        return put_back(total, present)
 
     def edges(self, present: Tensor) -> tuple[Tensor, Tensor]:
         """(2, E) and their entries of A, (E,)."""

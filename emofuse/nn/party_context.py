@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from emofuse.nn.bidirectional import BidirectionalRecurrent
+from emofuse.nn.dialogue_graphs import put_back
 
 
 class PartyContext(nn.Module):
@@ -32,9 +33,7 @@ class PartyContext(nn.Module):
         said[party, turn] = x[mask]
         real = torch.zeros(rows, turns, dtype=torch.bool, device=x.device)
         real[party, turn] = True
-        context = torch.zeros_like(x)
-        context[mask] = self.recurrent(said, real)[party, turn]
-        return context
+        return put_back(self.recurrent(said, real)[party, turn], mask)
 
 
 def party_turns(speakers: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
