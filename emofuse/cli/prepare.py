@@ -154,8 +154,8 @@ def _prepare_joint(
             json.dumps({"manifest": str(out), "rows": len(joint), "corpora": rows, "labels": joint.labels})
         )
         return
-    for name, count in rows.items():
-        typer.echo(f"{name}: {count} utterances")
+    for corpus, count in rows.items():
+        typer.echo(f"{corpus}: {count} utterances")
     typer.echo(f"labels: {', '.join(joint.labels)}")
     typer.echo(f"written: {out}")
 

@@ -22,7 +22,9 @@ from transformers.utils import logging
 
 from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.stored_files import stored_json
+from emofuse.encoders.compact import COMPACT_FILE, DIFFERENCE_FILE, add_difference, read_compact
 from emofuse.encoders.fine_tuning import RECORD_FILE
+from emofuse.encoders.packaged import PACKAGED
 from emofuse.errors import EmofuseError
 
 _INDEX = "model.safetensors.index.json"
@@ -59,12 +61,14 @@ class Source:
         folder: the folder, None for a hub name.
         revision: a hub branch, tag or commit.
         local_files_only: nothing is asked of the hub.
+        compact: folder of differences that are added to the weights.
     """
 
     name: str
     folder: Path | None
     revision: str
     local_files_only: bool
+    compact: Path | None = None
 
     def options(self) -> dict[str, Any]:
         """Arguments for every ``from_pretrained``."""
@@ -78,7 +82,17 @@ def locate(name: str, revision: str | None = None) -> Source:
     Raises:
         EmofuseError: neither a model folder nor a name that the hub could have.
     """
+    if name in PACKAGED:
+        base = PACKAGED[name].locate()
+        return Source(str(base), base, "main", local_files_only=True)
     folder = Path(name).expanduser()
+    if folder.is_dir() and (record := read_compact(folder)) is not None:
+        base = PACKAGED[record.base].locate()
+        if folder_revision(base) != record.revision:
+            raise EmofuseError(
+                f"encoder {name}: the installed {record.base} is another than it was made of; install it again"
+            )
+        return Source(str(base), base, "main", local_files_only=True, compact=folder)
     if folder.is_dir():
         model_files(folder)  # refuses what cannot be loaded
         return Source(str(folder), folder, "main", local_files_only=True)
@@ -109,9 +123,14 @@ def _hub_has(name: str, revision: str | None) -> bool:
 def model_files(folder: Path) -> list[Path]:
     """The files of a model folder that ``from_pretrained`` needs, in a fixed order, config.json last.
 
+    Of a compact encoder those that it is made of.
+
     Raises:
         EmofuseError: no configuration, no weights as safetensors, or a Git LFS pointer in a file's place.
     """
+    if read_compact(folder) is not None:
+        own = (folder / name for name in (DIFFERENCE_FILE, RECORD_FILE, COMPACT_FILE))
+        return [file for file in own if file.is_file()]
     config = folder / "config.json"
     if not config.is_file():
         raise EmofuseError(
@@ -163,6 +182,8 @@ def folder_revision(folder: Path) -> str:
 
 def revision_of(source: Source, config: Any) -> str:
     """What tells one state of a model from another: its folder's contents, or the hub's commit."""
+    if source.compact is not None:
+        return folder_revision(source.compact)
     if source.folder is not None:
         return folder_revision(source.folder)
     return str(getattr(config, "_commit_hash", None) or source.revision)
@@ -196,6 +217,8 @@ def load_model(
             f"encoder {source.name}: {len(absent)} weights are missing, {absent[0]} among them; "
             f"the checkpoint is not one of {type(model).__name__}"
         )
+    if source.compact is not None:
+        add_difference(model, source.compact)
     return model.to(device).eval()
 
 

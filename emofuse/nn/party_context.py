@@ -1,0 +1,49 @@
+"""The context of one speaker: a recurrent layer over a dialogue's utterances of each of its parties."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from emofuse.nn.bidirectional import BidirectionalRecurrent
+from emofuse.nn.dialogue_graphs import put_back
+
+
+class PartyContext(nn.Module):
+    """s_i = BiRNN over the utterances that the speaker of i says in their dialogue, at i.
+
+    Source: MM-DFN (Hu et al. 2022), §2.2, after DialogueCRN. All parties of all dialogues are sequences of one batch.
+
+    Args:
+        cell: "lstm" or "gru".
+        dim: of an utterance, before and after; even.
+    """
+
+    def __init__(self, cell: Literal["lstm", "gru"], dim: int) -> None:
+        super().__init__()
+        self.recurrent = BidirectionalRecurrent(cell, dim, dim // 2)
+
+    def forward(self, x: Tensor, speakers: Tensor, mask: Tensor) -> Tensor:
+        """(B, N, dim) of utterances (B, N, dim) by speakers (B, N), numbered from 0; 0 at padding."""
+        party, turn = party_turns(speakers, mask)
+        rows, turns = int(party.max()) + 1, int(turn.max()) + 1
+        said = x.new_zeros(rows, turns, x.shape[-1])
+        said[party, turn] = x[mask]
+        real = torch.zeros(rows, turns, dtype=torch.bool, device=x.device)
+        real[party, turn] = True
+        return put_back(self.recurrent(said, real)[party, turn], mask)
+
+
+def party_turns(speakers: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Of each utterance, in the order of the mask (B, N): which party says it, and as its how-manieth turn, both from 0."""
+    row = torch.arange(len(mask), device=mask.device).unsqueeze(1).expand_as(mask)[mask]
+    said_by = row * (int(speakers.max()) + 1) + speakers[mask]
+    _, party = torch.unique(said_by, return_inverse=True)
+    order = torch.argsort(party, stable=True)
+    counts = torch.bincount(party)
+    starts = counts.cumsum(0) - counts
+    turn = torch.empty_like(party)
+    turn[order] = torch.arange(len(party), device=party.device) - starts[party[order]]
+    return party, turn
