@@ -52,6 +52,7 @@ class _Row:
     values: dict[Modality, Tensor]
     target: float
     decode_failures: list[DecodeFailure]
+    number: int
 
 
 class UtteranceDataset(Dataset[_Row]):
@@ -67,6 +68,7 @@ class UtteranceDataset(Dataset[_Row]):
             made so short by averaging neighbouring steps.
         frames: how to sample the video; needed where the system takes frames.
         target: what a row's label becomes.
+        row_numbers: a batch tells the place of each of its rows among the utterances.
     """
 
     def __init__(
@@ -79,7 +81,9 @@ class UtteranceDataset(Dataset[_Row]):
         longest: Mapping[Modality, int] | None = None,
         frames: FrameSampling | None = None,
         target: Target | None = None,
+        row_numbers: bool = False,
     ) -> None:
+        self.row_numbers = row_numbers
         self.utterances = list(utterances)
         self.inputs = {m: inputs[m] for m in MODALITIES if m in inputs}
         self.features, self.dims, self.longest = dict(features), dict(dims), dict(longest or {})
@@ -104,7 +108,7 @@ class UtteranceDataset(Dataset[_Row]):
             elif utterance.id in self.features[modality]:
                 feature = feature_tensor(self.features[modality], utterance.id)
                 values[modality] = self._steps(modality, feature) if kind == "steps" else feature
-        return _Row(utterance.id, values, self.target.of(utterance), decode_failures)
+        return _Row(utterance.id, values, self.target.of(utterance), decode_failures, index)
 
     def _read_video(
         self, utterance: Utterance, values: dict[Modality, Tensor], decode_failures: list[DecodeFailure]
@@ -135,7 +139,7 @@ class UtteranceDataset(Dataset[_Row]):
 
         Inputs, each without key when its modality is off: a vector (B, d) float32; steps (B, T, d) float32, padded at
         the end, with ``masks[modality]`` (B, T) bool, False at padding; ``frames`` (B, F, 3, H, W) uint8; and
-        ``present[modality]`` (B,) bool, where a sequence without a step is absent.
+        ``present[modality]`` (B,) bool, where a sequence without a step is absent. ``row_numbers`` (B,) int64 if wanted.
         """
         inputs: dict[str, Any] = {"present": {}}
         if "steps" in self.inputs.values():
@@ -148,6 +152,8 @@ class UtteranceDataset(Dataset[_Row]):
             empty = self._empty(modality)
             stacked = torch.stack([row.values.get(modality, empty) for row in rows])
             inputs["frames" if kind == "frames" else modality] = stacked.contiguous()
+        if self.row_numbers:
+            inputs["row_numbers"] = torch.tensor([row.number for row in rows])
         return Batch(
             ids=[row.id for row in rows],
             inputs=inputs,

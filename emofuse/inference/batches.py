@@ -56,7 +56,16 @@ def dataset_of(
     if "frames" in inputs.values():
         cache = None if data.frame_cache is None else FrameCache(data.frame_cache, keep=keep_frames)
         frames = FrameSampling(config.frames, (config.image_size, config.image_size), cache)
-    return UtteranceDataset(utterances, inputs, readers, dims, longest=longest, frames=frames, target=target)
+    return UtteranceDataset(
+        utterances,
+        inputs,
+        readers,
+        dims,
+        longest=longest,
+        frames=frames,
+        target=target,
+        row_numbers=info.row_numbers,
+    )
 
 
 def rows_of(

@@ -13,7 +13,7 @@ from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.models.sequence_system import SequenceSystem
 from emofuse.models.system_config import SequenceSystemConfig
-from emofuse.nn.aligned_steps import align_steps
+from emofuse.nn.aligned_steps import align_steps, word_lengths
 
 
 class MFNConfig(SequenceSystemConfig):
@@ -121,18 +121,12 @@ class MFN(SequenceSystem):
     ) -> SequenceOutput:
         """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
         x, masked, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
-        lengths = self._lengths(masked)
+        lengths = word_lengths(masked, self.config.steps)
         longest = int(lengths.max())
         x = {m: align_steps(s, masked[m], lengths, longest) for m, s in x.items()}
         h, memory = self._run(x, available, lengths, longest)
         fused = torch.cat([*h.values(), memory], dim=-1)
         return self._output(self.head(fused), h, fused, available)
-
-    def _lengths(self, masks: Mapping[str, Tensor]) -> Tensor:
-        """(B,) steps of each utterance: its words, or of one without words a fixed number."""
-        some = next(iter(masks.values()))
-        words = masks["text"].sum(dim=1) if "text" in masks else some.new_zeros(len(some), dtype=torch.int64)
-        return torch.where(words > 0, words, self.config.steps)
 
     def _run(
         self, x: Mapping[str, Tensor], available: Mapping[str, Tensor], lengths: Tensor, longest: int

@@ -42,6 +42,8 @@ class ModelInfo:
             (B, F, 3, H, W) uint8, under the name ``frames``.
         tasks: what it can learn to say: classes, or a value.
         speakers: it takes ``speakers``, (B, N) int64, the speakers of a dialogue numbered from 0 as they appear.
+        row_numbers: it takes ``row_numbers``, (B,) int64, the place of each utterance in its part, by which a training
+            knows it again.
         presets: its named sizes.
         citation: BibTeX of the paper, empty where there is none.
     """
@@ -54,6 +56,7 @@ class ModelInfo:
     inputs: Mapping[Modality, InputKind]
     tasks: tuple[Task, ...] = ("classification",)
     speakers: bool = False
+    row_numbers: bool = False
     presets: tuple[str, ...] = ()
     citation: str = field(default="", repr=False)
 
@@ -110,6 +113,7 @@ def register_system(
     config: type[BaseModel],
     tasks: tuple[Task, ...] = ("classification",),
     speakers: bool = False,
+    row_numbers: bool = False,
     presets: tuple[str, ...] = (),
     citation: str = "",
 ) -> Callable[[type[Model]], type[Model]]:
@@ -133,6 +137,7 @@ def register_system(
         config: pydantic settings; each preset is a class method of it.
         tasks: what it can learn.
         speakers: whether it takes the speakers of a dialogue.
+        row_numbers: whether it takes the numbers of utterances.
         presets: named sizes.
         citation: BibTeX.
 
@@ -143,7 +148,17 @@ def register_system(
     if set(inputs) - set(MODALITIES):
         raise ValueError(f"{name}: unknown modalities {sorted(set(inputs) - set(MODALITIES))}")
     info = ModelInfo(
-        name, title, paper, summary, scope, ordered, tuple(tasks), speakers, tuple(presets), citation.strip()
+        name,
+        title,
+        paper,
+        summary,
+        scope,
+        ordered,
+        tuple(tasks),
+        speakers,
+        row_numbers,
+        tuple(presets),
+        citation.strip(),
     )
     if missing := [preset for preset in presets if not callable(getattr(config, preset, None))]:
         raise ValueError(f"{name}: {config.__name__} has no class method {missing[0]} for the preset")
@@ -227,6 +242,8 @@ def _check_declaration(info: ModelInfo) -> None:
         raise ValueError(f"{info.name}: a system that sees dialogues takes a vector per utterance")
     if info.speakers and info.scope != "dialogue":
         raise ValueError(f"{info.name}: speakers are those of a dialogue, and it sees single utterances")
+    if info.row_numbers and info.scope != "utterance":
+        raise ValueError(f"{info.name}: row numbers are of single utterances, and it sees dialogues")
     if any(kind == "frames" and m != "video" for m, kind in info.inputs.items()):
         raise ValueError(f"{info.name}: frames are of the video")
 

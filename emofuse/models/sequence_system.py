@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -97,3 +98,10 @@ def last_step(x: Tensor, mask: Tensor) -> Tensor:
     counts = mask.sum(dim=1)
     rows = torch.arange(len(x), device=x.device)
     return x[rows, (counts - 1).clamp_min(0)] * (counts > 0).unsqueeze(-1)
+
+
+def pooled_words(x: Tensor, mask: Tensor, how: Literal["first", "mean"]) -> Tensor:
+    """(B, d) of words (B, T, d): the first, or the mean of those in the mask (B, T); 0 without any."""
+    if how == "mean":
+        return masked_mean(x, mask)
+    return x[:, 0].masked_fill(~mask[:, :1], 0.0)

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
+
+
+def word_lengths(masks: Mapping[str, Tensor], without_words: int) -> Tensor:
+    """(B,) steps of each utterance: its words, or of one without words a fixed number. Masks are (B, T) each."""
+    some = next(iter(masks.values()))
+    words = masks["text"].sum(dim=1) if "text" in masks else some.new_zeros(len(some), dtype=torch.int64)
+    return torch.where(words > 0, words, without_words)
 
 
 def align_steps(x: Tensor, mask: Tensor, lengths: Tensor, longest: int) -> Tensor:

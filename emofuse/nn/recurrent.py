@@ -12,7 +12,7 @@ class Recurrent(nn.Module):
     """An LSTM or GRU whose results do not depend on padding.
 
     Of the two directions the hidden states are summed (CM-MSF §3.4: "the forward and backward passes are
-    summed"). The backward one runs over each sequence turned round within its own length, so that both go
+    summed"), or stand side by side. The backward one runs over each sequence turned round within its own length, so that both go
     through whole padded batches: that is several times faster than packed sequences on a CPU.
 
     Args:
@@ -20,12 +20,19 @@ class Recurrent(nn.Module):
         in_dim: size of the input.
         hidden: size of the hidden state, and of the output.
         bidirectional: whether there is a backward direction.
+        merge: "sum" of the two directions, or "cat", of twice the size.
     """
 
     def __init__(
-        self, cell: Literal["lstm", "gru"], in_dim: int, hidden: int, bidirectional: bool = False
+        self,
+        cell: Literal["lstm", "gru"],
+        in_dim: int,
+        hidden: int,
+        bidirectional: bool = False,
+        merge: Literal["sum", "cat"] = "sum",
     ) -> None:
         super().__init__()
+        self.merge = merge
         layer = nn.LSTM if cell == "lstm" else nn.GRU
         self.ahead = layer(in_dim, hidden, batch_first=True)
         self.back = layer(in_dim, hidden, batch_first=True) if bidirectional else None
@@ -38,13 +45,14 @@ class Recurrent(nn.Module):
             mask: (B, T) bool, the real steps; padding comes last.
 
         Returns:
-            (B, T, hidden), 0 at padding.
+            (B, T, hidden), or (B, T, 2 hidden) side by side; 0 at padding.
         """
         hidden, _ = self.ahead(x)
         if self.back is not None:
             turned = reversed_positions(mask)
             backwards, _ = self.back(gather_steps(x, turned))
-            hidden = hidden + gather_steps(backwards, turned)
+            backwards = gather_steps(backwards, turned)
+            hidden = hidden + backwards if self.merge == "sum" else torch.cat([hidden, backwards], dim=-1)
         return hidden.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from emofuse.data.batch import Batch, DecodeFailure
 from emofuse.data.quarantine import Quarantine
 from emofuse.losses.global_batch import gather_rows, is_distributed
+from emofuse.nn.row_memory import RowMemory
 from emofuse.runs.settings import OptimiserSettings
 from emofuse.runs.tasks import Task
 from emofuse.training.compiling import compile_parts
@@ -74,6 +75,21 @@ class EmotionModule(L.LightningModule):
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=step.utterances)
         self.log("loss", losses["loss"].detach(), prog_bar=True, logger=False, batch_size=step.utterances)
         return losses["loss"]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep what the system remembers of its training rows, so that a resumed run goes on with it."""
+        memories = {name: memory.state() for name, memory in self._memories().items()}
+        if memories:
+            checkpoint["row_memories"] = memories
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take it up."""
+        memories = self._memories()
+        for name, state in checkpoint.get("row_memories", {}).items():
+            memories[name].restore(state)
+
+    def _memories(self) -> dict[str, RowMemory]:
+        return {name: module for name, module in self.model.named_modules() if isinstance(module, RowMemory)}
 
     def on_train_epoch_end(self) -> None:
         """The first process writes down what could not be decoded in any."""

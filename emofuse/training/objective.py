@@ -95,11 +95,16 @@ def check_objective(system: str, task: Task, settings: OptimiserSettings) -> Non
     """Refuse what does not fit a system or a task, before long work.
 
     Raises:
-        EmofuseError: label smoothing without classes; mixup of dialogues or of sequences.
+        EmofuseError: label smoothing without classes; mixup of dialogues or of sequences; two passes through a system that
+            remembers how often it has seen a row.
     """
     info = model_info(system)
     if settings.label_smoothing and task.name != "classification":
         raise EmofuseError("optimiser.label_smoothing: a regression has no classes; leave it out")
+    if settings.r_drop and info.row_numbers:
+        raise EmofuseError(
+            f"optimiser.r_drop: {info.name} counts how often it sees a row, which two passes double; leave it out"
+        )
     if settings.sampling == "balanced" and (info.scope == "dialogue" or task.name != "classification"):
         raise EmofuseError(
             f"optimiser.sampling: {info.name} cannot draw single utterances by their class; use class_weights: balanced"

@@ -35,6 +35,14 @@ def test_sequences_are_padded_vectors_are_one_step_and_nothing_is_absent() -> No
     assert torch.isnan(batch.labels[2])
 
 
+def test_a_batch_numbers_its_rows_for_a_system_that_asks() -> None:
+    told = [utterance("a", 0), utterance("a", 1), utterance("a", 2)]
+    rows = UtteranceDataset(told, {"text": "vector"}, {"text": {}}, {"text": 2}, row_numbers=True)
+    assert rows.collate([rows[2], rows[0]]).inputs["row_numbers"].tolist() == [2, 0]
+    plain = UtteranceDataset(told, {"text": "vector"}, {"text": {}}, {"text": 2})
+    assert "row_numbers" not in plain.collate([plain[0]]).inputs
+
+
 def test_a_batch_in_which_nobody_has_a_modality_has_one_empty_step() -> None:
     rows = dataset({"video": {}}, {"video": 3})
     batch = rows.collate([rows[0]])

@@ -17,11 +17,14 @@ DIMS = {"text": 6, "audio": 5, "video": 4}
 CLASSES = 3
 # These have tests of their own in which they learn.
 LEARNERS = [info for info in SYSTEMS if info.name not in ("cm-msf", "mfcre")]
+# A system of values alone is asked for those.
+TELLERS = [info for info in SYSTEMS if "classification" in info.tasks]
 by_name = pytest.mark.parametrize("info", SYSTEMS, ids=lambda info: info.name)
 
 
-def build(info: ModelInfo, task: str = "classification", **options: Any) -> nn.Module:
+def build(info: ModelInfo, task: str | None = None, **options: Any) -> nn.Module:
     torch.manual_seed(0)
+    task = task or info.tasks[0]
     found: dict[str, Any] = {f"{m}_dim": d for m, d in DIMS.items() if m in info.inputs}
     found |= {"task": task} if "regression" in info.tasks else {}
     found |= {"num_classes": CLASSES} if task == "classification" else {}
@@ -48,6 +51,8 @@ def batch(info: ModelInfo, lengths: tuple[int, ...] = (4, 2, 3), seed: int = 0) 
         inputs |= {"masks": dict.fromkeys(info.inputs, mask)}
     if info.scope == "utterance":
         inputs |= {"present": {m: torch.ones(len(lengths), dtype=torch.bool) for m in info.inputs}}
+        if info.row_numbers:
+            inputs["row_numbers"] = torch.arange(len(lengths))
     return inputs
 
 
@@ -132,29 +137,34 @@ def test_each_modality_alone_will_do(info: ModelInfo) -> None:
         assert torch.isfinite(logits).all()
 
 
-@pytest.mark.parametrize("info", LEARNERS, ids=lambda info: info.name)
+def all_right(model: nn.Module, inputs: Mapping[str, Any], labels: Tensor, known: Tensor) -> bool:
+    predicted = model.eval()(**inputs).logits.argmax(-1)
+    return bool((predicted[known] == labels[known]).all())
+
+
+@pytest.mark.parametrize("info", [i for i in LEARNERS if i in TELLERS], ids=lambda info: info.name)
 def test_it_learns_a_handful_by_heart(info: ModelInfo) -> None:
     still = [name for name in type(build(info).config).model_fields if name.endswith("dropout")]
     model = build(info, **dict.fromkeys(still, 0.0))
     inputs, optimiser = batch(info), torch.optim.Adam(model.parameters(), lr=0.01)
     labels = targets(info, inputs)
-    model.train()
-    for _ in range(200):
+    known = labels >= 0
+    for step in range(200):
         optimiser.zero_grad()
-        losses = model.training_loss(model(**inputs), labels)  # type: ignore[operator]
+        losses = model.train().training_loss(model(**inputs), labels)  # type: ignore[operator]
         losses["loss"].backward()
         optimiser.step()
+        if step % 25 == 24 and all_right(model, inputs, labels, known):
+            break
     assert all(torch.isfinite(loss) for loss in losses.values())
-    known = labels >= 0
-    predicted = model.eval()(**inputs).logits.argmax(-1)
-    assert (predicted[known] == labels[known]).all()
+    assert all_right(model, inputs, labels, known)
     unused = [
         n for n, p in model.named_parameters() if p.requires_grad and p.grad is None and ".0.norm." not in n
     ]
     assert not unused
 
 
-@by_name
+@pytest.mark.parametrize("info", TELLERS, ids=lambda info: info.name)
 def test_rows_without_a_target_and_weights_of_classes(info: ModelInfo) -> None:
     model = build(info).eval()
     inputs = batch(info)
@@ -171,12 +181,15 @@ def test_a_value_is_learnt_too(info: ModelInfo) -> None:
     model = build(info, task="regression")
     inputs, optimiser = batch(info), torch.optim.Adam(model.parameters(), lr=0.02)
     values = torch.tensor([-1.5, torch.nan, 0.5])
-    for _ in range(200):
+    for step in range(200):
         optimiser.zero_grad()
-        loss = model.training_loss(model(**inputs), values)["loss"]  # type: ignore[operator]
+        loss = model.train().training_loss(model(**inputs), values)["loss"]  # type: ignore[operator]
         loss.backward()
         optimiser.step()
-    found = model.eval()(**inputs).value
+        if step % 25 == 24:
+            found = model.eval()(**inputs).value
+            if abs(found[0] + 1.5) < 0.3 and abs(found[2] - 0.5) < 0.3:
+                break
     assert found.shape == (3,)
     assert abs(found[0] + 1.5) < 0.3
     assert abs(found[2] - 0.5) < 0.3

@@ -51,6 +51,7 @@ DECLARATION = {
         ({"inputs": {"audio": "frames"}}, "frames are of the video"),
         ({"scope": "dialogue", "inputs": {"text": "steps"}}, "a vector per utterance"),
         ({"speakers": True}, "speakers are those of a dialogue"),
+        ({"row_numbers": True, "scope": "dialogue"}, "row numbers are of single utterances"),
         ({"presets": ("small",)}, "no class method small"),
         ({"name": "mfcre"}, "registered already, by emofuse.models.mfcre.MFCRE"),
     ],

@@ -4,7 +4,7 @@ import pytest
 
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import PROTOCOLS
-from emofuse.models import list_models
+from emofuse.models import list_models, model_info
 from emofuse.models.registry import model_config
 from emofuse.recipes import find_recipe, list_recipes
 from emofuse.runs.settings import RunSettings
@@ -15,7 +15,8 @@ def test_a_recipe_names_settings_that_exist(name: str) -> None:
     settings = RunSettings.from_yaml(find_recipe(name))
     assert settings.model.name == name.split("/")[0]
     assert settings.data.protocol in PROTOCOLS
-    fields = type(model_config(settings.model.name, settings.model.preset, num_classes=4)).model_fields
+    classes = {"num_classes": 4} if "classification" in model_info(settings.model.name).tasks else {}
+    fields = type(model_config(settings.model.name, settings.model.preset, **classes)).model_fields
     assert set(settings.model.options) <= set(fields)
     assert all(spec.modality == modality for modality, spec in settings.encoders.items())
 

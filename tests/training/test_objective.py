@@ -16,10 +16,12 @@ from emofuse.data.loader import EpochDraw
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.models.output import EmotionOutput
+from emofuse.runs.regression import Regression
+from emofuse.runs.settings import OptimiserSettings
 from emofuse.training.fit import fit_run
 from emofuse.training.global_step import GlobalStep
 from emofuse.training.module import EmotionModule
-from emofuse.training.objective import disagreement, mixed_inputs, partners, smoothing
+from emofuse.training.objective import check_objective, disagreement, mixed_inputs, partners, smoothing
 from emofuse.training.weight_average import MovingAverage
 from tests.small_runs import text_corpus, text_settings
 
@@ -148,3 +150,10 @@ def test_what_does_not_fit_is_refused_in_a_line(words: Manifest, tmp_path: Path)
         fit_run(settings, words, tmp_path / "run")
     with pytest.raises(EmofuseError, match="mixup and r_drop"):
         text_settings(words, optimiser__mixup=0.2, optimiser__r_drop=1.0)
+
+
+def test_two_passes_are_refused_for_a_system_that_counts_them() -> None:
+    settings = OptimiserSettings(r_drop=1.0)
+    check_objective("mult", Regression(), settings)
+    with pytest.raises(EmofuseError, match=r"optimiser\.r_drop: self-mm counts how often"):
+        check_objective("self-mm", Regression(), settings)

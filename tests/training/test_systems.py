@@ -91,6 +91,25 @@ def test_a_resumed_run_gives_what_an_uninterrupted_one_would_have(
         optimiser__decay_epochs=1,
         optimiser__learning_rate=1e-2,
     )
+    history = whole_and_resumed_agree(settings, manifest, tmp_path, monkeypatch)
+    if schedule == "step":
+        assert history["learning_rate"].tolist() == pytest.approx([1e-2, 5e-3, 2.5e-3, 1.25e-3])
+
+
+@pytest.mark.parametrize(("system", "part"), [("self-mm", "train_unimodal"), ("mmim", "train_entropy")])
+def test_what_a_training_remembers_outlives_a_power_cut(
+    system: str, part: str, sequences: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = Manifest.read(sequences / "manifest.csv")
+    settings = settings_of(system, sequences, model__task="regression", model__options={"dropout": 0.1})
+    history = whole_and_resumed_agree(settings, manifest, tmp_path, monkeypatch)
+    assert (history[part].iloc[1:] != 0).all()  # there is something to remember
+
+
+def whole_and_resumed_agree(
+    settings: RunSettings, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> pd.DataFrame:
+    """Train once, once with a cut and a resumption, compare; gives the history."""
     whole = fit_run(settings, manifest, tmp_path / "whole")
     step = EmotionModule.training_step
 
@@ -109,8 +128,7 @@ def test_a_resumed_run_gives_what_an_uninterrupted_one_would_have(
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
     tables = [pd.read_csv(run.history_file).drop(columns="seconds") for run in (whole, resumed)]
     pd.testing.assert_frame_equal(*tables)
-    if schedule == "step":
-        assert tables[0]["learning_rate"].tolist() == pytest.approx([1e-2, 5e-3, 2.5e-3, 1.25e-3])
+    return tables[0]
 
 
 @pytest.fixture(scope="module")

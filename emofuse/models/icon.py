@@ -1,0 +1,99 @@
+"""ICON (Hazarika et al. 2018): what speakers do to themselves and to each other, as a memory of the dialogue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.output import DialogueOutput
+from emofuse.models.registry import register_system
+from emofuse.models.system_config import DialogueSystemConfig
+from emofuse.nn.histories import HistoryGRU, histories, read_memory
+
+
+class ICONConfig(DialogueSystemConfig):
+    """Settings of `ICON`; the defaults are those of the authors' published code.
+
+    Attributes:
+        dim: d, of all states.
+        window: K, utterances before the present one that are remembered.
+        hops: R, how often the memory is read.
+        dropout: on the speakers' states.
+    """
+
+    dim: int = Field(default=100, ge=1)
+    window: int = Field(default=40, ge=1)
+    hops: int = Field(default=3, ge=1)
+    dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
+
+    @classmethod
+    def tiny(cls, num_classes: int, **overrides: Any) -> ICONConfig:
+        """A size for tests."""
+        return cls(num_classes=num_classes, **{"dim": 16, "hops": 2, "dropout": 0.0, **overrides})
+
+
+@register_system(
+    name="icon",
+    title="ICON",
+    paper="Hazarika et al. 2018, ICON: Interactive Conversational Memory Network for Multimodal Emotion Detection",
+    summary="A GRU for the speaker's own past and one for the others', a global one over both, and a memory of it.",
+    scope="dialogue",
+    inputs={"text": "vector", "audio": "vector", "video": "vector"},
+    config=ICONConfig,
+    speakers=True,
+    presets=("paper", "tiny"),
+    citation="""
+@inproceedings{hazarika2018icon,
+  title = {ICON: Interactive Conversational Memory Network for Multimodal Emotion Detection},
+  author = {Hazarika, Devamanyu and Poria, Soujanya and Mihalcea, Rada and Cambria, Erik and Zimmermann, Roger},
+  booktitle = {EMNLP},
+  year = {2018}
+}""",
+)
+class ICON(DialogueSystem):
+    """The interactive conversational memory network.
+
+    Args:
+        config: see `ICONConfig`.
+    """
+
+    config: ICONConfig
+
+    def __init__(self, config: ICONConfig) -> None:
+        super().__init__(config)
+        c, dim = config, sum(config.input_dims.values())
+        self.query = nn.Linear(dim, c.dim)
+        self.own, self.other = HistoryGRU(dim, c.dim), HistoryGRU(dim, c.dim)  # self-influence module
+        self.influence = HistoryGRU(c.dim, c.dim)  # dynamic global influence module
+        self.memory = HistoryGRU(c.dim, c.dim) if c.hops > 1 else None
+        self.classifier = nn.Linear(c.dim, c.num_classes)
+        self.dropout = nn.Dropout(c.dropout)
+
+    def forward(
+        self,
+        text: Tensor | None = None,
+        audio: Tensor | None = None,
+        video: Tensor | None = None,
+        mask: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
+        speakers: Tensor | None = None,
+    ) -> DialogueOutput:
+        """Recognise the utterances of B dialogues, (B, N, d_m) each; speakers (B, N) int64 from 0."""
+        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+        x = torch.cat(list(inputs.values()), dim=-1)
+        past = histories(speakers_or_one(speakers, mask), mask, self.config.window)
+
+        own = self.dropout(self.own(x, past, past.own))
+        other = self.dropout(self.other(x, past, past.other))
+        memory = self.influence.over(torch.tanh(own + other), past.there)
+        q = torch.tanh(self.query(x))
+        for hop in range(self.config.hops):
+            if hop and self.memory is not None:
+                memory = self.memory.over(memory, past.there)
+            q = torch.tanh(q + read_memory(q, memory, memory, past.there))
+        return self._output(self.classifier(q), inputs, q, mask, available)

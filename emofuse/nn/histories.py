@@ -1,0 +1,112 @@
+"""What was said before each utterance of a dialogue, and recurrences over it, for all utterances at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Of each of (B, N) utterances those before it, the oldest first.
+
+    Attributes:
+        places: (B, N, L) int64, which they are.
+        there: (B, N, L) bool, those that there are; they come first.
+        own: (B, N, L) bool, those by the same speaker.
+    """
+
+    places: Tensor
+    there: Tensor
+    own: Tensor
+
+    @property
+    def other(self) -> Tensor:
+        """(B, N, L) bool, those by anybody else."""
+        return self.there & ~self.own
+
+
+def histories(speakers: Tensor, mask: Tensor, window: int) -> Histories:
+    """The last utterances before each, at most `window`.
+
+    Args:
+        speakers: (B, N) int64.
+        mask: (B, N) bool, False for the padding at a dialogue's end, which has no history.
+        window: K.
+    """
+    count = mask.shape[1]
+    length = max(1, min(window, count - 1))
+    now = torch.arange(count, device=mask.device).unsqueeze(1)
+    first = (now - window).clamp_min(0)
+    places = first + torch.arange(length, device=mask.device)
+    there = (places < now) & mask.unsqueeze(-1)
+    places = places.clamp_max(count - 1).expand_as(there)
+    said = speakers.unsqueeze(1).expand(-1, count, -1).gather(2, places)
+    return Histories(places, there, there & (said == speakers.unsqueeze(-1)))
+
+
+class HistoryGRU(nn.Module):
+    """A GRU over the history of every utterance, each from an empty state.
+
+    Where a step is not for it, its state stays as it is and it gives 0. What it makes of an utterance before the state
+    comes in is computed once for each utterance, however many histories it stands in.
+
+    Args:
+        in_dim: of an utterance.
+        hidden: of the state.
+    """
+
+    def __init__(self, in_dim: int, hidden: int) -> None:
+        super().__init__()
+        self.cell = nn.GRUCell(in_dim, hidden)
+
+    def forward(self, x: Tensor, past: Histories, mine: Tensor) -> Tensor:
+        """(B, N, L, hidden) of utterances (B, N, in_dim); mine (B, N, L) bool, the steps that are for it."""
+        gates = self._from_input(x)
+        batch, count, length = past.places.shape
+        index = past.places.reshape(batch, -1, 1).expand(-1, -1, gates.shape[-1])
+        return self._run(gates.gather(1, index).view(batch, count, length, -1), mine)
+
+    def over(self, steps: Tensor, mine: Tensor) -> Tensor:
+        """(B, N, L, hidden) of steps (B, N, L, in_dim) that are histories already."""
+        return self._run(self._from_input(steps), mine)
+
+    def _from_input(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            return F.linear(x.to(self.cell.weight_ih.dtype), self.cell.weight_ih, self.cell.bias_ih)
+
+    def _run(self, gates: Tensor, mine: Tensor) -> Tensor:
+        with torch.autocast(gates.device.type, enabled=False):
+            return self._steps(gates, mine)
+
+    def _steps(self, gates: Tensor, mine: Tensor) -> Tensor:
+        h = gates.new_zeros(*gates.shape[:2], self.cell.hidden_size)
+        states = []
+        for from_input, goes_on in zip(gates.unbind(2), mine.unsqueeze(-1).unbind(2), strict=True):
+            from_state = F.linear(h, self.cell.weight_hh, self.cell.bias_hh)
+            reset, update, new = from_input.chunk(3, dim=-1)
+            reset_h, update_h, new_h = from_state.chunk(3, dim=-1)
+            candidate = torch.tanh(new + torch.sigmoid(reset + reset_h) * new_h)
+            h = torch.where(goes_on, torch.lerp(candidate, h, torch.sigmoid(update + update_h)), h)
+            states.append(h.masked_fill(~goes_on, 0.0))
+        return torch.stack(states, dim=2)
+
+
+def read_memory(query: Tensor, keys: Tensor, values: Tensor, there: Tensor) -> Tensor:
+    """softmax(qᵀ m_j) c_j, summed: what a query finds in a memory.
+
+    Args:
+        query: (B, N, d).
+        keys: (B, N, L, d), m.
+        values: (B, N, L, d), c.
+        there: (B, N, L) bool, the cells of the memory in use.
+
+    Returns:
+        (B, N, d); 0 of a memory without cells.
+    """
+    scores = torch.einsum("bnd,bnld->bnl", query, keys)
+    weights = scores.masked_fill(~there, torch.finfo(scores.dtype).min).softmax(dim=-1)
+    return torch.einsum("bnl,bnld->bnd", weights.masked_fill(~there, 0.0), values)
