@@ -9,11 +9,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from emofuse.losses.mutual_information import ContrastivePrediction, EntropyMemory, GaussianConditional
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.models.sequence_system import SequenceSystem, pooled_words
 from emofuse.models.system_config import SequenceSystemConfig
-from emofuse.nn.mutual_information import ContrastivePrediction, EntropyMemory, GaussianConditional
 from emofuse.nn.sub_networks import TextSubNetwork
 
 # Whose information about whom is bounded from below; the last where the setting asks for it.

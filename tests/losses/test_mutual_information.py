@@ -5,7 +5,7 @@ import math
 import torch
 from torch.distributions import Normal
 
-from emofuse.nn.mutual_information import ContrastivePrediction, EntropyMemory, GaussianConditional
+from emofuse.losses.mutual_information import ContrastivePrediction, EntropyMemory, GaussianConditional
 
 
 def rows(n: int, d: int, seed: int = 0) -> torch.Tensor:
