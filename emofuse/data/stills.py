@@ -60,7 +60,7 @@ def read_still(
             picture = picture.crop((left, 0, left + half, picture.height))
         if size is not None and size != (picture.height, picture.width):
             picture = picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
-        return np.asarray(picture)
+        return np.array(picture)
 
 
 @contextmanager

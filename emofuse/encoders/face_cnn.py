@@ -140,7 +140,7 @@ class FaceCnn(_FacePreTrained):
         """The map of features, and its mean over places."""
         x = standardised(grey(pixel_values))
         if not self.training:
-            x = resized(x, self.config.image_size)
+            x = resized(x, (self.config.image_size,) * 2)
         state = self._mapped(x)
         if self.config.mirrored and not self.training:
             state = (state + self._mapped(x.flip(3)).flip(3)) / 2
@@ -183,12 +183,11 @@ def standardised(pixels: Tensor) -> Tensor:
     return (pixels - mean) / deviation.clamp(min=_FLAT)
 
 
-def resized(pixels: Tensor, side: int) -> Tensor:
-    """(B, C, H, W) → (B, C, side, side), averaged where it becomes smaller."""
-    if pixels.shape[2:] == (side, side):
+def resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, C, H, W) → (B, C, height, width), averaged where it becomes smaller."""
+    if tuple(pixels.shape[2:]) == size:
         return pixels
-    smaller = min(pixels.shape[2:]) > side
-    return F.interpolate(pixels, (side, side), mode="bilinear", antialias=smaller, align_corners=False)
+    return F.interpolate(pixels, size, mode="bilinear", antialias=True, align_corners=False)
 
 
 AutoConfig.register(MODEL_TYPE, FaceCnnConfig, exist_ok=True)
