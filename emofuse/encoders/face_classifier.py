@@ -71,6 +71,8 @@ def load_face_classifier(folder: Path | str, device: torch.device | str = "cpu")
     source = locate(str(folder))
     network = load_model(source, device, torch.float32, AutoModelForImageClassification)
     if network.main_input_name != "pixel_values":
-        raise EmofuseError(f"encoder {folder}: a {network.config.model_type} model does not classify pictures")
+        raise EmofuseError(
+            f"encoder {folder}: a {network.config.model_type} model does not classify pictures"
+        )
     preprocessing = read_preprocessing(source, network.config)
     return FaceClassifier(network, preprocessing.to(device), network.config.id2label).to(device).eval()
