@@ -33,7 +33,7 @@ class FaceCnnConfig(PretrainedConfig):
         widths: channels of its stages; each halves the sides of what it gets, but the first, before which the stem
             does so.
         depths: residual blocks of its stages.
-        features: that the last stage's channels are mixed to, and that the classifier reads the mean of.
+        hidden_size: features that the last stage's channels are mixed to, and that the classifier reads the mean of.
         image_size: side in pixels that pictures are brought to.
         dropout: before the classifier.
         mirrored: what is said of a picture is the mean of what is said of it and of its mirror image, when it is
@@ -46,7 +46,7 @@ class FaceCnnConfig(PretrainedConfig):
         self,
         widths: Sequence[int] = (32, 64, 128),
         depths: Sequence[int] = (1, 2, 2),
-        features: int = 256,
+        hidden_size: int = 256,
         image_size: int = 48,
         dropout: float = 0.1,
         mirrored: bool = True,
@@ -55,8 +55,8 @@ class FaceCnnConfig(PretrainedConfig):
         super().__init__(**options)
         self.widths, self.depths = list(widths), list(depths)
         self.image_size, self.dropout, self.mirrored = image_size, dropout, mirrored
-        self.hidden_size = features
-        if len(self.widths) != len(self.depths) or min(*self.widths, *self.depths, features) < 1:
+        self.hidden_size = hidden_size
+        if len(self.widths) != len(self.depths) or min(*self.widths, *self.depths, hidden_size) < 1:
             raise ValueError(f"one width and one depth for each stage, not {widths} and {depths}")
 
 
