@@ -42,6 +42,10 @@ class FaceClassifier(nn.Module):
         dim: d of the features.
     """
 
+    mean: Tensor
+    std: Tensor
+    scale: Tensor
+
     def __init__(self, network: nn.Module, preprocessing: ImagePreprocessing, labels: Mapping[int, str]):
         super().__init__()
         self.network = network

@@ -41,8 +41,8 @@ class ImagePreprocessing:
 
     def to(self, device: torch.device | str) -> ImagePreprocessing:
         """The same on ``device``."""
-        moved = (tensor.to(device) for tensor in (self.mean, self.std, self.scale))
-        return ImagePreprocessing(self.size, *moved, self.content)
+        mean, std, scale = (tensor.to(device) for tensor in (self.mean, self.std, self.scale))
+        return ImagePreprocessing(self.size, mean, std, scale, self.content)
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """(N, 3, H, W), values from 0 to 255 → what the model takes."""

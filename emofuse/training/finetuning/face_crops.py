@@ -83,7 +83,7 @@ class CropReader:
         whole = {"size": self.size} if cutter is None else {"longest": cutter.longest}
         clip = open_pictures(
             utterance.video,
-            PictureSampling(frames, rate, **whole),  # type: ignore[arg-type]
+            PictureSampling(frames, rate, **whole),
             start=utterance.start,
             end=utterance.end,
             crop=utterance.crop,

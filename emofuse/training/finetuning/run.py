@@ -170,7 +170,7 @@ class _Job:
             protocol=self.protocol,
             fold=self.fold,
             parts={name: len(each) for name, each in parts.labels.items()},
-            seen=sorted({*_seen(self.manifest, split), *_seen_by_base(self.spec)}),
+            seen=sorted({*marks_seen(self.manifest, split), *_seen_by_base(self.spec)}),
             scores=_scores(reports),
             best_epoch=best_epoch,
             environment=environment(),
@@ -323,7 +323,7 @@ def _seen_by_base(spec: EncoderSpec) -> list[str]:
     return base.seen if base is not None else []
 
 
-def _seen(manifest: Manifest, split: Split) -> list[str]:
+def marks_seen(manifest: Manifest, split: Split) -> list[str]:
     """Marks of the training and the validation part, without those that other utterances carry too."""
     fitted = {*split.train, *split.val}
     marks = utterance_marks(manifest, manifest.ids)
