@@ -1,4 +1,4 @@
-"""``emofuse finetune``: stage 1, a pretrained text or speech encoder learns a corpus's emotions."""
+"""``emofuse finetune``: stage 1, a text, speech or image encoder learns a corpus's emotions."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from emofuse.errors import EmofuseError
 if TYPE_CHECKING:
     from emofuse.training.finetuning.run import FineTuned
 
-EXAMPLE = """Fine-tune a pretrained text or speech encoder on the training part of a split, and keep it as a folder that
-transformers and `emofuse train --text-encoder FOLDER` (or `--audio-encoder`) read.
+EXAMPLE = """Fine-tune a pretrained text, speech or image encoder on the training part of a split, and keep it as a folder that
+transformers and `emofuse train --text-encoder FOLDER` (or `--audio-encoder`, `--video-encoder`) read. `--model face-cnn`
+trains a small network of faces from nothing.
 
 The folder remembers what it was fitted to; a run that is judged on any of it is refused.
 
 Example: `emofuse finetune text meld/manifest.csv --model google-bert/bert-base-uncased --context-before 2 -o tuned`
 
 Example: `emofuse finetune audio corpus/manifest.csv --model facebook/wav2vec2-base --set noise_snr=15 -o tuned`
+
+Example: `emofuse finetune video corpus/manifest.csv --model microsoft/resnet-50 --faces --frames 5 -o tuned`
 """
 
 
@@ -31,10 +34,13 @@ def register(app: typer.Typer) -> None:
 
 
 def finetune(
-    modality: Annotated[str, typer.Argument(help="text or audio")],
+    modality: Annotated[str, typer.Argument(help="text, audio or video")],
     manifest: Annotated[Path, typer.Argument(help="manifest.csv, .jsonl or .parquet")],
     model: Annotated[
-        str, typer.Option(help="a model's name or folder: BERT, RoBERTa, wav2vec 2.0, HuBERT, WavLM class")
+        str,
+        typer.Option(
+            help="a model's name or folder: BERT, RoBERTa, wav2vec 2.0, HuBERT, ResNet, ViT, ConvNeXt, Swin class; or face-cnn"
+        ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="folder to make")],
     protocol: Annotated[
@@ -48,6 +54,13 @@ def finetune(
     context_after: Annotated[int, typer.Option(help="text: turns read after it", min=0)] = 0,
     speakers: Annotated[bool, typer.Option("--speakers", help="text: with the speakers' names")] = False,
     max_length: Annotated[int | None, typer.Option(help="text: tokens at most, context included")] = None,
+    faces: Annotated[
+        bool, typer.Option("--faces", help="video: the faces that MTCNN finds, in place of whole pictures")
+    ] = False,
+    min_face: Annotated[int | None, typer.Option(help="video: side in pixels of the smallest face")] = None,
+    frames: Annotated[
+        int | None, typer.Option(help="video: pictures of an utterance in training; 5", min=1)
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="at most so many epochs")] = None,
     batch_size: Annotated[int | None, typer.Option(help="utterances at once")] = None,
     accumulate: Annotated[int | None, typer.Option(help="batches for one step")] = None,
@@ -68,7 +81,7 @@ def finetune(
     ] = None,
     seed: Annotated[int, typer.Option(help="of head, order and augmentation")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
-    workers: Annotated[int, typer.Option(help="processes that read sound", min=0)] = 2,
+    workers: Annotated[int, typer.Option(help="processes that read sound and pictures", min=0)] = 2,
     threads: Annotated[
         int | None,
         typer.Option(help="processor threads; another number changes the last digits of the results", min=1),
@@ -85,8 +98,8 @@ def finetune(
     from emofuse.runs.settings import RunSettings
     from emofuse.training.finetuning import fine_tune
 
-    if modality not in ("text", "audio"):
-        raise EmofuseError(f"finetune {modality}: give text or audio")
+    if modality not in ("text", "audio", "video"):
+        raise EmofuseError(f"finetune {modality}: give text, audio or video")
     tuning: dict[str, Any] = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -104,6 +117,9 @@ def finetune(
         "context_before": context_before,
         "context_after": context_after,
         "speaker_names": speakers,
+        "faces": faces,
+        "frames": frames,
+        **({"min_face": min_face} if min_face is not None else {}),
         "finetune": {name: value for name, value in tuning.items() if value is not None}
         | free_settings(set_ or []),
     }

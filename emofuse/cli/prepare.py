@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from emofuse.corpora import Corpus
 
 EXAMPLE = """Write a manifest for a corpus and say what is in it. `csv` takes anybody's tables; other names take a
-published corpus as its folder lies: meld, iemocap, mosi, mosei, ch-sims, crema-d, ravdess, tables, prepared.
-`joint` makes one manifest of several.
+published corpus as its folder lies: meld, iemocap, mosi, mosei, ch-sims, crema-d, ravdess, fer2013, image-folder,
+tables, prepared. `joint` makes one manifest of several.
 
 Example: `emofuse prepare csv --map text=Utterance,label=Emotion,speaker=Speaker --split train=train.csv,val=dev.csv`
 
@@ -184,11 +184,13 @@ def _prepare_corpus(
     from emofuse.corpora import check_media, read_corpus, summarise
     from emofuse.corpora.media_check import seconds_stated
 
-    corpus = read_corpus(name, root, **options)
     if out is None and name == "prepared":
         raise EmofuseError("prepare prepared: there is a manifest already; name another to write with --out")
     target = out or (root if root.is_dir() else root.parent) / "manifest.csv"
     check_new_file(target)
+    if name == "fer2013":  # its pictures become files beside the manifest
+        options = {"into": str(target.parent)} | options
+    corpus = read_corpus(name, root, **options)
     # Before every recording is opened.
     corpus.manifest.validate(check_files=False)
     corpus.manifest.check_target(target)

@@ -11,7 +11,9 @@ from typing import Any
 
 from emofuse.corpora.corpus import Corpus, refuse_only_pointers
 from emofuse.corpora.crema_d import read_crema_d
+from emofuse.corpora.fer2013 import read_fer2013
 from emofuse.corpora.iemocap import read_iemocap
+from emofuse.corpora.image_folder import read_image_folder
 from emofuse.corpora.meld import read_meld
 from emofuse.corpora.mosi import read_ch_sims, read_mosei, read_mosi
 from emofuse.corpora.ravdess import read_ravdess
@@ -123,6 +125,8 @@ _READERS: Mapping[str, _Reader] = MappingProxyType(
         "mosei": _Reader("CMU-MOSEI: opinions on anything, sentiment -3..3", read_mosei),
         "ch-sims": _Reader("CH-SIMS: Chinese films and shows, sentiment -1..1", read_ch_sims),
         "crema-d": _Reader("CREMA-D: 91 actors, 12 sentences, six emotions", read_crema_d),
+        "fer2013": _Reader("FER2013: faces from a picture search, seven emotions", read_fer2013),
+        "image-folder": _Reader("pictures in folders named after their emotions", read_image_folder),
         "ravdess": _Reader("RAVDESS: 24 actors, two sentences, eight emotions", read_ravdess),
     }
 )

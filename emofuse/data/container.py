@@ -69,7 +69,7 @@ class ReadAgainError(Exception):
 def open_media(path: Path | str) -> Iterator[InputContainer]:
     """Open a file for demuxing; whatever libav raises inside the block becomes a :class:`MediaError`."""
     path = Path(path)
-    _check_file(path)
+    check_file(path)
     try:
         # Absolute, so that no part of a name is taken for a protocol.
         container = _opened(os.path.abspath(path))  # noqa: PTH100
@@ -276,7 +276,12 @@ def _opened(name: str, most_pixels: int = MAX_PIXELS) -> InputContainer:
     )
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """See that there is a file with something in it, and not a pointer of Git LFS.
+
+    Raises:
+        MediaError: there is none.
+    """
     try:
         if not path.exists():
             raise MediaError(path, "missing-file", "there is no such file")

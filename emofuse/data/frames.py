@@ -24,6 +24,7 @@ from emofuse.data.frame_decoding import (
 from emofuse.data.lengths import stated_end, stream_end, time_stamps_are_plausible
 from emofuse.data.media_error import MediaError
 from emofuse.data.orientation import orientation_of
+from emofuse.data.stills import is_still, read_still
 from emofuse.data.utterance import Crop
 
 
@@ -52,8 +53,10 @@ def read_frames(
     With ``crop`` only that half of the picture as shown is taken, and stretched to ``size``; where the two
     halves meet, scaling blends a pixel or two of one into the other.
 
+    A file that is a single picture is on screen at all times.
+
     Args:
-        path: the video file.
+        path: the video file, or a picture's.
         n: how many frames.
         size: height and width of the result in pixels; by default those of the first frame, or of its half.
         start: begin of the segment in seconds of the file's clock; by default, or below zero, its zero.
@@ -70,6 +73,8 @@ def read_frames(
     """
     if n < 1 or (size is not None and min(size) < 1):
         raise ValueError(f"at least one frame of at least one pixel can be read, not n={n}, size={size}")
+    if is_still(path):
+        return np.repeat(read_still(path, size=size, crop=crop)[None], n, axis=0)
     request = _Request(Path(path), *checked_segment(path, start, end), n, size, crop)
     known = _Known()
     while True:  # at most three turns: one that fails settles for good one of the two doubts in `known`

@@ -11,6 +11,7 @@ from emofuse.data.container import best_stream, first_frame, open_media, stored_
 from emofuse.data.lengths import recording_end
 from emofuse.data.media_error import MediaError, Reason
 from emofuse.data.orientation import orientation_of
+from emofuse.data.stills import is_still, still_size
 
 __all__ = ["MediaError", "MediaInfo", "Reason", "probe"]
 
@@ -20,7 +21,8 @@ class MediaInfo:
     """What a file holds.
 
     Attributes:
-        duration: seconds until the last of picture and sound ends, by their packets; None if that is not known.
+        duration: seconds until the last of picture and sound ends, by their packets; None if that is not known, and of
+            a single picture's file.
         has_video: whether there is a video stream; the cover picture of a sound file is none, nor is a single
             picture beside much longer sound.
         has_audio: whether there is an audio stream.
@@ -52,6 +54,9 @@ def probe(path: Path | str) -> MediaInfo:
     Raises:
         MediaError: if it is missing, empty, unreadable or not a recording.
     """
+    if is_still(path):
+        height, width = still_size(path)
+        return MediaInfo(None, has_video=True, has_audio=False, width=width, height=height)
     with open_media(path) as container:
         video, audio = best_stream(container, "video"), best_stream(container, "audio")
         orientation = orientation_of(

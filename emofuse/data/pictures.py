@@ -16,6 +16,7 @@ from emofuse.data.frames import read_frames
 from emofuse.data.lengths import stream_end
 from emofuse.data.media import probe
 from emofuse.data.media_error import MediaError
+from emofuse.data.stills import is_still
 from emofuse.data.utterance import Crop
 
 _BLOCK_BYTES = 32 << 20
@@ -101,7 +102,7 @@ def open_pictures(
     :func:`emofuse.data.frames.read_frames` does.
 
     Args:
-        path: the video file.
+        path: the video file, or that of a single picture, which is taken once.
         sampling: which pictures, and how large.
         start: begin of the part in seconds; by default the file's.
         end: end of the part in seconds; by default, or beyond it, the video's.
@@ -112,6 +113,8 @@ def open_pictures(
     """
     path = Path(path)
     size = sampling.size or _reduced(path, sampling.longest or 0, crop)
+    if is_still(path):  # to look at it more than once would show nothing new
+        return ClipPictures(path, crop, size, [_Block(1, None, None)])
     most = max(1, _BLOCK_BYTES // (3 * size[0] * size[1]))
     if sampling.frames is not None and sampling.frames <= most:
         return ClipPictures(path, crop, size, [_Block(sampling.frames, start, end)])

@@ -17,6 +17,7 @@ from emofuse.encoders.hashed_text import HashedTextEncoder
 from emofuse.encoders.logmel import LogMelFunctionals
 from emofuse.encoders.spec import (
     EMBEDDED,
+    FACE_CNN,
     FRAME_STATISTICS,
     HASHED_NGRAMS,
     LOGMEL_FUNCTIONALS,
@@ -94,6 +95,7 @@ def list_encoders() -> list[EncoderInfo]:
             True,
             "ResNet class: hub name or folder; with `faces: true`, VisExtNet (extra faces)",
         ),
+        EncoderInfo(FACE_CNN, "video", None, True, "small network of faces, to be trained by `finetune`"),
     ]
 
 
@@ -189,6 +191,11 @@ def _hf_speech(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype
 def _hf_image(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> UtteranceEncoder:
     from emofuse.encoders.hf_image import HFImageEncoder
 
+    if spec.name == FACE_CNN:
+        raise EmofuseError(
+            f"encoder {FACE_CNN}: has learnt nothing yet; train one with `emofuse finetune video DATA --model {FACE_CNN}` "
+            "and name its folder"
+        )
     return HFImageEncoder(spec, device, dtype)
 
 

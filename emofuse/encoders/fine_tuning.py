@@ -38,13 +38,15 @@ class FineTuneSettings(BaseModel):
         dropout: probability in the encoder's layers and before the classifier; None keeps the model's own.
         freeze_layers: so many of the lowest transformer layers stay as they are.
         freeze_front: what stands before them stays as it is: the convolutional feature extractor of a speech
-            model, the embeddings of a text model. By default so for speech and not for text.
+            model, the embeddings of a text or an image model. By default so for speech alone.
         layer_drop: speech: probability with which a whole layer is skipped in training; None keeps the
             model's own.
         spec_augment: speech: share of the time steps that are hidden in training.
         noise_snr: speech: lowest ratio in dB of the sound to white noise added to half of the utterances in
             training, drawn up to 20 dB above it; None adds none.
         gain: speech: largest change of loudness in training, in dB, either way.
+        picture_changes: pictures: how far they are changed in training: 1 as far as
+            `emofuse.training.finetuning.face_augmentation` says, 0 not at all, 0.5 half as far.
         time_shift: speech: largest shift in training, in seconds, either way; what leaves one end is lost.
         gradient_checkpointing: recompute the layers in the backward pass instead of storing them.
         precision: ``"bf16"`` runs the network under autocast; ``"auto"`` does so where the GPU can.
@@ -75,9 +77,26 @@ class FineTuneSettings(BaseModel):
     noise_snr: float | None = None
     gain: float = Field(default=0.0, ge=0)
     time_shift: float = Field(default=0.0, ge=0)
+    picture_changes: float = Field(default=1.0, ge=0, le=2)
     gradient_checkpointing: bool = False
     precision: Literal["auto", "32", "bf16"] = "auto"
     cross_fit: int | None = Field(default=None, ge=2, le=100)
+
+
+def training_settings(**changed: Any) -> FineTuneSettings:
+    """How a network that starts from nothing is trained, where ``changed`` does not say otherwise."""
+    usual: dict[str, Any] = {
+        "epochs": 30,
+        "patience": 10,
+        "learning_rate": 2e-3,
+        "head_learning_rate": 2e-3,
+        "weight_decay": 0.05,
+        "warmup_fraction": 0.03,
+        "batch_size": 64,
+        "gradient_clip": 5.0,
+        "label_smoothing": 0.1,
+    }
+    return FineTuneSettings.model_validate(usual | changed)
 
 
 class FineTunedRecord(BaseModel):

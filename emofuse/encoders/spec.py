@@ -17,6 +17,9 @@ OPENSMILE_EGEMAPS = "opensmile-egemaps"
 WHISPER_TINY_EN = "whisper-tiny.en"
 FRAME_STATISTICS = "frame-statistics"
 
+# No encoder yet: a network that fine-tuning trains from nothing, for those who have no pretrained one.
+FACE_CNN = "face-cnn"
+
 # The encoders that need no model folder and no hub, and what they read.
 EMBEDDED: dict[str, Modality] = {
     HASHED_NGRAMS: "text",
@@ -35,7 +38,7 @@ _USED: dict[str, set[str]] = {
     FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
     "pretrained text": {"context_before", "context_after", "speaker_names", "finetune"},
     "pretrained audio": {"rate", "layer", "finetune"},
-    "pretrained video": {"rate", "frames", "faces", "min_face", "output"},
+    "pretrained video": {"rate", "frames", "faces", "min_face", "output", "finetune"},
 }
 
 Pooling = Literal["cls", "mean", "mean-sd", "tokens"]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from emofuse.data import MODALITIES, Modality
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import FEATURES
+from emofuse.data.stills import is_still
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.spec import LOGMEL_SEQUENCE
 from emofuse.errors import EmofuseError
@@ -41,10 +42,11 @@ def modalities_imported(manifest: Manifest) -> tuple[Modality, ...]:
 def modalities_held(manifest: Manifest) -> tuple[Modality, ...]:
     """The modalities of which at least one row has something; sound may come with the video file."""
     frame, imported = manifest.frame, modalities_imported(manifest)
-    has_video = frame["video"].notna().any()
+    videos = frame["video"].dropna()
+    has_video = len(videos) > 0
     held = {
         "text": frame["text"].notna().any(),
-        "audio": has_video or frame["audio"].notna().any(),
+        "audio": not all(map(is_still, videos)) or frame["audio"].notna().any(),
         "video": has_video,
     }
     return tuple(m for m in MODALITIES if held[m] or m in imported)

@@ -105,6 +105,9 @@ def _fine_tuned(
         resume=True,
         progress=progress,
     )
+    tuned = {"name": str(target), "revision": None, "finetune": None}
+    if spec.modality == "video":  # which pictures are taken, and what of them, is not the model's to say
+        return spec.model_copy(update=tuned)
     return EncoderSpec(
         modality=spec.modality, name=str(target), batch_size=spec.batch_size, max_seconds=spec.max_seconds
     )

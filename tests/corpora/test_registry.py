@@ -12,7 +12,9 @@ def test_list() -> None:
     assert {corpus.name: corpus.options for corpus in list_corpora()} == {
         "ch-sims": (),
         "crema-d": ("labels",),
+        "fer2013": ("into", "twins"),
         "iemocap": ("classes", "others", "parts"),
+        "image-folder": ("labels", "speaker"),
         "meld": ("speakers", "target"),
         "mosei": (),
         "mosi": (),

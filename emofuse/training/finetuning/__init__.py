@@ -1,4 +1,4 @@
-"""Stage 1: a pretrained text or speech encoder learns a corpus's emotions from the training part of a split."""
+"""Stage 1: a text, speech or image encoder learns a corpus's emotions from the training part of a split."""
 
 from emofuse.training.finetuning.run import fine_tune
 

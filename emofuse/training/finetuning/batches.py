@@ -30,7 +30,8 @@ class TuningBatch:
 
     Attributes:
         ids: the utterances.
-        inputs: what the network takes by name.
+        inputs: what the network takes by name; of pictures ``shares`` besides, (B, N) what each of N pictures counts in
+            the mean of each utterance.
         labels: (B,) class indices.
         pooled: (B, T) bool, the tokens of a text that are pooled; None for sound, which pools by itself.
         setbacks: media that could not be read; their rows are not among the B.

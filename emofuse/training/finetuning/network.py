@@ -1,6 +1,7 @@
 """A pretrained encoder with a classifier on its pooled states, as one of the library's own classes.
 
-Text is a token classifier whose logits are averaged over the tokens that are pooled (a linear classifier of the
+Pictures go through an image classifier, and the logits of an utterance's pictures are averaged, as their features are
+later. Text is a token classifier whose logits are averaged over the tokens that are pooled (a linear classifier of the
 mean is the mean of the tokens' logits); speech is a sequence classifier, which pools under its mask. So what is
 saved is a folder that the library reads, head included, and the features that stage 2 extracts from it are what
 the head has seen.
@@ -8,29 +9,43 @@ the head has seen.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForAudioClassification, AutoModelForTokenClassification
+from transformers import (
+    AutoModelForAudioClassification,
+    AutoModelForImageClassification,
+    AutoModelForTokenClassification,
+)
 
 from emofuse.data.modality import Modality
+from emofuse.encoders.face_cnn import FaceCnnConfig, FaceCnnForImageClassification
 from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.encoders.pretrained import Source, guarded, load_config
+from emofuse.encoders.spec import FACE_CNN
 from emofuse.errors import EmofuseError
 from emofuse.training.finetuning.batches import TuningBatch
 
 # Weights that fine-tuning makes anew, or that nothing depends on.
 _HEADS = ("classifier.", "score.", "projector.", "dropout.", "pooler.")
 _UNUSED = ("masked_spec_embed",)
+_AUTO: Mapping[Modality, Any] = MappingProxyType(
+    {
+        "text": AutoModelForTokenClassification,
+        "audio": AutoModelForAudioClassification,
+        "video": AutoModelForImageClassification,
+    }
+)
 
 
 class UtteranceClassifier(nn.Module):
     """``network`` as a classifier of utterances.
 
     Args:
-        network: one of the library's token classifiers (text) or audio classifiers.
+        network: one of the library's token classifiers (text), audio classifiers or image classifiers.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -39,7 +54,11 @@ class UtteranceClassifier(nn.Module):
 
     def forward(self, batch: TuningBatch) -> Tensor:
         """(B, C) logits, in float32."""
-        logits = self.network(**batch.inputs).logits.float()
+        inputs = dict(batch.inputs)
+        shares = inputs.pop("shares", None)
+        logits: Tensor = self.network(**inputs).logits.float()
+        if shares is not None:
+            return shares @ logits
         if batch.pooled is None:
             return logits
         weights = batch.pooled.unsqueeze(-1).float()
@@ -52,19 +71,25 @@ class UtteranceClassifier(nn.Module):
 
 
 def load_classifier(
-    source: Source, modality: Modality, labels: Sequence[str], settings: FineTuneSettings
+    source: Source | None, modality: Modality, labels: Sequence[str], settings: FineTuneSettings
 ) -> UtteranceClassifier:
     """The encoder of ``source`` with a new head for ``labels``, in float32, frozen as ``settings`` has it.
+
+    Without a source it is a :class:`~emofuse.encoders.face_cnn.FaceCnn` that has learnt nothing yet.
 
     Raises:
         EmofuseError: it cannot be had, is not of a class that can be fine-tuned here, or lacks what a setting
             asks for.
     """
-    config = load_config(source)
+    config = FaceCnnConfig() if source is None else load_config(source)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
-    _configure(config, modality, settings, source.name)
-    auto = AutoModelForTokenClassification if modality == "text" else AutoModelForAudioClassification
+    _configure(config, modality, settings, FACE_CNN if source is None else source.name)
+    if source is None:
+        network = FaceCnnForImageClassification(config)
+        _freeze(network, modality, settings, FACE_CNN)
+        return UtteranceClassifier(network)
+    auto = _AUTO[modality]
     network, report = guarded(
         source,
         auto.from_pretrained,
@@ -83,11 +108,16 @@ def load_classifier(
 
 
 def _configure(config: Any, modality: Modality, settings: FineTuneSettings, name: str) -> None:
-    if modality == "text":
-        speech = {"layer_drop": settings.layer_drop, "spec_augment": settings.spec_augment or None}
+    if modality != "audio":
+        speech: dict[str, Any] = {
+            "layer_drop": settings.layer_drop,
+            "spec_augment": settings.spec_augment or None,
+        }
         asked = [setting for setting, value in speech.items() if value is not None]
         if asked:
-            raise EmofuseError(f"encoder {name}: {asked[0]} is for speech models; leave it out for text")
+            raise EmofuseError(
+                f"encoder {name}: {asked[0]} is for speech models; leave it out for {modality}"
+            )
     if settings.layer_drop is not None:
         config.layerdrop = settings.layer_drop
     if modality == "audio":
@@ -120,9 +150,11 @@ def _freeze(network: Any, modality: Modality, settings: FineTuneSettings, name: 
     front = settings.freeze_front if settings.freeze_front is not None else modality == "audio"
     if front and modality == "audio":
         network.freeze_feature_encoder()
-    elif front:
+    elif front and modality == "text":
         network.base_model.get_input_embeddings().requires_grad_(False)
         _embeddings(network.base_model).requires_grad_(False)
+    elif front:
+        _picture_front(network.base_model, name).requires_grad_(False)
     layers = transformer_layers(network.base_model) if settings.freeze_layers else []
     if settings.freeze_layers > len(layers):
         raise EmofuseError(
@@ -137,11 +169,23 @@ def _embeddings(encoder: Any) -> nn.Module:
     return found if isinstance(found, nn.Module) else encoder.get_input_embeddings()
 
 
+def _picture_front(encoder: Any, name: str) -> nn.Module:
+    """What an image model makes of pixels before its layers."""
+    for place in ("embeddings", "embedder", "stem"):
+        found = getattr(encoder, place, None)
+        if isinstance(found, nn.Module):
+            return found
+    raise EmofuseError(f"encoder {name}: freeze_front: it is not known what stands before its layers")
+
+
 def transformer_layers(encoder: Any) -> Sequence[nn.Module]:
-    """The layers of an encoder, lowest first; empty where they are not where they usually are."""
-    for trunk in ("encoder", "transformer"):
-        for name in ("layer", "layers"):
-            layers = getattr(getattr(encoder, trunk, None), name, None)
-            if isinstance(layers, nn.ModuleList):
+    """The layers (of a convolutional network the stages) of an encoder, lowest first.
+
+    Empty where they are not where they usually are.
+    """
+    for trunk in (*(getattr(encoder, place, None) for place in ("encoder", "transformer")), encoder):
+        for name in ("layer", "layers", "stages", "blocks"):
+            layers = getattr(trunk, name, None)
+            if isinstance(layers, nn.ModuleList | nn.Sequential):
                 return list(layers)
     return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,9 +15,14 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.data.stored_files import stored_json
 from emofuse.encoders.cross_fitted import CROSS_FIT_FILE, CrossFitRecord, part_folder
-from emofuse.encoders.fine_tuning import FineTunedRecord, FineTuneSettings, read_fine_tuned
+from emofuse.encoders.fine_tuning import (
+    FineTunedRecord,
+    FineTuneSettings,
+    read_fine_tuned,
+    training_settings,
+)
 from emofuse.encoders.pretrained import locate, revision_of
-from emofuse.encoders.spec import EMBEDDED, EncoderSpec
+from emofuse.encoders.spec import EMBEDDED, FACE_CNN, EncoderSpec
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import ClassificationReport, Split, write_split_file
 from emofuse.evaluation.protocols.same_utterances import utterance_marks
@@ -42,6 +48,7 @@ from emofuse.training.finetuning.saving import save_encoder
 from emofuse.training.trainer import train_best, wants_bf16
 
 _HELD_OUT_FILE = "held_out.json"
+_CROPS = "crops"
 
 
 @dataclass(frozen=True)
@@ -78,13 +85,14 @@ def fine_tune(
     there is one, is read once, at the end, and only to be scored.
 
     Args:
-        spec: a pretrained text or speech model, with ``finetune`` settings (or the defaults).
+        spec: a pretrained text, speech or image model, or ``"face-cnn"``, a small network of faces that starts from
+            nothing, with ``finetune`` settings (or the defaults).
         manifest: a validated corpus.
         split: its training, validation and test ids; the test part may be empty.
         folder: becomes a model folder of transformers with split.json, history.csv and metrics.json besides.
         seed: of the head, the order and the augmentation.
         device: ``"cpu"`` or ``"cuda"``.
-        workers: processes that read sound.
+        workers: processes that read sound and pictures.
         threads: processor threads that it computes with; see `usual_threads`.
         protocol: that made the split, for the record.
         fold: of that protocol.
@@ -94,7 +102,7 @@ def fine_tune(
     Raises:
         EmofuseError: the folder is taken, the model cannot be fine-tuned, or a part has nothing of its modality.
     """
-    settings = spec.finetune or FineTuneSettings()
+    settings = _settings_of(spec)
     spec = _checked(spec).model_copy(update={"finetune": settings})
     with torch_threads(threads or usual_threads()), locked_folder(folder):
         _claim(folder, spec, manifest, split, seed, resume)
@@ -126,13 +134,20 @@ class _Job:
         self, split: Split, before_saving: Callable[[Mapping[str, Judgement]], None] | None = None
     ) -> FineTuned:
         """Train, judge and save; ``before_saving`` gets what is said of each part, the training part included."""
-        source = locate(self.spec.name, self.spec.revision)
+        source = None if self.spec.name == FACE_CNN else locate(self.spec.name, self.spec.revision)
         quarantine = Quarantine(self.folder / "quarantine.csv")
         L.seed_everything(self.seed, verbose=False)
         labels = self.manifest.labels
         classifier = load_classifier(source, self.spec.modality, labels, self.settings)
         parts = read_parts(
-            self.spec, source, classifier.network, self.manifest, split, self.settings, self.seed
+            self.spec,
+            source,
+            classifier.network,
+            self.manifest,
+            split,
+            self.settings,
+            self.seed,
+            self.folder / _CROPS,
         )
         best_epoch = self._fit(classifier, parts, quarantine)
         judged = {
@@ -145,8 +160,8 @@ class _Job:
         reports = {name: part.report(labels) for name, part in judged.items() if name != "train"}
         record = FineTunedRecord(
             modality=self.spec.modality,
-            base=Path(self.spec.name).name if source.folder else self.spec.name,
-            base_revision=revision_of(source, classifier.network.config),
+            base=Path(self.spec.name).name if source and source.folder else self.spec.name,
+            base_revision="untrained" if source is None else revision_of(source, classifier.network.config),
             reading=parts.reading,
             settings=self.settings,
             seed=self.seed,
@@ -155,7 +170,7 @@ class _Job:
             protocol=self.protocol,
             fold=self.fold,
             parts={name: len(each) for name, each in parts.labels.items()},
-            seen=sorted({*_seen(self.manifest, split), *_seen_by_base(self.spec)}),
+            seen=sorted({*marks_seen(self.manifest, split), *_seen_by_base(self.spec)}),
             scores=_scores(reports),
             best_epoch=best_epoch,
             environment=environment(),
@@ -166,6 +181,7 @@ class _Job:
             before_saving({name: part.judgement() for name, part in judged.items()})
         save_encoder(classifier.network, parts.reader, record, self.folder)
         drop_checkpoints(self.folder / "checkpoints")
+        shutil.rmtree(self.folder / _CROPS, ignore_errors=True)
         return FineTuned(self.folder, record)
 
     def _fit(self, classifier: UtteranceClassifier, parts: TuningParts, quarantine: Quarantine) -> int:
@@ -238,16 +254,27 @@ def _cross_fit(job: _Job, split: Split, count: int) -> FineTuned:
 
 def _checked(spec: EncoderSpec) -> EncoderSpec:
     if spec.modality not in READING:
-        raise EmofuseError(f"finetune {spec.modality}: stage 1 fine-tunes text and audio encoders")
+        raise EmofuseError(f"finetune {spec.modality}: stage 1 fine-tunes text, audio and video encoders")
+    if spec.name == FACE_CNN and spec.modality != "video":
+        raise EmofuseError(f"encoder {FACE_CNN}: reads video, not {spec.modality}")
     if spec.name in EMBEDDED:
         raise EmofuseError(
             f"encoder {spec.name}: is embedded and has nothing to fine-tune; name a pretrained model"
         )
-    if spec.pooling == "tokens":
+    if (
+        spec.pooling == "tokens" and spec.modality != "video"
+    ):  # of video it says what the system is given later
         raise EmofuseError(f"encoder {spec.name}: a classifier needs one vector; use pooling cls or mean")
-    if spec.pooling == "cls" and spec.modality == "audio":
-        raise EmofuseError(f"encoder {spec.name}: speech has no CLS token; use pooling mean")
+    if spec.pooling == "cls" and spec.modality != "text":
+        what = "speech" if spec.modality == "audio" else "video"
+        raise EmofuseError(f"encoder {spec.name}: {what} has no CLS token; use pooling mean")
     return spec
+
+
+def _settings_of(spec: EncoderSpec) -> FineTuneSettings:
+    if spec.name != FACE_CNN:
+        return spec.finetune or FineTuneSettings()
+    return training_settings(**(spec.finetune.model_dump(exclude_unset=True) if spec.finetune else {}))
 
 
 def _claim(
@@ -296,7 +323,7 @@ def _seen_by_base(spec: EncoderSpec) -> list[str]:
     return base.seen if base is not None else []
 
 
-def _seen(manifest: Manifest, split: Split) -> list[str]:
+def marks_seen(manifest: Manifest, split: Split) -> list[str]:
     """Marks of the training and the validation part, without those that other utterances carry too."""
     fitted = {*split.train, *split.val}
     marks = utterance_marks(manifest, manifest.ids)

@@ -215,7 +215,7 @@ def test_the_command_fine_tunes_and_train_takes_its_folder(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["smell", "m.csv", "--model", "x"], "give text or audio"),
+        (["smell", "m.csv", "--model", "x"], "give text, audio or video"),
         (["text", "m.csv", "--model", "hashed-ngrams"], "has no use for finetune"),
         (["text", "m.csv", "--model", "x", "--set", "epoch=3"], "encoders.text.finetune.epoch"),
         (["text", "m.csv", "--model", "x", "--set", "noise_snr"], "write it as name=value"),
