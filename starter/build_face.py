@@ -67,6 +67,7 @@ class Plan:
 
     @property
     def total(self) -> int:
+        """Segments in all."""
         return self.stable + self.cool
 
     def rate_at(self, place: float) -> float:
@@ -198,6 +199,7 @@ def keep(folder: Path, training: Training, size: int, record: FineTunedRecord) -
 
 
 def main() -> None:
+    """Read the arguments, train, keep."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from emofuse.data import Modality
 from emofuse.encoders import create_encoder
+from emofuse.encoders.packaged import PACKAGED
 from emofuse.encoders.spec import EMBEDDED, EncoderSpec
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.features import UtteranceEncoder
@@ -48,5 +49,7 @@ def encoder_of_run(folder: RunFolder, record: RunRecord, modality: Modality, dev
 
 
 def is_remote(spec: EncoderSpec) -> bool:
-    """Whether an encoder is a name on the hub: neither an embedded one, nor imported features, nor a folder."""
+    """Whether an encoder is a name on the hub: neither an embedded or packaged one, nor imported features, nor a folder."""
+    if spec.name in PACKAGED:
+        return False
     return spec.name not in EMBEDDED and spec.name != IMPORTED and not Path(spec.name).expanduser().is_dir()

