@@ -136,7 +136,7 @@ def test_archives_that_unfold_to_more_than_features_do(
 ) -> None:
     monkeypatch.setattr(plain, "_UNPACKED_BYTES", 1 << 20)
     np.savez_compressed(tmp_path / "f.npz", **NPZ, more=np.zeros(1 << 20))
-    with pytest.raises(EmofuseError, match=r"f\.npz: unfolds to more than 1 MiB"):
+    with pytest.raises(EmofuseError, match=r"f\.npz: unfolds to more than 2 MiB"):
         import_features(tmp_path / "f.npz", "npz", tmp_path / "features")
 
 
