@@ -16,7 +16,7 @@ ONE_BAD_ROW = {
     "blank id": ({"id": " "}, "has no id"),
     "id repeated": ({"id": "r0"}, "has the same id as row 1"),
     "id with a space": ({"id": "x "}, "id begins or ends with a space"),
-    "id with a line break": ({"id": '"x\ny"'}, "id holds a control character"),
+    "id with a tab": ({"id": "x\ty"}, "id holds a control character"),
     "id with a NUL": ({"id": "x\0y"}, "id holds a control character"),
     "label with an escape sequence": ({"label": "jo\x1b[31my"}, "label holds a control character"),
     "label with a space": ({"label": " joy"}, "label begins or ends with a space"),
