@@ -26,7 +26,7 @@ import torch
 
 from emofuse.corpora.joint import join_corpora
 from emofuse.data.manifest import Manifest
-from emofuse.encoders import EncoderSpec, create_encoder
+from emofuse.encoders import create_encoder
 from emofuse.encoders.compact import write_compact
 from emofuse.encoders.packaged import MINILM
 from emofuse.evaluation import fit_temperature

@@ -106,11 +106,12 @@ class _Flops:
 def _printed(comparison: object, format_: str) -> str:
     import pandas as pd
 
+    from emofuse.data.spreadsheet import spreadsheet_csv
     from emofuse.evaluation.comparison.method_scores import MethodComparison
     from emofuse.evaluation.reporting.comparison_tables import comparison_tables, flat_rows
     from emofuse.evaluation.reporting.tables import FORMATS
 
     assert isinstance(comparison, MethodComparison)
     if format_ == "csv":
-        return pd.DataFrame(flat_rows(comparison)).to_csv(index=False)
+        return spreadsheet_csv(pd.DataFrame(flat_rows(comparison)))
     return FORMATS[format_](comparison_tables(comparison))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
+from emofuse.data.atomic import kept_if_whole
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 
@@ -46,10 +47,13 @@ def import_file(
     check_new_folder(out)
     names = [name.strip() for name in labels.split(",")] if labels else None
     kind = cast(Literal["mean", "tokens"], pooling)
-    manifest, identities, notes = import_features(file, style, out / "features", pooling=kind, labels=names)
-    manifest.validate()
     target = out / "manifest.csv"
-    manifest.write(target)
+    with kept_if_whole(out), kept_if_whole(out / "features"):
+        manifest, identities, notes = import_features(
+            file, style, out / "features", pooling=kind, labels=names
+        )
+        manifest.validate()
+        manifest.write(target)
     counts = count_labels(manifest.frame)
     if as_json:
         found = {modality: identity.model_dump() for modality, identity in identities.items()}

@@ -133,6 +133,8 @@ def _print_notes(segments: list[EmotionSegment]) -> None:
 
 
 def _print_csv(segments: list[EmotionSegment]) -> None:
+    from emofuse.data.spreadsheet import text_cell
+
     if not segments:
         return
     labels = list(segments[0].probabilities)
@@ -150,23 +152,9 @@ def _print_csv(segments: list[EmotionSegment]) -> None:
         probabilities = [f"{s.probabilities[label]:.4f}" for label in labels]
         missing = "; ".join(f"{m}: {why}" for m, why in s.missing.items())
         value = [] if s.value is None else [f"{s.value:.4f}"]
-        table.writerow(
-            [
-                *[
-                    s.id,
-                    s.start,
-                    s.end,
-                    s.speaker,
-                    *value,
-                    s.label,
-                    *probabilities,
-                    "+".join(s.used),
-                    missing,
-                ],
-                "+".join(s.unfamiliar),
-                *(["; ".join(s.label_set)] if s.label_set else []),
-            ]
-        )
+        cells = [s.id, s.start, s.end, s.speaker, *value, s.label, *probabilities, "+".join(s.used), missing]
+        cells += ["+".join(s.unfamiliar), *(["; ".join(s.label_set)] if s.label_set else [])]
+        table.writerow(map(text_cell, cells))
 
 
 def _print_lines(segments: list[EmotionSegment]) -> None:

@@ -1,20 +1,31 @@
-"""Nothing is half written: a file is made aside and renamed when it is whole."""
+"""Nothing is half written: a file is made aside and renamed when it is whole.
+
+A process that is killed leaves what it was writing behind, under a hidden name that says which process it was. The next
+one that writes into the folder takes such leftovers away.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import platform
+import re
+import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+
+_STEM_BYTES = 120  # a file name has at most 255
+_ASIDE = re.compile(r"\..*\.(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{12}(\.[^.]*)?", re.DOTALL)
 
 
 @contextmanager
 def written_aside(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; it takes its place when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    # A name of its own, since threads and machines may write one target at once. The suffix stays last
-    # because encoders and libraries choose a format by it.
-    aside = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:12]}{path.suffix}")
+    aside = name_aside(path)
     try:
         yield aside
         aside.replace(path)
@@ -26,3 +37,62 @@ def write_text_aside(path: Path, text: str) -> None:
     """Write UTF-8 text so that a reader sees the old file or the new one, never a part."""
     with written_aside(path) as aside:
         aside.write_text(text, encoding="utf-8")
+
+
+def name_aside(path: Path) -> Path:
+    """A temporary name beside a file or folder, which the next process knows as a leftover once this one has ended.
+
+    Args:
+        path: what it is for; its folder exists.
+    """
+    _remove_leftovers(str(path.parent.absolute()))
+    stem = path.stem.encode(errors="surrogateescape")[:_STEM_BYTES].decode(errors="ignore")
+    # A name of its own, since threads and machines may write one target at once. The suffix stays last
+    # because encoders and libraries choose a format by it.
+    return path.with_name(f".{stem}.{_host()}-{os.getpid()}-{uuid.uuid4().hex[:12]}{path.suffix}")
+
+
+@contextmanager
+def kept_if_whole(folder: Path) -> Iterator[None]:
+    """Take a folder away again if it was not there before the block and the block fails, and so the folders above it."""
+    above = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
+    try:
+        yield
+    except BaseException:
+        if above:
+            shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # one that holds something else by now stays
+            for place in above[1:]:
+                place.rmdir()
+        raise
+
+
+@lru_cache(maxsize=4096)
+def _remove_leftovers(folder: str) -> None:
+    """Take away what processes of this machine that have ended left in a folder; each process looks once."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            match = _ASIDE.fullmatch(entry.name)
+            if match and match["host"] == _host() and _has_ended(int(match["process"])):
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    Path(entry.path).unlink(missing_ok=True)
+
+
+@lru_cache(maxsize=1)
+def _host() -> str:
+    """This machine in few characters; a shared folder may hold what another one is writing."""
+    return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def _has_ended(process: int) -> bool:
+    if os.name != "posix":  # elsewhere there is no signal that only asks
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False

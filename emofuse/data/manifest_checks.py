@@ -27,6 +27,7 @@ from emofuse.errors import EmofuseError
 PRINTED_CAUSES = 50
 PRINTED_ROWS = 5
 PRINTED_EXAMPLES = 3
+_CONTROL = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 # Where a space at an edge makes a second name of the same thing; texts keep theirs.
 NAME_COLUMNS = ("id", "dialogue", "speaker", "label", "group")
 
@@ -175,6 +176,7 @@ def _findings(
 ) -> Iterator[Finding]:
     yield from _check_ids(frame, origin)
     yield from _check_spaces(frame)
+    yield from _check_control(frame)
     yield from _check_surrogates(frame)
     yield from _check_finite(frame)
     yield from _check_turns(frame, origin)
@@ -219,6 +221,13 @@ def _check_spaces(frame: pd.DataFrame) -> Iterator[Finding]:
         cells = frame[column]
         edged = cells.notna() & (cells != cells.str.strip())
         yield Finding(_at(edged), f"{column} begins or ends with a space; remove it")
+
+
+def _check_control(frame: pd.DataFrame) -> Iterator[Finding]:
+    """A name with a line break or an escape sequence would break lists, and command a terminal."""
+    for column in NAME_COLUMNS:
+        odd = frame[column].str.strip().str.contains(_CONTROL, na=False)
+        yield Finding(_at(odd), f"{column} holds a control character, such as a line break; remove it")
 
 
 def _check_surrogates(frame: pd.DataFrame) -> Iterator[Finding]:

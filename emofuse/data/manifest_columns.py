@@ -95,17 +95,28 @@ def _typed_column(column: str, cells: pd.Series) -> tuple[pd.Series, NDArray[np.
 
 
 def text_cells(cells: pd.Series) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
-    """Cells as str or None, and which of them are lists or objects and so no text (None as well)."""
+    """Cells as str or None, and which of them are lists, objects or bytes and so no text (None as well)."""
     values = cells.to_numpy(dtype=object, copy=True)
     bad = np.zeros(len(values), bool)
     absent = cells.isna().to_numpy()
     if pd.api.types.infer_dtype(cells, skipna=True) not in ("string", "empty"):
-        bad = np.array([isinstance(value, (list, dict, tuple, np.ndarray)) for value in values], bool)
+        values = np.fromiter(map(_decoded, values), dtype=object, count=len(values))
+        bad = np.array([isinstance(value, (list, dict, tuple, bytes, np.ndarray)) for value in values], bool)
         for position in np.flatnonzero(~absent & ~bad):
             values[position] = scalar_text(values[position])
     values[absent | bad] = None
     values[values == ""] = None
     return values, bad
+
+
+def _decoded(value: Any) -> Any:
+    """Bytes of a Parquet file as the text that they are in UTF-8; others stay, and are no text."""
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value
 
 
 def scalar_text(value: Any) -> str:

@@ -11,9 +11,12 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.data.pickle_bounds import check_key
+
 _FACTORIES = {kind.__name__: kind for kind in (bool, bytes, dict, float, int, list, set, str, tuple)}
 _DTYPE = re.compile(r"[?biufcSUO]\d*")
 _LAST_CODE_POINT = 0x10FFFF
+_MOST_EMPTY_ROWS = 1 << 20
 
 
 class RefusedError(Exception):
@@ -23,13 +26,14 @@ class RefusedError(Exception):
 class Stand:
     """What a pickle gets in place of a function or class: it can be called, and no more."""
 
-    __slots__ = ("call",)
+    __slots__ = ("call", "spend")
 
-    def __init__(self, call: Callable[..., Any]) -> None:
-        self.call = call
+    def __init__(self, call: Callable[..., Any], spend: Callable[..., None]) -> None:
+        self.call, self.spend = call, spend
 
     def __call__(self, *args: Any) -> Any:
         """Do what the name stands for, as far as it is admitted."""
+        self.spend(*args)
         return self.call(*args)
 
 
@@ -73,6 +77,8 @@ def _elements(data: Any, pending: Any, shape: Any) -> NDArray[Any]:
     if not isinstance(pending, PendingDtype) or not is_shape:
         raise RefusedError("has an array that NumPy did not write")
     dtype, count = pending.dtype, math.prod(shape)
+    if not count and max(shape) > _MOST_EMPTY_ROWS:
+        raise RefusedError("has an array of nothing with any number of rows")
     if dtype.hasobject:
         if not isinstance(data, list) or len(data) != count:
             raise RefusedError("has an object array without its objects")
@@ -115,14 +121,25 @@ def _encode(text: Any, encoding: Any) -> bytes:
     return text.encode("latin1")
 
 
-def _container(kind: type) -> Stand:
+def _container(kind: type) -> Callable[..., Any]:
+    # Only what their own pickling writes: other arguments call methods of these, or take any memory.
+    admitted = (str, bytes) if kind in (bool, float, int, str) else (list, tuple, str, bytes)
+
     def make(*args: Any) -> Any:
-        # Only what their own pickling writes: other arguments call methods of these, or take any memory.
-        if len(args) > 1 or not all(type(arg) in (list, tuple, str, bytes) for arg in args):
+        if len(args) > 1 or not all(type(arg) in admitted for arg in args):
             raise RefusedError(f"makes a {kind.__name__} in an unusual way")
+        if args and kind in (set, frozenset, dict, OrderedDict):
+            _check_keys(args[0], are_pairs=kind in (dict, OrderedDict))
         return kind(*args)
 
-    return Stand(make)
+    return make
+
+
+def _check_keys(items: Any, *, are_pairs: bool) -> None:
+    for item in items:
+        if are_pairs and not (type(item) in (list, tuple) and len(item) == 2):
+            raise RefusedError("makes a dict in an unusual way")
+        check_key(item[0] if are_pairs else item)
 
 
 def _bytearray(data: Any = b"", encoding: Any = None) -> bytearray:
@@ -146,32 +163,43 @@ class _Factory(Stand):
 
     __slots__ = ("kind",)
 
-    def __init__(self, kind: type) -> None:
-        super().__init__(_container(kind))
+    def __init__(self, kind: type, spend: Callable[..., None]) -> None:
+        super().__init__(_container(kind), spend)
         self.kind = kind
 
 
-def admitted_names() -> dict[tuple[str, str], Any]:
-    """(module, name) → what a pickle is handed when it asks for that."""
-    multiarray = {"_reconstruct": Stand(_reconstruct), "scalar": Stand(_scalar)}
-    builtins: dict[str, Any] = {name: _Factory(kind) for name, kind in _FACTORIES.items()}
+def admitted_names(spend: Callable[..., None]) -> dict[tuple[str, str], Any]:
+    """(module, name) → what a pickle is handed when it asks for that.
+
+    Args:
+        spend: is given the arguments of every call before it is made, and may raise.
+    """
+
+    def stand(call: Callable[..., Any]) -> Stand:
+        return Stand(call, spend)
+
+    multiarray = {"_reconstruct": stand(_reconstruct), "scalar": stand(_scalar)}
+    builtins: dict[str, Any] = {name: _Factory(kind, spend) for name, kind in _FACTORIES.items()}
     builtins |= {
-        "frozenset": _container(frozenset),
-        "bytearray": Stand(_bytearray),
-        "complex": Stand(_complex),
+        "frozenset": stand(_container(frozenset)),
+        "bytearray": stand(_bytearray),
+        "complex": stand(_complex),
     }
     modules = {
         "builtins": builtins,
         "__builtin__": builtins,
-        "collections": {"OrderedDict": _container(OrderedDict), "defaultdict": Stand(_defaultdict)},
-        "_codecs": {"encode": Stand(_encode)},
-        "numpy": {"ndarray": Stand(_refuse_call), "dtype": Stand(PendingDtype)},
+        "collections": {
+            "OrderedDict": stand(_container(OrderedDict)),
+            "defaultdict": stand(_defaultdict),
+        },
+        "_codecs": {"encode": stand(_encode)},
+        "numpy": {"ndarray": stand(_refuse_call), "dtype": stand(PendingDtype)},
         "numpy.core.multiarray": multiarray,
         "numpy._core.multiarray": multiarray,
-        "numpy.core.numeric": {"_frombuffer": Stand(_frombuffer)},
-        "numpy._core.numeric": {"_frombuffer": Stand(_frombuffer)},
+        "numpy.core.numeric": {"_frombuffer": stand(_frombuffer)},
+        "numpy._core.numeric": {"_frombuffer": stand(_frombuffer)},
     }
-    return {(module, name): stand for module, names in modules.items() for name, stand in names.items()}
+    return {(module, name): entry for module, names in modules.items() for name, entry in names.items()}
 
 
 def _refuse_call(*_: object) -> NoReturn:

@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.spreadsheet import original_text, text_cell
 from emofuse.data.stored_files import stored_bytes
 from emofuse.errors import EmofuseError
 
@@ -105,7 +106,7 @@ class Quarantine:
         if not content.startswith(header) and not header.startswith(content):
             raise self._not_a_list()
         # A line that was broken off, at the end or under another's, costs one entry, not the list.
-        entries = [QuarantineEntry(*row) for row in rows[1:] if len(row) == len(COLUMNS)]
+        entries = [QuarantineEntry(*map(original_text, row)) for row in rows[1:] if len(row) == len(COLUMNS)]
         self._entries = {(entry.id, entry.modality): entry for entry in entries}
         if whole != content or len(self._entries) < len(rows) - 1:
             self._rewrite()
@@ -121,5 +122,5 @@ class Quarantine:
 
 def _csv(rows: Iterable[tuple[str, ...]]) -> str:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows([map(text_cell, row) for row in rows])
     return text.getvalue()

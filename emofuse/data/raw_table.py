@@ -29,6 +29,7 @@ from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.wording import first_few
 from emofuse.errors import EmofuseError
 
+_MOST_CELLS = 50_000_000
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -63,6 +64,7 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         refuse_lfs_pointer(path)
+        _refuse_pipe(path)
         data = path.read_bytes()
     except FileNotFoundError:
         raise EmofuseError(f"{path}: there is no such file") from None
@@ -73,6 +75,12 @@ def read_bytes(path: Path) -> bytes:
     if not data.strip(b"\xef\xbb\xbf \t\r\n"):
         raise EmofuseError(f"{path}: is empty")
     return data
+
+
+def _refuse_pipe(path: Path) -> None:
+    """See that a file is none that waits for somebody to write to it."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise EmofuseError(f"{path}: is no regular file; save the table in one")
 
 
 def parse_csv(text: str, name: str, *, delimiter: str = ",", quoted: bool = True) -> RawTable:
@@ -248,8 +256,12 @@ def read_parquet(path: Path) -> RawTable:
     """
     refuse_lfs_pointer(path)
     try:
+        _refuse_pipe(path)
         # ParquetFile, since read_table would take "split=train" in a folder's name for a column.
         with pq.ParquetFile(path) as file:
+            # A few bytes can stand for any number of equal cells.
+            if file.metadata.num_rows * file.metadata.num_columns > _MOST_CELLS + path.stat().st_size:
+                raise EmofuseError(f"{path}: states more cells than its size can stand for; save it anew")
             table = file.read()
     except FileNotFoundError:
         raise EmofuseError(f"{path}: there is no such file") from None

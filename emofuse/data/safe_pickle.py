@@ -9,17 +9,18 @@ pointers), so arrays are rebuilt from checked dtype, shape and size instead.
 from __future__ import annotations
 
 import mmap
-import pickle
-import struct
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn
+from typing import Any
 
 import numpy as np
 
-from emofuse.data.git_lfs import refuse_lfs_pointer
-from emofuse.data.pickle_stand_ins import PendingArray, PendingDtype, RefusedError, Stand, admitted_names
+from emofuse.data.array_unpickler import ArrayUnpickler
+from emofuse.data.pickle_bounds import Allowance, BoundsError, most_content
+from emofuse.data.pickle_stand_ins import PendingArray, PendingDtype, RefusedError, Stand
+from emofuse.data.pickle_unfolding import check_unfolded
+from emofuse.data.stored_files import check_regular
 from emofuse.errors import EmofuseError
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, bytearray)
@@ -37,16 +38,23 @@ def load_pickle(path: Path | str, *, encoding: str = "latin1") -> Any:
         encoding: how the byte strings of a Python 2 pickle become text; ``"bytes"`` leaves them bytes.
 
     Raises:
-        EmofuseError: the file cannot be read, is no pickle, or asks for anything else; nothing that it
-            asks for has been run.
+        EmofuseError: the file cannot be read, is no pickle, would take more memory than its size can stand for, or asks
+            for anything else; nothing that it asks for has been run.
     """
     path = Path(path)
-    refuse_lfs_pointer(path)
+    check_regular(path, "name a file of features")
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if content[:4] == ZIP_MAGIC:
                 raise RefusedError("is a zip archive (.npz or .pt?)")
-            return _finish(_ArrayUnpickler(content, encoding=encoding).load(), {})
+            limit = most_content(len(content))
+            value = ArrayUnpickler(content, Allowance(limit), encoding=encoding).load()
+            check_unfolded(value, limit)
+            return _finish(value, {})
+    except BoundsError as beyond:
+        raise EmofuseError(
+            f"{path}: not loaded: it {beyond}; have it saved again as arrays and plain containers"
+        ) from None
     except RefusedError as refused:
         raise EmofuseError(
             f"{path}: not loaded: it {refused}, and only arrays and plain containers are admitted; "
@@ -54,58 +62,9 @@ def load_pickle(path: Path | str, *, encoding: str = "latin1") -> Any:
         ) from None
     except OSError as error:
         raise EmofuseError(f"{path}: cannot be read ({error.strerror})") from None
-    except RecursionError:
-        raise EmofuseError(f"{path}: not loaded: its containers are nested too deeply") from None
     except Exception as error:  # bytes that are no pickle make the unpickler raise nearly anything
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise EmofuseError(f"{path}: is not a pickle, or is damaged ({reason}); fetch it again") from None
-
-
-# The unpickler in Python, not the one in C: that one makes an array as long as the largest memo number it
-# meets, so that five damaged bytes take all memory there is.
-_PythonUnpickler: Any = pickle._Unpickler
-
-
-class _ArrayUnpickler(_PythonUnpickler):
-    """An unpickler that knows the admitted names alone, and gives state to pending arrays alone."""
-
-    def __init__(self, file: Any, *, encoding: str) -> None:
-        super().__init__(file, encoding=encoding)
-        self._admitted = admitted_names()
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The stand-in for a name."""
-        try:
-            return self._admitted[module, name]
-        except KeyError:
-            wanted = f"{module}.{name}"[:100]
-            raise RefusedError(f"asks for {wanted!r}") from None
-
-    def persistent_load(self, pid: object) -> NoReturn:
-        """Refuse references to things outside the file."""
-        raise RefusedError("refers to objects outside the file")
-
-    def load_build(self) -> None:
-        # Elsewhere this sets attributes, of functions and classes too.
-        target = self.stack[-2]
-        if not isinstance(target, (PendingArray, PendingDtype)):
-            raise RefusedError(f"sets attributes of a {type(target).__name__.lstrip('_')}")
-        super().load_build()
-
-    def load_bytearray8(self) -> None:
-        # The inherited one takes the memory first and sees afterwards whether the file is that long.
-        (size,) = struct.unpack("<Q", self.read(8))
-        self.append(bytearray(self.read(size)))
-
-    def load_extension(self) -> NoReturn:
-        raise RefusedError("refers to Python's registry of extensions")
-
-    dispatch: ClassVar = {
-        **_PythonUnpickler.dispatch,
-        pickle.BUILD[0]: load_build,
-        pickle.BYTEARRAY8[0]: load_bytearray8,
-        **dict.fromkeys((pickle.EXT1[0], pickle.EXT2[0], pickle.EXT4[0]), load_extension),
-    }
 
 
 def _finish(value: Any, done: dict[int, tuple[Any, Any]]) -> Any:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.spreadsheet import spreadsheet_csv
 from emofuse.evaluation.reporting.figures import save_figure
 from emofuse.evaluation.reporting.figures.gates import GateCurve, draw_gates
 from emofuse.explanation.gates import Gates
@@ -23,8 +24,7 @@ def write_gates(found: Gates, folder: Path) -> list[Path]:
     data, table = folder / "gates.json", folder / "gates.csv"
     write_text_aside(data, json.dumps(found.to_dict(), indent=1, ensure_ascii=False) + "\n")
     rows = [{"modality": m, **row} for m, track in found.tracks.items() for row in track.rows()]
-    with written_aside(table) as aside:
-        pd.DataFrame(rows).to_csv(aside, index=False)
+    write_text_aside(table, spreadsheet_csv(pd.DataFrame(rows)))
     curves: dict[str, GateCurve] = {
         m: GateCurve(t.mean, t.low, t.high, t.counted, t.words, float(t.end[-1]) if len(t.end) else None)
         for m, t in found.tracks.items()

@@ -94,6 +94,10 @@ class FeatureWriter:
 
     def _prepare(self) -> None:
         file = self.folder / _IDENTITY_FILE
+        if self.folder.is_symlink():  # a store may be anybody's, and does not decide where it is written
+            raise EmofuseError(
+                f"{self.folder}: is a link; remove it, since features are kept in a store itself"
+            )
         try:
             if not file.exists():
                 write_text_aside(file, self.identity.model_dump_json(indent=2) + "\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -17,7 +18,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.output_paths import check_new_folder
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import copy_encoder
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.runs.corpus import Progress, choose_device, choose_split
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
@@ -33,6 +34,7 @@ from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environ
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
 from emofuse.runs.threads import torch_threads
+from emofuse.runs.unlearnt import unlearnt_line
 from emofuse.training.assembly import assemble_model
 from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.compiling import check_compile
@@ -76,8 +78,11 @@ def fit_run(
     check_new_folder(folder.path)
     with main_process_first():
         begun = _is_begun(folder, settings, manifest, resume)
-    _check_parts(_split_of_run(folder, split, settings, manifest, begun))
-    check_objective(settings.model.name, task_of(settings, manifest), settings.optimiser)
+    task = task_of(settings, manifest)
+    check_objective(settings.model.name, task, settings.optimiser)
+    parts = _split_of_run(folder, split, settings, manifest, begun)
+    _check_parts(parts)
+    _tell_unlearnt(task, manifest, parts)
     choose_modalities(settings, manifest)
     Processes(settings.devices, settings.nodes).check(choose_device(settings.device))
     with torch_threads(settings.threads), _lock_run(folder):
@@ -194,6 +199,11 @@ def _check_parts(split: Split) -> None:
     for name, ids in (("training", split.train), ("validation", split.val), ("test", split.test)):
         if not ids:
             raise EmofuseError(f"the {name} part is empty: too few labelled rows or groups for this protocol")
+
+
+def _tell_unlearnt(task: Task, manifest: Manifest, split: Split) -> None:
+    if task.name == "classification" and (line := unlearnt_line(manifest, split)):
+        warnings.warn(line, EmofuseWarning, stacklevel=3)
 
 
 def _new_record(

@@ -86,6 +86,19 @@ def test_a_hostile_file_is_refused_and_nothing_in_it_has_run(tmp_path: Path, sty
     assert mark.exists()
 
 
+def test_a_failure_leaves_no_folder_that_was_not_there(tmp_path: Path) -> None:
+    content = iemocap()
+    features = content[4]
+    features["Ses05M_impro02"] = [features["Ses05M_impro02"][0][:1]]  # audio of two sizes, text of one
+    file = dump(tmp_path / "f.pkl", content)
+    result = emofuse("import", "conv-emotion", file, "--out", tmp_path / "new" / "iemocap")
+    assert "has not one size for all utterances" in str(result.exception)
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "there").mkdir()
+    emofuse("import", "conv-emotion", file, "--out", tmp_path / "there")
+    assert not list((tmp_path / "there").iterdir())
+
+
 @pytest.mark.parametrize(
     ("arguments", "phrase"),
     [

@@ -55,6 +55,17 @@ def test_missing_file_and_folder(tmp_path: Path, name: str) -> None:
         Manifest.read(tmp_path / name)
 
 
+def test_texts_that_parquet_holds_as_bytes(tmp_path: Path) -> None:
+    ids = pa.array([b"a", "é".encode(), b"c"], pa.binary())
+    pq.write_table(pa.table({"id": ids, "text": [b"one", None, b"three"]}), tmp_path / "m.parquet")
+    manifest = Manifest.read(tmp_path / "m.parquet")
+    assert manifest.ids == ["a", "é", "c"]
+    assert manifest.frame["text"].tolist() == ["one", None, "three"]
+    pq.write_table(pa.table({"id": [b"a", b"\xff\xfe"], "text": ["x", "y"]}), tmp_path / "m.parquet")
+    with pytest.raises(ManifestError, match=r"row 2: id \"b'\\\\xff\\\\xfe'\" is not a text"):
+        Manifest.read(tmp_path / "m.parquet").validate()
+
+
 def test_truncated_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table({"id": [str(i) for i in range(1000)]}), tmp_path / "m.parquet")
     whole = (tmp_path / "m.parquet").read_bytes()

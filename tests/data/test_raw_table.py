@@ -1,8 +1,15 @@
 """Delimited text, whatever it holds."""
 
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from emofuse.data.raw_table import parse_csv
+from emofuse.data import raw_table
+from emofuse.data.raw_table import parse_csv, read_bytes, read_parquet
+from emofuse.errors import EmofuseError
 
 
 @pytest.mark.timeout(60)  # in time that grows with the square of the columns it would take ten minutes
@@ -11,3 +18,21 @@ def test_tables_of_very_many_columns() -> None:
     table = parse_csv(",".join(names) + "\n" + ",".join("1" * 100_000) + "\n", "t.csv")
     assert list(table.frame) == names
     assert table.frame.to_numpy().tolist() == [["1"] * 100_000]
+
+
+def test_a_parquet_file_that_stands_for_very_many_cells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(raw_table, "_MOST_CELLS", 50_000)
+    pq.write_table(pa.table({"id": pa.array(["a"] * 60_000)}), tmp_path / "t.parquet")
+    assert (tmp_path / "t.parquet").stat().st_size < 5_000
+    with pytest.raises(EmofuseError, match="states more cells than its size can stand for"):
+        read_parquet(tmp_path / "t.parquet")
+
+
+@pytest.mark.timeout(20)  # who opens a pipe waits
+@pytest.mark.parametrize("read", [read_bytes, read_parquet])
+def test_a_pipe_in_the_place_of_a_table(tmp_path: Path, read) -> None:
+    os.mkfifo(tmp_path / "t.csv")
+    with pytest.raises(EmofuseError, match="is no regular file"):
+        read(tmp_path / "t.csv")

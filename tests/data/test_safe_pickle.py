@@ -82,13 +82,11 @@ def test_containers_and_scalars(tmp_path: Path, protocol: int) -> None:
     after["default"]["new"].append(1)
 
 
-def test_shared_and_circular_references_stay(tmp_path: Path) -> None:
+def test_shared_references_stay(tmp_path: Path) -> None:
     array = np.arange(3)
     value: dict[str, Any] = {"one": array, "two": array, "pair": (array, [array])}
-    value["self"] = value
     after = load_pickle(dump(tmp_path, value))
     assert after["one"] is after["two"] is after["pair"][0] is after["pair"][1][0]
-    assert after["self"] is after
 
 
 def test_a_feature_file_as_published(shared_mosi: Path) -> None:
@@ -383,7 +381,7 @@ def test_arguments_that_take_any_memory_are_refused(tmp_path: Path) -> None:
         (pickle.dumps(None)[:-1], "is not a pickle"),
         (b"\x80\x63.", "is not a pickle"),
         (b"cnumpy.core.multiarray\n_reconstruct\n)R.", "array without data"),
-        (b"\x80\2]" + b"]" * 5000 + b"a" * 5000 + b".", "nested too deeply"),
+        (b"\x80\2]" + b"]" * 5000 + b"a" * 5000 + b".", "nests containers more than 32 levels"),
     ],
 )
 def test_files_that_are_no_pickle(tmp_path: Path, content: bytes, phrase: str) -> None:
@@ -394,7 +392,7 @@ def test_files_that_are_no_pickle(tmp_path: Path, content: bytes, phrase: str) -
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(EmofuseError, match=r"gone\.pkl: cannot be read \(No such file"):
+    with pytest.raises(EmofuseError, match=r"gone\.pkl: cannot be read \(it is missing\)"):
         load_pickle(tmp_path / "gone.pkl")
     with pytest.raises(EmofuseError, match="cannot be read"):
         load_pickle(tmp_path)

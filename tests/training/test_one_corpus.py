@@ -16,7 +16,11 @@ from typer.testing import CliRunner
 from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
+from emofuse.experiments.ablation import ablate_deepmsi_mer
 from emofuse.experiments.cross_validation.run import cross_validate
+from emofuse.experiments.reproduction.deepmsi_mer import reproduce_deepmsi_mer
+from emofuse.experiments.reproduction.paper_runs import reproduce_paper
+from emofuse.experiments.reproduction.papers import PLANS
 from emofuse.experiments.sweep import Axis, sweep
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.fit_calibration import calibrate_run
@@ -268,6 +272,53 @@ def test_all_points_of_a_sweep_have_one_corpus(tmp_path: Path, monkeypatch: pyte
     shutil.rmtree(found.points[1].folder.path)
     with pytest.raises(EmofuseError, match="swept: belongs to another state of this corpus: 1 row changed"):
         sweep(wanted, changed(corpus, first_label_changed), [axis], tmp_path / "swept", open_progress=silent)
+
+
+def ablated(corpus: Manifest, folder: Path) -> object:
+    return ablate_deepmsi_mer(corpus, small_settings(corpus), folder, open_progress=silent)
+
+
+def deepmsi_mer_reproduced(corpus: Manifest, folder: Path) -> object:
+    return reproduce_deepmsi_mer("demo", corpus, text_settings(corpus), folder, open_progress=silent)
+
+
+def mfcre_reproduced(corpus: Manifest, folder: Path) -> object:
+    wanted = text_settings(corpus, model__name="mfcre", model__options={})
+    return reproduce_paper(PLANS["mfcre"], "meld", corpus, wanted, folder, open_progress=silent)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "work"),
+    [
+        (ablated, "emofuse.experiments.ablation.deepmsi_mer.fit_run"),
+        (deepmsi_mer_reproduced, "emofuse.experiments.reproduction.deepmsi_mer.cross_validate"),
+        (mfcre_reproduced, "emofuse.experiments.reproduction.paper_runs.cross_validate"),
+    ],
+    ids=["ablate", "reproduce deepmsi-mer", "reproduce mfcre"],
+)
+def test_an_experiment_is_not_taken_up_on_another_state_of_its_corpus(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    experiment: Callable[[Manifest, Path], object],
+    work: str,
+) -> None:
+    begun = []
+
+    def interrupt(*arguments: object, **options: object) -> None:
+        begun.append(arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(work, interrupt)
+    make = make_corpus if experiment is ablated else text_corpus  # its variants need all modalities
+    corpus = make(tmp_path / "corpus", dialogues=2)
+    for _ in range(2):  # the same corpus is taken up
+        with pytest.raises(KeyboardInterrupt):
+            experiment(corpus, tmp_path / "all")
+    with pytest.raises(
+        EmofuseError, match=r"all: belongs to another state of this corpus: 1 row changed \(d0t0\)"
+    ):
+        experiment(changed(corpus, first_label_changed), tmp_path / "all")
+    assert len(begun) == 2
 
 
 def test_the_commands_say_it(tmp_path: Path) -> None:

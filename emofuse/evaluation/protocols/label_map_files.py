@@ -16,6 +16,7 @@ from typing import Any
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.separators import find_separator
+from emofuse.data.spreadsheet import original_text, text_cell
 from emofuse.data.stored_files import stored_text, stored_yaml
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.label_map import LabelMap
@@ -104,7 +105,12 @@ def _csv(path: Path, text: str) -> Iterator[Entry]:
         for number, row in enumerate(reader, start=1):
             if not row["label"]:
                 raise EmofuseError(f"{path}, row {number}: the label is empty")
-            yield row.get("side") or "data", row["label"], row["counts_as"]
+            name = row["counts_as"]
+            yield (
+                row.get("side") or "data",
+                original_text(row["label"]),
+                None if name is None else original_text(name),
+            )
     except csv.Error as error:
         raise EmofuseError(f"{path}: is not CSV ({error})") from error
 
@@ -132,5 +138,8 @@ def _as_csv(label_map: LabelMap) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["side", "label", "counts_as"])
     for side in _SIDES:
-        writer.writerows([side, label, name or ""] for label, name in getattr(label_map, side).items())
+        writer.writerows(
+            [side, text_cell(label), text_cell(name or "")]
+            for label, name in getattr(label_map, side).items()
+        )
     return text.getvalue()

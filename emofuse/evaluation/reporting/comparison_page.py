@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from emofuse.data.atomic import written_aside
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.spreadsheet import spreadsheet_csv
 from emofuse.data.wording import counted
 from emofuse.evaluation.comparison.disagreements import disagreement_table, disagreements
 from emofuse.evaluation.comparison.method_scores import MethodComparison, MethodScores
@@ -52,8 +53,9 @@ def write_comparison(
     """
     rows = flat_rows(comparison)
     write_table_files(folder, comparison_tables(comparison), rows, comparison.to_dict(), name="comparison")
-    with written_aside(folder / "disagreements.csv") as aside:
-        disagreement_table(comparison, texts or {}).to_csv(aside, index=False)
+    write_text_aside(
+        folder / "disagreements.csv", spreadsheet_csv(disagreement_table(comparison, texts or {}))
+    )
     return write_report(_page(comparison, folder / "figures", texts, command, notes), folder)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pandas as pd
 
-from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.spreadsheet import spreadsheet_csv
 from emofuse.evaluation.reporting.tables import FORMATS, Table
 
 _SUFFIXES: Mapping[str, str] = MappingProxyType({"markdown": "md", "html": "html", "latex": "tex"})
@@ -38,8 +39,7 @@ def write_table_files(
         written.append(folder / f"tables.{_SUFFIXES[form]}")
         write_text_aside(written[-1], render(tables))
     written.append(folder / "table.csv")
-    with written_aside(written[-1]) as aside:
-        pd.DataFrame(rows).to_csv(aside, index=False)
+    write_text_aside(written[-1], spreadsheet_csv(pd.DataFrame(rows)))
     written.append(folder / f"{name}.json")
     write_text_aside(written[-1], json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     return written

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import cast
 
+from emofuse.data.atomic import kept_if_whole
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_io import is_manifest_file, manifests_in
 from emofuse.errors import EmofuseError
@@ -31,9 +32,11 @@ def open_data(folder: RunFolder, path: Path) -> Manifest:
     if manifests_in(path) or is_manifest_file(path) or not path.exists():
         return Manifest.read(corpus_file(path)).validate()
     style, pooling = _style(folder, path)
-    target = folder.inside("evaluations", f"{path.stem}-{_content(path)[:12]}") / "manifest.csv"
-    manifest, _, _ = import_features(path, style, target.parent / "features", pooling=pooling)
-    manifest.validate().write(target)
+    features = folder.inside("evaluations", f"{path.stem}-{_content(path)[:12]}", "features")
+    target = features.parent / "manifest.csv"
+    with kept_if_whole(features):
+        manifest, _, _ = import_features(path, style, features, pooling=pooling)
+        manifest.validate().write(target)
     return Manifest.read(target)
 
 

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.spreadsheet import spreadsheet_csv
 from emofuse.evaluation.metrics.classification import json_number
 from emofuse.evaluation.metrics.estimate import MISSING
 from emofuse.evaluation.metrics.sentiment import NOT_SHARES
@@ -32,8 +33,8 @@ def write_sweep(found: Sweep) -> list[Path]:
     written = [folder / name for name in ("sweep.md", "sweep.html", "sweep.csv", "results.json")]
     write_text_aside(written[0], markdown_tables([table]))
     write_text_aside(written[1], html_tables([table]))
-    with written_aside(written[2]) as aside:
-        pd.DataFrame([_row(found, point) for point in found.points]).to_csv(aside, index=False)
+    rows = [_row(found, point) for point in found.points]
+    write_text_aside(written[2], spreadsheet_csv(pd.DataFrame(rows)))
     write_text_aside(written[3], json.dumps(sweep_dict(found), indent=1, ensure_ascii=False) + "\n")
     return [*written, save_figure(_figure(found), folder, "sweep", _figure(found, narrow=True)).png]
 

@@ -45,8 +45,18 @@ class FeatureContent:
 
 
 def texts_of(values: Any) -> list[str]:
-    """A list or array of texts, bytes or numbers as texts."""
-    return [value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value) for value in values]
+    """A list or array of texts, bytes or numbers as texts.
+
+    Raises:
+        TypeError: a container is among them.
+    """
+    return [_text_of(value) for value in values]
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, (list, tuple, dict, set, frozenset)) or getattr(value, "ndim", False):
+        raise TypeError(f"a {type(value).__name__} stands where a text should")
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def as_numbers(value: Any, place: str) -> NDArray[Any]:
@@ -55,6 +65,9 @@ def as_numbers(value: Any, place: str) -> NDArray[Any]:
     Raises:
         EmofuseError: it holds something else, or rows of unlike lengths; ``place`` says where.
     """
+    # Of texts NumPy would make an array in which each takes as much as the longest.
+    if _lists_texts(value):
+        raise EmofuseError(f"{place}: holds texts and no numbers")
     try:
         array = np.asarray(value)
     except ValueError:
@@ -67,6 +80,12 @@ def as_numbers(value: Any, place: str) -> NDArray[Any]:
     if array.dtype.kind not in "biuf":
         raise EmofuseError(f"{place}: holds {array.dtype} and no numbers")
     return array
+
+
+def _lists_texts(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_lists_texts, value))
+    return isinstance(value, (str, bytes)) or (isinstance(value, np.ndarray) and value.dtype.kind in "US")
 
 
 def class_name(value: Any, labels: Sequence[str] | None, place: str) -> str | None:

@@ -18,6 +18,7 @@ part.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -164,6 +165,7 @@ def _content(
     names, corpus = _label_names(content, labels)
     rows: list[dict[str, Any]] = []
     arrays: dict[Modality, dict[str, NDArray[Any]]] = {modality: {} for modality in features}
+    _check_named_once(content, path)
     for split, dialogues in (("train", content.train), ("test", content.test)):
         for dialogue in dialogues:
             made = list(_rows(path, content, dialogue, split, names))
@@ -178,6 +180,14 @@ def _content(
     notes = [f"classes are taken to be {corpus}: {', '.join(names)}"] if corpus and names else []
     notes.append("there is no validation part; it is carved from the training part")
     return FeatureContent(rows, {m: ModalityFeatures(*features[m][:2], arrays[m]) for m in features}, notes)
+
+
+def _check_named_once(content: _Tuple, path: Path) -> None:
+    for dialogue, count in Counter([*content.train, *content.test]).most_common(1):
+        if count > 1:
+            raise EmofuseError(
+                f"{path}: dialogue {dialogue!r} is {count} times in the parts; each may be once"
+            )
 
 
 def _label_names(content: _Tuple, labels: Sequence[str] | None) -> tuple[Sequence[str] | None, str]:

@@ -44,6 +44,7 @@ FIELDS: Mapping[str, Modality] = {"text": "text", "audio": "audio", "vision": "v
 _SPLITS = {**{split: split for split in SPLITS}, **SPLIT_ALIASES}
 _ALONE = {"T": "valence_text", "A": "valence_audio", "V": "valence_video"}
 _SEPARATOR = "$_$"
+_MOST_PARTS = 8  # of an id: video, begin, end
 
 
 def read_mmsa(path: Path, labels: Sequence[str] | None = None) -> FeatureContent:
@@ -188,6 +189,9 @@ class _Part:
 
 
 def _joined(id: Any) -> str:
-    if isinstance(id, (list, tuple, np.ndarray)):
-        return "_".join(texts_of(np.asarray(id).reshape(-1)))
+    parts = id.reshape(-1) if isinstance(id, np.ndarray) else id
+    if isinstance(parts, (list, tuple, np.ndarray)):
+        if len(parts) > _MOST_PARTS:
+            raise TypeError(f"an id of {len(parts)} parts")
+        return "_".join(texts_of(parts))
     return texts_of([id])[0]

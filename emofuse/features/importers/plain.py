@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.corpora.table_files import read_table_file
-from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.manifest_columns import COLUMNS, number_cells
 from emofuse.data.modality import Modality
+from emofuse.data.stored_files import check_regular
 from emofuse.errors import EmofuseError
 from emofuse.features.importers.content import (
     FeatureContent,
@@ -41,6 +41,8 @@ ALIASES: Mapping[str, Modality] = {
     "visual": "video",
 }
 _NUMBERED = re.compile(rf"({'|'.join(ALIASES)})[_.:-]?(\d+)", re.IGNORECASE)
+_UNPACKED_BYTES = 256 << 20  # and _MOST_PACKED times the size of the file
+_MOST_PACKED = 128
 _ROW_COLUMNS = tuple(column for column in COLUMNS if column not in ("text", "audio", "video"))
 
 
@@ -126,18 +128,31 @@ def read_table(path: Path, labels: Sequence[str] | None = None) -> FeatureConten
 
 
 def _load(path: Path) -> dict[str, NDArray[Any]]:
-    refuse_lfs_pointer(path)
+    check_regular(path, "name a file of features")
     try:
         held = np.load(path, allow_pickle=False)
         if not isinstance(held, np.lib.npyio.NpzFile):
             raise EmofuseError(f"{path}: holds one array and no names; save it with numpy.savez")
         with held:
-            return {name: held[name] for name in held.files}
+            _check_unpacked(path, held)
+            arrays = {name: held[name] for name in held.files}
     except OSError as error:
         raise EmofuseError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (ValueError, zipfile.BadZipFile, EOFError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise EmofuseError(f"{path}: is no .npz file of plain arrays ({reason})") from None
+    except MemoryError:
+        raise EmofuseError(f"{path}: states arrays that are larger than memory; it is damaged") from None
+    if empty := [name for name, array in arrays.items() if array.size and not array.itemsize]:
+        raise EmofuseError(f"{path}: {empty[0]} has texts of no length; save it anew")
+    return arrays
+
+
+def _check_unpacked(path: Path, held: Any) -> None:
+    """See that an archive does not unfold to far more than any features do."""
+    limit = _UNPACKED_BYTES + _MOST_PACKED * path.stat().st_size
+    if sum(entry.file_size for entry in held.zip.infolist()) > limit:
+        raise EmofuseError(f"{path}: unfolds to more than {limit >> 20:,} MiB; save it with numpy.savez")
 
 
 def _real(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import uuid
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
-from emofuse.data.atomic import write_text_aside
+from emofuse.data.atomic import name_aside, write_text_aside
 from emofuse.encoders.fine_tuning import RECORD_FILE, FineTunedRecord
 from emofuse.encoders.pretrained import quiet_library
 from emofuse.errors import EmofuseError
@@ -34,7 +33,7 @@ def save_encoder(network: Any, reader: Any, record: FineTunedRecord, folder: Pat
         EmofuseError: a weight is not finite, as after a training that went astray.
     """
     _check_finite(network)
-    aside = folder / f".saving-{uuid.uuid4().hex[:12]}"
+    aside = name_aside(folder / "saving")
     try:
         with quiet_library():
             network.save_pretrained(aside)

@@ -122,7 +122,7 @@ def changed(at: int, part: Any) -> tuple[Any, ...]:
         ),
         (changed(2, {"Ses01F_impro01": [2, 0.5], "Ses05M_impro02": [1]}), "0.5 is no number of a class"),
         (changed(8, ["Ses05M_impro09"]), "has no dialogue 'Ses05M_impro09'"),
-        (changed(8, ["Ses01F_impro01"]), "id 'Ses01F_impro01_F000' stands there 2 times"),
+        (changed(8, ["Ses01F_impro01"]), "dialogue 'Ses01F_impro01' is 2 times in the parts"),
         (
             changed(5, {"Ses01F_impro01": [[1.0], [1.0, 2.0]], "Ses05M_impro02": [[1.0]]}),
             "videoVisual of dialogue Ses01F_impro01: holds rows of unlike lengths",

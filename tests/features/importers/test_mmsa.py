@@ -148,7 +148,7 @@ def broken(**changes: Any) -> dict[str, Any]:
         (broken(raw_text=["one"]), "train.raw_text: has 1 rows for 2 ids"),
         (broken(text=np.zeros((3, 2, 3))), "train.text: has 3 rows for 2 ids"),
         (broken(text=np.zeros((2, 2, 3, 4))), "train.text: has the shape (2, 2, 3, 4)"),
-        (broken(text=np.array(["a", "b"])), "train.text: holds <U1 and no numbers"),
+        (broken(text=np.array(["a", "b"])), "train.text: holds texts and no numbers"),
         (broken(text=[[1.0, 2.0], [[1.0], [2.0, 3.0]]]), "train.text: holds rows of unlike lengths"),
         (
             broken(text=[np.ones((2, 3)), np.ones((2, 4))]),
@@ -156,7 +156,7 @@ def broken(**changes: Any) -> dict[str, Any]:
         ),
         (broken(text=None), "holds no features"),
         (broken(regression_labels=np.zeros((2, 4))), "labels of the shape (2, 4) are no sentiment"),
-        (broken(regression_labels=["x", "y"]), "regression_labels: holds <U1 and no numbers"),
+        (broken(regression_labels=["x", "y"]), "regression_labels: holds texts and no numbers"),
         (broken(id=5), "is not laid out as mmsa files are (TypeError"),
         (broken(audio=np.zeros((2, 2, 3)), audio_lengths=["x", None]), "is not laid out as mmsa files are"),
     ],

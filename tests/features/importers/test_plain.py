@@ -1,5 +1,7 @@
 """Arrays and tables of no particular style."""
 
+import io
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import pytest
 
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureStore
-from emofuse.features.importers import import_features
+from emofuse.features.importers import import_features, plain
 from tests.features.importers.files import padded
 
 NPZ: dict[str, Any] = {
@@ -104,7 +106,7 @@ def npz(**changes: Any) -> dict[str, Any]:
         (npz(text=np.zeros((2, 2))), "text has 2 rows for 3 ids"),
         (npz(split=np.array("train")), "split has 1 rows for 3 ids"),
         (npz(text=np.zeros((3, 2, 2, 2))), "text has the shape (3, 2, 2, 2)"),
-        (npz(text=np.array(["a", "b", "c"])), "text: holds <U1 and no numbers"),
+        (npz(text=np.array(["a", "b", "c"])), "text: holds texts and no numbers"),
         (npz(text=np.array([[1], [2], [{}]], object)), "is no .npz file of plain arrays"),
         (npz(id=np.array(["u1", "u1", "u2"])), "id 'u1' stands there 2 times"),
         ({"id": NPZ["id"]}, "holds no features"),
@@ -127,6 +129,33 @@ def test_no_npz(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "f.npz").write_bytes(content)
     with pytest.raises(EmofuseError, match=r"f\.npz: "):
         import_features(tmp_path / "f.npz", "npz", tmp_path / "features")
+
+
+def test_archives_that_unfold_to_more_than_features_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plain, "_UNPACKED_BYTES", 1 << 20)
+    np.savez_compressed(tmp_path / "f.npz", **NPZ, more=np.zeros(1 << 20))
+    with pytest.raises(EmofuseError, match=r"f\.npz: unfolds to more than 2 MiB"):
+        import_features(tmp_path / "f.npz", "npz", tmp_path / "features")
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "phrase"),
+    [
+        ((1 << 60,), "<f8", "larger than memory|is no .npz file"),
+        ((1 << 30,), "<U0", "texts of no length"),
+        ((3,), "<U1000000000000", "larger than memory|is no .npz file"),
+    ],
+)
+def test_headers_that_lie(tmp_path: Path, shape: tuple[int, ...], dtype: str, phrase: str) -> None:
+    header = io.BytesIO()
+    np.lib.format.write_array_header_2_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+    with zipfile.ZipFile(tmp_path / "f.npz", "w") as archive:
+        archive.writestr("id.npy", header.getvalue())
+    with pytest.raises(EmofuseError, match=phrase) as caught:
+        import_features(tmp_path / "f.npz", "npz", tmp_path / "features")
+    assert "\n" not in str(caught.value)
 
 
 def test_one_array_is_no_npz(tmp_path: Path) -> None:

@@ -1,0 +1,78 @@
+"""Files are whole or not there, and what a kill leaves is taken away by the next process."""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emofuse.data.atomic import kept_if_whole, name_aside, write_text_aside, written_aside
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from emofuse.data.atomic import name_aside, written_aside
+folder = Path(sys.argv[1])
+(name_aside(folder / "saving")).mkdir()
+with written_aside(folder / "figure.png") as aside:
+    aside.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def _write(folder: Path) -> None:
+    write_text_aside(folder / "other.txt", "whole")
+
+
+def test_what_a_killed_process_leaves_is_taken_away_by_the_next(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    subprocess.run([sys.executable, "-c", KILLED, str(folder)], check=False)
+    (folder / ".figure.0123456789ab.png").write_bytes(b"somebody else's")
+    left = {file.name.split(".")[1] for file in folder.iterdir()}
+    assert left == {"saving", "figure"}
+    assert len(list(folder.iterdir())) == 3
+    process = multiprocessing.get_context("spawn").Process(target=_write, args=(folder,))
+    process.start()
+    process.join()
+    assert {file.name for file in folder.iterdir()} == {"other.txt", ".figure.0123456789ab.png"}
+
+
+def test_what_a_living_process_is_writing_stays(tmp_path: Path) -> None:
+    with written_aside(tmp_path / "a.txt") as aside:
+        aside.write_text("half")
+        process = multiprocessing.get_context("spawn").Process(target=_write, args=(tmp_path,))
+        process.start()
+        process.join()
+        assert aside.read_text() == "half"
+    assert {file.name for file in tmp_path.iterdir()} == {"a.txt", "other.txt"}
+
+
+def test_a_name_as_long_as_the_system_takes(tmp_path: Path) -> None:
+    target = tmp_path / ("é" * 125 + ".json")
+    write_text_aside(target, "{}")
+    assert target.read_text() == "{}"
+    assert [file.name for file in tmp_path.iterdir()] == [target.name]
+
+
+def test_a_name_aside_keeps_the_suffix(tmp_path: Path) -> None:
+    aside = name_aside(tmp_path / "clip.mp4")
+    assert (aside.suffix, aside.name[0], aside.parent) == (".mp4", ".", tmp_path)
+    assert str(os.getpid()) in aside.name
+
+
+def test_a_folder_of_a_failure_is_taken_away_if_it_was_not_there(tmp_path: Path) -> None:
+    def fail(folder: Path) -> None:
+        with kept_if_whole(folder):
+            (folder / "part").mkdir(parents=True)
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail(tmp_path / "new" / "deep")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "old").mkdir()
+    with pytest.raises(ValueError, match="no"):
+        fail(tmp_path / "old")
+    assert (tmp_path / "old" / "part").is_dir()
