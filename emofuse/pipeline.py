@@ -37,6 +37,7 @@ from emofuse.runs.run_encoders import encoder_of_run
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import DataSettings
 from emofuse.runs.tasks import recorded_task
+from emofuse.starter import STARTER, starter_folder
 
 Progress = Callable[[int, int, str], None]
 
@@ -137,10 +138,15 @@ class EmotionPipeline:
     def from_pretrained(cls, run_dir: Path | str, device: str = "auto") -> EmotionPipeline:
         """Load a run folder; nothing else is needed.
 
+        Args:
+            run_dir: of a run; ``"starter"``, where no such folder is there, is the one that comes by pip.
+            device: where to compute.
+
         Raises:
             EmofuseError: ``run_dir`` is not a finished run, or its encoders cannot be loaded.
         """
-        folder = RunFolder.open(run_dir)
+        is_starter = str(run_dir) == STARTER and not Path(run_dir).exists()
+        folder = RunFolder.open(starter_folder() if is_starter else run_dir)
         record = folder.read_record()
         where = choose_device(device)
         model = folder.load_model(record)

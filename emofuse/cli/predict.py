@@ -13,11 +13,14 @@ import typer
 
 from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
+from emofuse.starter import LICENCE, STARTER
 
 if TYPE_CHECKING:
     from emofuse.pipeline import EmotionSegment
 
 EXAMPLE = """Say which emotion a clip carries, or each row of a manifest.
+
+Example: `emofuse predict clip.mp4 --text "I can't believe it!"`
 
 Example: `emofuse predict runs/first clip.mp4 --text "I can't believe it!"`
 """
@@ -29,7 +32,12 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="run folder made by `emofuse train`")],
+    run: Annotated[
+        Path | None,
+        typer.Argument(
+            help="run folder made by `emofuse train`; the starter, which knows real people, where none is named"
+        ),
+    ] = None,
     clips: Annotated[list[Path] | None, typer.Argument(help="video or sound files, or a manifest")] = None,
     text: Annotated[str | None, typer.Option(help="what is said in the clip")] = None,
     audio: Annotated[Path | None, typer.Option(help="a separate sound file of the clip")] = None,
@@ -62,8 +70,11 @@ def predict(
     from emofuse.data.modality import parse_modalities
     from emofuse.pipeline import EmotionPipeline
 
+    run, clips = run_and_clips(run, clips)
     _check_arguments(clips, text, figure)
     pipe = EmotionPipeline.from_pretrained(run, device=device)
+    if str(run) == STARTER and not quiet:
+        typer.echo(f"note: {LICENCE}", err=True)
     if pipe.record.synthetic and not quiet:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
     if figure is not None and pipe.record.task != "classification":
@@ -104,6 +115,15 @@ def predict(
         _draw(segments, pipe.labels, figure)
     if failures:
         raise EmofuseError("; ".join(failures))
+
+
+def run_and_clips(run: Path | None, clips: list[Path] | None) -> tuple[Path, list[Path] | None]:
+    """The run and the clips; the starter where the first argument is no folder but a clip, or nothing."""
+    if run is None:
+        return Path(STARTER), clips
+    if run.is_file() or (not run.exists() and run.suffix and str(run) != STARTER):
+        return Path(STARTER), [run, *(clips or [])]
+    return run, clips
 
 
 def _check_arguments(clips: list[Path] | None, text: str | None, figure: Path | None) -> None:
