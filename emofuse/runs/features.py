@@ -16,6 +16,7 @@ from emofuse.features.cross_fitted import CrossFittedFeatures
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
 from emofuse.runs.modalities import IMPORTED, EncodedModality, imported_features
+from emofuse.runs.normalisation import normalise_readers
 from emofuse.runs.run_encoders import encoder_of_run
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import RunSettings
@@ -31,7 +32,8 @@ def readers_of(folder: RunFolder, record: RunRecord, manifest: Manifest) -> dict
     base = feature_store_of(folder.read_settings(), manifest)
     own = FeatureStore(folder.features)
     identities = {modality: part.identity for modality, part in record.encoders.items()}
-    return {m: OverlaidFeatures(own.reader(i), base.reader(i)) for m, i in identities.items()}
+    readers = {m: OverlaidFeatures(own.reader(i), base.reader(i)) for m, i in identities.items()}
+    return normalise_readers(folder, record, manifest, readers)
 
 
 def features_of_run(
@@ -44,7 +46,7 @@ def features_of_run(
     quarantine: Quarantine,
     progress: Progress | None = None,
 ) -> FeatureSource:
-    """Features of every utterance of a manifest, as the run's encoder makes them.
+    """Features of every utterance of a manifest, as the run's encoder makes them, not standardised yet.
 
     What the store that the run names has already is read there. What is made now goes beside the manifest, where it is
     another one than the run's, and into the run folder where it is the run's own: a run, which may be anybody's, does not

@@ -14,6 +14,7 @@ from emofuse.errors import EmofuseError
 from emofuse.features import EncoderIdentity, FeatureReader, FeatureStore
 from emofuse.features.cross_fitted import CrossFittedFeatures
 from emofuse.features.importers.run import KIND as IMPORTED
+from emofuse.features.normalisation import NormalisedFeatures
 from emofuse.models import ModelInfo, model_info
 from emofuse.runs.settings import RunSettings
 
@@ -26,7 +27,7 @@ class EncodedModality:
 
     spec: EncoderSpec
     identity: EncoderIdentity
-    reader: FeatureReader | CrossFittedFeatures
+    reader: FeatureReader | CrossFittedFeatures | NormalisedFeatures
     cross_fit: str | None = None
 
 

@@ -16,6 +16,7 @@ from emofuse.data.stored_files import stored_yaml
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTIONALS
 from emofuse.errors import EmofuseError
+from emofuse.features.normalisation import Normalise
 from emofuse.models.registry import Task
 
 
@@ -64,6 +65,11 @@ class DataSettings(_Settings):
     )
     longest_sequence: int = Field(
         default=400, ge=1, description="steps of sound or video; longer ones are averaged down to so many"
+    )
+    normalise: dict[Modality, Normalise] = Field(
+        default_factory=dict,
+        description="modality: speaker or recording; features without what all utterances of a speaker, or of a "
+        "recording, have in common",
     )
 
     @model_validator(mode="after")

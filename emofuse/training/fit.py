@@ -29,6 +29,7 @@ from emofuse.runs.modalities import (
     choose_encoders,
     choose_modalities,
 )
+from emofuse.runs.normalisation import normalise_encoded, write_statistics
 from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
@@ -121,6 +122,7 @@ def _fit(
         # The others find it done, and need no GPU for that.
         place = device if is_first() else "cpu"
         encoded = encode_modalities(settings, manifest, specs, place, quarantine, progress)
+    encoded = normalise_encoded(settings, manifest, split, encoded)
     L.seed_everything(settings.seed, verbose=False)
     model = assemble_model(settings, task, modalities, encoded, split.train)
     if settings.compile:
@@ -130,6 +132,7 @@ def _fit(
         if not begun:
             _begin(folder, settings, manifest, split)
         folder.write_record(record)
+        write_statistics(folder, encoded)
         _copy_encoders(record, folder)
     began = time.perf_counter()
     readers = {modality: part.reader for modality, part in encoded.items()}

@@ -100,6 +100,7 @@ def write_run_report(
             *notes,
             *_no_interval(outcome),
             *_cross_fits(outcome),
+            *([_sentence(outcome.transductive)] if outcome.transductive else ()),
             *([_sentence(outcome.change_note)] if outcome.corpus_change else ()),
             *_definitions(outcome),
         ],
