@@ -8,56 +8,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Any
 
 import av
 import numpy as np
 from av.filter import Graph
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 from scipy.signal import butter, resample_poly, sosfilt
 
+from emofuse.encoders.augment_settings import AugmentSettings
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity, InputNeeds, UtteranceEncoder
 
 RATE = 16_000
 Sound = NDArray[np.float32]
-Kind = Literal["telephone", "noise", "gain", "pitch", "tempo"]
 
 _TELEPHONE_HZ = (300.0, 3400.0)  # ITU-T G.120's speech band
 _FINEST = 200  # of a resampling ratio: half a percent, a tenth of a semitone
-
-
-class AugmentSettings(BaseModel):
-    """How copies of training sounds are changed. The same settings make the same copies.
-
-    Attributes:
-        copies: changed copies that are encoded of each training utterance; 0 makes none.
-        kinds: what may happen to a copy; each does with probability 1/2, and at least one of them.
-        snr_db: lowest and highest ratio of speech to (pink) noise.
-        gain_db: largest change of level, up or down.
-        semitones: largest change of pitch, up or down.
-        tempo: largest change of speed, as a share.
-        seed: of all draws.
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    copies: int = Field(default=0, ge=0, le=20)
-    kinds: tuple[Kind, ...] = Field(default=("telephone", "noise", "gain"), min_length=1)
-    snr_db: tuple[float, float] = (10.0, 30.0)
-    gain_db: float = Field(default=10.0, ge=0, le=60)
-    semitones: float = Field(default=1.0, ge=0, le=12)
-    tempo: float = Field(default=0.1, ge=0, le=0.4)
-    seed: int = Field(default=0, ge=0)
-
-    @model_validator(mode="after")
-    def _check_consistency(self) -> AugmentSettings:
-        if len(set(self.kinds)) != len(self.kinds):
-            raise ValueError(f"a kind is named twice: {', '.join(self.kinds)}")
-        if self.snr_db[0] > self.snr_db[1]:
-            raise ValueError("snr_db: the lowest comes first")
-        return self
 
 
 def augmented(samples: Sound, settings: AugmentSettings, copy: int) -> Sound:
@@ -77,7 +44,8 @@ def augmented(samples: Sound, settings: AugmentSettings, copy: int) -> Sound:
     sound = np.asarray(samples, dtype=np.float32)
     digest = hashlib.sha256(sound.tobytes()).digest()[:8]
     rng = np.random.default_rng([settings.seed, copy, int.from_bytes(digest, "big")])
-    chosen = [kind for kind in settings.kinds if rng.random() < 0.5] or [str(rng.choice(settings.kinds))]
+    chosen: list[str] = [kind for kind in settings.kinds if rng.random() < 0.5]
+    chosen = chosen or [str(rng.choice(settings.kinds))]
     for kind in chosen:
         sound = _CHANGES[kind](sound, settings, rng)
     # A level above full scale would be cut by any recorder.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from emofuse.data import Modality
@@ -11,6 +12,8 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.cross_fitted import part_folder, read_cross_fit
+from emofuse.encoders.sound_augmentation import AugmentedEncoder
+from emofuse.errors import EmofuseError
 from emofuse.features import FeatureReader, FeatureStore, OverlaidFeatures, extract_features, up_to_date
 from emofuse.features.cross_fitted import CrossFittedFeatures
 from emofuse.models import model_info
@@ -150,3 +153,43 @@ def encode_modalities(
             progress=progress,
         )
     return encoded
+
+
+def encode_copies(
+    settings: RunSettings,
+    manifest: Manifest,
+    train_ids: Collection[str],
+    encoded: Mapping[Modality, EncodedModality],
+    device: str,
+    quarantine: Quarantine,
+    progress: Progress | None,
+) -> dict[Modality, EncodedModality]:
+    """The same features, with those of changed copies of the training part's sounds where the settings ask for any.
+
+    Raises:
+        EmofuseError: no encoder hears sound, or it was cross-fitted, so that several have each heard other utterances.
+    """
+    augment = settings.data.augment
+    if not augment.copies:
+        return dict(encoded)
+    part = encoded.get("audio")
+    if part is None or part.spec.name == IMPORTED or part.cross_fit is not None:
+        raise EmofuseError(
+            "setting data.augment: changed copies of sounds need an encoder of sound that was not cross-fitted; set "
+            "data.augment.copies=0"
+        )
+    store, plain = feature_store_of(settings, manifest), create_encoder(part.spec, device=device)
+    copies = []
+    for number in range(1, augment.copies + 1):
+        encoder = AugmentedEncoder(plain, augment, number)
+        extract_features(
+            manifest,
+            encoder,
+            store,
+            quarantine=quarantine,
+            workers=settings.data.workers,
+            progress=progress,
+            only=train_ids,
+        )
+        copies.append(store.reader(encoder.identity))
+    return {**encoded, "audio": replace(part, copies=tuple(copies))}

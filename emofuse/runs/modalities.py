@@ -23,12 +23,16 @@ __all__ = ["IMPORTED", "EncodedModality"]
 
 @dataclass(frozen=True)
 class EncodedModality:
-    """Features of one modality, and which encoder made them; what cross-fitting showed, where there was one."""
+    """Features of one modality, and which encoder made them; what cross-fitting showed, where there was one.
+
+    ``copies`` are features of changed copies of the training part's sounds.
+    """
 
     spec: EncoderSpec
     identity: EncoderIdentity
     reader: FeatureReader | CrossFittedFeatures | NormalisedFeatures
     cross_fit: str | None = None
+    copies: tuple[FeatureReader | NormalisedFeatures, ...] = ()
 
 
 def modalities_imported(manifest: Manifest) -> tuple[Modality, ...]:

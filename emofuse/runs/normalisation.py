@@ -85,7 +85,12 @@ def normalise_encoded(
         part = encoded[modality]
         groups = groups_of(manifest.rows(), how, parts_of(split))
         training = TrainingStatistics.of(part.reader, {id: groups[id] for id in split.train})
-        done[modality] = replace(part, reader=NormalisedFeatures(part.reader, groups, training))
+        # A voice on a telephone has the telephone in its mean: a copy is standardised among its like.
+        done[modality] = replace(
+            part,
+            reader=NormalisedFeatures(part.reader, groups, training),
+            copies=tuple(NormalisedFeatures(copy, groups, training) for copy in part.copies),
+        )
     return done
 
 

@@ -3,10 +3,10 @@ import pytest
 from pydantic import ValidationError
 
 from emofuse.encoders import EncoderSpec, create_encoder
+from emofuse.encoders.augment_settings import AugmentSettings
 from emofuse.encoders.sound_augmentation import (
     RATE,
     AugmentedEncoder,
-    AugmentSettings,
     augmented,
     shifted,
     stretched,
