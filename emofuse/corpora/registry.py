@@ -11,6 +11,7 @@ from typing import Any
 
 from emofuse.corpora.corpus import Corpus, refuse_only_pointers
 from emofuse.corpora.crema_d import read_crema_d
+from emofuse.corpora.emodb import read_emodb
 from emofuse.corpora.iemocap import read_iemocap
 from emofuse.corpora.meld import read_meld
 from emofuse.corpora.mosi import read_ch_sims, read_mosei, read_mosi
@@ -123,6 +124,7 @@ _READERS: Mapping[str, _Reader] = MappingProxyType(
         "mosei": _Reader("CMU-MOSEI: opinions on anything, sentiment -3..3", read_mosei),
         "ch-sims": _Reader("CH-SIMS: Chinese films and shows, sentiment -1..1", read_ch_sims),
         "crema-d": _Reader("CREMA-D: 91 actors, 12 sentences, six emotions", read_crema_d),
+        "emodb": _Reader("EmoDB: ten actors, ten German sentences, seven emotions", read_emodb),
         "ravdess": _Reader("RAVDESS: 24 actors, two sentences, eight emotions", read_ravdess),
     }
 )
