@@ -10,7 +10,6 @@ utterances of a person. Writes benchmarks/results/ravdess_voice.md.
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.machine import machine_line
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec
@@ -29,6 +29,7 @@ from emofuse.encoders.spec import (
     LOGMEL_FUNCTIONALS,
     OPENSMILE_COMPARE,
     OPENSMILE_EGEMAPS,
+    WHISPER_LOGMEL,
     WHISPER_TINY_EN,
 )
 from emofuse.features import FeatureStore
@@ -43,6 +44,10 @@ ENCODERS = {
     "ComParE 2016": EncoderSpec(modality="audio", name=OPENSMILE_COMPARE),
     "Whisper tiny.en, mean": EncoderSpec(modality="audio", name=WHISPER_TINY_EN, pooling="mean"),
     "Whisper tiny.en, mean and sd": EncoderSpec(modality="audio", name=WHISPER_TINY_EN),
+    "Whisper tiny.en, mean, a second of silence": EncoderSpec(
+        modality="audio", name=WHISPER_TINY_EN, pooling="mean", pad=1.0
+    ),
+    "Whisper's mean beside log-mel functionals": EncoderSpec(modality="audio", name=WHISPER_LOGMEL),
 }
 
 
@@ -109,7 +114,7 @@ def main() -> None:
     RESULTS.write_text(
         f"# Voices of RAVDESS, actors held out\n\n{len(labels)} utterances of {len(np.unique(speakers))} actors, "
         f"{len(np.unique(labels))} classes; logistic regression; five folds by actor, mean ± standard deviation over five "
-        f"divisions. {platform.processor() or platform.machine()}, {given.threads} thread(s).\n\n"
+        f"divisions. {machine_line(given.threads)}.\n\n"
         "| features | numbers | average recall | weighted F1 |\n|---|---:|---:|---:|\n"
         + "\n".join(lines)
         + "\n",

@@ -24,6 +24,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.familiarity import Familiarity
 from emofuse.features import FeatureStore, UtteranceEncoder
 from emofuse.features.encoding import encode_utterances
+from emofuse.features.normalisation import NormalisedFeatures, TrainingStatistics
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.familiarity import read_familiarity, vectors_of
@@ -32,6 +33,7 @@ from emofuse.inference.label_sets import LabelSets
 from emofuse.models import model_info
 from emofuse.runs.corpus import choose_device
 from emofuse.runs.modalities import IMPORTED, imported_features
+from emofuse.runs.normalisation import groups_of, normalised_by, read_statistics
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_encoders import encoder_of_run
 from emofuse.runs.run_folder import RunFolder, RunRecord
@@ -108,9 +110,10 @@ class EmotionPipeline:
         encoders: modality → the encoder that made the run's features.
         device: where to compute.
         temperature: logits are divided by it; that of the run's calibration.
-        data: how much of a dialogue or a sequence is taken at once.
+        data: how much of a dialogue or a sequence is taken at once, and what is standardised.
         familiarity: modality → what its training features look like.
         folder: where the run lies; sets of labels are read from there.
+        statistics: modality → the training part's, of those that are standardised per speaker or recording.
     """
 
     def __init__(
@@ -123,6 +126,7 @@ class EmotionPipeline:
         data: DataSettings | None = None,
         familiarity: Mapping[str, Familiarity] | None = None,
         folder: RunFolder | None = None,
+        statistics: Mapping[Modality, TrainingStatistics] | None = None,
     ) -> None:
         self.familiarity = dict(familiarity or {})
         self.folder = folder
@@ -132,6 +136,7 @@ class EmotionPipeline:
         self.device = device
         self.temperature = temperature
         self.data = data or DataSettings()
+        self.statistics = dict(statistics or {})
         self.task = recorded_task(record.task, record.labels)
 
     @classmethod
@@ -158,8 +163,13 @@ class EmotionPipeline:
         calibration = read_calibration(folder)
         temperature = calibration.temperature if calibration else 1.0
         # The corpus's frames are kept for its epochs; those of a clip to predict are read once.
-        data = folder.read_settings().data.model_copy(update={"frame_cache": None})
-        return cls(model, record, encoders, where, temperature, data, read_familiarity(folder), folder)
+        settings = folder.read_settings()
+        data = settings.data.model_copy(update={"frame_cache": None})
+        statistics = {
+            m: read_statistics(folder, record, m) for m in normalised_by(settings.data, record.encoders)
+        }
+        familiarity = read_familiarity(folder)
+        return cls(model, record, encoders, where, temperature, data, familiarity, folder, statistics)
 
     @property
     def labels(self) -> list[str]:
@@ -277,16 +287,17 @@ class EmotionPipeline:
                 for reasons in missing:
                     reasons[modality] = "switched off"
             elif self._is_imported(modality):
-                given = (features or {}).get(modality, {})
-                self._look_up(modality, utterances, given, found[modality], missing)
+                imported = (features or {}).get(modality, {})
+                self._look_up(modality, utterances, imported, found[modality], missing)
             elif modality in self.encoders:
                 self._encode(modality, keyed, found[modality], missing, notes, progress)
+        given = self.normalised(keyed, found, notes)
         rows = [u if "video" in chosen else _without_video(u) for u in keyed]
         several = [m for m in self.modalities if m in chosen] if by_modality else []
-        predictions, *alone = self._forward(rows, found, [None, *([m] for m in several)], progress)
+        predictions, *alone = self._forward(rows, given, [None, *([m] for m in several)], progress)
         segments = self._segments(utterances, predictions, missing, notes)
         said = dict(zip(several, alone, strict=True))
-        novelty = self._novelty(keyed, found, predictions)
+        novelty = self._novelty(keyed, given, predictions)
         return [
             replace(
                 segment,
@@ -317,7 +328,7 @@ class EmotionPipeline:
     def _novelty(
         self,
         utterances: Sequence[Utterance],
-        found: Mapping[Modality, Mapping[str, np.ndarray]],
+        found: Mapping[Modality, FeatureSource],
         predictions: Predictions,
     ) -> dict[Modality, dict[int, float]]:
         """Modality → row → how unlike the training data it is."""
@@ -335,6 +346,29 @@ class EmotionPipeline:
             if len(vectors) == len(rows) and len(rows):
                 novelty[modality] = dict(zip(rows, map(float, gaussian.novelty(vectors)), strict=True))
         return novelty
+
+    def normalised(
+        self,
+        utterances: Sequence[Utterance],
+        features: Mapping[Modality, Mapping[str, np.ndarray]],
+        notes: Sequence[dict[Modality, str]] | None = None,
+    ) -> dict[Modality, FeatureSource]:
+        """Features as the system takes them: standardised per speaker or recording where the run was trained so.
+
+        Args:
+            utterances: whose statistics are taken together.
+            features: modality → features by utterance id, as the encoders give them.
+            notes: of every utterance; told of one whose group is too small to know its own mean and spread.
+        """
+        done: dict[Modality, FeatureSource] = dict(features)
+        for modality, training in self.statistics.items():
+            how = self.data.normalise[modality]
+            source = NormalisedFeatures(features[modality], groups_of(utterances, how), training)
+            done[modality] = source
+            for utterance, told in zip(utterances, notes or (), strict=bool(notes)):
+                if utterance.id in source and (note := source.note(utterance.id)):
+                    told[modality] = "; ".join(filter(None, (told.get(modality), note)))
+        return done
 
     def _chosen(self, modalities: Sequence[Modality] | None) -> set[Modality]:
         chosen = set(modalities) if modalities is not None else set(self.modalities)
@@ -403,7 +437,7 @@ class EmotionPipeline:
     def _forward(
         self,
         utterances: Sequence[Utterance],
-        features: dict[Modality, dict[str, np.ndarray]],
+        features: Mapping[Modality, FeatureSource],
         subsets: Sequence[Sequence[Modality] | None],
         progress: Progress | None,
     ) -> list[Predictions]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from emofuse.data.manifest import Utterance
     from emofuse.explanation import Explanation, Gates
+    from emofuse.runs.settings import DataSettings
 
 EXAMPLE = """Say why a run says what it says of a clip: how much each modality moved the probability of each emotion
 (exact Shapley values, and leave-one-out), and which patches of each frame visual sequence compression kept; of a run
@@ -57,7 +58,7 @@ def explain(
     pipe = EmotionPipeline.from_pretrained(run, device=device)
     dialogue: Sequence[Utterance] = ()
     if clip is not None and is_manifest_file(clip):
-        utterance, dialogue = _row(clip, id)
+        utterance, dialogue = _row(clip, id, pipe.data)
     elif id is not None:
         raise EmofuseError("--id names a row of a manifest; give the manifest in the clip's place")
     else:
@@ -80,14 +81,17 @@ def explain(
     typer.echo("written: " + ", ".join(str(file) for file in files))
 
 
-def _row(path: Path, id: str | None) -> tuple[Utterance, list[Utterance]]:
+def _row(path: Path, id: str | None, data: DataSettings) -> tuple[Utterance, list[Utterance]]:
+    """A row of a manifest; the others of its dialogue, and those that it is standardised with."""
     from emofuse.data.manifest import Manifest
+    from emofuse.runs.normalisation import companions_of
 
     if id is None:
         raise EmofuseError(f"{path}: say which row with --id")
     manifest = Manifest.read(path).validate()
     utterance = manifest.utterance(id)
-    return utterance, [row for row in manifest.rows() if row.dialogue == utterance.dialogue]
+    beside = companions_of(manifest, [utterance.id], data)
+    return utterance, [r for r in manifest.rows() if r.dialogue == utterance.dialogue or r.id in beside]
 
 
 def _lines(found: Explanation) -> list[str]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from emofuse.corpora import Corpus
 
 EXAMPLE = """Write a manifest for a corpus and say what is in it. `csv` takes anybody's tables; other names take a
-published corpus as its folder lies: meld, iemocap, mosi, mosei, ch-sims, crema-d, ravdess, fer2013, image-folder,
-tables, prepared. `joint` makes one manifest of several.
+published corpus as its folder lies: meld, iemocap, mosi, mosei, ch-sims, crema-d, ravdess, emodb, fer2013,
+image-folder, tables, prepared. `joint` makes one manifest of several.
 
 Example: `emofuse prepare csv --map text=Utterance,label=Emotion,speaker=Speaker --split train=train.csv,val=dev.csv`
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from emofuse.data.modality import MODALITIES
 from emofuse.errors import EmofuseError
 
 
@@ -24,4 +25,19 @@ def free_settings(pairs: list[str]) -> dict[str, Any]:
             changes[name] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise EmofuseError(f"--set {pair}: the value cannot be read; quote it as in YAML") from None
+    return changes
+
+
+def per_modality(option: str, setting: str, pairs: list[str]) -> dict[str, str]:
+    """``["audio=speaker"]`` as settings below ``setting``.
+
+    Raises:
+        EmofuseError: one is not of the form modality=value.
+    """
+    changes = {}
+    for pair in pairs:
+        modality, equals, value = pair.partition("=")
+        if not equals or modality not in MODALITIES or not value:
+            raise EmofuseError(f"{option} {pair}: write it as modality=value, e.g. {option} audio=speaker")
+        changes[f"{setting}.{modality}"] = value
     return changes

@@ -74,6 +74,12 @@ def train(
             help="frame-statistics, a model name or a local folder; or imported. deepmsi-mer reads frames itself"
         ),
     ] = None,
+    normalise: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="modality=speaker, or =recording: features without what its utterances have in common"
+        ),
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="at most so many epochs")] = None,
     batch_size: Annotated[int | None, typer.Option(help="utterances, or dialogues, per step")] = None,
     learning_rate: Annotated[float | None, typer.Option("--learning-rate", "--lr", help="step size")] = None,
@@ -109,7 +115,7 @@ def train(
 ) -> None:
     """Train, evaluate, report."""
     from emofuse.cli.progress import progress_bar
-    from emofuse.cli.settings import free_settings
+    from emofuse.cli.settings import free_settings, per_modality
     from emofuse.data.manifest import Manifest
     from emofuse.data.modality import parse_modalities
     from emofuse.inference.baselines import fit_baselines
@@ -135,6 +141,7 @@ def train(
         "data.fold": fold,
         "model.task": task,
         **{f"encoders.{m}": {"modality": m, "name": name} for m, name in encoders.items() if name},
+        **per_modality("--normalise", "data.normalise", normalise or []),
         "optimiser.epochs": epochs,
         "optimiser.batch_size": batch_size,
         "optimiser.learning_rate": learning_rate,

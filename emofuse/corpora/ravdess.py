@@ -11,6 +11,7 @@ What is known to go wrong, and what happens here:
 - One take comes up to three times: with picture and sound (01), as picture alone (02) and as sound alone
   (03). They are one row: the picture of 01 before that of 02, the sound of 03 before that of 01. Counted as
   three utterances, the same take would stand in training and test.
+- Sound may have been packed as FLAC, which changes no sample.
 - Several archives hold the same files again (a folder with all actors beside the actors' folders): each
   recording is taken once.
 - Speech and song are two corpora that share actors: ``channel`` says which; song lacks disgust and surprise,
@@ -61,7 +62,7 @@ _NAME = re.compile(
     r"(?P<modality>0[123])-(?P<take>(?P<channel>0[12])-(?P<emotion>0[1-8])-(?P<intensity>0[12])"
     r"-(?P<statement>0[12])-(?P<repetition>0[12])-(?P<actor>[01]\d|2[0-4]))"
 )
-_SUFFIXES = {_FULL: {".mp4"}, _PICTURE: {".mp4"}, _SOUND: {".wav"}}
+_SUFFIXES = {_FULL: {".mp4"}, _PICTURE: {".mp4"}, _SOUND: {".wav", ".flac"}}
 _PUBLISHED = {
     "speech": Published("Livingstone and Russo 2018", {"all": SPEECH_TAKES}, speakers=24),
     "song": Published("Livingstone and Russo 2018", {"all": SONG_TAKES}, speakers=23),

@@ -11,6 +11,7 @@ from typing import Any
 
 from emofuse.corpora.corpus import Corpus, refuse_only_pointers
 from emofuse.corpora.crema_d import read_crema_d
+from emofuse.corpora.emodb import read_emodb
 from emofuse.corpora.fer2013 import read_fer2013
 from emofuse.corpora.iemocap import read_iemocap
 from emofuse.corpora.image_folder import read_image_folder
@@ -127,6 +128,7 @@ _READERS: Mapping[str, _Reader] = MappingProxyType(
         "crema-d": _Reader("CREMA-D: 91 actors, 12 sentences, six emotions", read_crema_d),
         "fer2013": _Reader("FER2013: faces from a picture search, seven emotions", read_fer2013),
         "image-folder": _Reader("pictures in folders named after their emotions", read_image_folder),
+        "emodb": _Reader("EmoDB: ten actors, ten German sentences, seven emotions", read_emodb),
         "ravdess": _Reader("RAVDESS: 24 actors, two sentences, eight emotions", read_ravdess),
     }
 )

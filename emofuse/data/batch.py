@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,21 @@ class FeatureSource(Protocol):
     def __contains__(self, utterance_id: object) -> bool: ...
 
     def __getitem__(self, utterance_id: str) -> np.ndarray: ...
+
+
+@runtime_checkable
+class EpochFeatures(FeatureSource, Protocol):
+    """Features of which each epoch sees its own."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Choose what is seen in an epoch."""
+
+
+def begin_epoch(features: Mapping[Modality, FeatureSource], epoch: int) -> None:
+    """Tell those features of an epoch that change from one to the next."""
+    for source in features.values():
+        if isinstance(source, EpochFeatures):
+            source.begin_epoch(epoch)
 
 
 @dataclass(frozen=True)

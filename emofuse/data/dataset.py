@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from emofuse.data.batch import Batch, DecodeFailure, FeatureSource, feature_tensor
+from emofuse.data.batch import Batch, DecodeFailure, FeatureSource, begin_epoch, feature_tensor
 from emofuse.data.frame_cache import FrameCache, decode_frames
 from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError
@@ -94,6 +94,10 @@ class UtteranceDataset(Dataset[_Row]):
     def decodes_media(self) -> bool:
         """Whether reading a row is work that other processes should do."""
         return "frames" in self.inputs.values()
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let features that change from epoch to epoch choose what is seen in this one."""
+        begin_epoch(self.features, epoch)
 
     def __len__(self) -> int:
         return len(self.utterances)

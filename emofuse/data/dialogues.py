@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset
 
-from emofuse.data.batch import Batch, FeatureSource, feature_tensor
+from emofuse.data.batch import Batch, FeatureSource, begin_epoch, feature_tensor
 from emofuse.data.modality import MODALITIES, Modality
 from emofuse.data.targets import ClassTarget, Target
 from emofuse.data.utterance import Utterance
@@ -124,6 +124,10 @@ class DialogueDataset(Dataset[_Item]):
         self.features, self.dims = dict(features), dict(dims)
         self.target: Target = target or ClassTarget()
         self.speakers = speakers
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Let features that change from epoch to epoch choose what is seen in this one."""
+        begin_epoch(self.features, epoch)
 
     def __len__(self) -> int:
         return len(self.windows)

@@ -31,10 +31,10 @@ class BatchDataset(Protocol):
 
 @runtime_checkable
 class EpochOrder(Protocol):
-    """An order that each epoch has its own of."""
+    """An order, or a choice of what is seen, that each epoch has its own of."""
 
     def begin_epoch(self, epoch: int) -> None:
-        """Choose the order."""
+        """Choose it."""
 
 
 class EpochShuffle(Sampler[int]):
@@ -78,10 +78,12 @@ class Share:
     Attributes:
         rows: their places.
         stands_in: the process has none of its own, and reads one of another's that must not count.
+        epoch: that the batch belongs to.
     """
 
     rows: tuple[int, ...]
     stands_in: bool = False
+    epoch: int = 0
 
 
 class Shares(Sampler[Share]):
@@ -99,9 +101,11 @@ class Shares(Sampler[Share]):
 
     def __init__(self, order: Sequence[int] | EpochShuffle, batch_size: int, divided: bool = False) -> None:
         self.order, self.batch_size, self.divided = order, batch_size, divided
+        self.epoch = 0
 
     def begin_epoch(self, epoch: int) -> None:
         """Choose the order, where it is one of epochs."""
+        self.epoch = epoch
         if isinstance(self.order, EpochShuffle):
             self.order.begin_epoch(epoch)
 
@@ -116,7 +120,8 @@ class Shares(Sampler[Share]):
         for at in range(0, len(rows), self.batch_size):
             batch = rows[at : at + self.batch_size]
             first, last = (len(batch) * place // processes for place in (rank, rank + 1))
-            yield Share(tuple(batch[first:last])) if first < last else Share((batch[0],), stands_in=True)
+            own = batch[first:last] or batch[:1]
+            yield Share(tuple(own), stands_in=first >= last, epoch=self.epoch)
 
 
 class _Batches(Dataset[Batch]):
@@ -126,6 +131,8 @@ class _Batches(Dataset[Batch]):
         self.rows = rows
 
     def __getitem__(self, share: Share) -> Batch:
+        if isinstance(self.rows, EpochOrder):
+            self.rows.begin_epoch(share.epoch)  # here, since a worker process has a copy of its own
         batch = self.rows.collate([self.rows[row] for row in share.rows])
         return replace(batch, stands_in=True) if share.stands_in else batch
 

@@ -24,6 +24,7 @@ from emofuse.encoders.spec import (
     LOGMEL_SEQUENCE,
     OPENSMILE_COMPARE,
     OPENSMILE_EGEMAPS,
+    WHISPER_LOGMEL,
     WHISPER_TINY_EN,
     EncoderSpec,
 )
@@ -72,6 +73,13 @@ def list_encoders() -> list[EncoderInfo]:
             768,
             False,
             "Whisper's encoder with weights that come by pip (extra speech)",
+        ),
+        EncoderInfo(
+            WHISPER_LOGMEL,
+            "audio",
+            384 + LogMelFunctionals().dim,
+            False,
+            "Whisper's mean beside the log-mel functionals (extra speech)",
         ),
         EncoderInfo(FRAME_STATISTICS, "video", 1404, False, "gradients and colours on a grid, untrained"),
         EncoderInfo(
@@ -178,6 +186,12 @@ def _whisper(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) 
     return WhisperEncoder(spec, device, dtype)
 
 
+def _whisper_logmel(spec: EncoderSpec) -> UtteranceEncoder:
+    from emofuse.encoders.joined import whisper_with_logmel
+
+    return whisper_with_logmel(spec)
+
+
 def _hf_speech(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> UtteranceEncoder:
     from emofuse.encoders.hf_speech import HFSpeechEncoder
     from emofuse.encoders.pretrained import load_config, locate
@@ -206,6 +220,7 @@ _MAKERS: dict[str, Callable[[EncoderSpec, torch.device | str, torch.dtype], Utte
     OPENSMILE_COMPARE: lambda spec, device, dtype: _opensmile(OPENSMILE_COMPARE),
     OPENSMILE_EGEMAPS: lambda spec, device, dtype: _opensmile(OPENSMILE_EGEMAPS),
     WHISPER_TINY_EN: _whisper,
+    WHISPER_LOGMEL: lambda spec, device, dtype: _whisper_logmel(spec),
     FRAME_STATISTICS: lambda spec, device, dtype: _frame_statistics(spec, device),
     "text": _hf_text,
     "audio": _hf_speech,

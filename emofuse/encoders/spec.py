@@ -15,6 +15,7 @@ LOGMEL_SEQUENCE = "logmel-sequence"
 OPENSMILE_COMPARE = "opensmile-compare2016"
 OPENSMILE_EGEMAPS = "opensmile-egemaps"
 WHISPER_TINY_EN = "whisper-tiny.en"
+WHISPER_LOGMEL = "whisper+logmel"
 FRAME_STATISTICS = "frame-statistics"
 
 # No encoder yet: a network that fine-tuning trains from nothing, for those who have no pretrained one.
@@ -28,13 +29,15 @@ EMBEDDED: dict[str, Modality] = {
     OPENSMILE_COMPARE: "audio",
     OPENSMILE_EGEMAPS: "audio",
     WHISPER_TINY_EN: "audio",
+    WHISPER_LOGMEL: "audio",
     FRAME_STATISTICS: "video",
 }
 
 # Settings that mean something to these encoders alone; to give them to another is a mistake.
 _USED: dict[str, set[str]] = {
     LOGMEL_SEQUENCE: {"rate"},
-    WHISPER_TINY_EN: {"rate"},
+    WHISPER_TINY_EN: {"rate", "pad"},
+    WHISPER_LOGMEL: {"pad"},
     FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
     "pretrained text": {"context_before", "context_after", "speaker_names", "finetune"},
     "pretrained audio": {"rate", "layer", "finetune"},
@@ -62,6 +65,9 @@ class EncoderSpec(BaseModel):
         dim: size of the hashed n-gram vector, 1024, or number of log-mel bands of a sequence, 80.
         rate: time steps per second of a sequence: pictures taken of a video, 15 unless ``frames`` is given;
             12.5 for ``"logmel-sequence"``; the model's own for a pretrained speech model.
+        pad: of the packaged Whisper: seconds of silence that it hears after each sound. By default it hears as many as
+            fill its window of 30 s, as in its training; a second is enough for a pooled vector, and ten times as fast.
+            ``"whisper+logmel"`` has a second by default.
         layer: of a Whisper of transformers: which layer of its encoder, from 1; the last by default.
         frames: pictures taken of an utterance, evenly spread, in place of ``rate``; 20 where the mean is
             asked for.
@@ -89,6 +95,7 @@ class EncoderSpec(BaseModel):
     max_seconds: float = Field(default=30.0, ge=1.0)
     dim: int | None = Field(default=None, ge=2)
     rate: float | None = Field(default=None, gt=0, le=100)
+    pad: float | None = Field(default=None, ge=0, le=30)
     layer: int | None = Field(default=None, ge=0)
     frames: int | None = Field(default=None, ge=1)
     faces: bool = False

@@ -37,12 +37,12 @@ Forward = Callable[[np.ndarray], np.ndarray]
 class WhisperEncoder:
     """Sound (samples,) at 16 kHz → (d,), or (T, d) at 50 steps a second.
 
-    A sound is padded to Whisper's window of 30 s, and what the padding gave is cut off again before anything is
-    pooled. A longer sound is cut into equal pieces of at most 30 s each, and pooled over all of them.
+    A sound is padded to Whisper's window of 30 s, or by ``pad`` seconds, and what the padding gave is cut off again before
+    anything is pooled. A longer sound is cut into equal pieces of at most 30 s each, and pooled over all of them.
 
     Args:
         spec: name (``"whisper-tiny.en"``, a folder or a hub name), pooling (``"mean"``, ``"mean-sd"``: mean and
-            standard deviation over the steps, or ``"tokens"``), batch_size, max_seconds (30 at most), rate, layer.
+            standard deviation over the steps, or ``"tokens"``), batch_size, max_seconds (30 at most), rate, layer, pad.
         device: where a model of transformers runs; the packaged one runs on the processor.
         dtype: precision of the weights of a model of transformers.
 
@@ -61,6 +61,7 @@ class WhisperEncoder:
         self._pooling = spec.pooling or "mean-sd"
         self._batch_size = spec.batch_size
         self._longest = int(min(spec.max_seconds, WINDOW_SECONDS) * RATE)
+        self._pad = None if spec.pad is None else int(spec.pad * RATE)
         made = _packaged(spec) if spec.name == WHISPER_TINY_EN else _of_transformers(spec, device, dtype)
         self._forward, width, name, revision, bands = made
         self._extractor = WhisperFeatureExtractor(feature_size=bands)
@@ -80,6 +81,7 @@ class WhisperEncoder:
                 "dtype": "float32" if spec.name == WHISPER_TINY_EN else str(dtype).removeprefix("torch."),
                 **({"layer": spec.layer} if spec.layer is not None else {}),
                 **({"steps_per_second": spec.rate} if spec.rate else {}),
+                **({"pad_seconds": spec.pad} if spec.pad is not None else {}),
             },
         )
 
@@ -95,8 +97,10 @@ class WhisperEncoder:
         """
         pieces = [(row, piece) for row, samples in enumerate(items) for piece in self._pieces(samples)]
         states: list[list[np.ndarray]] = [[] for _ in items]
-        for begin in range(0, len(pieces), self._batch_size):
-            batch = pieces[begin : begin + self._batch_size]
+        # Sounds that are not filled up to one length go through one by one: what is heard after them is silence alone.
+        together = self._batch_size if self._pad is None else 1
+        for begin in range(0, len(pieces), together):
+            batch = pieces[begin : begin + together]
             for (row, piece), frames in zip(batch, self._states([p for _, p in batch]), strict=True):
                 states[row].append(frames[: -(-len(piece) // _SAMPLES_PER_FRAME)])
         sequences = [np.concatenate(parts) for parts in states]
@@ -115,7 +119,13 @@ class WhisperEncoder:
         return np.array_split(samples, -(-len(samples) // self._longest))
 
     def _states(self, sounds: list[np.ndarray]) -> np.ndarray:
-        inputs = self._extractor(sounds, sampling_rate=RATE, return_tensors="np")
+        longest = int(WINDOW_SECONDS * RATE)
+        if self._pad is not None:
+            heard = max(len(sound) for sound in sounds) + self._pad
+            longest = min(longest, -(-heard // _SAMPLES_PER_FRAME) * _SAMPLES_PER_FRAME)
+        inputs = self._extractor(
+            sounds, sampling_rate=RATE, padding="max_length", max_length=longest, return_tensors="np"
+        )
         return self._forward(np.ascontiguousarray(inputs["input_features"], dtype=np.float32))
 
     def _pooled(self, frames: np.ndarray) -> np.ndarray:

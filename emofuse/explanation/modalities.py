@@ -16,6 +16,7 @@ from emofuse.data.batch import Batch
 from emofuse.data.manifest import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.features.encoding import encode_utterances
+from emofuse.features.identity import needs_of
 from emofuse.inference.batches import dataset_of
 from emofuse.models import model_info
 from emofuse.nn.kept_patches import KeptPatches
@@ -109,7 +110,7 @@ def explain(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utte
     Args:
         pipe: a run of a system that takes utterances one by one, and tells classes.
         utterance: with absolute paths.
-        dialogue: the other turns, for an encoder that reads them along.
+        dialogue: the other turns, for an encoder that reads them along; and what else it is standardised with.
 
     Raises:
         EmofuseError: the run is of another kind, or the utterance has nothing that it uses.
@@ -200,15 +201,13 @@ def utterance_batch(
     missing: dict[Modality, str] = {}
     turns = [utterance, *(turn for turn in dialogue if turn.id != utterance.id)]
     for modality, encoder in pipe.encoders.items():
-        read_along = getattr(getattr(encoder, "needs", None), "context", None) is not None
-        for id, result in encode_utterances(turns if read_along else turns[:1], encoder):
-            if id != utterance.id:
-                continue
+        together = needs_of(encoder).context is not None or modality in pipe.statistics
+        for id, result in encode_utterances(turns if together else turns[:1], encoder):
             if isinstance(result, np.ndarray):
                 features[modality][id] = result
-            else:
+            elif id == utterance.id:
                 missing[modality] = str(result) if result else f"no {modality} was given"
-    dataset = dataset_of([utterance], pipe.model, features, pipe.data)
+    dataset = dataset_of([utterance], pipe.model, pipe.normalised(turns, features), pipe.data)
     batch = dataset.collate([dataset[0]])
     for decode_failure in batch.decode_failures:
         missing[decode_failure.modality] = decode_failure.message

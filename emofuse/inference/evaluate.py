@@ -24,6 +24,7 @@ from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.prediction_table import prediction_table
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
+from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.tasks import Task, recorded_task
@@ -86,6 +87,11 @@ class Outcome(Generic[Report]):
         return f"the corpus has changed since the training: {self.corpus_change}"
 
     @property
+    def transductive(self) -> str:
+        """What of the judged part the features rest on beyond each utterance; empty where nothing does."""
+        return transductive_note(self.folder.read_settings().data, self.record.encoders)
+
+    @property
     def verdict(self) -> str:
         """Whether the run beats the best linear model on its own features; empty where none was fitted."""
         says = verdict(self.baselines)
@@ -114,6 +120,7 @@ class Outcome(Generic[Report]):
             "label_sets": dict(self.label_sets),
             "audit": self.leaks.to_dict(),
             "corpus_change": self.corpus_change,
+            "transductive": self.transductive,
         } | ({"how": dict(definitions)} if (definitions := self.task.definitions) else {})
 
     @property
@@ -138,6 +145,7 @@ class Outcome(Generic[Report]):
             *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  leak: {flag}" for flag in self.leaks.flags],
             *([f"  {self.change_note}"] if self.corpus_change else []),
+            *([f"  {self.transductive}"] if self.transductive else []),
         ]
 
 

@@ -13,6 +13,7 @@ from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.forward import predict_subsets
 from emofuse.runs.corpus import Progress, choose_device
 from emofuse.runs.features import features_of_run
+from emofuse.runs.normalisation import companions_of, normalise_readers
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.tasks import recorded_task
@@ -39,7 +40,7 @@ class RowPredictor:
         self.model = folder.load_model(self.record).to(self.device)
         self.quarantine = Quarantine(folder.inside("quarantine.csv"))
         with torch_threads(self.settings.threads):
-            self.readers = {
+            readers = {
                 m: features_of_run(
                     folder,
                     self.record,
@@ -51,6 +52,7 @@ class RowPredictor:
                 )
                 for m in self.record.encoders
             }
+        self.readers = normalise_readers(folder, self.record, manifest, readers)
 
     def predict(
         self, ids: Sequence[str], hidden: Collection[str] = (), what: str = "predicting"
@@ -131,8 +133,10 @@ def predict_row_subsets(
     progress: Progress | None = None,
     what: str = "predicting",
 ) -> list[Predictions]:
-    """As `RowPredictor.predict_subsets`, for one set of rows; of others only those of their dialogues are read."""
+    """As `RowPredictor.predict_subsets`, for one set of rows; of others only those are read that stand in
+    their dialogues, or that they are standardised with."""
     frame = manifest.frame
     dialogues = set(frame.loc[frame["id"].isin(set(ids)), "dialogue"])
-    with_dialogues = manifest.select(frame.loc[frame["dialogue"].isin(dialogues), "id"])
-    return RowPredictor(folder, with_dialogues, progress).predict_subsets(ids, subsets, hidden, what)
+    beside = companions_of(manifest, ids, folder.read_settings().data)
+    needed = manifest.select(frame.loc[frame["dialogue"].isin(dialogues) | frame["id"].isin(beside), "id"])
+    return RowPredictor(folder, needed, progress).predict_subsets(ids, subsets, hidden, what)

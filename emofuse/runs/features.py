@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from emofuse.data import Modality
@@ -11,11 +12,14 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.cross_fitted import part_folder, read_cross_fit
+from emofuse.encoders.sound_augmentation import AugmentedEncoder
+from emofuse.errors import EmofuseError
 from emofuse.features import FeatureReader, FeatureStore, OverlaidFeatures, extract_features, up_to_date
 from emofuse.features.cross_fitted import CrossFittedFeatures
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
 from emofuse.runs.modalities import IMPORTED, EncodedModality, imported_features
+from emofuse.runs.normalisation import normalise_readers
 from emofuse.runs.run_encoders import encoder_of_run
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import RunSettings
@@ -31,7 +35,8 @@ def readers_of(folder: RunFolder, record: RunRecord, manifest: Manifest) -> dict
     base = feature_store_of(folder.read_settings(), manifest)
     own = FeatureStore(folder.features)
     identities = {modality: part.identity for modality, part in record.encoders.items()}
-    return {m: OverlaidFeatures(own.reader(i), base.reader(i)) for m, i in identities.items()}
+    readers = {m: OverlaidFeatures(own.reader(i), base.reader(i)) for m, i in identities.items()}
+    return normalise_readers(folder, record, manifest, readers)
 
 
 def features_of_run(
@@ -44,7 +49,7 @@ def features_of_run(
     quarantine: Quarantine,
     progress: Progress | None = None,
 ) -> FeatureSource:
-    """Features of every utterance of a manifest, as the run's encoder makes them.
+    """Features of every utterance of a manifest, as the run's encoder makes them, not standardised yet.
 
     What the store that the run names has already is read there. What is made now goes beside the manifest, where it is
     another one than the run's, and into the run folder where it is the run's own: a run, which may be anybody's, does not
@@ -148,3 +153,43 @@ def encode_modalities(
             progress=progress,
         )
     return encoded
+
+
+def encode_copies(
+    settings: RunSettings,
+    manifest: Manifest,
+    train_ids: Collection[str],
+    encoded: Mapping[Modality, EncodedModality],
+    device: str,
+    quarantine: Quarantine,
+    progress: Progress | None,
+) -> dict[Modality, EncodedModality]:
+    """The same features, with those of changed copies of the training part's sounds where the settings ask for any.
+
+    Raises:
+        EmofuseError: no encoder hears sound, or it was cross-fitted, so that several have each heard other utterances.
+    """
+    augment = settings.data.augment
+    if not augment.copies:
+        return dict(encoded)
+    part = encoded.get("audio")
+    if part is None or part.spec.name == IMPORTED or part.cross_fit is not None:
+        raise EmofuseError(
+            "setting data.augment: changed copies of sounds need an encoder of sound that was not cross-fitted; set "
+            "data.augment.copies=0"
+        )
+    store, plain = feature_store_of(settings, manifest), create_encoder(part.spec, device=device)
+    copies = []
+    for number in range(1, augment.copies + 1):
+        encoder = AugmentedEncoder(plain, augment, number)
+        extract_features(
+            manifest,
+            encoder,
+            store,
+            quarantine=quarantine,
+            workers=settings.data.workers,
+            progress=progress,
+            only=train_ids,
+        )
+        copies.append(store.reader(encoder.identity))
+    return {**encoded, "audio": replace(part, copies=tuple(copies))}

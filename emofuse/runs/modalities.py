@@ -15,6 +15,7 @@ from emofuse.errors import EmofuseError
 from emofuse.features import EncoderIdentity, FeatureReader, FeatureStore
 from emofuse.features.cross_fitted import CrossFittedFeatures
 from emofuse.features.importers.run import KIND as IMPORTED
+from emofuse.features.normalisation import NormalisedFeatures
 from emofuse.models import ModelInfo, model_info
 from emofuse.runs.settings import RunSettings
 
@@ -23,12 +24,16 @@ __all__ = ["IMPORTED", "EncodedModality"]
 
 @dataclass(frozen=True)
 class EncodedModality:
-    """Features of one modality, and which encoder made them; what cross-fitting showed, where there was one."""
+    """Features of one modality, and which encoder made them; what cross-fitting showed, where there was one.
+
+    ``copies`` are features of changed copies of the training part's sounds.
+    """
 
     spec: EncoderSpec
     identity: EncoderIdentity
-    reader: FeatureReader | CrossFittedFeatures
+    reader: FeatureReader | CrossFittedFeatures | NormalisedFeatures
     cross_fit: str | None = None
+    copies: tuple[FeatureReader | NormalisedFeatures, ...] = ()
 
 
 def modalities_imported(manifest: Manifest) -> tuple[Modality, ...]:

@@ -5,6 +5,7 @@ run.json             what was made: versions, seed, labels, model, encoders, dat
 split.json           the ids of the training, validation and test part
 corpus.parquet       a digest of every row of the corpus that the run belongs to
 model.safetensors    the best weights
+normalisation.safetensors  the training part's mean and spread, where features are standardised per speaker
 encoders/<modality>  copies of encoders that were given as local folders
 history.csv          one line per epoch
 predictions.parquet  validation and test predictions with probabilities
@@ -144,6 +145,11 @@ class RunFolder:
     def weights_file(self) -> Path:
         """model.safetensors."""
         return self.path / "model.safetensors"
+
+    @property
+    def normalisation_file(self) -> Path:
+        """normalisation.safetensors."""
+        return self.path / "normalisation.safetensors"
 
     @property
     def checkpoints(self) -> Path:

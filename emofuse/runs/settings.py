@@ -14,8 +14,10 @@ from emofuse.data import Modality
 from emofuse.data.dialogues import WindowSize
 from emofuse.data.stored_files import stored_yaml
 from emofuse.encoders import EncoderSpec
+from emofuse.encoders.augment_settings import AugmentSettings
 from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTIONALS
 from emofuse.errors import EmofuseError
+from emofuse.features.normalisation import Normalise
 from emofuse.models.registry import Task
 
 
@@ -64,6 +66,15 @@ class DataSettings(_Settings):
     )
     longest_sequence: int = Field(
         default=400, ge=1, description="steps of sound or video; longer ones are averaged down to so many"
+    )
+    normalise: dict[Modality, Normalise] = Field(
+        default_factory=dict,
+        description="modality: speaker or recording; features without what all utterances of a speaker, or of a "
+        "recording, have in common",
+    )
+    augment: AugmentSettings = Field(
+        default_factory=AugmentSettings,
+        description="changed copies of the training part's sounds, one of which an epoch may see in the place of each",
     )
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from emofuse.data import Modality
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureReader
 from emofuse.features.cross_fitted import CrossFittedFeatures
+from emofuse.features.normalisation import NormalisedFeatures
 from emofuse.models import create_model, model_info
 from emofuse.runs.modalities import EncodedModality
 from emofuse.runs.settings import RunSettings
@@ -51,7 +52,9 @@ def assemble_model(
     return model
 
 
-def _steps(reader: FeatureReader | CrossFittedFeatures, ids: Sequence[str]) -> np.ndarray:
+def _steps(
+    reader: FeatureReader | CrossFittedFeatures | NormalisedFeatures, ids: Sequence[str]
+) -> np.ndarray:
     """(steps, dim) of utterances and steps chosen evenly, no more than memory should hold."""
     some = ids[:: 1 + len(ids) * _SCALER_STEPS * reader.dim // _SCALER_NUMBERS]
     sequences = (np.atleast_2d(reader[i]) for i in some)

@@ -20,9 +20,10 @@ from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import copy_encoder
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.evaluation import PROTOCOLS, Split
+from emofuse.features.augmented import AugmentedFeatures
 from emofuse.runs.corpus import Progress, choose_device, choose_split
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
-from emofuse.runs.features import encode_modalities
+from emofuse.runs.features import encode_copies, encode_modalities
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.modalities import (
     IMPORTED,
@@ -30,6 +31,7 @@ from emofuse.runs.modalities import (
     choose_encoders,
     choose_modalities,
 )
+from emofuse.runs.normalisation import normalise_encoded, write_statistics
 from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
@@ -126,6 +128,8 @@ def _fit(
         # The others find it done, and need no GPU for that.
         place = device if is_first() else "cpu"
         encoded = encode_modalities(settings, manifest, specs, place, quarantine, progress)
+        encoded = encode_copies(settings, manifest, set(split.train), encoded, place, quarantine, progress)
+    encoded = normalise_encoded(settings, manifest, split, encoded)
     L.seed_everything(settings.seed, verbose=False)
     model = assemble_model(settings, task, modalities, encoded, split.train)
     if settings.compile:
@@ -135,10 +139,18 @@ def _fit(
         if not begun:
             _begin(folder, settings, manifest, split)
         folder.write_record(record)
+        write_statistics(folder, encoded)
         _copy_encoders(record, folder)
     began = time.perf_counter()
     readers = {modality: part.reader for modality, part in encoded.items()}
-    loop = TrainingLoop(settings, manifest, split, task, model, readers, folder, quarantine, device, bars)
+    augmented = {
+        modality: AugmentedFeatures(part.reader, part.copies, split.train, settings.seed)
+        for modality, part in encoded.items()
+        if part.copies
+    }
+    loop = TrainingLoop(
+        settings, manifest, split, task, model, readers, folder, quarantine, device, bars, augmented
+    )
     best_epoch = loop.run()
     wait_for_all()  # all have read the best weights
     if is_first():

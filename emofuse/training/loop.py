@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -42,6 +42,7 @@ class TrainingLoop:
         quarantine: notes media that cannot be decoded.
         device: where to train.
         bars: draw a progress bar.
+        augmented: what is seen in training in the place of some of the readers.
     """
 
     settings: RunSettings
@@ -54,6 +55,7 @@ class TrainingLoop:
     quarantine: Quarantine
     device: str
     bars: bool
+    augmented: Mapping[Modality, FeatureSource] = field(default_factory=dict)
 
     def run(self) -> int:
         """Train the model in place, leave its best weights in it, and return the epoch that they are from."""
@@ -98,9 +100,8 @@ class TrainingLoop:
         data = self.settings.data
         rows, context = rows_of(self.manifest, ids, self.model, hidden)
         balanced = seed is not None and self.settings.optimiser.sampling == "balanced"
-        dataset = dataset_of(
-            rows, self.model, self.readers, data, self.task.target, context, keep_frames=True
-        )
+        readers = self.readers if seed is None else {**self.readers, **self.augmented}
+        dataset = dataset_of(rows, self.model, readers, data, self.task.target, context, keep_frames=True)
         return make_loader(
             dataset,
             self.settings.optimiser.batch_size,

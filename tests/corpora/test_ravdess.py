@@ -21,6 +21,7 @@ def ravdess(tmp_path: Path) -> Path:
     put(tmp_path, "Video_Speech_Actor_01/Actor_01/02-01-01-01-01-01-01.mp4")
     put(tmp_path, "Video_Speech_Actor_02/Actor_02/01-01-08-02-02-02-02.mp4")
     put(tmp_path, "Actor_24/03-01-07-02-02-02-24.wav")
+    (tmp_path / "Actor_24/03-01-07-02-02-02-24.wav").rename(tmp_path / "Actor_24/03-01-07-02-02-02-24.flac")
     put(tmp_path, f"Video_Song_Actor_07/Actor_07/01-{SONG}.mp4")
     put(tmp_path, "Actor_24/03-01-09-02-02-02-24.wav")  # there is no ninth emotion
     put(tmp_path, "Actor_24/03-01-07-02-02-02-25.wav")  # nor a 25th actor

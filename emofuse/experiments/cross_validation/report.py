@@ -64,7 +64,15 @@ def write_cross_report(
             **made["packages"],
         },
         notes=[
-            f"Fold {fold.number} failed and is not in the figures: {fold.failure}" for fold in outcome.failed
+            *[
+                f"Fold {fold.number} failed and is not in the figures: {fold.failure}"
+                for fold in outcome.failed
+            ],
+            *(
+                [f"{outcome.transductive[0].upper()}{outcome.transductive[1:]}."]
+                if outcome.transductive
+                else ()
+            ),
         ],
     )
     return write_report(report, outcome.folder)

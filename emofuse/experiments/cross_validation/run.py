@@ -36,6 +36,7 @@ from emofuse.models import model_info
 from emofuse.runs.corpus import Progress, corpus_of, splits_of
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.folder_lock import locked_folder
+from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
@@ -86,6 +87,14 @@ class CrossValidation:
         says = verdict(self.baselines)
         return f"{model_info(self.settings.model.name).title} {says}" if says else ""
 
+    @cached_property
+    def transductive(self) -> str:
+        """What of the judged parts the features rest on beyond each utterance; empty where nothing does."""
+        judged = next((fold for fold in self.folds if fold.report is not None), None)
+        if judged is None:
+            return ""
+        return transductive_note(self.settings.data, judged.folder.read_record().encoders)
+
     def class_means(self) -> dict[str, dict[str, MeanSd]]:
         """Label → recall, F1 and F1 within the class, mean ± sd over the folds that did not fail.
 
@@ -120,6 +129,7 @@ class CrossValidation:
             },
             "pooled": self.pooled.to_dict() if self.pooled is not None else None,
             "baselines": [score.to_dict() for score in self.baselines],
+            "transductive": self.transductive,
         }
 
     def lines(self) -> list[str]:
@@ -132,6 +142,7 @@ class CrossValidation:
                 for name, score in headline(self.means).items()
             )
             lines.append(f"mean ± sd over {self.means.runs} folds: {means}")
+        lines += [self.transductive] if self.transductive else []
         return lines
 
 

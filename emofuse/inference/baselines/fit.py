@@ -22,6 +22,7 @@ from emofuse.inference.prediction_table import prediction_table
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
 from emofuse.runs.features import encode, encode_modalities, feature_store_of
+from emofuse.runs.normalisation import normalise_encoded
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.tasks import Task, recorded_task
@@ -56,6 +57,7 @@ def fit_baselines(folder: RunFolder, manifest: Manifest, progress: Progress | No
     quarantine = Quarantine(folder.quarantine_file)
     specs = {modality: part.spec for modality, part in record.encoders.items()}
     encoded = encode_modalities(settings, manifest, specs, "cpu", quarantine, progress)
+    encoded = normalise_encoded(settings, manifest, split, encoded)
     readers: dict[Any, Any] = {modality: part.reader for modality, part in encoded.items()}
     if model_info(record.model_name).reads_frames and "video" in record.model_config_["modalities"]:
         readers["video"] = encode(

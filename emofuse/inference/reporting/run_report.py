@@ -102,6 +102,7 @@ def write_run_report(
             *_no_interval(outcome),
             *_cross_fits(outcome),
             *([_sentence(line)] if is_classes and (line := unlearnt_line(manifest, split)) else ()),
+            *([_sentence(outcome.transductive)] if outcome.transductive else ()),
             *([_sentence(outcome.change_note)] if outcome.corpus_change else ()),
             *_definitions(outcome),
         ],
