@@ -32,7 +32,7 @@ class HFTextEncoder:
     :mod:`emofuse.encoders.dialogue_tokens` says how the input is laid out.
 
     Args:
-        spec: name, revision, pooling, max_length, batch_size, context_before, context_after, speaker_names.
+        spec: name, revision, pooling, max_length, batch_size, context_before, context_after, speaker_names, layers.
         device: where the model runs.
         dtype: precision of its weights; features are float32 either way.
 
@@ -55,7 +55,12 @@ class HFTextEncoder:
         self._reader = TextReader(spec, source, self._model)
         self._batch_size, self._pooling = spec.batch_size, self._reader.pooling
         self.needs = InputNeeds(context=self._reader.context)
-        self.dim = int(config.hidden_size)
+        self._layers = spec.layers
+        if spec.layers and max(spec.layers) > config.num_hidden_layers:
+            raise EmofuseError(
+                f"encoder {spec.name}: has {config.num_hidden_layers} layers and no layer {max(spec.layers)}"
+            )
+        self.dim = int(config.hidden_size) * len(spec.layers or (0,))
         self.identity = EncoderIdentity(
             modality="text",
             kind=KIND,
@@ -67,6 +72,7 @@ class HFTextEncoder:
                 "max_length": self._reader.max_length,
                 "dtype": str(dtype).removeprefix("torch."),
                 **(_context_settings(spec) if self.needs.context else {}),
+                **({"layers": ",".join(map(str, spec.layers))} if spec.layers else {}),
             },
         )
 
@@ -104,7 +110,11 @@ class HFTextEncoder:
     @torch.inference_mode()
     def _forward(self, inputs: list[TextInput]) -> list[np.ndarray]:
         tensors, own, first = self._reader.padded(inputs, self._model.device)
-        return self._pool(self._model(**tensors).last_hidden_state.float(), own, first)
+        output = self._model(**tensors, output_hidden_states=self._layers is not None)
+        states = output.last_hidden_state
+        if self._layers is not None:
+            states = torch.cat([output.hidden_states[layer] for layer in self._layers], dim=-1)
+        return self._pool(states.float(), own, first)
 
     def _pool(self, states: Tensor, own: Tensor, first: Tensor) -> list[np.ndarray]:
         """Features of each row of (B, T, dim) states, of which (B, T) are the utterance's own."""

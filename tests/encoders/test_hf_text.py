@@ -266,3 +266,14 @@ def test_a_text_has_a_word_for_every_state(folder):
     for text in TEXTS:
         assert len(some.tokens(text)) == len(some.encode([text])[0])
     assert [word for word in some.tokens("not happy") if word in WORDS] == ["not", "happy"]
+
+
+def test_layers_stand_side_by_side(folder):
+    layers = encoder(folder, layers=(0, 2))
+    parts = [encoder(folder, layers=(layer,)).encode(TEXTS[:2]) for layer in (0, 2)]
+    np.testing.assert_allclose(layers.encode(TEXTS[:2]), np.concatenate(parts, axis=1), atol=1e-6)
+    np.testing.assert_allclose(parts[1], encoder(folder).encode(TEXTS[:2]), atol=1e-6)
+    assert layers.dim == 2 * encoder(folder).dim
+    assert layers.identity.digest != encoder(folder).identity.digest
+    with pytest.raises(EmofuseError, match="no layer 9"):
+        encoder(folder, layers=(9,))
