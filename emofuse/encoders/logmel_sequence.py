@@ -17,7 +17,7 @@ from emofuse.encoders.spectra import (
     POWER_FLOOR,
     RATE,
     WINDOW,
-    blocks_of,
+    by_blocks,
     checked_sound,
     decibel,
     framed,
@@ -73,7 +73,7 @@ class LogMelSequence:
         return np.array([steps.mean(axis=0) for steps in sequences], np.float32).reshape(-1, self.dim)
 
     def _steps(self, samples: np.ndarray, offset: float) -> np.ndarray:
-        power = np.concatenate([self._bands(part - offset) for part in blocks_of(framed(samples, offset))])
+        power = by_blocks(lambda part: self._bands(part - offset), framed(samples, offset))
         step_of = (np.arange(len(power)) * (HOP / RATE) * self.rate + 1e-9).astype(np.int64)
         first = np.flatnonzero(np.diff(step_of, prepend=-1))
         mean = np.concatenate(

@@ -58,8 +58,11 @@ def track_pitch(samples: np.ndarray, offset: float = 0.0) -> Pitch:
     """
     count = frame_count(len(samples))
     edges = [*range(0, count, _BLOCK_FRAMES), count]
-    blocks = [_yin(_pitch_frames(samples, offset, begin, end)) for begin, end in pairwise(edges)]
-    period, aperiodicity, power = (np.concatenate(part) for part in zip(*blocks, strict=True))
+    # Allocated at once: results kept between the work memory of the next blocks would hold several times their size.
+    period, aperiodicity, power = np.empty(count), np.empty(count, np.float32), np.empty(count)
+    for begin, end in pairwise(edges):
+        block = _yin(_pitch_frames(samples, offset, begin, end))
+        period[begin:end], aperiodicity[begin:end], power[begin:end] = block
     level = 10.0 * np.log10(np.maximum(power, 1e-12))
     loud = level > max(_QUIETEST_DB, float(level.max()) - _RANGE_DB)
     raw = np.where(loud & (aperiodicity < _VOICED_BELOW), _RATE / period, 0.0)

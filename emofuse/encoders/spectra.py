@@ -6,7 +6,7 @@ Frames are 25 ms long and 10 ms apart; sound is 16 kHz mono throughout.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -104,13 +104,13 @@ class SpectralAnalysis:
     def __call__(self, samples: np.ndarray, offset: float = 0.0) -> Spectra:
         """Analyse (samples,) float32 of any length, ``offset`` taken from each; in blocks, so that little is held."""
         frames = framed(samples, offset)
-        projected = np.concatenate([self._project(part - offset) for part in blocks_of(frames)])
+        projected = by_blocks(lambda part: self._project(part - offset), frames)
         # Bands that a codec or a telephone has emptied say nothing more the lower they are.
         floor = max(_BAND_FLOOR, float(projected[:, :BANDS].max()) * DYNAMIC_RANGE)
         log_mel = decibel(projected[:, :BANDS], floor)
         low, high, total, moment = projected[:, BANDS:].T.astype(np.float64)
         del projected
-        cepstra = np.concatenate([_cepstra(part) for part in blocks_of(log_mel)])
+        cepstra = by_blocks(_cepstra, log_mel)
         descriptors = {
             "centroid": moment / np.maximum(total, POWER_FLOOR),
             "tilt": log_mel @ self._tilt,
@@ -159,6 +159,21 @@ def blocks_of(rows: Rows) -> Iterator[Rows]:
     """Rows, one by one or more, in blocks that take bounded memory however many there are."""
     for begin in range(0, len(rows), BLOCK_FRAMES):
         yield rows[begin : begin + BLOCK_FRAMES]
+
+
+def by_blocks(function: Callable[[Rows], np.ndarray], rows: Rows) -> np.ndarray:
+    """(N, columns): what a function makes of (N, …) rows, a block at a time.
+
+    The result is allocated at once. Results of blocks, kept between the work memory of the next ones, would hold
+    several times their size.
+    """
+    found = np.empty((0, 0))
+    for number, part in enumerate(blocks_of(rows)):
+        done = function(part)
+        if number == 0:
+            found = np.empty((len(rows), *done.shape[1:]), done.dtype)
+        found[number * BLOCK_FRAMES : number * BLOCK_FRAMES + len(part)] = done
+    return found
 
 
 def decibel(power: np.ndarray, floor: float) -> np.ndarray:
