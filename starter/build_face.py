@@ -155,7 +155,7 @@ class Training:
             nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
             self.optimiser.step()
             self.mean.update_parameters(self.network)
-            losses += float(loss)
+            losses += loss.item()
             right += float((logits.argmax(1) == self.labels[rows]).float().mean())
         if not math.isfinite(losses):
             raise SystemExit(f"segment {self.done}: the loss is not finite; use a smaller rate")
@@ -199,7 +199,7 @@ def keep(folder: Path, training: Training, size: int, record: FineTunedRecord) -
 
 
 def main() -> None:
-    """Read the arguments, train, keep."""
+    """Read the arguments and build."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
