@@ -78,6 +78,15 @@ def test_a_block_that_needs_nothing_runs(
         assert result.exit_code == 0, f"{block}: {' '.join(words)}: {result.exception!r}\n{result.output}"
 
 
+def test_no_command_hides_in_a_block_without_a_language() -> None:
+    hidden = [
+        block
+        for block in blocks("")
+        if re.search(r"^(emofuse|make|pip|python -m) ", block.content, flags=re.M)
+    ]
+    assert not hidden, f"{hidden[0]}: call it a console block"
+
+
 def test_there_is_something_to_run() -> None:
     assert len(CONSOLE) > 20
     assert any("needs" not in block.marks for block in CONSOLE)
