@@ -20,8 +20,10 @@ from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest
 from emofuse.data.stored_files import DamagedFileError
 from emofuse.data.utterance import Utterance
+from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.features.normalisation import Normalise, NormalisedFeatures, TrainingStatistics
+from emofuse.models import model_info
 from emofuse.runs.corpus_identity import CorpusIdentity
 from emofuse.runs.modalities import EncodedModality
 from emofuse.runs.run_folder import RunFolder, RunRecord
@@ -34,6 +36,25 @@ _AGAIN = "train again"
 def normalised_by(data: DataSettings, modalities: Iterable[Modality]) -> dict[Modality, Normalise]:
     """Modality → by what it is standardised, of those modalities that are."""
     return {m: data.normalise[m] for m in modalities if data.normalise.get(m, "none") != "none"}
+
+
+def check_normalise(settings: RunSettings, manifest: Manifest, modalities: Iterable[Modality]) -> None:
+    """Refuse what could not be standardised, before long work.
+
+    Raises:
+        EmofuseError: a modality is not used, or is read without an encoder; or no row names its speaker.
+    """
+    info, used = model_info(settings.model.name), tuple(modalities)
+    for modality, how in normalised_by(settings.data, settings.data.normalise).items():
+        if modality not in used or info.takes(modality) == "frames":
+            raise EmofuseError(
+                f"setting data.normalise.{modality}: this run has no encoded {modality} to standardise; leave it out"
+            )
+        if how == "speaker" and manifest.frame["speaker"].isna().all():
+            raise EmofuseError(
+                f"setting data.normalise.{modality}: the manifest names no speaker; fill in its column speaker, or choose "
+                "recording"
+            )
 
 
 def transductive_note(data: DataSettings, modalities: Iterable[Modality]) -> str:

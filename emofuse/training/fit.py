@@ -31,7 +31,7 @@ from emofuse.runs.modalities import (
     choose_encoders,
     choose_modalities,
 )
-from emofuse.runs.normalisation import normalise_encoded, write_statistics
+from emofuse.runs.normalisation import check_normalise, normalise_encoded, write_statistics
 from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
@@ -85,7 +85,7 @@ def fit_run(
     parts = _split_of_run(folder, split, settings, manifest, begun)
     _check_parts(parts)
     _tell_unlearnt(task, manifest, parts)
-    choose_modalities(settings, manifest)
+    check_normalise(settings, manifest, choose_modalities(settings, manifest))
     Processes(settings.devices, settings.nodes).check(choose_device(settings.device))
     with torch_threads(settings.threads), _lock_run(folder):
         # What was looked at before the lock may have changed since.

@@ -152,3 +152,13 @@ def test_a_wrong_choice_is_one_line(tmp_path: Path, wrong: str) -> None:
     assert isinstance(found.exception, EmofuseError)
     assert "normalise" in str(found.exception)
     assert not (tmp_path / "r").exists()
+
+
+def test_what_could_not_be_standardised_is_refused_before_the_work(tmp_path: Path) -> None:
+    manifest = text_corpus(tmp_path / "corpus", dialogues=3)
+    with pytest.raises(EmofuseError, match=r"data\.normalise\.audio: this run has no encoded audio"):
+        text_run(manifest, tmp_path / "run", **{"data.normalise": {"audio": "speaker"}})
+    nobody = Manifest.from_frame(manifest.frame.assign(speaker=None), manifest.root).validate()
+    with pytest.raises(EmofuseError, match="names no speaker"):
+        text_run(nobody, tmp_path / "run", **BY_SPEAKER)
+    assert not (tmp_path / "run" / "config.yaml").exists()
