@@ -27,7 +27,7 @@ from emofuse.features.sources import Source, sources_of
 Read = tuple[Source, Any]  # what the encoder takes, or the EmofuseError that reading it gave
 Encoded = tuple[Source, np.ndarray | EmofuseError]
 
-# Decoded sound that waits for the encoder: ten minutes, 38 MB, however long the single files are.
+# Decoded sound that waits for the encoder: ten minutes, 38 MB, or one sound that is longer.
 _WAITING_BYTES = 600 * 16_000 * 4
 _MEDIA_PER_TASK = 8  # clips that a process is handed at once: seconds of work, so that progress shows
 
@@ -73,7 +73,9 @@ def encode_in_process(
     """Encode in this process; ``workers`` threads decode ahead, 0 decodes in between."""
     most = 1 if needs_of(encoder).singly else batch_size
     for batch in _batches(_read_ahead(sources, workers), most):
-        yield _encode(encoder, batch)
+        encoded = _encode(encoder, batch)
+        del batch  # not to be held while the next one is read
+        yield encoded
 
 
 def encode_in_processes(
@@ -169,21 +171,28 @@ def _try_read(source: Source) -> Read:
 
 
 def _read_ahead(sources: Iterable[Source], workers: int) -> Iterator[Read]:
-    """Read in threads (decoders let go of the interpreter), in order, at most 2 per worker ahead."""
+    """Read in threads (decoders let go of the interpreter), in order.
+
+    Ahead are at most 2 sources per worker, and no more than is allowed to wait, or one that is longer.
+    """
     if workers == 0:
         yield from map(_try_read, sources)
         return
-    waiting: deque[Future[Read]] = deque()
+    waiting: deque[tuple[Future[Read], int]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
         try:
+            expected = 0
             for source in sources:
-                waiting.append(pool.submit(_try_read, source))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
+                size = source.expected_bytes()
+                while waiting and (len(waiting) > 2 * workers or expected + size > _WAITING_BYTES):
+                    expected -= waiting[0][1]
+                    yield waiting.popleft()[0].result()
+                waiting.append((pool.submit(_try_read, source), size))
+                expected += size
             while waiting:
-                yield waiting.popleft().result()
+                yield waiting.popleft()[0].result()
         finally:
-            for future in waiting:
+            for future, _ in waiting:
                 future.cancel()
 
 
@@ -194,6 +203,7 @@ def _batches(read: Iterable[Read], most: int) -> Iterator[list[Read]]:
     for source, item in read:
         batch.append((source, item))
         held += item.nbytes if isinstance(item, np.ndarray | ClipPictures) else 0
+        del source, item  # not to be held while the next one is read
         if len(batch) >= most or held >= _WAITING_BYTES:
             yield batch
             batch, held = [], 0

@@ -9,10 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from emofuse.data.audio import read_audible
+from emofuse.data.media import probe
+from emofuse.data.media_error import MediaError
 from emofuse.data.pictures import PictureSampling, open_pictures
 from emofuse.data.utterance import Crop, Utterance
 from emofuse.features.dialogue_context import TextInContext, texts_in_context
 from emofuse.features.identity import UtteranceEncoder, needs_of
+
+_BYTES_PER_SECOND = 16_000 * 4
+_SMALL_FILE = 1 << 18  # bytes; a minute or two of the densest codecs
+_LONGEST = 1e6  # seconds, more than any memory holds
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,20 @@ class Source:
         if isinstance(self.text, TextInContext):
             return sum(map(len, (*self.text.before, self.text.text, *self.text.after)))
         return len(self.text or "")
+
+    def expected_bytes(self) -> int:
+        """About how much memory reading takes; 0 for texts, pictures (read block by block) and small files."""
+        if self.path is None or self.pictures is not None:
+            return 0
+        end = self.end
+        try:
+            if end is None and self.path.stat().st_size > _SMALL_FILE:
+                end = probe(self.path).duration
+        except (MediaError, OSError):
+            return 0  # reading it will say what is wrong
+        return (
+            0 if end is None else int(min(max(0.0, end - (self.start or 0.0)), _LONGEST) * _BYTES_PER_SECOND)
+        )
 
     def read(self) -> tuple[Source, Any]:
         """The source with its notes, and what :meth:`UtteranceEncoder.encode` takes.

@@ -2,6 +2,7 @@ import os
 import signal
 import threading
 import time
+import weakref
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emofuse.data.audio import CHANNELS_CANCEL
+from emofuse.data.audio import CHANNELS_CANCEL, Sound
 from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_video, write_wav
 from emofuse.data.quarantine import Quarantine
@@ -24,7 +25,7 @@ from emofuse.features import (
     extract_features,
 )
 from emofuse.features.sources import sources_of
-from tests.data.material import encode_sound
+from tests.data.material import encode_sound, wave_file
 from tests.features.simple_encoders import (
     BrightnessEncoder,
     DyingEncoder,
@@ -202,6 +203,36 @@ def test_silence_is_absent_and_channels_that_cancel_are_told(tmp_path):
     assert sorted(reader(tmp_path, encoder).ids) == ["alike", "opposed"]
     heard = sorted(float(np.abs(sound).max()) for sound in encoder.seen)
     assert heard == pytest.approx([0.5, 0.5], abs=1e-3)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("told", ["by the manifest", "by the file"])
+def test_of_long_sounds_no_more_than_two_are_held(tmp_path, monkeypatch, workers, told):
+    """Files of twenty minutes, more than may wait; they are holes, so they take no space."""
+    rows, alive, most = [], set(), []
+    for number in range(5):
+        wave_file(tmp_path / f"{number}.wav", b"", bits=8, rate=8000, stated=8000 * 1200)
+        os.truncate(tmp_path / f"{number}.wav", 44 + 8000 * 1200)
+        rows.append({"id": str(number), "audio": f"{number}.wav"})
+        rows[-1] |= {"start": 0.0, "end": 1200.0} if told == "by the manifest" else {}
+
+    def read(path, start, end):
+        sound = np.ones(16000, np.float32)
+        alive.add(path.name)
+        most.append(len(alive))
+        weakref.finalize(sound, alive.discard, path.name)
+        return Sound(sound)
+
+    class Forgetful(LengthEncoder):
+        def encode(self, items):
+            return np.array([self._one(item) for item in items], np.float32)
+
+    monkeypatch.setattr("emofuse.features.encoding._WAITING_BYTES", 16000 * 4)
+    monkeypatch.setattr("emofuse.features.sources.read_audible", read)
+    manifest = Manifest.from_frame(pd.DataFrame(rows), tmp_path)
+    assert run(manifest, Forgetful("audio"), tmp_path, workers=workers).done == 5
+    assert max(most) <= (2 if workers else 1)
+    assert not alive
 
 
 def test_a_file_that_changed_is_decoded_again(recordings, tmp_path):
