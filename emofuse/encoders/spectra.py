@@ -169,7 +169,7 @@ def by_blocks(function: Callable[[Rows], np.ndarray], rows: Rows) -> np.ndarray:
     """
     found = np.empty((0, 0))
     for number, part in enumerate(blocks_of(rows)):
-        done = function(part)
+        done: np.ndarray = function(part)
         if number == 0:
             found = np.empty((len(rows), *done.shape[1:]), done.dtype)
         found[number * BLOCK_FRAMES : number * BLOCK_FRAMES + len(part)] = done

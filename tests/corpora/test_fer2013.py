@@ -71,6 +71,15 @@ def test_pictures_become_files_and_labels_the_usual_ones(fer: Path, tmp_path: Pa
     assert [(entry.id, entry.reason) for entry in corpus.set_aside] == [("Training_6", "undecodable")]
 
 
+def test_a_repeated_id_gets_a_number(tmp_path: Path) -> None:
+    rows = [("Training_1", "angry", jpeg(face(1))), ("Training_1", "sad", jpeg(face(2)))]
+    pd.DataFrame(rows, columns=["id", "label", "jpeg"]).to_parquet(tmp_path / "train.parquet")
+    corpus = read_corpus("fer2013", tmp_path)
+    assert corpus.manifest.validate().ids == ["Training_1", "Training_1_2"]
+    assert corpus.notes == ("the id Training_1 stands 2 times; the later ones have a number",)
+    assert corpus.manifest.utterance("Training_1_2").video.read_bytes() == rows[1][2]
+
+
 def test_twins_stay_on_one_side(fer: Path) -> None:
     manifest = read_corpus("fer2013", fer).manifest
     assert manifest.utterance("Training_3").dialogue == "Training_1"

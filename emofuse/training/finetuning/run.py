@@ -106,23 +106,32 @@ def fine_tune(
     spec = _checked(spec).model_copy(update={"finetune": settings})
     with torch_threads(threads or usual_threads()), locked_folder(folder):
         _claim(folder, spec, manifest, split, seed, resume)
+        crops = folder / _CROPS
         done = read_fine_tuned(folder)
         if done is not None:
-            return FineTuned(folder, done)
-        job = _Job(spec, settings, manifest, folder, seed, device, workers, protocol, fold, progress)
-        if settings.cross_fit is None:
-            return job.tune(split)
-        return _cross_fit(job, split, settings.cross_fit)
+            tuned = FineTuned(folder, done)
+        else:
+            job = _Job(
+                spec, settings, manifest, folder, crops, seed, device, workers, protocol, fold, progress
+            )
+            count = settings.cross_fit
+            tuned = job.tune(split) if count is None else _cross_fit(job, split, count)
+        shutil.rmtree(crops, ignore_errors=True)
+        return tuned
 
 
 @dataclass(frozen=True)
 class _Job:
-    """All that a fine-tuning needs but the split, in a folder that is locked."""
+    """All that a fine-tuning needs but the split, in a folder that is locked.
+
+    ``crops`` is where pictures that were decoded are kept; the encoders of a cross-fitting share it.
+    """
 
     spec: EncoderSpec
     settings: FineTuneSettings
     manifest: Manifest
     folder: Path
+    crops: Path
     seed: int
     device: str
     workers: int
@@ -147,7 +156,7 @@ class _Job:
             split,
             self.settings,
             self.seed,
-            self.folder / _CROPS,
+            self.crops,
         )
         best_epoch = self._fit(classifier, parts, quarantine)
         judged = {
@@ -181,7 +190,6 @@ class _Job:
             before_saving({name: part.judgement() for name, part in judged.items()})
         save_encoder(classifier.network, parts.reader, record, self.folder)
         drop_checkpoints(self.folder / "checkpoints")
-        shutil.rmtree(self.folder / _CROPS, ignore_errors=True)
         return FineTuned(self.folder, record)
 
     def _fit(self, classifier: UtteranceClassifier, parts: TuningParts, quarantine: Quarantine) -> int:
