@@ -6,6 +6,7 @@ one that writes into the folder takes such leftovers away.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -17,6 +18,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 _STEM_BYTES = 120  # a file name has at most 255
 _ASIDE = re.compile(r"\..*\.(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{12}(\.[^.]*)?", re.DOTALL)
 
@@ -29,6 +31,10 @@ def written_aside(path: Path) -> Iterator[Path]:
     try:
         yield aside
         aside.replace(path)
+    except OSError as error:
+        if error.errno in _OF_THE_DISK:  # the user knows the target, not the name aside or a source
+            error.filename = str(path)
+        raise
     finally:
         aside.unlink(missing_ok=True)
 

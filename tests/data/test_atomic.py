@@ -1,5 +1,6 @@
 """Files are whole or not there, and what a kill leaves is taken away by the next process."""
 
+import errno
 import multiprocessing
 import os
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from emofuse.data.atomic import kept_if_whole, name_aside, write_text_aside, written_aside
+from emofuse.data.output_paths import explain_os_error
 
 KILLED = """
 import os, signal, sys
@@ -48,6 +50,19 @@ def test_what_a_living_process_is_writing_stays(tmp_path: Path) -> None:
         process.join()
         assert aside.read_text() == "half"
     assert {file.name for file in tmp_path.iterdir()} == {"a.txt", "other.txt"}
+
+
+@pytest.mark.parametrize("source", [None, "/some/source"])
+def test_a_full_disk_is_told_of_the_file_that_was_asked_for(tmp_path: Path, source: str | None) -> None:
+    def write() -> None:
+        with written_aside(tmp_path / "a.txt") as aside:
+            aside.write_text("half")
+            raise OSError(errno.ENOSPC, "No space left on device", source)
+
+    with pytest.raises(OSError, match="No space") as caught:
+        write()
+    assert explain_os_error(caught.value).startswith(f"{tmp_path / 'a.txt'}: No space left on device; make")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_name_as_long_as_the_system_takes(tmp_path: Path) -> None:

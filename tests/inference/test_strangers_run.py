@@ -41,10 +41,26 @@ def emofuse(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])
 
 
-def test_what_it_names_is_not_written_to(
+WRITTEN = ["predictions.parquet", "metrics.json", "report.html", "report.md", "run.json"]
+
+
+def linked(run: RunFolder, theirs: Path) -> dict[str, bytes]:
+    """Put links in the place of what an evaluation writes; returns what they lead to."""
+    theirs.mkdir()
+    for name in WRITTEN:
+        place = run.path / name
+        (theirs / name).write_bytes(place.read_bytes() if place.exists() else b"{}")
+        place.unlink(missing_ok=True)
+        place.symlink_to(theirs / name)
+    return {file.name: file.read_bytes() for file in theirs.iterdir()}
+
+
+def test_what_it_names_is_not_written_to_and_links_in_it_are_replaced(
     stranger: tuple[RunFolder, Path], made: tuple[RunFolder, Manifest]
 ) -> None:
     run, home = stranger
+    theirs = home.parent / "theirs"
+    theirs_before = linked(run, theirs)
     before = sorted(made[1].root.rglob("*"))
     for arguments in (
         ("evaluate", run.path, "--calibrate", "--quiet"),
@@ -56,29 +72,12 @@ def test_what_it_names_is_not_written_to(
         assert result.exit_code == 0, (arguments, result.output, result.exception)
         assert untouched(home), arguments
     assert sorted(made[1].root.rglob("*")) == before
+    assert {file.name: file.read_bytes() for file in theirs.iterdir()} == theirs_before
     assert list(run.features.rglob("*.arrow"))
 
 
-WRITTEN = ["predictions.parquet", "metrics.json", "report.html", "report.md", "run.json"]
-
-
-def test_links_in_the_place_of_files_are_replaced_and_not_followed(stranger: tuple[RunFolder, Path]) -> None:
-    run, home = stranger
-    theirs = home.parent / "theirs"
-    theirs.mkdir()
-    for name in WRITTEN:
-        place = run.path / name
-        (theirs / name).write_bytes(place.read_bytes() if place.exists() else b"{}")
-        place.unlink(missing_ok=True)
-        place.symlink_to(theirs / name)
-    before = {file.name: file.read_bytes() for file in theirs.iterdir()}
-    result = emofuse("evaluate", run.path, "--quiet")
-    assert result.exit_code == 0, result.exception
-    assert {file.name: file.read_bytes() for file in theirs.iterdir()} == before
-
-
 @pytest.mark.parametrize("name", ["features", "features/digest", "quarantine.csv", "evaluations", ".lock"])
-def test_a_link_that_leads_out_of_it_is_refused(
+def test_a_folder_that_leads_out_of_it_is_refused(
     stranger: tuple[RunFolder, Path], made: tuple[RunFolder, Manifest], name: str
 ) -> None:
     run, home = stranger

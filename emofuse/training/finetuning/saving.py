@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,7 @@ from emofuse.encoders.fine_tuning import RECORD_FILE, FineTunedRecord
 from emofuse.encoders.pretrained import quiet_library
 from emofuse.errors import EmofuseError
 
+_SYSTEM_ERROR = re.compile(r"\(os error (\d+)\)")
 _CONFIG = "config.json"  # without it nobody takes a folder for a model
 
 
@@ -31,11 +36,12 @@ def save_encoder(network: Any, reader: Any, record: FineTunedRecord, folder: Pat
 
     Raises:
         EmofuseError: a weight is not finite, as after a training that went astray.
+        OSError: the disk is full, or the like.
     """
     _check_finite(network)
     aside = name_aside(folder / "saving")
     try:
-        with quiet_library():
+        with quiet_library(), _told_as_of_the_system(folder):
             network.save_pretrained(aside)
             reader.save_pretrained(aside)
         for file in sorted(aside.iterdir(), key=lambda file: file.name == _CONFIG):
@@ -43,6 +49,21 @@ def save_encoder(network: Any, reader: Any, record: FineTunedRecord, folder: Pat
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     write_text_aside(folder / RECORD_FILE, record.model_dump_json(indent=1) + "\n")
+
+
+@contextmanager
+def _told_as_of_the_system(folder: Path) -> Iterator[None]:
+    """Make an OSError of what the system refused: these libraries, written in Rust, raise exceptions of their own."""
+    try:
+        yield
+    except OSError:
+        raise
+    except Exception as error:
+        match = _SYSTEM_ERROR.search(str(error))
+        if match is None:
+            raise
+        number = int(match[1])
+        raise OSError(number, os.strerror(number), str(folder)) from None
 
 
 def _check_finite(network: nn.Module) -> None:
