@@ -195,7 +195,9 @@ def attend(
     if alive is not None:
         unseen = torch.zeros_like(alive, dtype=value.dtype).masked_fill(~alive, _MASKED_AS_ABSENT)
         bias = bias + unseen[:, :, None, None, :]
-    shape = (*bias.shape[:-4], count, heads, length, length)
+    # Torch's fused kernel on a CPU takes masks of two or four dimensions, and leaves any other to a slower path unasked.
+    batch = bias.shape[:-4] or (1,)
+    shape = (*batch, count, heads, length, length)
     attended = F.scaled_dot_product_attention(
         query.flatten(1, 2),
         key.flatten(1, 2),

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend
 from transformers import Swinv2Config
 from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer, Swinv2SelfAttention
 
@@ -117,3 +118,24 @@ def test_tokens_that_are_not_alive_are_seen_by_none():
     # Row by row the queries of tokens that are alive are the same, so must their outputs be.
     seen = alive & alive.any(dim=-1, keepdim=True)
     torch.testing.assert_close(before[seen], after[seen])
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_inference_takes_the_fused_kernel(monkeypatch, masked):
+    """The processor's fused kernel declines silently: ask torch itself what it will take for these very tensors."""
+    attention = Swinv2SelfAttention(Swinv2Config(), 12, 3, 4).eval()
+    geometry = WindowGeometry((8, 8), 4, 2)
+    windows = torch.randn(2, 4, 16, 12)
+    alive = torch.rand(2, 4, 16) < 0.6 if masked else None
+    chosen = []
+
+    def ask(query, key, value, attn_mask, dropout_p, scale):
+        kernel = torch._fused_sdp_choice(query, key, value, attn_mask, dropout_p, False, scale=scale)
+        chosen.append(SDPBackend(kernel))
+        return torch.zeros_like(value)
+
+    with torch.inference_mode():
+        bias = attention_bias(attention, geometry, 4)
+        monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", ask)
+        cosine_attention(attention, windows, bias, alive)
+    assert chosen == [SDPBackend.FLASH_ATTENTION]
