@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from emofuse.data.modality import MODALITIES
+from emofuse.data.modality import MODALITIES, Modality
 from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from emofuse.runs.settings import RunSettings
 
 
 def free_settings(pairs: list[str]) -> dict[str, Any]:
@@ -41,3 +44,13 @@ def per_modality(option: str, setting: str, pairs: list[str]) -> dict[str, str]:
             raise EmofuseError(f"{option} {pair}: write it as modality=value, e.g. {option} audio=speaker")
         changes[f"{setting}.{modality}"] = value
     return changes
+
+
+def renamed_encoder(settings: RunSettings, modality: Modality, name: str) -> dict[str, Any]:
+    """The encoder of this name, read as the recipe reads its own where that is a pretrained one as well."""
+    from emofuse.encoders.spec import EMBEDDED
+
+    held = settings.encoders.get(modality)
+    if held is None or held.name in EMBEDDED or name in EMBEDDED:
+        return {"modality": modality, "name": name}
+    return {**held.model_dump(mode="json"), "name": name, "revision": None}

@@ -115,7 +115,7 @@ def train(
 ) -> None:
     """Train, evaluate, report."""
     from emofuse.cli.progress import progress_bar
-    from emofuse.cli.settings import free_settings, per_modality
+    from emofuse.cli.settings import free_settings, per_modality, renamed_encoder
     from emofuse.data.manifest import Manifest
     from emofuse.data.modality import parse_modalities
     from emofuse.inference.baselines import fit_baselines
@@ -130,7 +130,11 @@ def train(
 
     settings = RunSettings.from_yaml(find_recipe(recipe)) if recipe else RunSettings()
     manifest = corpus_file(manifest)
-    encoders = {"text": text_encoder, "audio": audio_encoder, "video": video_encoder}
+    encoders: dict[Modality, str | None] = {
+        "text": text_encoder,
+        "audio": audio_encoder,
+        "video": video_encoder,
+    }
     changes: dict[str, Any] = {
         "data.manifest": str(manifest.resolve()),
         "model.name": model,
@@ -140,7 +144,7 @@ def train(
         "data.folds": folds,
         "data.fold": fold,
         "model.task": task,
-        **{f"encoders.{m}": {"modality": m, "name": name} for m, name in encoders.items() if name},
+        **{f"encoders.{m}": renamed_encoder(settings, m, name) for m, name in encoders.items() if name},
         **per_modality("--normalise", "data.normalise", normalise or []),
         "optimiser.epochs": epochs,
         "optimiser.batch_size": batch_size,

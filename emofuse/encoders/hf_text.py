@@ -56,10 +56,9 @@ class HFTextEncoder:
         self._batch_size, self._pooling = spec.batch_size, self._reader.pooling
         self.needs = InputNeeds(context=self._reader.context)
         self._layers = spec.layers
-        if spec.layers and max(spec.layers) > config.num_hidden_layers:
-            raise EmofuseError(
-                f"encoder {spec.name}: has {config.num_hidden_layers} layers and no layer {max(spec.layers)}"
-            )
+        count = config.num_hidden_layers
+        if absent := [layer for layer in spec.layers or () if not -count - 1 <= layer <= count]:
+            raise EmofuseError(f"encoder {spec.name}: has {count} layers and no layer {absent[0]}")
         self.dim = int(config.hidden_size) * len(spec.layers or (0,))
         self.identity = EncoderIdentity(
             modality="text",

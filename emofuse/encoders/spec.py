@@ -69,8 +69,8 @@ class EncoderSpec(BaseModel):
             fill its window of 30 s, as in its training; a second is enough for a pooled vector, and ten times as fast.
             ``"whisper+logmel"`` has a second by default.
         layer: of a Whisper of transformers: which layer of its encoder, from 1; the last by default.
-        layers: text: the states of these layers side by side, such as 3,6; 0 is the embeddings, the last layer alone is
-            the default. Lower layers keep what the last has given up for the task that it was trained on.
+        layers: text: the states of these layers side by side, such as 3,6; 0 is the embeddings, -1 the last layer, which
+            alone is the default. Lower layers keep what the last has given up for the task that it was trained on.
         frames: pictures taken of an utterance, evenly spread, in place of ``rate``; 20 where the mean is
             asked for.
         faces: video: every face that MTCNN finds is encoded in place of the whole picture, and a picture's
@@ -115,8 +115,8 @@ class EncoderSpec(BaseModel):
             raise ValueError("rate and frames exclude each other: give pictures per second or their number")
         if self.pooling == "mean-sd" and self.modality != "audio":
             raise ValueError(f"{self.name} ({self.modality}): pooling mean-sd is for sound")
-        if self.layers is not None and (not self.layers or min(self.layers) < 0):
-            raise ValueError(f"{self.name}: layers are numbers from 0, at least one")
+        if self.layers is not None and not self.layers:
+            raise ValueError(f"{self.name}: name at least one layer, or leave layers out")
         idle = sorted(self._changed() - self._used())
         if idle:
             raise ValueError(f"{self.name} ({self.modality}) has no use for {', '.join(idle)}; leave it out")

@@ -273,6 +273,9 @@ def test_layers_stand_side_by_side(folder):
     parts = [encoder(folder, layers=(layer,)).encode(TEXTS[:2]) for layer in (0, 2)]
     np.testing.assert_allclose(layers.encode(TEXTS[:2]), np.concatenate(parts, axis=1), atol=1e-6)
     np.testing.assert_allclose(parts[1], encoder(folder).encode(TEXTS[:2]), atol=1e-6)
+    np.testing.assert_array_equal(
+        encoder(folder, layers=(-3, -1)).encode(TEXTS[:2]), layers.encode(TEXTS[:2])
+    )
     assert layers.dim == 2 * encoder(folder).dim
     assert layers.identity.digest != encoder(folder).identity.digest
     with pytest.raises(EmofuseError, match="no layer 9"):

@@ -1,0 +1,15 @@
+"""An encoder named on the command line takes the place of the recipe's."""
+
+from emofuse.cli.settings import renamed_encoder
+from emofuse.recipes import find_recipe
+from emofuse.runs.settings import RunSettings
+
+
+def test_another_pretrained_encoder_is_read_as_the_recipe_reads_its_own() -> None:
+    settings = RunSettings.from_yaml(find_recipe("mfcre/meld-words"))
+    renamed = renamed_encoder(settings, "text", "bert-large")
+    changed = settings.with_changes({"encoders.text": renamed}).encoder("text")
+    assert changed.name == "bert-large"
+    assert changed.layers == settings.encoder("text").layers == (-5, -3, -1)
+    assert renamed_encoder(settings, "text", "hashed-ngrams") == {"modality": "text", "name": "hashed-ngrams"}
+    assert renamed_encoder(settings, "audio", "any") == {"modality": "audio", "name": "any"}
