@@ -11,6 +11,7 @@ import typer
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
+    from emofuse.data import Modality
     from emofuse.data.manifest import Manifest
     from emofuse.runs.settings import RunSettings
 
