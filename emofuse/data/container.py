@@ -44,9 +44,8 @@ MAX_PIXELS = 1 << 26
 COVER_SECONDS = 2.0
 # Decoders that fill in noise; drawn from the packet, it is the same wherever decoding began.
 DITHERING = frozenset({"ac3", "eac3"})
-_RECOGNISED_PIXELS = (
-    4 * MAX_PIXELS
-)  # larger ones than are read, so that it can be said what is wrong with them
+# Larger ones than are read, so that it can be said what is wrong with them.
+_RECOGNISED_PIXELS = 4 * MAX_PIXELS
 # How a recording begins, as (offset, bytes): tells a damaged one from something else altogether.
 SIGNATURES = (
     (4, b"ftyp"),

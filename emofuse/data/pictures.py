@@ -132,7 +132,10 @@ def _reduced(path: Path, longest: int, crop: Crop | None) -> tuple[int, int]:
         raise MediaError(path, "no-video", "it holds no video")
     if info.width is None or info.height is None:
         raise MediaError(path, "no-decoder", "PyAV has no decoder for its video; convert the file")
-    width = info.width // 2 if crop else info.width
+    if not info.width * info.height:
+        what = "its pictures have no size: the file is cut off or damaged, or they are far too large"
+        raise MediaError(path, "truncated", what)
+    width = max(1, info.width // 2) if crop else info.width
     scale = min(1.0, longest / max(width, info.height))
     return max(1, round(scale * info.height)), max(1, round(scale * width))
 

@@ -2,7 +2,9 @@
 
 import multiprocessing
 import os
+import re
 import struct
+import zlib
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +19,7 @@ from emofuse.data.frame_decoding import LostFrameStepError, NeededFrames
 from emofuse.data.frames import read_frames
 from emofuse.data.media import MediaError, probe
 from emofuse.data.media_writer import write_video, write_wav
+from emofuse.data.pictures import PictureSampling, open_pictures
 from tests.data.material import (
     damage,
     encode,
@@ -293,6 +296,46 @@ def test_pictures_of_changing_size_fit_the_first(tmp_path: Path) -> None:
         parts += (tmp_path / "part.ts").read_bytes()
     (tmp_path / "joined.ts").write_bytes(parts)
     assert read_frames(tmp_path / "joined.ts", n=6).shape == (6, 48, 64, 3)
+
+
+def with_size(path: Path, height: int, width: int) -> Path:
+    """A GIF, PNG or MJPEG video of three small pictures that say another size of themselves."""
+    codec = {".gif": "gif", ".mov": "png", ".avi": "mjpeg"}[path.suffix]
+    pixels = {"gif": "rgb8", "png": "rgb24", "mjpeg": "yuvj420p"}[codec]
+    encode(path, numbered_frames(3), range(3), Fraction(1, 25), codec=codec, pixels=pixels)
+    content = bytearray(path.read_bytes())
+    if codec == "gif":
+        content[6:10] = struct.pack("<HH", width, height)
+    elif codec == "png":
+        for found in re.finditer(b"IHDR", bytes(content)):
+            at = found.start()
+            content[at + 4 : at + 12] = struct.pack(">II", width, height)
+            content[at + 17 : at + 21] = struct.pack(">I", zlib.crc32(bytes(content[at : at + 17])))
+    else:
+        for found in re.finditer(b"\xff\xc0\x00\x11", bytes(content)):
+            content[found.start() + 5 : found.start() + 9] = struct.pack(">HH", height, width)
+        at = content.index(b"strf") + 12
+        content[at : at + 8] = struct.pack("<ii", width, height)
+    path.write_bytes(bytes(content))
+    return path
+
+
+@pytest.mark.parametrize("name", ["still.gif", "clip.mov", "clip.avi"])
+def test_pictures_that_are_too_large_are_named_as_such(tmp_path: Path, name: str) -> None:
+    path = with_size(tmp_path / name, 9000, 8000)
+    for read in (read_frames, lambda path: open_pictures(path, PictureSampling(frames=2, longest=64))):
+        with pytest.raises(MediaError) as caught:
+            read(path)
+        assert caught.value.reason == "too-large"
+        assert "8000 × 9000 pixels; at most 64 megapixels are read: scale it down" in str(caught.value)
+    info = probe(path)
+    assert (info.height, info.width) == (9000, 8000)
+
+
+def test_pictures_larger_than_any_decoder_knows_are_one_line(tmp_path: Path) -> None:
+    path = with_size(tmp_path / "still.gif", 30000, 40000)
+    with pytest.raises(MediaError, match="or they are far too large"):
+        open_pictures(path, PictureSampling(frames=2, longest=64))
 
 
 # Files that say something wrong, or nothing, of their length
