@@ -48,7 +48,7 @@ def settings_of(system: str, folder: Path, **changes: Any) -> RunSettings:
             "data.workers": 0,
             "device": "cpu",
             "model.name": system,
-            "model.options": DROPOUT[system],
+            "model.options": DROPOUT.get(system, {}),
             "optimiser.batch_size": 4,
             "optimiser.epochs": 4,
             "optimiser.learning_rate": 0.003,
@@ -103,7 +103,7 @@ def test_what_a_training_remembers_outlives_a_power_cut(
     manifest = Manifest.read(sequences / "manifest.csv")
     settings = settings_of(system, sequences, model__task="regression", model__options={"dropout": 0.1})
     history = whole_and_resumed_agree(settings, manifest, tmp_path, monkeypatch)
-    assert (history[part].iloc[1:] != 0).all()  # there is something to remember
+    assert (history[part].iloc[2:] != 0).all()  # what earlier epochs have left
 
 
 def whole_and_resumed_agree(
