@@ -104,12 +104,14 @@ class NormalisedFeatures:
         source: the features as the encoder gives them.
         groups: utterance id → its group; one that is not named is a group of its own.
         training: what is known of a group before any of its utterances.
+        worth: utterances that the training part's mean is worth.
         dim: size of a vector.
     """
 
     source: Features
     groups: Mapping[str, Hashable]
     training: TrainingStatistics
+    worth: float = MEAN_WORTH
     _members: dict[Hashable, list[str]] = field(init=False, repr=False, compare=False)
     _known: dict[Hashable, tuple[np.ndarray, np.ndarray]] = field(
         init=False, repr=False, compare=False, default_factory=dict
@@ -153,20 +155,22 @@ class NormalisedFeatures:
         """(d,) mean and (d,) spread that an utterance is standardised by; those of a lone one are not kept."""
         beside = self._ids_beside(id)
         if len(beside) < 2:
-            return drawn_statistics(_Sums.over(self.source[i] for i in beside), self.training)
+            return drawn_statistics(_Sums.over(self.source[i] for i in beside), self.training, self.worth)
         group = self.groups[id]
         if group not in self._known:
             sums = _Sums.over(self.source[i] for i in beside)
-            self._known[group] = drawn_statistics(sums, self.training)
+            self._known[group] = drawn_statistics(sums, self.training, self.worth)
         return self._known[group]
 
 
-def drawn_statistics(sums: _Sums, training: TrainingStatistics) -> tuple[np.ndarray, np.ndarray]:
+def drawn_statistics(
+    sums: _Sums, training: TrainingStatistics, worth: float = MEAN_WORTH
+) -> tuple[np.ndarray, np.ndarray]:
     """(d,) mean and (d,) spread of a group of n utterances, drawn towards the training part's.
 
     mean = (Σx + a·m) / (n + a) and spread² = (Σ(x - x̄)² + b·s²) / (n - 1 + b), with the worths a and b.
     """
-    mean = (sums.total + MEAN_WORTH * training.mean) / (sums.count + MEAN_WORTH)
+    mean = (sums.total + worth * training.mean) / (sums.count + worth)
     squares = sums.scatter + SPREAD_WORTH * training.spread.astype(np.float64) ** 2
     spread = np.sqrt(squares / (sums.count - 1 + SPREAD_WORTH))
     spread = np.where(spread < _SMALLEST_SPREAD, 1.0, spread)
