@@ -12,6 +12,7 @@ def test_list() -> None:
     assert {corpus.name: corpus.options for corpus in list_corpora()} == {
         "ch-sims": (),
         "crema-d": ("labels",),
+        "emodb": (),
         "fer2013": ("into", "twins"),
         "iemocap": ("classes", "others", "parts"),
         "image-folder": ("labels", "speaker"),
