@@ -16,6 +16,7 @@ from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.wording import counted
 from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport, audit
 from emofuse.inference.baselines.scores import BaselineScore, baseline_scores, verdict
+from emofuse.inference.best_test_epoch import BestTestEpoch, best_test_epoch
 from emofuse.inference.calibration import read_calibration
 from emofuse.inference.familiarity import fit_run_familiarity
 from emofuse.inference.label_sets import coverage_on
@@ -63,6 +64,7 @@ class Outcome(Generic[Report]):
         corpus_change: what has changed in the corpus since the training, in counts; empty when nothing has.
         baselines: linear models on the run's features and split, and the run against each; empty where none was fitted.
         label_sets: what sets of labels that promise 90 % cover on the test part, see `coverage_on`.
+        best_test_epoch: what choosing the epoch on the test part would have given, where the settings ask for it.
     """
 
     folder: RunFolder
@@ -75,6 +77,7 @@ class Outcome(Generic[Report]):
     corpus_change: str = ""
     baselines: Sequence[BaselineScore] = ()
     label_sets: Mapping[str, float] = field(default_factory=dict)
+    best_test_epoch: BestTestEpoch | None = None
 
     @property
     def task(self) -> Task:
@@ -121,6 +124,7 @@ class Outcome(Generic[Report]):
             "audit": self.leaks.to_dict(),
             "corpus_change": self.corpus_change,
             "transductive": self.transductive,
+            "best_test_epoch": self.best_test_epoch.to_dict() if self.best_test_epoch else None,
         } | ({"how": dict(definitions)} if (definitions := self.task.definitions) else {})
 
     @property
@@ -146,6 +150,7 @@ class Outcome(Generic[Report]):
             *[f"  leak: {flag}" for flag in self.leaks.flags],
             *([f"  {self.change_note}"] if self.corpus_change else []),
             *([f"  {self.transductive}"] if self.transductive else []),
+            *([f"  {self.best_test_epoch.line()}"] if self.best_test_epoch else []),
         ]
 
 
@@ -191,6 +196,7 @@ def evaluate_fit(
         corpus_change=str(change),
         baselines=baseline_scores(folder, tables[1], task),
         label_sets=coverage_on(both, record.labels, COVERAGE) if task.name == "classification" else {},
+        best_test_epoch=best_test_epoch(folder),
         subsets=tuple(
             SubsetScore(tuple(chosen), score(manifest, predictions, task, train))
             for chosen, predictions in zip(

@@ -104,6 +104,7 @@ def write_run_report(
             *([_sentence(line)] if is_classes and (line := unlearnt_line(manifest, split)) else ()),
             *([_sentence(outcome.transductive)] if outcome.transductive else ()),
             *([_sentence(outcome.change_note)] if outcome.corpus_change else ()),
+            *([_sentence(outcome.best_test_epoch.line())] if outcome.best_test_epoch else ()),
             *_definitions(outcome),
         ],
     )
