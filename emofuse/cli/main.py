@@ -12,6 +12,7 @@ import typer
 from emofuse.cli import (
     ablate,
     audit,
+    benchmark,
     compare,
     demo,
     demo_data,
@@ -51,6 +52,7 @@ for verb in (
     train,
     evaluate,
     compare,
+    benchmark,
     leaderboard,
     predict,
     explain,

@@ -43,7 +43,7 @@ class RankComparison:
     def cliques(self) -> list[tuple[str, ...]]:
         """The largest groups in which no two methods differ; a method alone is none."""
         names, values = list(self.ranks), list(self.ranks.values())
-        spans = []
+        spans: list[tuple[int, int]] = []
         for first, low in enumerate(values):
             last = max(
                 i for i, high in enumerate(values) if high - low < self.critical_difference or i == first

@@ -34,7 +34,7 @@ def test_the_worked_example_comes_out() -> None:
     assert found.ranks["C4.5+m"] == pytest.approx(2.0, abs=5e-4)
     assert found.ranks["C4.5+cf"] == pytest.approx(2.893, abs=5e-4)
     assert found.ranks["C4.5+m+cf"] == pytest.approx(1.964, abs=5e-4)
-    assert list(found.ranks)[0] == "C4.5+m+cf"
+    assert next(iter(found.ranks)) == "C4.5+m+cf"
     # The paper's 9.28 leaves ties uncorrected; the correction divides by 1 − Σ(t³ − t) / (N (k³ − k)).
     ties = 1 - (3 * 6 + 60) / (14 * 60)
     assert found.statistic == pytest.approx(9.28 / ties, abs=0.02)

@@ -1,0 +1,262 @@
+"""A benchmark as files: one page, tables, a CSV and JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from emofuse.data.wording import counted
+from emofuse.evaluation import PROTOCOLS
+from emofuse.evaluation.comparison.method_scores import MethodScores
+from emofuse.evaluation.metrics.classification import json_number
+from emofuse.evaluation.reporting.comparison_figures import comparison_figures
+from emofuse.evaluation.reporting.comparison_page import paired_rows_of
+from emofuse.evaluation.reporting.comparison_tables import flat_rows
+from emofuse.evaluation.reporting.figures import draw_critical_differences, save_figure
+from emofuse.evaluation.reporting.report import (
+    ComparisonRow,
+    ReportFigure,
+    ReportFiles,
+    RunReport,
+    write_report,
+)
+from emofuse.evaluation.reporting.report_rows import metric_name, metric_order
+from emofuse.evaluation.reporting.table_files import write_table_files
+from emofuse.experiments.benchmark.results import BenchmarkComparison
+from emofuse.experiments.benchmark.run import Benchmark, BenchmarkedSystem
+from emofuse.experiments.benchmark.tables import (
+    benchmark_tables,
+    best_test_estimate,
+    main_metric,
+    side_tables,
+)
+from emofuse.recipes.published import PublishedFigures
+from emofuse.runs.run_folder import environment
+
+_BEST = "_best_test_epoch"
+
+
+def write_benchmark(
+    found: Benchmark, *, published: Sequence[PublishedFigures] = (), command: str = "", corpus: str = ""
+) -> ReportFiles:
+    """Write report.html, report.md, figures/, tables.md, tables.html, tables.tex, table.csv and results.json.
+
+    Args:
+        found: of :func:`~emofuse.experiments.benchmark.run.benchmark`.
+        published: figures that stand beside ours.
+        command: that made it.
+        corpus: its name, for the title.
+    """
+    write_table_files(
+        found.folder,
+        benchmark_tables(found, published),
+        benchmark_rows(found),
+        benchmark_dict(found, published),
+        name="results",
+    )
+    return write_report(_page(found, published, command, corpus), found.folder)
+
+
+def benchmark_rows(found: Benchmark) -> list[dict[str, Any]]:
+    """A row per method for a CSV: numbers unrounded, fractions not percent; a system that failed has its reason."""
+    systems = {system.name: system for system in found.systems}
+    rows = []
+    for row in flat_rows(found.comparison.methods) if found.comparison else []:
+        system = systems.get(row["method"])
+        rows.append(row | (_extra(found, system) if system is not None else {}))
+    known = {row["method"] for row in rows}
+    rows += [
+        {"method": name, "failure": "; ".join(s.failures)} for name, s in systems.items() if name not in known
+    ]
+    return rows + [{"method": name, "failure": reason} for name, reason in found.left_out.items()]
+
+
+def _extra(found: Benchmark, system: BenchmarkedSystem) -> dict[str, Any]:
+    """What a comparison alone does not know: costs, the optimistic figure, failures."""
+    best = best_test_estimate(system, found.task)
+    costs = [asdict(run.costs) for run in system.finished if run.costs is not None]
+    means = {
+        name: _mean([each[name] for each in costs])
+        for name in ("epoch_seconds", "utterance_seconds", "memory_mib")
+    }
+    metric = main_metric(found.task)
+    return {
+        **means,
+        f"{metric}{_BEST}_optimistic": best.value if best is not None else None,
+        "failure": "; ".join(system.failures) or None,
+    }
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def benchmark_dict(found: Benchmark, published: Sequence[PublishedFigures] = ()) -> dict[str, Any]:
+    """Plain values, for JSON."""
+    return {
+        "plan": found.plan.claim() | {"seeds": found.plan.seeds, "budget": found.plan.budget},
+        "task": found.task.name,
+        "parts": {part: len(ids) for part, ids in found.split._asdict().items()},
+        "systems": [_system_dict(system) for system in found.systems],
+        "left_out": found.left_out,
+        "comparison": _comparison_dict(found.comparison) if found.comparison else None,
+        "published": [each.model_dump() for each in published],
+        "audit": found.leaks.to_dict(),
+        "jobs": found.jobs,
+    }
+
+
+def _system_dict(system: BenchmarkedSystem) -> dict[str, Any]:
+    return {
+        "system": system.name,
+        "from_recipe": system.planned.from_recipe,
+        "tuning": [
+            {"changes": p.changes, "validation": json_number(p.score), "failure": p.failure}
+            for p in system.tuned
+        ],
+        "chosen": system.planned.points[system.chosen],
+        "runs": [
+            {
+                "seed": run.seed,
+                "run": str(run.folder.path),
+                "failure": run.failure,
+                "costs": asdict(run.costs) if run.costs is not None else None,
+                "best_test_epoch": run.best_test_epoch.to_dict() if run.best_test_epoch else None,
+            }
+            for run in system.runs
+        ],
+    }
+
+
+def _comparison_dict(comparison: BenchmarkComparison) -> dict[str, Any]:
+    return comparison.methods.to_dict() | {
+        "baselines": comparison.baseline_validation,
+        "ranks": comparison.ranks.to_dict() | {"by": comparison.ranked_by, "over": "dialogues"},
+        "features": comparison.features,
+    }
+
+
+def _page(found: Benchmark, published: Sequence[PublishedFigures], command: str, corpus: str) -> RunReport:
+    comparison = found.comparison
+    methods = comparison.methods.methods if comparison else ()
+    protocol = found.plan.shared.data.protocol
+    return RunReport(
+        title=f"{counted(len(found.systems), 'system')} on {corpus or 'one corpus'}",
+        command=command,
+        synthetic=any(method.facts.synthetic for method in methods),
+        summary=_summary(found),
+        protocol=PROTOCOLS[protocol],
+        comparison=[*_rows(found, methods), *_failed_rows(found)],
+        paired=[row for method in methods[1:] for row in paired_rows_of(methods[0], method)],
+        figures=list(_figures(found, found.folder / "figures")) if comparison else [],
+        tables=side_tables(found, published),
+        audit=found.leaks.lines(),
+        audit_flags=found.leaks.flags,
+        configuration=found.plan.shared.model_dump(mode="json"),
+        environment={
+            name: str(value)
+            for name, value in environment().items()
+            if name in ("emofuse", "python", "platform")
+        },
+        notes=_notes(found),
+    )
+
+
+def _summary(found: Benchmark) -> str:
+    if found.comparison is None:
+        return "Every run failed; the reasons stand below."
+    methods, metric = found.comparison.methods, main_metric(found.task)
+    sign = -1 if metric == "mae" else 1
+    systems = [m for m in methods.methods if m.name not in found.comparison.baselines]
+    best = max(systems, key=lambda m: sign * m.metrics[metric].value)
+    first = methods.methods[0]
+    clear = [
+        m.name
+        for m in systems
+        if m.versus and m.versus[metric].corrected < 0.05 and sign * m.versus[metric].paired.difference > 0
+    ]
+    others = len([m for m in systems if m.name != first.name])
+    seeds = f"the mean of {found.plan.seeds} seeds" if found.plan.seeds > 1 else "one seed"
+    return (
+        f"{counted(len(systems), 'system')}, {seeds} each, on {counted(methods.n, 'test utterance')} of "
+        f"{counted(methods.groups, 'dialogue')}, all with the same features, split and budget of tuning. {len(clear)} of "
+        f"{others} {'is' if len(clear) == 1 else 'are'} better than {first.name} by {metric_name(metric)} after Holm's correction"
+        f"{': ' + ', '.join(clear) if clear else ''}. The highest is {best.name} with {best.metrics[metric].text()}."
+    )
+
+
+def _notes(found: Benchmark) -> list[str]:
+    notes = []
+    if found.failures:
+        notes.append(
+            f"{counted(len(found.failures), 'run')} failed and {'is' if len(found.failures) == 1 else 'are'} not in the figures: "
+            f"{'; '.join(found.failures)}. The same command with --resume tries again."
+        )
+    without = [s.name for s in found.systems if not s.planned.from_recipe]
+    if without:
+        notes.append(f"Without a recipe {found.plan.recipes}, so from their preset: {', '.join(without)}.")
+    short = [s.name for s in found.systems if len(s.planned.points) < found.plan.budget]
+    if short:
+        notes.append(f"Their search space has fewer points than the budget: {', '.join(short)}.")
+    return notes
+
+
+def _rows(found: Benchmark, methods: Sequence[MethodScores]) -> Iterator[ComparisonRow]:
+    """Systems from the best down, then the linear models."""
+    comparison, metric = found.comparison, main_metric(found.task)
+    assert comparison is not None or not methods
+    systems = {system.name: system for system in found.systems}
+    sign = 1 if metric == "mae" else -1
+    ordered = sorted(methods, key=lambda m: (m.name not in systems, sign * m.metrics[metric].value))
+    for method in ordered:
+        own = {name: method.metrics[name] for name in sorted(method.metrics, key=metric_order)}
+        system = systems.get(method.name)
+        best = best_test_estimate(system, found.task) if system is not None else None
+        metrics = {metric: own.pop(metric)} | ({f"{metric}{_BEST}": best} if best is not None else {}) | own
+        yield ComparisonRow(
+            method.name,
+            metrics,
+            optimistic=method.facts.optimistic,
+            note=_note(found, method, system),
+            flattering=frozenset({f"{metric}{_BEST}"}),
+        )
+
+
+def _note(found: Benchmark, method: MethodScores, system: BenchmarkedSystem | None) -> str:
+    if system is None:
+        assert found.comparison is not None
+        score = found.comparison.baseline_validation[method.name]
+        shown = f"{score:.3f}" if main_metric(found.task) == "mae" else f"{100 * score:.1f}"
+        return f"linear, on the same features; {shown} on the validation part"
+    tuned = f"point {system.chosen + 1} of {len(system.tuned)}" if system.tuned else "as its recipe has it"
+    return "; ".join([tuned if system.planned.from_recipe or system.tuned else "preset", *system.failures])
+
+
+def _failed_rows(found: Benchmark) -> list[ComparisonRow]:
+    failed = [system for system in found.systems if not system.finished]
+    return [ComparisonRow(system.name, {}, note=f"failed: {system.failures[0]}") for system in failed]
+
+
+def _figures(found: Benchmark, folder: Path) -> Iterator[ReportFigure]:
+    assert found.comparison is not None
+    ranks = found.comparison.ranks
+    if not math.isnan(ranks.critical_difference):
+        yield ReportFigure(
+            save_figure(
+                draw_critical_differences(ranks),
+                folder,
+                "ranks",
+                draw_critical_differences(ranks, narrow=True),
+            ),
+            f"Mean ranks over {ranks.blocks} test dialogues by {found.comparison.ranked_by}. Black bars join methods that are "
+            "less than the critical difference apart: between these nothing was found (Friedman and Nemenyi, 5 %).",
+            ", ".join(f"{name} {rank:.2f}" for name, rank in ranks.ranks.items()),
+            "comparison",
+        )
+    for figure in comparison_figures(found.comparison.methods, folder):
+        if not figure.files.png.name.startswith("confusion"):
+            yield figure
