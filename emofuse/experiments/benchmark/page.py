@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
 
 from emofuse.data.wording import counted
 from emofuse.evaluation import PROTOCOLS
 from emofuse.evaluation.comparison.method_scores import MethodScores
-from emofuse.evaluation.metrics.classification import json_number
-from emofuse.evaluation.reporting.comparison_figures import comparison_figures
 from emofuse.evaluation.reporting.comparison_page import paired_rows_of
-from emofuse.evaluation.reporting.comparison_tables import flat_rows
-from emofuse.evaluation.reporting.figures import draw_critical_differences, save_figure
 from emofuse.evaluation.reporting.report import (
     ComparisonRow,
-    ReportFigure,
+    PairedRow,
     ReportFiles,
     RunReport,
     write_report,
 )
 from emofuse.evaluation.reporting.report_rows import metric_name, metric_order
 from emofuse.evaluation.reporting.table_files import write_table_files
-from emofuse.experiments.benchmark.results import BenchmarkComparison
-from emofuse.experiments.benchmark.run import Benchmark, BenchmarkedSystem
+from emofuse.experiments.benchmark.figures import BEST, benchmark_figures
+from emofuse.experiments.benchmark.records import Benchmark, BenchmarkedSystem
+from emofuse.experiments.benchmark.rows import benchmark_dict, benchmark_rows
 from emofuse.experiments.benchmark.tables import (
     benchmark_tables,
     best_test_estimate,
     main_metric,
     side_tables,
 )
+from emofuse.inference.baselines.fit import NEIGHBOURS
 from emofuse.recipes.published import PublishedFigures
 from emofuse.runs.run_folder import environment
-
-_BEST = "_best_test_epoch"
 
 
 def write_benchmark(
@@ -60,89 +52,10 @@ def write_benchmark(
     return write_report(_page(found, published, command, corpus), found.folder)
 
 
-def benchmark_rows(found: Benchmark) -> list[dict[str, Any]]:
-    """A row per method for a CSV: numbers unrounded, fractions not percent; a system that failed has its reason."""
-    systems = {system.name: system for system in found.systems}
-    rows = []
-    for row in flat_rows(found.comparison.methods) if found.comparison else []:
-        system = systems.get(row["method"])
-        rows.append(row | (_extra(found, system) if system is not None else {}))
-    known = {row["method"] for row in rows}
-    rows += [
-        {"method": name, "failure": "; ".join(s.failures)} for name, s in systems.items() if name not in known
-    ]
-    return rows + [{"method": name, "failure": reason} for name, reason in found.left_out.items()]
-
-
-def _extra(found: Benchmark, system: BenchmarkedSystem) -> dict[str, Any]:
-    """What a comparison alone does not know: costs, the optimistic figure, failures."""
-    best = best_test_estimate(system, found.task)
-    costs = [asdict(run.costs) for run in system.finished if run.costs is not None]
-    means = {
-        name: _mean([each[name] for each in costs])
-        for name in ("epoch_seconds", "utterance_seconds", "memory_mib")
-    }
-    metric = main_metric(found.task)
-    return {
-        **means,
-        f"{metric}{_BEST}_optimistic": best.value if best is not None else None,
-        "failure": "; ".join(system.failures) or None,
-    }
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
-
-
-def benchmark_dict(found: Benchmark, published: Sequence[PublishedFigures] = ()) -> dict[str, Any]:
-    """Plain values, for JSON."""
-    return {
-        "plan": found.plan.claim() | {"seeds": found.plan.seeds, "budget": found.plan.budget},
-        "task": found.task.name,
-        "parts": {part: len(ids) for part, ids in found.split._asdict().items()},
-        "systems": [_system_dict(system) for system in found.systems],
-        "left_out": found.left_out,
-        "comparison": _comparison_dict(found.comparison) if found.comparison else None,
-        "published": [each.model_dump() for each in published],
-        "audit": found.leaks.to_dict(),
-        "jobs": found.jobs,
-    }
-
-
-def _system_dict(system: BenchmarkedSystem) -> dict[str, Any]:
-    return {
-        "system": system.name,
-        "from_recipe": system.planned.from_recipe,
-        "tuning": [
-            {"changes": p.changes, "validation": json_number(p.score), "failure": p.failure}
-            for p in system.tuned
-        ],
-        "chosen": system.planned.points[system.chosen],
-        "runs": [
-            {
-                "seed": run.seed,
-                "run": str(run.folder.path),
-                "failure": run.failure,
-                "costs": asdict(run.costs) if run.costs is not None else None,
-                "best_test_epoch": run.best_test_epoch.to_dict() if run.best_test_epoch else None,
-            }
-            for run in system.runs
-        ],
-    }
-
-
-def _comparison_dict(comparison: BenchmarkComparison) -> dict[str, Any]:
-    return comparison.methods.to_dict() | {
-        "baselines": comparison.baseline_validation,
-        "ranks": comparison.ranks.to_dict() | {"by": comparison.ranked_by, "over": "dialogues"},
-        "features": comparison.features,
-    }
-
-
 def _page(found: Benchmark, published: Sequence[PublishedFigures], command: str, corpus: str) -> RunReport:
     comparison = found.comparison
     methods = comparison.methods.methods if comparison else ()
+    rows = list(_rows(found, methods))
     protocol = found.plan.shared.data.protocol
     return RunReport(
         title=f"{counted(len(found.systems), 'system')} on {corpus or 'one corpus'}",
@@ -150,9 +63,9 @@ def _page(found: Benchmark, published: Sequence[PublishedFigures], command: str,
         synthetic=any(method.facts.synthetic for method in methods),
         summary=_summary(found),
         protocol=PROTOCOLS[protocol],
-        comparison=[*_rows(found, methods), *_failed_rows(found)],
-        paired=[row for method in methods[1:] for row in paired_rows_of(methods[0], method)],
-        figures=list(_figures(found, found.folder / "figures")) if comparison else [],
+        comparison=[*rows, *_failed_rows(found)],
+        paired=_tests(found, methods),
+        figures=list(benchmark_figures(found, rows, found.folder / "figures")) if comparison else [],
         tables=side_tables(found, published),
         audit=found.leaks.lines(),
         audit_flags=found.leaks.flags,
@@ -164,6 +77,16 @@ def _page(found: Benchmark, published: Sequence[PublishedFigures], command: str,
         },
         notes=_notes(found),
     )
+
+
+def _tests(found: Benchmark, methods: Sequence[MethodScores]) -> list[PairedRow]:
+    """By the metric that systems are chosen by; tables.md has the other tests."""
+    return [
+        row
+        for method in methods[1:]
+        for row in paired_rows_of(methods[0], method)
+        if row.metric == main_metric(found.task)
+    ]
 
 
 def _summary(found: Benchmark) -> str:
@@ -216,13 +139,13 @@ def _rows(found: Benchmark, methods: Sequence[MethodScores]) -> Iterator[Compari
         own = {name: method.metrics[name] for name in sorted(method.metrics, key=metric_order)}
         system = systems.get(method.name)
         best = best_test_estimate(system, found.task) if system is not None else None
-        metrics = {metric: own.pop(metric)} | ({f"{metric}{_BEST}": best} if best is not None else {}) | own
+        metrics = {metric: own.pop(metric)} | ({f"{metric}{BEST}": best} if best is not None else {}) | own
         yield ComparisonRow(
             method.name,
             metrics,
             optimistic=method.facts.optimistic,
             note=_note(found, method, system),
-            flattering=frozenset({f"{metric}{_BEST}"}),
+            flattering=frozenset({f"{metric}{BEST}"}),
         )
 
 
@@ -231,7 +154,8 @@ def _note(found: Benchmark, method: MethodScores, system: BenchmarkedSystem | No
         assert found.comparison is not None
         score = found.comparison.baseline_validation[method.name]
         shown = f"{score:.3f}" if main_metric(found.task) == "mae" else f"{100 * score:.1f}"
-        return f"linear, on the same features; {shown} on the validation part"
+        what = "with neighbouring turns, " if method.facts.model == NEIGHBOURS else ""
+        return f"linear model, {what}on the same features; {shown} on the validation part"
     tuned = f"point {system.chosen + 1} of {len(system.tuned)}" if system.tuned else "as its recipe has it"
     return "; ".join([tuned if system.planned.from_recipe or system.tuned else "preset", *system.failures])
 
@@ -239,24 +163,3 @@ def _note(found: Benchmark, method: MethodScores, system: BenchmarkedSystem | No
 def _failed_rows(found: Benchmark) -> list[ComparisonRow]:
     failed = [system for system in found.systems if not system.finished]
     return [ComparisonRow(system.name, {}, note=f"failed: {system.failures[0]}") for system in failed]
-
-
-def _figures(found: Benchmark, folder: Path) -> Iterator[ReportFigure]:
-    assert found.comparison is not None
-    ranks = found.comparison.ranks
-    if not math.isnan(ranks.critical_difference):
-        yield ReportFigure(
-            save_figure(
-                draw_critical_differences(ranks),
-                folder,
-                "ranks",
-                draw_critical_differences(ranks, narrow=True),
-            ),
-            f"Mean ranks over {ranks.blocks} test dialogues by {found.comparison.ranked_by}. Black bars join methods that are "
-            "less than the critical difference apart: between these nothing was found (Friedman and Nemenyi, 5 %).",
-            ", ".join(f"{name} {rank:.2f}" for name, rank in ranks.ranks.items()),
-            "comparison",
-        )
-    for figure in comparison_figures(found.comparison.methods, folder):
-        if not figure.files.png.name.startswith("confusion"):
-            yield figure

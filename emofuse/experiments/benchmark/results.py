@@ -18,12 +18,16 @@ from emofuse.evaluation.comparison.ranks import RankComparison, compare_ranks
 from emofuse.experiments.benchmark.costs import read_costs
 from emofuse.experiments.compared_runs import held_out
 from emofuse.inference.baselines import fit_baselines
+from emofuse.inference.baselines.fit import ALONE, NEIGHBOURS
 from emofuse.inference.baselines.scores import judged_table, read_baselines
 from emofuse.inference.prediction_table import report_on
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.tasks import Task
+
+# Names that fit into a figure's margin.
+_SHORT = {ALONE: "linear", NEIGHBOURS: "linear+turns"}
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,7 @@ def _linear_models(
         fit_baselines(folder, manifest, progress)
         record = folder.read_record()
         for title, rows in read_baselines(folder, task).groupby("baseline", sort=False):
-            name = f"{title} ({kind})" if len(kinds) > 1 else str(title)
+            name = f"{_SHORT[str(title)]} ({kind})" if len(kinds) > 1 else _SHORT[str(title)]
             name = next(n for n in (name, *(f"{name} {i}" for i in range(2, 99))) if n not in validation)
             test = rows[rows["part"] == "test"].sort_values("id")
             facts = Facts(

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 
 from emofuse.data.atomic import write_text_aside
@@ -15,14 +14,15 @@ from emofuse.data.output_paths import check_new_folder
 from emofuse.data.quarantine import Quarantine
 from emofuse.data.stored_files import stored_json
 from emofuse.errors import EmofuseError
-from emofuse.evaluation import LeakReport, Split, audit
-from emofuse.experiments.benchmark.costs import RunCosts, read_costs
+from emofuse.evaluation import audit
+from emofuse.experiments.benchmark.costs import read_costs
 from emofuse.experiments.benchmark.jobs import is_done, run_jobs
 from emofuse.experiments.benchmark.plan import BenchmarkPlan, Job, PlannedSystem, plan_systems, run_path
-from emofuse.experiments.benchmark.results import BenchmarkComparison, compare_runs
+from emofuse.experiments.benchmark.records import Benchmark, BenchmarkedSystem, SeedRun, TunedPoint
+from emofuse.experiments.benchmark.results import compare_runs
 from emofuse.experiments.cross_validation.folds import failure_of
 from emofuse.experiments.validation_scores import validation_scores
-from emofuse.inference.best_test_epoch import BestTestEpoch, best_test_epoch
+from emofuse.inference.best_test_epoch import best_test_epoch
 from emofuse.runs.corpus import Progress, choose_device, choose_split, corpus_of
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.features import encode_modalities
@@ -32,104 +32,6 @@ from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.tasks import Task, task_of
 
 _CLAIM_FILE = "benchmark.json"
-
-
-@dataclass(frozen=True)
-class TunedPoint:
-    """A point of a system's search space.
-
-    Attributes:
-        changes: dotted settings that differ from the recipe; none of the first point.
-        score: on the validation part, of seed 0; NaN where it failed.
-        failure: why it failed.
-    """
-
-    changes: dict[str, object]
-    score: float
-    failure: str | None = None
-
-
-@dataclass(frozen=True)
-class SeedRun:
-    """A run of a system at its chosen point.
-
-    Attributes:
-        seed: of the run.
-        folder: of the run.
-        failure: why it failed; then there is nothing else.
-        costs: what it took.
-        best_test_epoch: what choosing the epoch on the test part would have given, where that was noted.
-    """
-
-    seed: int
-    folder: RunFolder
-    failure: str | None = None
-    costs: RunCosts | None = None
-    best_test_epoch: BestTestEpoch | None = None
-
-
-@dataclass(frozen=True)
-class BenchmarkedSystem:
-    """What came of one system.
-
-    Attributes:
-        planned: its settings and points.
-        tuned: its points with their scores; empty where there was one, which then needs none.
-        chosen: number of the point that the validation part likes best.
-        runs: with every seed, at that point.
-    """
-
-    planned: PlannedSystem
-    tuned: tuple[TunedPoint, ...]
-    chosen: int
-    runs: tuple[SeedRun, ...]
-
-    @property
-    def name(self) -> str:
-        """Of the system."""
-        return self.planned.name
-
-    @property
-    def finished(self) -> list[SeedRun]:
-        """Its runs that did not fail."""
-        return [run for run in self.runs if run.failure is None]
-
-    @property
-    def failures(self) -> list[str]:
-        """Its runs that failed, a line each."""
-        return [f"seed {run.seed}: {run.failure}" for run in self.runs if run.failure is not None]
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    """Everything that a benchmark's page is made of.
-
-    Attributes:
-        folder: holds the runs and the page.
-        plan: what was asked.
-        task: what the runs learnt.
-        split: that all share.
-        leaks: what its parts have in common.
-        systems: what came of each.
-        left_out: a system that cannot do what was asked → why.
-        comparison: of the systems and the linear baselines; None where every run failed.
-        jobs: runs at once, which slow each other down.
-    """
-
-    folder: Path
-    plan: BenchmarkPlan
-    task: Task
-    split: Split
-    leaks: LeakReport
-    systems: tuple[BenchmarkedSystem, ...]
-    left_out: dict[str, str]
-    comparison: BenchmarkComparison | None
-    jobs: int
-
-    @property
-    def failures(self) -> list[str]:
-        """Runs that failed, a line each."""
-        return [f"{system.name}, {line}" for system in self.systems for line in system.failures]
 
 
 def benchmark(
@@ -191,7 +93,7 @@ def benchmark(
 
 
 def _check_against(against: str, plan: BenchmarkPlan) -> None:
-    if against not in plan.names and not against.startswith("linear model"):
+    if against not in plan.names and not against.startswith("linear"):
         raise EmofuseError(
             f"--against {against}: is none of the systems and no linear model; there are {', '.join(plan.names)}"
         )

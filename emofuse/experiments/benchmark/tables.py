@@ -11,7 +11,7 @@ from emofuse.evaluation.metrics.estimate import MISSING, Estimate, p_text
 from emofuse.evaluation.reporting.comparison_tables import comparison_tables, count_text
 from emofuse.evaluation.reporting.report_rows import metric_name
 from emofuse.evaluation.reporting.tables import OPTIMISTIC, SYNTHETIC, Cell, Table
-from emofuse.experiments.benchmark.run import Benchmark, BenchmarkedSystem
+from emofuse.experiments.benchmark.records import Benchmark, BenchmarkedSystem
 from emofuse.experiments.peak_memory import PeakMemory
 from emofuse.experiments.reproduction.paper_tables import COLUMNS
 from emofuse.models import model_info

@@ -11,6 +11,7 @@ from emofuse.evaluation.reporting.figures.bars import (
 from emofuse.evaluation.reporting.figures.confusion import draw_confusion
 from emofuse.evaluation.reporting.figures.confusion_difference import draw_confusion_difference
 from emofuse.evaluation.reporting.figures.curves import draw_learning_curves
+from emofuse.evaluation.reporting.figures.forest import draw_forest
 from emofuse.evaluation.reporting.figures.methods import draw_differences, draw_method_scores
 from emofuse.evaluation.reporting.figures.patches import draw_kept_patches, kept_levels
 from emofuse.evaluation.reporting.figures.ranks import draw_critical_differences
@@ -30,6 +31,7 @@ __all__ = [
     "draw_costs",
     "draw_critical_differences",
     "draw_differences",
+    "draw_forest",
     "draw_kept_patches",
     "draw_learning_curves",
     "draw_method_scores",

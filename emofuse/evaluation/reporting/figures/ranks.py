@@ -47,7 +47,7 @@ def draw_critical_differences(
     set_title(figure, title)
     axes = figure.subplots()
     axes.set_ylim(len(ranks) - 0.5 + below, -0.6)
-    axes.set_yticks(range(len(ranks)), [printable(name, 20 if narrow else 30) for name in ranks])
+    axes.set_yticks(range(len(ranks)), [printable(name, 26) for name in ranks])
     for row, (name, rank) in enumerate(ranks.items()):
         axes.plot([1, rank], [row, row], color=MUTED, linewidth=0.6, zorder=1)
         axes.plot(rank, row, "o", color=ACCENT, markersize=6.5, zorder=3, gid=f"rank-{name}")
