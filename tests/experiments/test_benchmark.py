@@ -164,7 +164,7 @@ def test_the_page_says_all_of_it(found: Benchmark) -> None:
         assert words in page
     line = next(line for line in text.splitlines() if line.startswith("| bc-lstm |"))
     assert line.count("**[optimistic]**") == 1, "the column flatters, not the protocol"
-    assert "src=\"http" not in page, "it asks nothing of the network"
+    assert 'src="http' not in page, "it asks nothing of the network"
     table = pd.read_csv(found.folder / "table.csv")
     assert {"epoch_seconds", "weighted_f1_best_test_epoch_optimistic", "weighted_f1_p_holm"} <= set(table)
     content = json.loads((found.folder / "results.json").read_text(encoding="utf-8"))

@@ -81,8 +81,11 @@ def write_run_report(
         configuration=settings.model_dump(mode="json"),
         counts=_counts(manifest, split, is_classes),
         quarantine=_reasons(folder.quarantine_file),
-        audit=outcome.leaks.lines(),
-        audit_flags=outcome.leaks.flags,
+        audit=[*outcome.leaks.lines(), *(finding.line() for finding in outcome.fitted_features)],
+        audit_flags=[
+            *outcome.leaks.flags,
+            *(finding.line() for finding in outcome.fitted_features if finding.is_fitted),
+        ],
         figures=[
             *(class_figures(outcome.test, figures, of="the test part") if is_classes else ()),
             *(certainty_figures(outcome, figures) if is_classes else value_figures(outcome, figures)),
