@@ -107,7 +107,9 @@ def planted_file(path: Path, leak: float) -> Path:
 
 def test_report_metrics_and_audit_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("class_figures", "certainty_figures", "comparison_figures", "training_figures"):
-        monkeypatch.setattr(run_report, name, lambda *arguments, **options: [])  # they take longer than all the rest
+        monkeypatch.setattr(
+            run_report, name, lambda *arguments, **options: []
+        )  # they take longer than all the rest
     folder = import_file(planted_file(tmp_path / "planted.npz", 3.0), tmp_path / "corpus")
     manifest = Manifest.read(folder / "manifest.csv").validate()
     settings = text_settings(
