@@ -23,12 +23,14 @@ from emofuse.experiments.benchmark import (
     jobs,
     write_benchmark,
 )
+from emofuse.experiments.benchmark.costs import read_costs
 from emofuse.experiments.benchmark.space import search_points
 from emofuse.models import list_models
 from emofuse.models.registry import model_config
 from emofuse.recipes.published import published_figures
 from emofuse.recipes.search_space import search_axes
 from emofuse.runs.corpus import Progress
+from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from tests.feature_file import emofuse, import_file, write_feature_file
 from tests.small_runs import text_corpus
@@ -283,15 +285,36 @@ def test_published_figures_are_those_of_the_tables_that_they_are_from() -> None:
     assert checked > 25
 
 
-def test_the_command_runs_each_in_a_process_of_its_own(corpus: Manifest, tmp_path: Path) -> None:
+def test_a_process_of_its_own_notes_its_memory(corpus: Manifest, tmp_path: Path) -> None:
+    plan = plan_on(corpus, changes=SMALL | {"optimiser.epochs": 1})
+    settings = plan.settings_of("bc-lstm")
+    path = tmp_path / "runs" / "bc-lstm" / "point-00" / "seed-0"
+    jobs._process(settings.model_dump(mode="json"), True, tmp_path, path)
+    costs = read_costs(RunFolder(path))
+    assert costs.memory_mib is not None
+    assert costs.memory_mib >= 0
+    assert costs.device == "cpu"
+
+
+def test_the_command(corpus: Manifest, tmp_path: Path) -> None:
     printed = emofuse(
-        *("benchmark", corpus.root, "-o", tmp_path / "out", "--systems", "bc-lstm", "--seeds", 1),
+        *(
+            "benchmark",
+            corpus.root,
+            "-o",
+            tmp_path / "out",
+            "--systems",
+            "bc-lstm",
+            "--seeds",
+            1,
+            "--jobs",
+            0,
+        ),
         *("--protocol", "dialogue", "--folds", 3, "--epochs", 1, "--set", "data.val_fraction=0.25"),
         *("--device", "cpu", "--threads", 1, "--no-test-scores", "--quiet", "--json"),
     )
     content = json.loads(printed)
     [system] = content["systems"]
-    assert system["runs"][0]["costs"]["memory_mib"] > 0
     assert system["runs"][0]["best_test_epoch"] is None
     assert (tmp_path / "out" / "report.html").exists()
     with pytest.raises(EmofuseError, match="the benchmark's own"):

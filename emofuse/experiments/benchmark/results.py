@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
@@ -82,8 +82,10 @@ def compare_runs(
         raise EmofuseError(
             f"--against {first}: has no finished run; there are {', '.join(method.name for method in every)}"
         )
-    ordered, _ = on_same_utterances(sorted(every, key=lambda method: method.name != first))
     regression = task.name == "regression"
+    if regression:
+        every = [_rounded(method) for method in every]
+    ordered, _ = on_same_utterances(sorted(every, key=lambda method: method.name != first))
     blocks = {method.name: _by_dialogue(method, regression) for method in every}
     return BenchmarkComparison(
         methods=compare_methods(ordered),
@@ -180,6 +182,12 @@ def _best(validation: Mapping[str, float], task: Task) -> str | None:
         return None
     sign = 1 if task.name == "regression" else -1
     return min(validation, key=lambda name: sign * validation[name])
+
+
+def _rounded(method: Method) -> Method:
+    """True values as systems were given them, in single precision; the linear models have them in double."""
+    rounds = (table.assign(truth=table["truth"].astype(np.float32).astype(float)) for table in method.rounds)
+    return replace(method, rounds=tuple(rounds))
 
 
 def _by_dialogue(method: Method, regression: bool) -> np.ndarray:

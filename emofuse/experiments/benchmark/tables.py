@@ -13,7 +13,7 @@ from emofuse.evaluation.reporting.report_rows import metric_name
 from emofuse.evaluation.reporting.tables import OPTIMISTIC, SYNTHETIC, Cell, Table
 from emofuse.experiments.benchmark.records import Benchmark, BenchmarkedSystem
 from emofuse.experiments.peak_memory import PeakMemory
-from emofuse.experiments.reproduction.paper_tables import COLUMNS
+from emofuse.experiments.printed_columns import COLUMNS
 from emofuse.models import model_info
 from emofuse.recipes.published import PublishedFigures
 from emofuse.runs.tasks import Task
