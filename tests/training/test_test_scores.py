@@ -57,6 +57,13 @@ def test_the_chosen_epoch_has_the_score_of_the_run_and_the_best_is_no_worse(
     assert any("no result" in line for line in outcome.lines())
 
 
+def test_averaged_weights_are_scored_as_they_are_judged(corpus: Manifest, tmp_path: Path) -> None:
+    settings = text_settings(corpus, test_scores=True, optimiser__weight_average="ema", **MFCRE)
+    outcome = evaluate_fit(fit_run(settings, corpus, tmp_path / "run"), corpus)
+    assert outcome.best_test_epoch is not None
+    assert outcome.best_test_epoch.chosen_score == pytest.approx(outcome.test.weighted_f1)
+
+
 def test_of_an_error_the_smallest_is_the_best(run: RunFolder, tmp_path: Path) -> None:
     other = RunFolder(tmp_path)
     record = run.read_record().model_copy(update={"task": "regression", "labels": ["negative", "positive"]})
