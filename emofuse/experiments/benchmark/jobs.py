@@ -85,18 +85,18 @@ def _run_at_once(
 
     progress(0, len(waiting), "runs")
     tasks = {
-        job.path: partial(_process, job.settings.model_dump(mode="json"), job.judged, folder)
+        job.path: partial(_process, job.settings.model_dump(mode="json"), job.judged, job.reported, folder)
         for job in waiting
     }
     run_in_processes(tasks, at_once, finished=finished)
 
 
-def _process(content: dict[str, Any], judged: bool, folder: Path, path: Path) -> None:
+def _process(content: dict[str, Any], judged: bool, reported: bool, folder: Path, path: Path) -> None:
     """What a process of its own does."""
     settings = RunSettings.checked(content, source=str(path))
     manifest = corpus_of(settings)
     claim_corpus(folder, manifest)  # it may have changed since the other runs began
-    run_job(Job(path, settings, judged), manifest, alone=True)
+    run_job(Job(path, settings, judged, reported), manifest, alone=True)
 
 
 def run_job(job: Job, manifest: Manifest, progress: Progress | None = None, *, alone: bool = False) -> None:
@@ -117,7 +117,9 @@ def run_job(job: Job, manifest: Manifest, progress: Progress | None = None, *, a
             note_memory(run, memory.mib)
         if job.judged:
             measured_costs(run, manifest)
-            write_run_report(evaluate_fit(run, manifest, progress=progress), manifest)
+            outcome = evaluate_fit(run, manifest, progress=progress)
+            if job.reported:
+                write_run_report(outcome, manifest)
         else:
             validation_scores(run, manifest, progress)
     except Exception as error:  # whatever it is, the other runs go on; the reason is reported

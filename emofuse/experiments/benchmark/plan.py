@@ -34,6 +34,7 @@ class BenchmarkPlan:
         budget: points of its search space that each system is tuned over, on the validation part; 1 is the recipe.
         changes: dotted settings that are put over those of every system.
         test_scores: note the test part's score after every epoch, to say what choosing by it would be worth.
+        run_reports: draw a report of every run too; that takes seconds a run.
     """
 
     shared: RunSettings
@@ -43,6 +44,7 @@ class BenchmarkPlan:
     budget: int = 1
     changes: dict[str, Any] = field(default_factory=dict)
     test_scores: bool = True
+    run_reports: bool = True
 
     def __post_init__(self) -> None:
         if self.seeds < 1 or self.budget < 1:
@@ -115,11 +117,13 @@ class Job:
         path: its run folder.
         settings: of the run.
         judged: on the test part; otherwise it is scored on the validation part alone.
+        reported: it gets a report of its own.
     """
 
     path: Path
     settings: RunSettings
     judged: bool
+    reported: bool = True
 
 
 def plan_systems(plan: BenchmarkPlan, manifest: Manifest) -> tuple[list[PlannedSystem], dict[str, str]]:

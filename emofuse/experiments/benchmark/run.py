@@ -78,7 +78,7 @@ def benchmark(
         _fill_store(systems, manifest, folder, open_progress)
         run_jobs(_tuning(systems, folder), manifest, folder, jobs, open_progress=open_progress, say=say)
         chosen = {system.name: _tuned(system, folder, manifest, task) for system in systems}
-        judged = _judging(systems, folder, plan.seeds, {name: place for name, (_, place) in chosen.items()})
+        judged = _judging(systems, folder, plan, {name: place for name, (_, place) in chosen.items()})
         run_jobs(judged, manifest, folder, jobs, open_progress=open_progress, say=say)
         done = tuple(
             BenchmarkedSystem(
