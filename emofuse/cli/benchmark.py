@@ -78,6 +78,9 @@ def benchmark(
         bool,
         typer.Option(help="note the test part's score after every epoch; optimistic, and chooses nothing"),
     ] = True,
+    run_reports: Annotated[
+        bool, typer.Option(help="draw a report of every run, beside the one page; takes seconds a run")
+    ] = True,
     jobs: Annotated[
         int, typer.Option(help="runs at once, as far as memory allows; 0 keeps all in this process", min=0)
     ] = 1,
@@ -122,7 +125,7 @@ def benchmark(
     settings = RunSettings().with_changes(
         {name: value for name, value in shared.items() if value is not None} | on_data
     )
-    plan = BenchmarkPlan(settings, recipes, _names(systems), seeds, budget, changes, test_scores=test_scores)
+    plan = BenchmarkPlan(settings, recipes, _names(systems), seeds, budget, changes, test_scores, run_reports)
     found = run_benchmark(
         plan,
         Manifest.read(file).validate(),

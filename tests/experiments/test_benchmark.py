@@ -289,7 +289,7 @@ def test_a_process_of_its_own_notes_its_memory(corpus: Manifest, tmp_path: Path)
     plan = plan_on(corpus, changes=SMALL | {"optimiser.epochs": 1})
     settings = plan.settings_of("bc-lstm")
     path = tmp_path / "runs" / "bc-lstm" / "point-00" / "seed-0"
-    jobs._process(settings.model_dump(mode="json"), True, tmp_path, path)
+    jobs._process(settings.model_dump(mode="json"), True, False, tmp_path, path)
     costs = read_costs(RunFolder(path))
     assert costs.memory_mib is not None
     assert costs.memory_mib >= 0

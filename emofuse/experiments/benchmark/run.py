@@ -172,15 +172,18 @@ def _tuned(
     return tuple(found), min(known, key=lambda number: (known[number], number)) if known else 0
 
 
-def _judging(systems: Sequence[PlannedSystem], folder: Path, seeds: int, chosen: dict[str, int]) -> list[Job]:
+def _judging(
+    systems: Sequence[PlannedSystem], folder: Path, plan: BenchmarkPlan, chosen: dict[str, int]
+) -> list[Job]:
     """Seed by seed, so that what has been done when somebody stops it is a comparison already."""
     return [
         Job(
             run_path(folder, system.name, chosen[system.name], seed),
             system.at(chosen[system.name], seed),
             judged=True,
+            reported=plan.run_reports,
         )
-        for seed in range(seeds)
+        for seed in range(plan.seeds)
         for system in systems
     ]
 
