@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emofuse.evaluation import LeakReport, Split
+from emofuse.evaluation.protocols.fitted_features import FittedFeatures
 from emofuse.experiments.benchmark.costs import RunCosts
 from emofuse.experiments.benchmark.plan import BenchmarkPlan, PlannedSystem
 from emofuse.experiments.benchmark.results import BenchmarkComparison
@@ -90,6 +91,7 @@ class Benchmark:
         task: what the runs learnt.
         split: that all share.
         leaks: what its parts have in common.
+        fitted: of imported features, whether they know the training part.
         systems: what came of each.
         left_out: a system that cannot do what was asked → why.
         comparison: of the systems and the linear baselines; None where every run failed.
@@ -101,6 +103,7 @@ class Benchmark:
     task: Task
     split: Split
     leaks: LeakReport
+    fitted: tuple[FittedFeatures, ...]
     systems: tuple[BenchmarkedSystem, ...]
     left_out: dict[str, str]
     comparison: BenchmarkComparison | None
