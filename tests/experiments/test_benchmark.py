@@ -239,6 +239,8 @@ def test_values_on_imported_features_and_systems_that_cannot_are_left_out(tmp_pa
     files = write_benchmark(found, published=published_figures("mosi"), corpus="file")
     text = files.markdown.read_text(encoding="utf-8")
     assert "0.912" in text, "what is published of LMF"
+    assert {each.modality for each in found.fitted} == {"text", "audio", "video"}
+    assert "inside the training part (cross-fitted)" in text
     assert "does no regression" in text
 
 

@@ -67,8 +67,8 @@ def _page(found: Benchmark, published: Sequence[PublishedFigures], command: str,
         paired=_tests(found, methods),
         figures=list(benchmark_figures(found, rows, found.folder / "figures")) if comparison else [],
         tables=side_tables(found, published),
-        audit=found.leaks.lines(),
-        audit_flags=found.leaks.flags,
+        audit=[*found.leaks.lines(), *(each.line() for each in found.fitted)],
+        audit_flags=[*found.leaks.flags, *(each.line() for each in found.fitted if each.is_fitted)],
         configuration=found.plan.shared.model_dump(mode="json"),
         environment={
             name: str(value)

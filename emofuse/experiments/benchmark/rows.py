@@ -60,6 +60,7 @@ def benchmark_dict(found: Benchmark, published: Sequence[PublishedFigures] = ())
         "comparison": _comparison_dict(found.comparison) if found.comparison else None,
         "published": [each.model_dump() for each in published],
         "audit": found.leaks.to_dict(),
+        "fitted_features": [each.to_dict() for each in found.fitted],
         "jobs": found.jobs,
     }
 

@@ -9,12 +9,15 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest
+from emofuse.data.modality import MODALITIES, Modality
 from emofuse.data.output_paths import check_new_folder
 from emofuse.data.quarantine import Quarantine
 from emofuse.data.stored_files import stored_json
 from emofuse.errors import EmofuseError
-from emofuse.evaluation import audit
+from emofuse.evaluation import Split, audit
+from emofuse.evaluation.protocols.fitted_features import FittedFeatures
 from emofuse.experiments.benchmark.costs import read_costs
 from emofuse.experiments.benchmark.jobs import is_done, run_jobs
 from emofuse.experiments.benchmark.plan import BenchmarkPlan, Job, PlannedSystem, plan_systems, run_path
@@ -25,9 +28,10 @@ from emofuse.experiments.validation_scores import validation_scores
 from emofuse.inference.best_test_epoch import best_test_epoch
 from emofuse.runs.corpus import Progress, choose_device, choose_split, corpus_of
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
-from emofuse.runs.features import encode_modalities
+from emofuse.runs.features import encode_modalities, feature_store_of
+from emofuse.runs.fitted_features import fitted_features, imported_readers
 from emofuse.runs.folder_lock import locked_folder
-from emofuse.runs.modalities import choose_encoders, choose_modalities
+from emofuse.runs.modalities import IMPORTED, choose_encoders, choose_modalities
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.tasks import Task, task_of
 
@@ -89,7 +93,20 @@ def benchmark(
         with open_progress() as progress:
             runs = {system.name: [run.folder for run in system.finished] for system in done}
             comparison = compare_runs(runs, manifest, task, against, progress) if any(runs.values()) else None
-        return Benchmark(folder, plan, task, split, audit(manifest, split), done, left_out, comparison, jobs)
+        leaks, fitted = audit(manifest, split), _fitted(plan, manifest, split, task)
+        return Benchmark(folder, plan, task, split, leaks, fitted, done, left_out, comparison, jobs)
+
+
+def _fitted(plan: BenchmarkPlan, manifest: Manifest, split: Split, task: Task) -> tuple[FittedFeatures, ...]:
+    """Of features that came with the manifest and are used."""
+    shared = plan.shared
+    readers: dict[Modality, FeatureSource] = {
+        modality: reader
+        for modality, reader in imported_readers(manifest, feature_store_of(shared, manifest)).items()
+        if modality in (shared.model.modalities or MODALITIES)
+        and (modality not in shared.encoders or shared.encoders[modality].name == IMPORTED)
+    }
+    return tuple(fitted_features(manifest, split, readers, task.name))
 
 
 def _check_against(against: str, plan: BenchmarkPlan) -> None:
