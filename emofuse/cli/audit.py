@@ -115,14 +115,19 @@ def _audits(
         if not with_features:
             return []
         held = imported_readers(corpus, FeatureStore(corpus.root / "features"))
-        readers: dict[Modality, FeatureSource] = {m: held[m] for m in held if modalities is None or m in modalities}
+        readers: dict[Modality, FeatureSource] = {
+            m: held[m] for m in held if modalities is None or m in modalities
+        }
         valued = bool(corpus.frame["valence"].notna().any())
         return fitted_features(corpus, parts, readers, "regression" if valued else "classification")
 
     if not files and not protocols:
         return [audit_split(corpus, split_of_column(corpus), "column split", check, modalities=modalities)]
     return [
-        *(audit_split(corpus, read_published_split(file), file, check, modalities=modalities) for file in files),
+        *(
+            audit_split(corpus, read_published_split(file), file, check, modalities=modalities)
+            for file in files
+        ),
         *(audit_protocol(corpus, name, **made, modalities=modalities) for name in protocols),
     ]
 

@@ -27,9 +27,9 @@ from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.prediction_table import prediction_table
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
-from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.fitted_features import fitted_features
 from emofuse.runs.modalities import IMPORTED
+from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.tasks import Task, recorded_task

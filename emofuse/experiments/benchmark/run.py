@@ -93,7 +93,10 @@ def benchmark(
         with open_progress() as progress:
             runs = {system.name: [run.folder for run in system.finished] for system in done}
             comparison = compare_runs(runs, manifest, task, against, progress) if any(runs.values()) else None
-        leaks, fitted = audit(manifest, split), _fitted(plan, manifest, split, task)
+        leaks, fitted = (
+            audit(manifest, split, modalities=plan.shared.model.modalities),
+            _fitted(plan, manifest, split, task),
+        )
         return Benchmark(folder, plan, task, split, leaks, fitted, done, left_out, comparison, jobs)
 
 
