@@ -79,7 +79,7 @@ def settings_of(text: Path, face: Path, manifest: Path, store: Path) -> RunSetti
             "threads": 1,
             "device": "cpu",
             "encoders.text": {"modality": "text", "name": str(text), "max_length": 128},
-            "encoders.audio": {"modality": "audio", "name": "whisper-tiny.en"},
+            "encoders.audio": {"modality": "audio", "name": "whisper+logmel"},
             "encoders.video": {"modality": "video", "name": str(face)},
             "model.name": "late-fusion",
             "model.options": {"feature_dropout": 0.2},

@@ -12,8 +12,12 @@ import typer
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
+    from emofuse.data.batch import FeatureSource
     from emofuse.data.manifest import Manifest
+    from emofuse.data.modality import Modality
     from emofuse.evaluation.protocols.audit_folds import AuditedSplit
+    from emofuse.evaluation.protocols.fitted_features import FittedFeatures
+    from emofuse.evaluation.protocols.splits import Split
 
 EXAMPLE = """Count the dialogues, speakers, texts, media files and ids that the parts of a split share. By default
 the split is the manifest's own column; --split takes published files (JSON, CSV, or a list of ids per part).
@@ -47,7 +51,8 @@ def audit(
     ignore: Annotated[
         str | None,
         typer.Option(
-            help="kinds that may be shared: dialogues,speakers,long_texts,media,ids, or some of them"
+            help="kinds that may be shared: dialogues,speakers,long_texts,media,ids, or some of them; features for "
+            "imported features that know the training part"
         ),
     ] = None,
     modalities: Annotated[
@@ -62,12 +67,13 @@ def audit(
     """Audit each split and say what leaks."""
     from emofuse.data.manifest import Manifest
     from emofuse.data.modality import parse_modalities
+    from emofuse.evaluation.protocols.audit_folds import FEATURES
     from emofuse.runs.corpus import corpus_file
 
     ignored, read = _kinds(ignore), parse_modalities(modalities)
     corpus = Manifest.read(corpus_file(manifest)).validate(check_files=False)
     made = {"k": folds, "seed": seed, "val_fraction": val_fraction}
-    found = _audits(corpus, split or [], protocol or [], made, read)
+    found = _audits(corpus, split or [], protocol or [], made, read, FEATURES not in ignored)
     warnings = {each.name: each.warnings(ignored) for each in found}
     leaks = any(warnings.values())
     if as_json:
@@ -82,11 +88,12 @@ def audit(
 
 def _kinds(ignore: str | None) -> list[str]:
     from emofuse.evaluation.protocols.audit import KINDS
+    from emofuse.evaluation.protocols.audit_folds import FEATURES
 
     kinds = [kind.strip() for kind in ignore.split(",")] if ignore else []
     for kind in kinds:
-        if kind not in KINDS:
-            raise EmofuseError(f"--ignore {kind!r}: choose among {', '.join(KINDS)}")
+        if kind not in (*KINDS, FEATURES):
+            raise EmofuseError(f"--ignore {kind!r}: choose among {', '.join((*KINDS, FEATURES))}")
     return kinds
 
 
@@ -96,14 +103,31 @@ def _audits(
     protocols: list[str],
     made: dict[str, Any],
     modalities: Collection[str] | None,
+    with_features: bool,
 ) -> list[AuditedSplit]:
     from emofuse.evaluation.protocols.audit_folds import audit_protocol, audit_split
     from emofuse.evaluation.protocols.published_splits import read_published_split, split_of_column
+    from emofuse.features import FeatureStore
+    from emofuse.runs.fitted_features import fitted_features, imported_readers
+
+    def check(parts: Split) -> list[FittedFeatures]:
+        """Only of a split that somebody gave: features are made for one split, not for folds that are drawn now."""
+        if not with_features:
+            return []
+        held = imported_readers(corpus, FeatureStore(corpus.root / "features"))
+        readers: dict[Modality, FeatureSource] = {
+            m: held[m] for m in held if modalities is None or m in modalities
+        }
+        valued = bool(corpus.frame["valence"].notna().any())
+        return fitted_features(corpus, parts, readers, "regression" if valued else "classification")
 
     if not files and not protocols:
-        return [audit_split(corpus, split_of_column(corpus), "column split", modalities=modalities)]
+        return [audit_split(corpus, split_of_column(corpus), "column split", check, modalities=modalities)]
     return [
-        *(audit_split(corpus, read_published_split(file), file, modalities=modalities) for file in files),
+        *(
+            audit_split(corpus, read_published_split(file), file, check, modalities=modalities)
+            for file in files
+        ),
         *(audit_protocol(corpus, name, **made, modalities=modalities) for name in protocols),
     ]
 

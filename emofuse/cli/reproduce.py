@@ -27,6 +27,9 @@ For MFCRE: Tables 2 to 9 (each class, ablations, the weights and temperatures of
 Tables 3 to 7 and Figure 11 (sets of modalities, modules and encoders left out). `--tables` chooses among them; each
 row is judged under the recipe's own protocol.
 
+`--baselines` runs the systems that the paper's tables of methods compare with, as far as emofuse has them, on the same
+features and protocol, and puts ours beside the paper's rows.
+
 Example: `emofuse reproduce deepmsi-mer --corpus meld --root MELD.Raw -o reproduced`
 
 Example: `emofuse reproduce mfcre --corpus meld --root MELD.Raw --tables 3,4 -o reproduced`
@@ -59,6 +62,13 @@ def reproduce(
         bool,
         typer.Option("--honest/--paper-only", help="deepmsi-mer: judge under the recipe's own protocol too"),
     ] = True,
+    baselines: Annotated[
+        bool,
+        typer.Option(
+            "--baselines",
+            help="run the systems that the paper compares with too, ours beside the paper's rows",
+        ),
+    ] = False,
     clips: Annotated[int, typer.Option(help="utterances of the demo corpus", min=60)] = 1200,
     jobs: Annotated[int, typer.Option(help="folds at once, as far as memory allows", min=1)] = 1,
     set_: Annotated[
@@ -121,6 +131,7 @@ def reproduce(
             folds=folds or PAPERS_FOLDS,
             honest=honest,
             sets=_names(sets) or tuple(MODALITY_SETS),
+            baselines=baselines,
             jobs=jobs,
             open_progress=open_progress,
             say=say,
@@ -134,6 +145,7 @@ def reproduce(
             settings,
             out,
             tables=_names(tables),
+            baselines=baselines,
             jobs=jobs,
             open_progress=open_progress,
             say=say,

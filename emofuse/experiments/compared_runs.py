@@ -24,6 +24,7 @@ from emofuse.runs.stored_results import read_predictions
 _NOT_THE_METHOD = (
     "seed",
     "device",
+    "test_scores",
     "data.fold",
     "data.features",
     "data.frame_cache",

@@ -12,10 +12,13 @@ import pandas as pd
 
 from emofuse.data import Modality
 from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.wording import counted
 from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport, audit
+from emofuse.evaluation.protocols.fitted_features import FittedFeatures
 from emofuse.inference.baselines.scores import BaselineScore, baseline_scores, verdict
+from emofuse.inference.best_test_epoch import BestTestEpoch, best_test_epoch
 from emofuse.inference.calibration import read_calibration
 from emofuse.inference.familiarity import fit_run_familiarity
 from emofuse.inference.label_sets import coverage_on
@@ -24,6 +27,8 @@ from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.prediction_table import prediction_table
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
+from emofuse.runs.fitted_features import fitted_features
+from emofuse.runs.modalities import IMPORTED
 from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder, RunRecord
@@ -63,6 +68,8 @@ class Outcome(Generic[Report]):
         corpus_change: what has changed in the corpus since the training, in counts; empty when nothing has.
         baselines: linear models on the run's features and split, and the run against each; empty where none was fitted.
         label_sets: what sets of labels that promise 90 % cover on the test part, see `coverage_on`.
+        fitted_features: of imported features, whether they know their training part.
+        best_test_epoch: what choosing the epoch on the test part would have given, where the settings ask for it.
     """
 
     folder: RunFolder
@@ -75,6 +82,8 @@ class Outcome(Generic[Report]):
     corpus_change: str = ""
     baselines: Sequence[BaselineScore] = ()
     label_sets: Mapping[str, float] = field(default_factory=dict)
+    best_test_epoch: BestTestEpoch | None = None
+    fitted_features: Sequence[FittedFeatures] = ()
 
     @property
     def task(self) -> Task:
@@ -119,8 +128,10 @@ class Outcome(Generic[Report]):
             "baselines": [score.to_dict() for score in self.baselines],
             "label_sets": dict(self.label_sets),
             "audit": self.leaks.to_dict(),
+            "fitted_features": [finding.to_dict() for finding in self.fitted_features],
             "corpus_change": self.corpus_change,
             "transductive": self.transductive,
+            "best_test_epoch": self.best_test_epoch.to_dict() if self.best_test_epoch else None,
         } | ({"how": dict(definitions)} if (definitions := self.task.definitions) else {})
 
     @property
@@ -144,8 +155,10 @@ class Outcome(Generic[Report]):
             *([self._label_sets_line] if self.label_sets else []),
             *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  leak: {flag}" for flag in self.leaks.flags],
+            *[f"  leak: {finding.line()}" for finding in self.fitted_features if finding.is_fitted],
             *([f"  {self.change_note}"] if self.corpus_change else []),
             *([f"  {self.transductive}"] if self.transductive else []),
+            *([f"  {self.best_test_epoch.line()}"] if self.best_test_epoch else []),
         ]
 
 
@@ -191,6 +204,8 @@ def evaluate_fit(
         corpus_change=str(change),
         baselines=baseline_scores(folder, tables[1], task),
         label_sets=coverage_on(both, record.labels, COVERAGE) if task.name == "classification" else {},
+        best_test_epoch=best_test_epoch(folder),
+        fitted_features=fitted_features(manifest, split, _imported(predictor), task.name),
         subsets=tuple(
             SubsetScore(tuple(chosen), score(manifest, predictions, task, train))
             for chosen, predictions in zip(
@@ -205,6 +220,13 @@ def evaluate_fit(
     )
     folder.write_record(outcome.record)
     return outcome
+
+
+def _imported(predictor: RowPredictor) -> dict[Modality, FeatureSource]:
+    """Features that others have made; what an encoder of ours makes knows what it was fitted to by itself."""
+    return {
+        m: predictor.readers[m] for m, part in predictor.record.encoders.items() if part.spec.name == IMPORTED
+    }
 
 
 def subsets_of(modalities: Sequence[Modality]) -> Iterator[tuple[Modality, ...]]:

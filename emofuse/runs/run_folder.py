@@ -8,6 +8,7 @@ model.safetensors    the best weights
 normalisation.safetensors  the training part's mean and spread, where features are standardised per speaker
 encoders/<modality>  copies of encoders that were given as local folders
 history.csv          one line per epoch
+test-epochs.csv      scores of the test part after every epoch, where they were asked for: optimistic
 predictions.parquet  validation and test predictions with probabilities
 metrics.json, report.html, report.md, figures/
 familiarity.safetensors  what the training features look like, to know what is unlike them
@@ -160,6 +161,11 @@ class RunFolder:
     def history_file(self) -> Path:
         """history.csv."""
         return self.path / "history.csv"
+
+    @property
+    def test_epochs_file(self) -> Path:
+        """Scores of the test part after every epoch, where the settings ask for them; nothing is chosen by them."""
+        return self.path / "test-epochs.csv"
 
     @property
     def predictions_file(self) -> Path:

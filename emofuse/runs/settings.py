@@ -181,6 +181,11 @@ class RunSettings(_Settings):
     compile: bool = Field(
         default=False, description="run the Swin's blocks through torch.compile while training"
     )
+    test_scores: bool = Field(
+        default=False,
+        description="score the test part after every epoch, to say what choosing by it would be worth; nothing is "
+        "chosen by these scores, and they are marked optimistic",
+    )
     data: DataSettings = Field(default_factory=DataSettings)
     encoders: dict[Modality, EncoderSpec] = Field(default_factory=dict)
     model: ModelSettings = Field(default_factory=ModelSettings)

@@ -51,7 +51,8 @@ class History(Callback):
         row: dict[str, float] = {"epoch": trainer.current_epoch}
         row |= {name: float(value) for name, value in trainer.callback_metrics.items() if "_step" not in name}
         row["learning_rate"] = self._rate
-        row["seconds"] = time.perf_counter() - self._began
+        aside = sum(getattr(each, "seconds_aside", 0.0) for each in trainer.callbacks)
+        row["seconds"] = time.perf_counter() - self._began - aside
         self.rows.append(row)
         if not trainer.is_global_zero:
             return

@@ -86,7 +86,12 @@ def fit_run(
     _check_parts(parts)
     _tell_unlearnt(task, manifest, parts)
     check_normalise(settings, manifest, choose_modalities(settings, manifest))
-    Processes(settings.devices, settings.nodes).check(choose_device(settings.device))
+    processes = Processes(settings.devices, settings.nodes)
+    processes.check(choose_device(settings.device))
+    if settings.test_scores and processes.count > 1:
+        raise EmofuseError(
+            "setting test_scores: is for one device; leave it out, or leave out devices and nodes"
+        )
     with torch_threads(settings.threads), _lock_run(folder):
         # What was looked at before the lock may have changed since.
         begun = begun or _is_begun(folder, settings, manifest, resume)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from lightning.pytorch.callbacks import Callback
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -23,6 +24,7 @@ from emofuse.runs.tasks import MONITORS, Task
 from emofuse.training.module import EmotionModule
 from emofuse.training.optimisers import EpochDecay
 from emofuse.training.processes import Processes
+from emofuse.training.test_scores import TestScores
 from emofuse.training.trainer import train_best, wants_bf16
 from emofuse.training.weight_average import MovingAverage
 
@@ -34,7 +36,8 @@ class TrainingLoop:
     Attributes:
         settings: of the run.
         manifest: the corpus.
-        split: its parts; the test part is not looked at.
+        split: its parts; the test part is not looked at, unless the settings ask for ``test_scores``, which choose
+            nothing.
         task: what is learnt.
         model: the system; `run` trains it in place.
         readers: modality → features, of those that are encoded.
@@ -74,6 +77,10 @@ class TrainingLoop:
             self.settings.seed,
         )
         average = [MovingAverage(optimiser.ema_decay)] if optimiser.weight_average == "ema" else []
+        noted: list[Callback] = []
+        if self.settings.test_scores:
+            loader = self._loader(split.test, set())
+            noted.append(TestScores(self.folder.test_epochs_file, loader, self.task))
         monitor = optimiser.monitor or self.task.own_metric
         mode = MONITORS[monitor]
         return train_best(
@@ -91,7 +98,8 @@ class TrainingLoop:
             bf16=wants_bf16(self.settings.precision, self.device),
             gradient_clip=optimiser.gradient_clip,
             processes=Processes(self.settings.devices, self.settings.nodes),
-            stateful=[EpochDecay(optimiser, monitor, mode), *average],
+            # Before the average, which takes its weights back at the end of the validation.
+            stateful=[*noted, EpochDecay(optimiser, monitor, mode), *average],
             bars=self.bars,
         )
 

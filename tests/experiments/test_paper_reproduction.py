@@ -16,6 +16,7 @@ from emofuse.experiments.cross_validation import folds
 from emofuse.experiments.reproduction import (
     PLANS,
     PaperReproduction,
+    comparison_runs,
     paper_rows,
     paper_runs,
     paper_tables,
@@ -223,3 +224,32 @@ def test_the_command(mfcre_settings: RunSettings, tmp_path: Path) -> None:
     assert {row["row"] for row in rows} >= {"SDT", "MFCRE"}
     with pytest.raises(EmofuseError, match="--tables"):
         emofuse("reproduce", "mfcre", *given, "--modalities", "T")
+
+
+def test_ours_of_the_methods_compared_with_stand_beside_the_papers_rows(
+    mfcre_settings: RunSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(comparison_runs, "write_cross_report", lambda *arguments, **options: None)
+    monkeypatch.setattr(
+        comparison_runs, "systems_among", lambda methods, but: {"DialogueRNN": "dialogue-rnn"}
+    )
+    settings = mfcre_settings.with_changes({"model.modalities": ["text"]})
+    found = run("mfcre", "meld", settings, tmp_path, tables=["3"], baselines=True)
+    assert list(found.compared.outcomes) == ["DialogueRNN"]
+    outcome = found.compared.outcomes["DialogueRNN"]
+    assert outcome.settings.model.name == "dialogue-rnn"
+    assert outcome.settings.encoders == mfcre_settings.encoders
+    assert outcome.means is not None
+    [table] = paper_tables(found)
+    names = [row[0].text for row in table.rows]
+    place = names.index("DialogueRNN (published)")
+    assert names[place + 1] == "DialogueRNN, emofuse"
+    column = table.columns.index("W-F1")
+    assert table.rows[place + 1][column].text == f"{100 * outcome.means.metrics['weighted_f1'].mean:.2f}"
+    ours = [row for row in paper_rows(found) if row["row"] == "DialogueRNN" and row["source"] == "emofuse"]
+    assert any(row["metric"] == "weighted_f1" for row in ours)
+
+
+def test_printed_methods_are_found_by_their_titles() -> None:
+    found = comparison_runs.systems_among(["SDT", "MULT", "MISA", "MFCRE", "bc-LSTM"], but="mfcre")
+    assert found == {"SDT": "sdt", "MULT": "mult", "bc-LSTM": "bc-lstm"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,12 @@ import numpy as np
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation.protocols.audit import AuditKeys, LeakReport, Shared, audit, flagged_kinds
 from emofuse.evaluation.protocols.audit_keys import KINDS
+from emofuse.evaluation.protocols.fitted_features import FittedFeatures
 from emofuse.evaluation.protocols.published_splits import expand_to_utterances
 from emofuse.evaluation.protocols.splits import Split, protocol_info, protocol_note, splits
+
+FEATURES = "features"
+"""Beside the kinds of :data:`~emofuse.evaluation.protocols.audit.KINDS`: imported features that know the training part."""
 
 
 @dataclass(frozen=True)
@@ -25,21 +29,26 @@ class AuditedSplit:
         note: how the parts were made, where that is known.
         optimistic: it is a protocol that is known to flatter.
         folds: one report per fold.
+        features: of imported features, whether they know the training part; empty where nobody has looked.
     """
 
     name: str
     note: str
     optimistic: bool
     folds: tuple[LeakReport, ...]
+    features: tuple[FittedFeatures, ...] = ()
 
     def warnings(self, ignore: Iterable[str] = ()) -> list[str]:
         """What leaks, a line each; empty when nothing does.
 
         Args:
-            ignore: kinds of :data:`~emofuse.evaluation.protocols.audit.KINDS` that may be shared.
+            ignore: kinds of :data:`~emofuse.evaluation.protocols.audit.KINDS` that may be shared, or ``"features"`` for
+                imported features that know the training part.
         """
+        ignore = set(ignore)
+        fitted = [each.line() for each in self.features if each.is_fitted and FEATURES not in ignore]
         if len(self.folds) == 1:
-            return self.folds[0].warnings(ignore)
+            return [*self.folds[0].warnings(ignore), *fitted]
         return list(self._over_folds(flagged_kinds(KINDS, ignore)))
 
     def lines(self) -> list[str]:
@@ -47,7 +56,8 @@ class AuditedSplit:
         flags = " [optimistic]" if self.optimistic else ""
         head = f"{self.name}{flags}" + (f": {self.note}" if self.note else "")
         if len(self.folds) == 1:
-            return [head, *(f"  {line}" for line in self.folds[0].lines())]
+            lines = [*self.folds[0].lines(), *(each.line() for each in self.features)]
+            return [head, *(f"  {line}" for line in lines)]
         sizes = [f"{part} {_span([fold.sizes[part] for fold in self.folds])}" for part in self.folds[0].sizes]
         notes = self._text_notes()
         lines = list(self._over_folds(KINDS)) or [
@@ -66,6 +76,7 @@ class AuditedSplit:
             "note": self.note,
             "optimistic": self.optimistic,
             "folds": [fold.to_dict() for fold in self.folds],
+            "features": [each.to_dict() for each in self.features],
         }
 
     def _text_notes(self) -> list[str]:
@@ -101,7 +112,12 @@ def _span(numbers: list[int]) -> str:
 
 
 def audit_split(
-    manifest: Manifest, split: Split, name: str, *, modalities: Collection[str] | None = None
+    manifest: Manifest,
+    split: Split,
+    name: str,
+    features: Callable[[Split], Sequence[FittedFeatures]] = lambda split: (),
+    *,
+    modalities: Collection[str] | None = None,
 ) -> AuditedSplit:
     """Audit one split; ids that are dialogues stand for their utterances.
 
@@ -109,6 +125,7 @@ def audit_split(
         manifest: the corpus.
         split: its parts.
         name: the file or column that it is from.
+        features: says of imported features whether they know the training part of the split it is given.
         modalities: what the run reads, as of :func:`~emofuse.evaluation.protocols.audit.audit`.
 
     Raises:
@@ -116,7 +133,8 @@ def audit_split(
     """
     expanded = expand_to_utterances(split, manifest)
     note = "its ids are dialogues" if expanded is not split else ""
-    return AuditedSplit(name, note, False, (audit(manifest, expanded, modalities=modalities),))
+    shared = audit(manifest, expanded, modalities=modalities)
+    return AuditedSplit(name, note, False, (shared,), tuple(features(expanded)))
 
 
 def audit_protocol(

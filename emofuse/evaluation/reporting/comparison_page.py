@@ -83,7 +83,7 @@ def _page(
             )
             for method in methods
         ],
-        paired=[row for method in methods[1:] for row in _paired(methods[0], method)],
+        paired=[row for method in methods[1:] for row in paired_rows_of(methods[0], method)],
         figures=list(comparison_figures(comparison, figures)),
         disagreements=disagreements(comparison, texts),
         notes=notes,
@@ -126,7 +126,8 @@ def _describe_runs(method: MethodScores) -> str:
     return ", ".join(part for part in parts if part)
 
 
-def _paired(first: MethodScores, method: MethodScores) -> Iterator[PairedRow]:
+def paired_rows_of(first: MethodScores, method: MethodScores) -> Iterator[PairedRow]:
+    """A method's tests against the first one, as rows of a page."""
     for name in SHOWN_TESTS:
         if name in method.versus:
             versus = method.versus[name]

@@ -33,6 +33,7 @@ from emofuse.evaluation.reporting.report_content import (
     RunReport,
 )
 from emofuse.evaluation.reporting.report_rows import metric_name
+from emofuse.evaluation.reporting.tables import markdown_tables
 
 __all__ = [
     "ClassScores",
@@ -114,6 +115,7 @@ def _environment(report: RunReport) -> Environment:
         "one_line": printable,
         # A head such as "negative/positive" may break, so that eight scores fit side by side.
         "breakable": lambda name: Markup("/<wbr>").join(map(escape, name.split("/"))),
+        "markdown_tables": markdown_tables,
     }
     environment.filters |= filters
     environment.tests |= {"defined_number": math.isfinite}

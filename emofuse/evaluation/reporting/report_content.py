@@ -11,6 +11,7 @@ from emofuse.evaluation.comparison.disagreements import Disagreement
 from emofuse.evaluation.metrics.estimate import Estimate
 from emofuse.evaluation.protocols.splits import ProtocolInfo
 from emofuse.evaluation.reporting.figures.save import SavedFigure
+from emofuse.evaluation.reporting.tables import Table
 
 Place = Literal["results", "comparison", "classes", "frames", "training", "data"]
 
@@ -36,12 +37,18 @@ class ComparisonRow:
         metrics: metric → score; rows need not have the same metrics.
         optimistic: the protocol behind these numbers flatters.
         note: how the numbers came about, or a ceiling.
+        flattering: those of its metrics that flatter by themselves, whatever the protocol.
     """
 
     name: str
     metrics: Mapping[str, Estimate]
     optimistic: bool = False
     note: str = ""
+    flattering: frozenset[str] = frozenset()
+
+    def flags(self, metric: str) -> tuple[str, ...]:
+        """Words that stand beside one of its numbers."""
+        return ("optimistic",) if self.optimistic or metric in self.flattering else ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,7 @@ class RunReport:
         figures: pictures, in order.
         examples: utterances to look at, grouped by their kind.
         disagreements: utterances on which compared methods differ.
+        tables: any others, each with its title and notes.
         environment: versions and machine.
         notes: anything that the reader must know.
     """
@@ -150,6 +158,7 @@ class RunReport:
     figures: Sequence[ReportFigure] = ()
     examples: Sequence[Example] = ()
     disagreements: Sequence[Disagreement] = ()
+    tables: Sequence[Table] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 

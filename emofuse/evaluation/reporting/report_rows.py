@@ -37,6 +37,8 @@ METRIC_NAMES: Mapping[str, str] = MappingProxyType(
         "f1_nonpositive": "F1, non-positive/positive",
         "acc3_sims": "Acc-3 (CH-SIMS)",
         "acc5_sims": "Acc-5 (CH-SIMS)",
+        "weighted_f1_best_test_epoch": "Weighted F1, best test epoch",
+        "mae_best_test_epoch": "Mean absolute error, best test epoch",
     }
 )
 

@@ -13,7 +13,7 @@ from emofuse.evaluation.reporting.printable import printable
 OPTIMISTIC, SYNTHETIC = "†", "‡"
 FLAG_NOTES: Mapping[str, str] = MappingProxyType(
     {
-        OPTIMISTIC: "† optimistic: the protocol lets the model know whom or what it is judged on",
+        OPTIMISTIC: "† optimistic: the model, or a choice that was made for it, knows whom or what it is judged on",
         SYNTHETIC: "‡ synthetic data, drawn by a program: says nothing about real conversations",
     }
 )

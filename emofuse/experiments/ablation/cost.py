@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import statistics
-import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.stored_files import DamagedFileError, stored_json
 from emofuse.data.worker_processes import begin_worker
 from emofuse.errors import EmofuseError
+from emofuse.experiments.peak_memory import PeakMemory
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.flops import flops_per_utterance
 from emofuse.runs.corpus import choose_device, corpus_of
@@ -143,31 +143,10 @@ def _training_peak(model: Any, batch: Batch, device: str) -> float | None:
     """MiB that a forward and a backward pass take beyond what is there before."""
     # Normalisation over the batch needs two rows in training mode; the memory is that of evaluation mode.
     model.eval()
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
+    with PeakMemory(device) as memory:
         _step(model, batch)
-        return (torch.cuda.max_memory_allocated() - before) / 2**20
-    if not sys.platform.startswith("linux") or not _reset_high_water():
-        return None
-    before = _status("VmRSS")
-    _step(model, batch)
-    return max(0, _status("VmHWM") - before) / 1024
+    return memory.mib
 
 
 def _step(model: Any, batch: Batch) -> None:
     model(**batch.inputs).logits.float().logsumexp(dim=-1).sum().backward()
-
-
-def _reset_high_water() -> bool:
-    try:
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-    except OSError:
-        return False
-    return True
-
-
-def _status(name: str) -> int:
-    """A figure of /proc/self/status, in KiB."""
-    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
-    return int(next(line for line in lines if line.startswith(f"{name}:")).split()[1])

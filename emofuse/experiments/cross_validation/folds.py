@@ -31,7 +31,7 @@ from emofuse.training.fit import fit_run
 
 Report = ClassificationReport | SentimentReport
 
-_FAILURE_FILE = "failure.txt"
+FAILURE_FILE = "failure.txt"
 _TOLD_METRICS = 3
 
 
@@ -90,17 +90,17 @@ def run_fold(
     except Exception as error:  # whatever it is, the other folds go on; the reason is reported
         note_failure(path, reason_of(error), traceback.format_exc())
     else:
-        (path / _FAILURE_FILE).unlink(missing_ok=True)
+        (path / FAILURE_FILE).unlink(missing_ok=True)
 
 
 def note_failure(path: Path, reason: str, details: str = "") -> None:
     """Leave the reason of a failure, one line, and its details in a fold's folder."""
-    write_text_aside(path / _FAILURE_FILE, f"{reason}\n\n{details}")
+    write_text_aside(path / FAILURE_FILE, f"{reason}\n\n{details}")
 
 
 def is_finished(path: Path) -> bool:
     """Whether a fold has been trained, judged and reported."""
-    scored = (path / "metrics.json").exists() and not (path / _FAILURE_FILE).exists()
+    scored = (path / "metrics.json").exists() and not (path / FAILURE_FILE).exists()
     return scored and RunFolder(path).read_record().status == "evaluated"
 
 
@@ -108,15 +108,16 @@ def read_fold(folder: Path, number: int, task: Task) -> tuple[Fold, pd.DataFrame
     """A fold as it lies in its folder, and its predictions on its test part where it is finished."""
     run = RunFolder(fold_folder(folder, number))
     if not is_finished(run.path):
-        return Fold(number, run, None, _reason(run.path)), None
+        return Fold(number, run, None, failure_of(run.path)), None
     advice = f"run `emofuse evaluate {run.path}`"
     table = read_predictions(run.predictions_file, task.name, task.labels, advice)
     table = table[table["part"] == "test"]
     return Fold(number, run, report_on(table, task, bootstrap=0)), table
 
 
-def _reason(path: Path) -> str:
+def failure_of(path: Path) -> str:
+    """Why a run that is not finished is not, in one line."""
     try:
-        return (path / _FAILURE_FILE).read_text(encoding="utf-8").splitlines()[0]
+        return (path / FAILURE_FILE).read_text(encoding="utf-8").splitlines()[0]
     except (OSError, IndexError):
         return "it was interrupted"

@@ -29,7 +29,7 @@ from emofuse.experiments.cross_validation.folds import (
     run_fold,
     settings_of_fold,
 )
-from emofuse.experiments.processes import run_in_processes
+from emofuse.experiments.processes import death_of, run_in_processes
 from emofuse.inference.baselines.scores import BaselineScore, read_baselines, score_baselines, verdict
 from emofuse.inference.prediction_table import report_on
 from emofuse.models import model_info
@@ -287,7 +287,7 @@ def _run_at_once(
         nonlocal done
         done += 1
         if exit_code != 0:
-            note_failure(path, _death(exit_code))
+            note_failure(path, death_of(exit_code))
         if progress is not None:
             progress(done, len(paths), "folds")
         tell(paths[path])
@@ -303,9 +303,3 @@ def _fold_process(content: dict[str, Any], number: int, baseline: bool, path: Pa
     manifest = corpus_of(settings)
     claim_corpus(path.parent, manifest)  # it may have changed since the other folds began
     run_fold(settings, manifest, splits_of(settings, manifest)[number], number, path, baseline=baseline)
-
-
-def _death(exit_code: int) -> str:
-    if exit_code < 0:
-        return f"its process was killed by signal {-exit_code}, for want of memory perhaps; use fewer --jobs"
-    return f"its process ended with code {exit_code}"

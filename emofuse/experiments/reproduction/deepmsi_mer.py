@@ -15,6 +15,13 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import PROTOCOLS
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate
+from emofuse.experiments.reproduction.comparison_runs import (
+    NO_RUNS,
+    ComparisonRuns,
+    run_comparisons,
+    systems_among,
+)
+from emofuse.experiments.reproduction.published import printed_methods
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import claim_corpus
 from emofuse.runs.folder_lock import locked_folder
@@ -65,6 +72,8 @@ class Reproduction:
         labels: classes of the corpus.
         rows: those that were run.
         left_out: a row of Table 3 → why the corpus does not allow it.
+        compared: ours of the methods that Table 1 or 2 compares with, where they were asked for.
+        compared_protocol: how the utterances were split for them.
     """
 
     corpus: str
@@ -72,11 +81,13 @@ class Reproduction:
     labels: list[str]
     rows: list[ReproducedRow]
     left_out: dict[str, str]
+    compared: ComparisonRuns = NO_RUNS
+    compared_protocol: str = ""
 
     @property
     def failures(self) -> list[str]:
         """The folds that failed, a line each."""
-        return [
+        return self.compared.failures + [
             f"{row.modalities}, {row.protocol}, fold {fold.number}: {fold.failure}"
             for row in self.rows
             for fold in row.outcome.failed
@@ -115,6 +126,7 @@ def reproduce_deepmsi_mer(
     folds: int = PAPERS_FOLDS,
     honest: bool = True,
     sets: Sequence[str] = tuple(MODALITY_SETS),
+    baselines: bool = False,
     jobs: int = 1,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None] = lambda line: None,
@@ -132,6 +144,8 @@ def reproduce_deepmsi_mer(
         folds: of the random protocol; the paper has 10.
         honest: judge under the settings' own protocol too.
         sets: which rows of Table 3.
+        baselines: run the systems that Table 1 or 2 compares with too, under the settings' own protocol, or under the
+            paper's where ``honest`` is off.
         jobs: folds at once, as far as memory allows.
         open_progress: gives a progress hook for one cross-validation.
         say: called with a line per cross-validation and fold.
@@ -178,4 +192,17 @@ def reproduce_deepmsi_mer(
             write_cross_report(outcome, manifest, title=f"DeepMSI-MER on {corpus}: {name}, {protocol}")
             say(f"     {outcome.lines()[-1]}")
             rows.append(ReproducedRow(protocol, name, outcome))
-        return Reproduction(corpus, folder, list(manifest.labels), rows, left_out)
+        compared, split_by = NO_RUNS, own if honest else PAPERS_PROTOCOL
+        if baselines:
+            changes = {"data.protocol": split_by} | ({} if honest else {"data.folds": folds})
+            compared = run_comparisons(
+                systems_among(printed_methods(corpus), settings.model.name),
+                corpus,
+                manifest,
+                settings.with_changes(changes),
+                folder / "runs" / split_by,
+                jobs=jobs,
+                open_progress=open_progress,
+                say=say,
+            )
+        return Reproduction(corpus, folder, list(manifest.labels), rows, left_out, compared, split_by)

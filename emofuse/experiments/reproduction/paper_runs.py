@@ -13,6 +13,12 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import PROTOCOLS
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate
+from emofuse.experiments.reproduction.comparison_runs import (
+    NO_RUNS,
+    ComparisonRuns,
+    run_comparisons,
+    systems_among,
+)
 from emofuse.experiments.reproduction.plan import PaperPlan, PaperTable, Variant
 from emofuse.models.registry import model_config
 from emofuse.runs.corpus import Progress
@@ -38,6 +44,7 @@ class PaperReproduction:
         tables: those that were asked for.
         outcomes: (table's number, row's name) → what came of it; rows of the same settings share one.
         left_out: the same → why it was not run.
+        compared: ours of the rows that the paper compares with, where they were asked for.
     """
 
     plan: PaperPlan
@@ -49,6 +56,7 @@ class PaperReproduction:
     tables: tuple[PaperTable, ...]
     outcomes: dict[tuple[str, str], CrossValidation]
     left_out: dict[tuple[str, str], str]
+    compared: ComparisonRuns = NO_RUNS
 
     @property
     def optimistic(self) -> bool:
@@ -58,13 +66,12 @@ class PaperReproduction:
     @property
     def failures(self) -> list[str]:
         """The folds that failed, a line each."""
-        return list(
-            dict.fromkeys(
-                f"{outcome.folder.name}, fold {fold.number}: {fold.failure}"
-                for outcome in self.outcomes.values()
-                for fold in outcome.failed
-            )
+        own = dict.fromkeys(
+            f"{outcome.folder.name}, fold {fold.number}: {fold.failure}"
+            for outcome in self.outcomes.values()
+            for fold in outcome.failed
         )
+        return [*own, *self.compared.failures]
 
 
 def reproduce_paper(
@@ -75,6 +82,7 @@ def reproduce_paper(
     folder: Path,
     *,
     tables: Sequence[str] = (),
+    baselines: bool = False,
     jobs: int = 1,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None] = lambda line: None,
@@ -91,6 +99,7 @@ def reproduce_paper(
         settings: a recipe of the plan's system.
         folder: holds everything.
         tables: their numbers; all that the paper has for the corpus by default.
+        baselines: run the systems of the tables of methods too, as far as they are registered here.
         jobs: folds at once, as far as memory allows.
         open_progress: gives a progress hook for one cross-validation.
         say: called with a line per cross-validation and fold.
@@ -125,10 +134,22 @@ def reproduce_paper(
                     plan, variant, changed, manifest, folder / "runs" / key, jobs, open_progress, say
                 )
             outcomes[place] = done[key]
+        compared = NO_RUNS
+        if baselines:
+            compared = run_comparisons(
+                systems_among(_methods(plan, chosen, corpus), plan.system),
+                corpus,
+                manifest,
+                settings,
+                folder / "runs",
+                jobs=jobs,
+                open_progress=open_progress,
+                say=say,
+            )
         task = task_of(settings, manifest)
         labels, protocol = list(task.labels), settings.data.protocol
         return PaperReproduction(
-            plan, corpus, folder, task.name, labels, protocol, chosen, outcomes, left_out
+            plan, corpus, folder, task.name, labels, protocol, chosen, outcomes, left_out, compared
         )
 
 
@@ -140,6 +161,16 @@ def _chosen(plan: PaperPlan, corpus: str, numbers: Sequence[str]) -> tuple[Paper
             f"{plan.title} has no table {unknown[0]} for {corpus}; choose from {', '.join(known)}"
         )
     return tuple(table for number, table in known.items() if not numbers or number in numbers)
+
+
+def _methods(plan: PaperPlan, tables: Sequence[PaperTable], corpus: str) -> list[str]:
+    """Methods of the tables of methods; on a corpus that the paper does not have, those of any other."""
+    compared = [table for table in tables if table.compared]
+    own = [figure.row for table in compared for figure in plan.printed(table, corpus)]
+    others = [
+        figure.row for table in compared for each in table.corpora for figure in plan.printed(table, each)
+    ]
+    return list(dict.fromkeys(own or others))
 
 
 def _lacking(variant: Variant, manifest: Manifest) -> list[str]:

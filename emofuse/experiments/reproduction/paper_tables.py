@@ -16,21 +16,10 @@ from emofuse.evaluation.reporting.report_rows import metric_name
 from emofuse.evaluation.reporting.table_files import write_table_files
 from emofuse.evaluation.reporting.tables import Cell, Table, flags_of
 from emofuse.experiments.cross_validation.run import CrossValidation
+from emofuse.experiments.printed_columns import COLUMNS
 from emofuse.experiments.reproduction.paper_runs import PaperReproduction
 from emofuse.experiments.reproduction.plan import PaperTable, PrintedFigure
 
-# Column of a paper → its heading and our metrics; where the field counts in two ways, both.
-COLUMNS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
-    {
-        "accuracy": ("Acc", ("accuracy",)),
-        "weighted_f1": ("W-F1", ("weighted_f1",)),
-        "mae": ("MAE", ("mae",)),
-        "corr": ("Corr", ("corr",)),
-        "acc2": ("Acc-2", ("acc2_nonnegative", "acc2_positive")),
-        "f1": ("F1", ("f1_nonnegative", "f1_positive")),
-        "acc7": ("Acc-7", ("acc7",)),
-    }
-)
 _OF_TASK = MappingProxyType(
     {"classification": ("accuracy", "weighted_f1"), "regression": ("mae", "corr", "acc2", "f1", "acc7")}
 )
@@ -92,17 +81,17 @@ def paper_rows(found: PaperReproduction) -> list[dict[str, Any]]:
 
 
 def _own_rows(found: PaperReproduction, table: PaperTable) -> Iterator[dict[str, Any]]:
-    for variant in table.variants:
-        outcome = found.outcomes.get((table.number, variant.name))
+    outcomes = {v.name: found.outcomes.get((table.number, v.name)) for v in table.variants}
+    for name, outcome in (outcomes | (dict(found.compared.outcomes) if table.compared else {})).items():
         if outcome is None or outcome.means is None:
             continue
-        figures = [(name, "", score) for name, score in outcome.means.metrics.items()]
+        figures = [(metric, "", score) for metric, score in outcome.means.metrics.items()]
         figures += [("f1", label, each["f1"]) for label, each in outcome.class_means().items()]
         for metric, label, score in figures:
             scale = 1 if metric in NOT_SHARES else 100
             yield {
                 "table": table.number,
-                "row": variant.name,
+                "row": name,
                 "source": "emofuse",
                 "protocol": found.protocol,
                 "metric": metric,
@@ -122,6 +111,8 @@ def _compared(found: PaperReproduction, table: PaperTable) -> Table:
     for method in dict.fromkeys(figure.row for figure in printed):
         of = {figure.column: figure.value for figure in printed if figure.row == method}
         rows.append((Cell(f"{method} (published)"), *(Cell(of.get(name, MISSING)) for name in columns)))
+        rows += _compared_rows(found, [method], columns)
+    rows += _compared_rows(found, [m for m in found.compared.outcomes if not printed], columns)
     for variant in table.variants:
         outcome = found.outcomes.get((table.number, variant.name))
         cells = (_own_cell(found, outcome, name, label) for name, label in columns.items())
@@ -132,6 +123,20 @@ def _compared(found: PaperReproduction, table: PaperTable) -> Table:
         rows=tuple(rows),
         notes=_notes(found, table, printed),
     )
+
+
+def _compared_rows(
+    found: PaperReproduction, methods: Sequence[str], columns: Mapping[str, str | None]
+) -> list[tuple[Cell, ...]]:
+    """Ours of the methods that the paper compares with."""
+    return [
+        (
+            Cell(f"{method}, emofuse"),
+            *(_own_cell(found, found.compared.outcomes[method], *each) for each in columns.items()),
+        )
+        for method in methods
+        if method in found.compared.outcomes
+    ]
 
 
 def _variants(found: PaperReproduction, table: PaperTable) -> Table:
@@ -223,6 +228,12 @@ def _notes(found: PaperReproduction, table: PaperTable, printed: Sequence[Printe
         notes.append(_TWO_WAYS)
     elif any(figure.column in ("mae", "corr") for figure in printed):
         notes.append(f"Ours learnt classes, so it has no {metric_name('mae').lower()}.")
+    if table.compared and found.compared.outcomes:
+        notes.append(
+            "Ours of the methods that the paper compares with: the same features, protocol and task, each system's own recipe."
+        )
+    if table.compared:
+        notes += [f"{name}, emofuse, is left out: {why}." for name, why in found.compared.left_out.items()]
     notes += [
         f"{name} is left out: {why}."
         for (number, name), why in found.left_out.items()

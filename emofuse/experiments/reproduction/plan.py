@@ -16,7 +16,7 @@ class PrintedFigure(NamedTuple):
         table: its number in the paper.
         corpus: such as ``"meld"``.
         row: a method or a variant, as the paper calls it.
-        column: a metric, one of :data:`~emofuse.experiments.reproduction.paper_tables.COLUMNS`, or a class, for its F1.
+        column: a metric, one of :data:`~emofuse.experiments.printed_columns.COLUMNS`, or a class, for its F1.
         value: as printed; ``"85.4/86.4"`` where the paper prints two definitions. Shares are in percent.
     """
 

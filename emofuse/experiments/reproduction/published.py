@@ -49,3 +49,11 @@ def published_scores(table: int, corpus: str) -> list[PublishedScore]:
         for row in csv.DictReader(text.splitlines())
     ]
     return [score for score in scores if (score.table, score.corpus) == (table, corpus)]
+
+
+def printed_methods(corpus: str) -> list[str]:
+    """The methods of Table 1 or 2; for a corpus that the paper does not have, those of both."""
+    tables = {"iemocap": (1,), "meld": (2,)}.get(corpus, (1, 2))
+    corpora = ("iemocap", "meld")
+    scores = [score for number in tables for each in corpora for score in published_scores(number, each)]
+    return list(dict.fromkeys(score.method for score in scores))

@@ -74,7 +74,16 @@ def flat_rows(found: Reproduction) -> list[dict[str, Any]]:
         for number in (_NUMBER.get(found.corpus, 0), 3)
         for score in published_scores(number, found.corpus)
     ]
-    return paper + [row for each in found.rows for row in _own_rows(found, each)]
+    own = [row for each in found.rows for row in _own_rows(found, each)]
+    return paper + own + [row for each in _compared(found) for row in _own_rows(found, each[1], each[0])]
+
+
+def _compared(found: Reproduction) -> list[tuple[str, ReproducedRow]]:
+    """Ours of the methods that the paper compares with, by their names."""
+    return [
+        (f"{method}, emofuse", ReproducedRow(found.compared_protocol, "T+A+V", outcome))
+        for method, outcome in found.compared.outcomes.items()
+    ]
 
 
 def _definition(score: PublishedScore) -> str:
@@ -83,8 +92,8 @@ def _definition(score: PublishedScore) -> str:
     return _WITHIN if score.method == "DeepMSI-MER" else "as its authors count it"
 
 
-def _own_rows(found: Reproduction, row: ReproducedRow) -> Iterator[dict[str, Any]]:
-    base = {"method": OURS, "source": "emofuse", "protocol": row.protocol, "modalities": row.modalities}
+def _own_rows(found: Reproduction, row: ReproducedRow, method: str = OURS) -> Iterator[dict[str, Any]]:
+    base = {"method": method, "source": "emofuse", "protocol": row.protocol, "modalities": row.modalities}
     figures = [(AVERAGE, "weighted F1", _average(row.outcome))]
     for label in found.labels:
         figures.append((label, _WITHIN, _class(row.outcome, label, "f1_within_class")))
@@ -122,6 +131,7 @@ def _class_table(found: Reproduction) -> Table:
     scores = published_scores(number, found.corpus) if number else []
     classes = _classes(found, scores)
     rows = [_paper_row(method, scores, classes) for method in dict.fromkeys(s.method for s in scores)]
+    rows += [_own_class_row(found, row, classes, "f1", method) for method, row in _compared(found)]
     for row in found.rows:
         if row.modalities == "T+A+V":
             rows += [_own_class_row(found, row, classes, f1) for f1 in ("f1_within_class", "f1")]
@@ -140,6 +150,7 @@ def _class_table(found: Reproduction) -> Table:
             "A class's accuracy is its recall. The F1 of a class in the paper's own row is 2·acc/(1 + acc), computed "
             "within the class, where precision is always 1; ours stands in both ways. Ours are means over the folds; "
             "table.csv has the standard deviations.",
+            *(f"{name}, emofuse, is left out: {why}." for name, why in found.compared.left_out.items()),
             *_failures(found),
         ),
     )
@@ -168,12 +179,12 @@ def _paper_row(
 
 
 def _own_class_row(
-    found: Reproduction, row: ReproducedRow, classes: dict[str, str | None], f1: str
+    found: Reproduction, row: ReproducedRow, classes: dict[str, str | None], f1: str, method: str = OURS
 ) -> tuple[Cell, ...]:
     figures = [_class(row.outcome, label, f1) if label else None for label in classes.values()]
     how = _WITHIN if f1 == "f1_within_class" else _ORDINARY
     cells = [cell for figure in (*figures, _average(row.outcome)) for cell in _cells(figure, _flags(row))]
-    return (Cell(f"{OURS}, {row.protocol}, {how}"), *cells)
+    return (Cell(f"{method}, {row.protocol}, {how}"), *cells)
 
 
 def _flags(row: ReproducedRow) -> str:

@@ -15,8 +15,8 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.stored_files import stored_json
 from emofuse.errors import EmofuseError, reason_of
 from emofuse.experiments.sweep.grid import Axis, GridPoint, grid_points
-from emofuse.inference.evaluate import Outcome, evaluate_fit, score
-from emofuse.inference.predict_rows import RowPredictor
+from emofuse.experiments.validation_scores import validation_scores
+from emofuse.inference.evaluate import Outcome, evaluate_fit
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.models.registry import model_config
 from emofuse.runs.corpus import Progress
@@ -24,12 +24,10 @@ from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
-from emofuse.runs.stored_results import read_scores
 from emofuse.runs.tasks import task_of
 from emofuse.training.fit import fit_run
 
 LESS_IS_BETTER = ("mae",)
-_VALIDATION_FILE = "validation.json"
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ def sweep(
             try:
                 with open_progress() as progress:
                     fit_run(each, manifest, run.path, resume=True, progress=progress)
-                    found = SweptPoint(point, run, _validation(run, manifest, progress))
+                    found = SweptPoint(point, run, validation_scores(run, manifest, progress))
             except Exception as error:  # whatever it is, the other points go on; the reason is reported
                 found = SweptPoint(point, run, None, reason_of(error))
             line = (
@@ -140,19 +138,6 @@ def _check_any(points: Sequence[RunSettings], manifest: Manifest) -> None:
             reasons.append(str(error))
     if len(reasons) == len(points):
         raise EmofuseError(f"no point of the sweep can be built: {reasons[0]}")
-
-
-def _validation(run: RunFolder, manifest: Manifest, progress: Progress) -> dict[str, float]:
-    """Scores on the validation part; the test part is hidden even as context."""
-    file = run.path / _VALIDATION_FILE
-    if not file.exists():
-        split, predictor = run.read_split(), RowPredictor(run, manifest, progress)
-        predictions = predictor.predict(split.val, set(split.test), "predicting the val part")
-        metrics = score(manifest, predictions, predictor.task).metrics
-        write_text_aside(
-            file, json.dumps({k: None if math.isnan(v) else v for k, v in metrics.items()}) + "\n"
-        )
-    return read_scores(file, "delete it; the same command makes it again")
 
 
 def _best(points: Sequence[SweptPoint], metric: str) -> SweptPoint:

@@ -21,7 +21,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import FEATURES
 from emofuse.data.modality import MODALITIES, Modality
 from emofuse.data.wording import counted
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, reason_of
 from emofuse.features.identity import EncoderIdentity
 from emofuse.features.importers.content import FeatureContent, ModalityFeatures
 from emofuse.features.importers.conv_emotion import read_conv_emotion, read_multiemo
@@ -127,6 +127,43 @@ def import_features(
         )
     frame = pd.DataFrame([row for row in rows if row[FEATURES] or row.get("text")])
     return Imported(Manifest.from_frame(frame, Path(store_root).parent), identities, notes)
+
+
+def read_features(
+    path: Path | str, style: str | None = None, labels: Sequence[str] | None = None
+) -> tuple[str, FeatureContent]:
+    """What a published file holds, as it stands there, and the style that it is laid out in.
+
+    Args:
+        path: the file, or for ``multiemo`` the folder.
+        style: one of :data:`STYLES`; by default the first whose reader takes the file.
+        labels: names of the classes, where the file has numbers for them.
+
+    Raises:
+        EmofuseError: the file is hostile, damaged, or not of this style or any.
+    """
+    path = Path(path)
+    if style is not None and style not in STYLES:
+        raise EmofuseError(
+            f"there is no style {style!r}{closest(style, list(STYLES))}; there are {', '.join(STYLES)}"
+        )
+    if not path.exists():
+        raise EmofuseError(f"{path}: there is no such file")
+    refuse_lfs_pointer(path)
+    reasons = []
+    for info in STYLES.values() if style is None else (STYLES[style],):
+        try:
+            content = _read(path, info, labels)
+            _check_ids(path, content)
+        except (EmofuseError, OSError) as error:
+            reasons.append(reason_of(error))
+            continue
+        return info.name, content
+    if len(set(reasons[:2])) == 1:  # the two readers of pickles agree: the file cannot be read at all
+        raise EmofuseError(reasons[0])
+    raise EmofuseError(
+        f"{path}: is laid out as none of {', '.join(STYLES)}; name one with --style to see why not"
+    )
 
 
 def style_of(path: Path) -> str | None:

@@ -10,6 +10,7 @@ from sklearn.decomposition import PCA
 from emofuse.data import Modality
 from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest
+from emofuse.features.vectors import as_vector
 
 # A linear model on more numbers than this takes minutes on a large corpus; neighbours are then reduced.
 _MOST_COLUMNS = 2560
@@ -33,19 +34,13 @@ def vectors_of(
     blocks: list[np.ndarray] = []
     for reader in readers.values():
         held = np.array([i in reader for i in ids])
-        rows = np.stack([_pooled(reader[i]) for i, there in zip(ids, held, strict=True) if there])
+        rows = np.stack([as_vector(reader[i]) for i, there in zip(ids, held, strict=True) if there])
         known = rows[fitted[held]]
         block = np.zeros((len(ids), rows.shape[1]), np.float32)
         # Clipped, because a number that hardly varies in training may be far out elsewhere.
         block[held] = np.clip((rows - known.mean(0)) / (known.std(0) + 1e-6), -10, 10)
         blocks += [block] if held.all() else [block, held[:, None].astype(np.float32)]
     return np.hstack(blocks)
-
-
-def _pooled(features: np.ndarray) -> np.ndarray:
-    if features.ndim == 1:
-        return features.astype(np.float32)
-    return np.concatenate([features.mean(axis=0), features.std(axis=0)]).astype(np.float32)
 
 
 def with_neighbours(

@@ -152,7 +152,8 @@ def _score(
 ) -> BaselineScore:
     metric = "weighted_f1" if task.name == "classification" else "mae"
     methods = [
-        make_method(n, [_judged(n, t, task)], Facts(model=n)) for n, t in ((name, test), ("system", system))
+        make_method(n, [judged_table(n, t, task)], Facts(model=n))
+        for n, t in ((name, test), ("system", system))
     ]
     versus = compare_methods(methods).methods[1].versus
     return BaselineScore(
@@ -164,7 +165,8 @@ def _score(
     )
 
 
-def _judged(name: str, table: pd.DataFrame, task: Task) -> JudgedRun:
+def judged_table(name: str, table: pd.DataFrame, task: Task) -> JudgedRun:
+    """Rows of a `baselines.parquet`, or of a predictions.parquet, as a run to compare."""
     truth, predicted = (
         ("label", "predicted") if task.name == "classification" else ("valence", "predicted_valence")
     )

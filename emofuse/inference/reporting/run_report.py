@@ -81,8 +81,11 @@ def write_run_report(
         configuration=settings.model_dump(mode="json"),
         counts=_counts(manifest, split, is_classes),
         quarantine=_reasons(folder.quarantine_file),
-        audit=outcome.leaks.lines(),
-        audit_flags=outcome.leaks.flags,
+        audit=[*outcome.leaks.lines(), *(finding.line() for finding in outcome.fitted_features)],
+        audit_flags=[
+            *outcome.leaks.flags,
+            *(finding.line() for finding in outcome.fitted_features if finding.is_fitted),
+        ],
         figures=[
             *(class_figures(outcome.test, figures, of="the test part") if is_classes else ()),
             *(certainty_figures(outcome, figures) if is_classes else value_figures(outcome, figures)),
@@ -104,6 +107,7 @@ def write_run_report(
             *([_sentence(line)] if is_classes and (line := unlearnt_line(manifest, split)) else ()),
             *([_sentence(outcome.transductive)] if outcome.transductive else ()),
             *([_sentence(outcome.change_note)] if outcome.corpus_change else ()),
+            *([_sentence(outcome.best_test_epoch.line())] if outcome.best_test_epoch else ()),
             *_definitions(outcome),
         ],
     )

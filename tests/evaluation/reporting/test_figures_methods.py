@@ -5,6 +5,7 @@ from emofuse.evaluation.metrics.estimate import Estimate
 from emofuse.evaluation.reporting.figures import (
     draw_confusion_difference,
     draw_differences,
+    draw_forest,
     draw_method_scores,
 )
 from tests.evaluation.reporting.figure_reading import extent, named, words
@@ -95,3 +96,22 @@ def test_confusions_are_subtracted_in_points():
     assert [t.get_text() for t in figure.axes[0].texts] == ["–", "–", "0", "0"]
     with pytest.raises(ValueError, match="3 × 3"):
         draw_confusion_difference(first, second, ["a", "b", "c"])
+
+
+def test_a_forest_shows_each_score_where_it_is_and_the_optimistic_one_hollow() -> None:
+    scores = {
+        "a": Estimate(0.7, 0.6, 0.8),
+        "linear": Estimate(0.5, 0.4, 0.6),
+        "failed": Estimate(float("nan")),
+    }
+    figure = draw_forest(scores, axis="weighted F1", apart=["linear"], optimistic={"a": Estimate(0.75)})
+    marks = {line.get_gid(): line for line in figure.axes[0].lines if line.get_gid()}
+    assert float(np.asarray(marks["score-a"].get_xdata())[0]) == pytest.approx(70)
+    assert marks["optimistic-a"].get_markerfacecolor() == "none"
+    assert float(np.asarray(marks["optimistic-a"].get_xdata())[0]) == pytest.approx(75)
+    assert marks["score-linear"].get_color() != marks["score-a"].get_color()
+    assert set(marks) == {"score-a", "optimistic-a", "score-linear"}
+    errors = draw_forest({"a": Estimate(1.2, share=False)}, axis="MAE")
+    assert float(np.asarray(errors.axes[0].lines[0].get_xdata())[0]) == pytest.approx(1.2)
+    with pytest.raises(ValueError, match="needs one"):
+        draw_forest({}, axis="MAE")

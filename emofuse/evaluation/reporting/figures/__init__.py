@@ -11,8 +11,10 @@ from emofuse.evaluation.reporting.figures.bars import (
 from emofuse.evaluation.reporting.figures.confusion import draw_confusion
 from emofuse.evaluation.reporting.figures.confusion_difference import draw_confusion_difference
 from emofuse.evaluation.reporting.figures.curves import draw_learning_curves
+from emofuse.evaluation.reporting.figures.forest import draw_forest
 from emofuse.evaluation.reporting.figures.methods import draw_differences, draw_method_scores
 from emofuse.evaluation.reporting.figures.patches import draw_kept_patches, kept_levels
+from emofuse.evaluation.reporting.figures.ranks import draw_critical_differences
 from emofuse.evaluation.reporting.figures.reliability import draw_reliability
 from emofuse.evaluation.reporting.figures.save import SavedFigure, save_figure, write_figure
 from emofuse.evaluation.reporting.figures.style import emotion_colours
@@ -27,7 +29,9 @@ __all__ = [
     "draw_confusion",
     "draw_confusion_difference",
     "draw_costs",
+    "draw_critical_differences",
     "draw_differences",
+    "draw_forest",
     "draw_kept_patches",
     "draw_learning_curves",
     "draw_method_scores",
