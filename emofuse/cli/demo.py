@@ -11,6 +11,8 @@ import typer
 EXAMPLE = """Make a synthetic corpus, train DeepMSI-MER on it, report honestly, predict a new clip. Needs no download.
 
 Example: `emofuse demo demo`
+
+Example: `emofuse demo demo --clip holiday.mp4`
 """
 
 
@@ -24,6 +26,9 @@ def demo(
     clips: Annotated[int, typer.Option(help="utterances of the corpus", min=60)] = 1200,
     seed: Annotated[int, typer.Option(help="of the corpus")] = 0,
     workers: Annotated[int, typer.Option(help="processes that draw it", min=1)] = 2,
+    clip: Annotated[
+        Path | None, typer.Option(help="a recording of real people, which the starter predicts at the end")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Run the whole way and say where the results are."""
@@ -58,3 +63,17 @@ def demo(
         f'try         emofuse predict {result.outcome.folder.path} {result.clip} --text "{result.segment.text}"'
     )
     typer.echo(f"took        {time.perf_counter() - began:.0f} s")
+    typer.echo("")
+    _real_people(clip)
+
+
+def _real_people(clip: Path | None) -> None:
+    """The starter on a real clip, or how to have that."""
+    if clip is None:
+        typer.echo(
+            "All of this was drawn. For real people: pip install ./starter; emofuse predict YOUR_CLIP.mp4"
+        )
+        return
+    from emofuse.cli.predict import predict
+
+    predict(None, [clip], by_modality=True)
