@@ -1,0 +1,74 @@
+"""Every verb answers a damaged or hostile run folder in one line, and waits for nothing."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from emofuse.cli.main import app
+from emofuse.errors import EmofuseError
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.runs.run_folder import RunFolder
+from emofuse.training.fit import fit_run
+from tests.small_runs import text_corpus, text_settings
+
+ALIASES = "a0: &a0 [1, 1]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+
+Damage = Callable[[Path], object]
+DAMAGES: dict[str, Damage] = {
+    "a folder": Path.mkdir,
+    "a pipe": os.mkfifo,
+    "a device": lambda file: file.symlink_to("/dev/zero"),
+    "deep": lambda file: file.write_text("[" * 100_000),
+    "NUL": lambda file: file.write_bytes(bytes(100)),
+    "a list": lambda file: file.write_text("[1, 2]"),
+    "infinity": lambda file: file.write_text('{"train": [Infinity], "temperature": 1e999}'),
+    "aliases": lambda file: file.write_text(ALIASES),
+}
+# File → verbs that read it before they do any work.
+READERS = {
+    "run.json": ["info", "predict", "evaluate", "explain"],
+    "config.yaml": ["predict", "evaluate", "resume"],
+    "model.safetensors": ["predict", "explain"],
+    "split.json": ["evaluate", "resume"],
+}
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two runs on one corpus that have been judged."""
+    corpus = text_corpus(tmp_path_factory.mktemp("words"), dialogues=9)
+    folder = fit_run(text_settings(corpus, optimiser__epochs=1), corpus, corpus.root / "run")
+    evaluate_fit(folder, corpus)
+    return folder.path, Path(shutil.copytree(folder.path, corpus.root / "other"))
+
+
+def command(verb: str, run: Path, other: Path) -> list[str]:
+    corpus, recipe = str(other.parent), str(other / "config.yaml")
+    return {
+        "info": ["info", str(run)],
+        "predict": ["predict", str(run), "--text", "I love it"],
+        "explain": ["explain", str(run), "--text", "I love it"],
+        "evaluate": ["evaluate", str(run), "--quiet"],
+        "resume": ["train", corpus, "-o", str(run), "--recipe", recipe, "--resume", "--quiet"],
+    }[verb]
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_damaged_file_is_one_line(runs: tuple[Path, Path], tmp_path: Path, name: str) -> None:
+    run = Path(shutil.copytree(runs[0], tmp_path / "run"))
+    for number, (kind, damage) in enumerate(DAMAGES.items()):
+        (run / name).unlink(missing_ok=True) if not (run / name).is_dir() else (run / name).rmdir()
+        damage(run / name)
+        verb = READERS[name][number % len(READERS[name])]
+        result = CliRunner().invoke(app, command(verb, run, runs[1]))
+        assert isinstance(result.exception, EmofuseError), (kind, verb, result.exception, result.output)
+        (line,) = str(result.exception).splitlines()
+        assert line.isprintable()
+        assert str(run) in line, (kind, verb, line)
+    assert not RunFolder(run).checkpoints.exists()
