@@ -149,3 +149,40 @@ def test_any_exception_of_a_decoder_is_the_file_s(
         read_audio(path)
     assert found.value.reason == reason
     assert "\n" not in str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("stated", "read"), [(0, 1.0), (16000, 0.5), (64000, 1.0), (2**31 - 1, 1.0), (2**32 - 1, 1.0)]
+)
+def test_a_wav_header_that_states_a_wrong_length(tmp_path: Path, stated: int, read: float) -> None:
+    """One that is less than there is, is believed; 0 and more than there is mean up to the end."""
+    voice = (20000 * noise(1.0)).astype("<i2")
+    path = wave_file(tmp_path / "a.wav", voice.tobytes(), bits=16, stated=stated)
+    np.testing.assert_allclose(read_audio(path), voice[: round(read * RATE)] / 2**15, atol=1e-6)
+    assert probe(path).duration == pytest.approx(read, abs=1e-3)
+    np.testing.assert_allclose(
+        read_audio(path, start=0.2, end=0.4), voice[round(0.2 * RATE) : round(0.4 * RATE)] / 2**15, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "rate", "muxer"),
+    [
+        ("live.webm", "libopus", 48000, {"live": "1"}),
+        ("fragments.mp4", "flac", 48000, {"movflags": "frag_keyframe+empty_moov", "strict": "-2"}),
+        ("edited.m4a", "aac", 48000, {}),
+    ],
+)
+def test_sound_without_a_length_and_with_an_edit_list_is_in_its_place(
+    tmp_path: Path, name: str, codec: str, rate: int, muxer: dict[str, str]
+) -> None:
+    """Four seconds of silence, but for a click at two."""
+    if codec not in av.codecs_available:
+        pytest.skip(f"PyAV has no {codec} here")
+    sound = np.zeros((1, 4 * rate))
+    sound[0, 2 * rate : 2 * rate + 480] = 0.8
+    path = encode_sound(tmp_path / name, sound, rate, codec, muxer=muxer)
+    assert probe(path).duration == pytest.approx(4, abs=0.05)
+    for start in (0.0, 1.5):
+        heard = np.abs(read_audio(path, start=start, rate=rate))
+        assert np.argmax(heard > 0.4) / rate == pytest.approx(2 - start, abs=0.002)
