@@ -113,7 +113,9 @@ def reproduce(
     settings = RunSettings.from_yaml(find_recipe(recipe or f"{paper}/{corpus}"))
     with progress_bar(quiet=quiet) as progress:
         manifest, path = corpus_for(corpus, root, clips=clips, progress=progress)
-    settings = settings.with_changes({"data.manifest": str(path), **free_settings(set_ or [])})
+    free = free_settings(set_ or [])
+    settings = settings.with_changes({"data.manifest": str(path), **free})
+    of_all = {name: value for name, value in free.items() if name.startswith("optimiser.")}
 
     def open_progress() -> AbstractContextManager[Progress]:
         return progress_bar(quiet=quiet)
@@ -132,6 +134,7 @@ def reproduce(
             honest=honest,
             sets=_names(sets) or tuple(MODALITY_SETS),
             baselines=baselines,
+            baseline_changes=of_all,
             jobs=jobs,
             open_progress=open_progress,
             say=say,
@@ -146,6 +149,7 @@ def reproduce(
             out,
             tables=_names(tables),
             baselines=baselines,
+            baseline_changes=of_all,
             jobs=jobs,
             open_progress=open_progress,
             say=say,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
@@ -63,6 +64,7 @@ def run_comparisons(
     settings: RunSettings,
     folder: Path,
     *,
+    changes: Mapping[str, Any] | None = None,
     jobs: int,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None],
@@ -78,6 +80,7 @@ def run_comparisons(
         manifest: the corpus.
         settings: the paper's recipe.
         folder: holds a cross-validation per system.
+        changes: dotted settings that are put over those of every system, such as ``optimiser.epochs``.
         jobs: folds at once.
         open_progress: gives a progress hook for one cross-validation.
         say: called with a line per cross-validation and fold.
@@ -85,7 +88,9 @@ def run_comparisons(
     outcomes, left_out = {}, {}
     for method, system in systems.items():
         own = f"{corpus}-words" if f"{system}/{corpus}" not in list_recipes() else corpus
-        plan = BenchmarkPlan(settings, recipes=own, test_scores=settings.test_scores)
+        plan = BenchmarkPlan(
+            settings, recipes=own, changes=dict(changes or {}), test_scores=settings.test_scores
+        )
         try:
             changed = plan.settings_of(system)
             task_of(changed, manifest)

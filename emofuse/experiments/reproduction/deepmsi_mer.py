@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emofuse.corpora import read_corpus
 from emofuse.corpora.demo import generate_demo_corpus
@@ -127,6 +128,7 @@ def reproduce_deepmsi_mer(
     honest: bool = True,
     sets: Sequence[str] = tuple(MODALITY_SETS),
     baselines: bool = False,
+    baseline_changes: Mapping[str, Any] | None = None,
     jobs: int = 1,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None] = lambda line: None,
@@ -146,6 +148,7 @@ def reproduce_deepmsi_mer(
         sets: which rows of Table 3.
         baselines: run the systems that Table 1 or 2 compares with too, under the settings' own protocol, or under the
             paper's where ``honest`` is off.
+        baseline_changes: dotted settings that are put over those of these systems.
         jobs: folds at once, as far as memory allows.
         open_progress: gives a progress hook for one cross-validation.
         say: called with a line per cross-validation and fold.
@@ -201,6 +204,7 @@ def reproduce_deepmsi_mer(
                 manifest,
                 settings.with_changes(changes),
                 folder / "runs" / split_by,
+                changes=baseline_changes,
                 jobs=jobs,
                 open_progress=open_progress,
                 say=say,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
@@ -83,6 +84,7 @@ def reproduce_paper(
     *,
     tables: Sequence[str] = (),
     baselines: bool = False,
+    baseline_changes: Mapping[str, Any] | None = None,
     jobs: int = 1,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None] = lambda line: None,
@@ -100,6 +102,7 @@ def reproduce_paper(
         folder: holds everything.
         tables: their numbers; all that the paper has for the corpus by default.
         baselines: run the systems of the tables of methods too, as far as they are registered here.
+        baseline_changes: dotted settings that are put over those of these systems.
         jobs: folds at once, as far as memory allows.
         open_progress: gives a progress hook for one cross-validation.
         say: called with a line per cross-validation and fold.
@@ -142,6 +145,7 @@ def reproduce_paper(
                 manifest,
                 settings,
                 folder / "runs",
+                changes=baseline_changes,
                 jobs=jobs,
                 open_progress=open_progress,
                 say=say,
