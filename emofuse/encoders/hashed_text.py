@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_matrix
-from sklearn.feature_extraction.text import HashingVectorizer
-from sklearn.preprocessing import normalize
 
 from emofuse.encoders.spec import HASHED_NGRAMS
 from emofuse.features.identity import EncoderIdentity
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 # A run of letters and digits, or one sign of any other kind: "?!" and emoji say much about emotion.
 _TOKEN = r"\w+|[^\w\s]"
@@ -39,6 +40,9 @@ class HashedTextEncoder:
     """
 
     def __init__(self, dim: int = 1024) -> None:
+        # With scipy it takes longer to import than all else that a run folder needs.
+        from sklearn.feature_extraction.text import HashingVectorizer
+
         self.dim = dim
         self.identity = EncoderIdentity(
             modality="text", kind=HASHED_NGRAMS, name=HASHED_NGRAMS, revision="1", pooling="sum", dim=dim
@@ -61,5 +65,7 @@ class HashedTextEncoder:
 
 
 def _damped(counts: csr_matrix) -> np.ndarray:
+    from sklearn.preprocessing import normalize
+
     counts.data = np.sign(counts.data) * np.log1p(np.abs(counts.data))
     return normalize(counts).toarray().astype(np.float32)

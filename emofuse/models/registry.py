@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pkgutil
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -10,17 +9,19 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
-from typing import Any, Literal, TypeVar
-
-from pydantic import BaseModel, ValidationError
-from torch import nn
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from emofuse.data.modality import MODALITIES, InputKind, Modality
 from emofuse.errors import EmofuseError, reason_of
+from emofuse.models.declarations import declared_systems
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from torch import nn
 
 Scope = Literal["utterance", "dialogue"]
 Task = Literal["classification", "regression"]
-Model = TypeVar("Model", bound=nn.Module)
+Model = TypeVar("Model", bound="nn.Module")
 
 ENTRY_POINTS = "emofuse.systems"
 _PACKAGE = "emofuse.models"
@@ -144,21 +145,18 @@ def register_system(
     Raises:
         ValueError: the declaration contradicts itself, or another class has the name.
     """
-    ordered = {m: inputs[m] for m in MODALITIES if m in inputs}
-    if set(inputs) - set(MODALITIES):
-        raise ValueError(f"{name}: unknown modalities {sorted(set(inputs) - set(MODALITIES))}")
-    info = ModelInfo(
-        name,
-        title,
-        paper,
-        summary,
-        scope,
-        ordered,
-        tuple(tasks),
-        speakers,
-        row_numbers,
-        tuple(presets),
-        citation.strip(),
+    info = _model_info(
+        name=name,
+        title=title,
+        paper=paper,
+        summary=summary,
+        scope=scope,
+        inputs=inputs,
+        tasks=tasks,
+        speakers=speakers,
+        row_numbers=row_numbers,
+        presets=presets,
+        citation=citation,
     )
     if missing := [preset for preset in presets if not callable(getattr(config, preset, None))]:
         raise ValueError(f"{name}: {config.__name__} has no class method {missing[0]} for the preset")
@@ -173,19 +171,37 @@ def register_system(
     return register
 
 
+def _model_info(
+    *, name: str, inputs: Mapping[Modality, InputKind], citation: str = "", **declared: Any
+) -> ModelInfo:
+    """The declaration in its usual form: modalities in their order, sequences as tuples."""
+    if set(inputs) - set(MODALITIES):
+        raise ValueError(f"{name}: unknown modalities {sorted(set(inputs) - set(MODALITIES))}")
+    ordered = {m: inputs[m] for m in MODALITIES if m in inputs}
+    fields = declared | {key: tuple(declared[key]) for key in ("tasks", "presets") if key in declared}
+    return ModelInfo(name=name, inputs=ordered, citation=citation.strip(), **fields)
+
+
 def list_models() -> list[ModelInfo]:
     """Describe every system, those of plugins too, in the order of their names.
 
-    A plugin that cannot be loaded is left out with a warning.
+    The systems of this package are not imported: what they declare is read from their files. A plugin that cannot be
+    loaded is left out with a warning.
     """
-    _load_package()
+    found = {}
+    for declared in declared_systems():
+        if declared.values is None:
+            import_module(declared.module)
+        else:
+            found[declared.values["name"]] = _model_info(**declared.values)
     for point in entry_points(group=ENTRY_POINTS):
-        if point.name not in _registered:
+        if point.name not in _registered and point.name not in found:
             try:
                 _load_plugin(point)
             except EmofuseError as error:
                 warnings.warn(str(error), stacklevel=2)
-    return [_registered[name].info for name in sorted(_registered)]
+    found |= {name: system.info for name, system in _registered.items()}
+    return [found[name] for name in sorted(found)]
 
 
 def model_info(system: str | nn.Module) -> ModelInfo:
@@ -205,6 +221,8 @@ def model_config(name: str, preset: str | None = None, **config: Any) -> BaseMod
     Raises:
         EmofuseError: for an unknown name, preset or setting, or a value out of range.
     """
+    from pydantic import ValidationError
+
     system = _system(name)
     if preset is not None and preset not in system.info.presets:
         choice = ", ".join(system.info.presets) or "none"
@@ -262,16 +280,18 @@ def _system(name: str) -> System:
         for point in entry_points(group=ENTRY_POINTS, name=name):
             _load_plugin(point)
     if name not in _registered:
-        _load_package()
+        _load_declared(name)
     if name not in _registered:
         known = ", ".join(info.name for info in list_models())
         raise EmofuseError(f"there is no model named {name!r}: choose from {known}")
     return _registered[name]
 
 
-def _load_package() -> None:
-    for module in pkgutil.iter_modules(import_module(_PACKAGE).__path__, f"{_PACKAGE}."):
-        import_module(module.name)
+def _load_declared(name: str) -> None:
+    """Import the module of this package that declares the name; files need not be called as their system."""
+    for declared in declared_systems():
+        if declared.values is None or declared.values["name"] == name:
+            import_module(declared.module)
 
 
 def _load_plugin(point: EntryPoint) -> None:
