@@ -2,8 +2,8 @@
 
     python -m benchmarks.growth --work FOLDER
 
-Reads, checks, splits, audits and writes manifests of dialogues of ten turns. A slope of 1 is proportional. Writes
-benchmarks/results/growth.md.
+Reads, checks, splits, audits and writes manifests of dialogues of ten turns, and scores as many predictions with
+intervals over dialogues. A slope of 1 is proportional. Writes benchmarks/results/growth.md.
 """
 
 from __future__ import annotations
@@ -21,10 +21,12 @@ import pandas as pd
 
 from emofuse.corpora.tables import manifest_from_tables
 from emofuse.data.manifest import Manifest
+from emofuse.evaluation.metrics.classification import classification_report
 from emofuse.evaluation.protocols.audit_folds import audit_protocol
 
 RESULTS = Path(__file__).parent / "results" / "growth.md"
-SIZES = (30_000, 100_000, 300_000)
+SIZES = (10_000, 30_000, 100_000)
+LABELS = list("abcdefg")
 
 
 def table(rows: int) -> pd.DataFrame:
@@ -37,7 +39,7 @@ def table(rows: int) -> pd.DataFrame:
             "turn": np.arange(rows) % 10,
             "speaker": [f"s{(d * 7 + i % 3) % (rows // 50 + 1)}" for i, d in enumerate(dialogue)],
             "text": [f"text number {i % (rows * 9 // 10)} of all" for i in range(rows)],
-            "label": np.random.default_rng(0).choice(list("abcdefg"), rows),
+            "label": np.random.default_rng(0).choice(LABELS, rows),
         }
     )
 
@@ -63,6 +65,15 @@ def measure(rows: int, folder: Path) -> dict[str, float]:
     )
     timed("write", lambda: manifest.write(folder / "written.csv"))
     timed("prepare a table", lambda: manifest_from_tables([file]))
+    rng = np.random.default_rng(0)
+    true, probabilities = rng.integers(0, len(LABELS), rows), rng.dirichlet(np.ones(len(LABELS)), rows)
+    dialogues = [f"d{row // 10}" for row in range(rows)]
+    timed(
+        "scores with intervals of 1,000 resamples",
+        lambda: classification_report(
+            true, probabilities.argmax(axis=1), LABELS, probabilities, groups=dialogues
+        ),
+    )
     return found
 
 
