@@ -17,6 +17,7 @@ own rows, and no row says how they go together: the weights of the pool are set 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.encoders import create_encoder
 from emofuse.encoders.compact import write_compact
 from emofuse.encoders.packaged import MINILM
-from emofuse.evaluation import fit_temperature
+from emofuse.evaluation import classification_report, fit_temperature
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.fit_calibration import calibrate_run
 from emofuse.inference.predict_rows import RowPredictor
@@ -40,17 +41,30 @@ from emofuse.training.fit import fit_run
 RANK = 64
 # Actors of RAVDESS that choose the epoch and the temperatures, and that judge.
 VALIDATION_ACTORS, TEST_ACTORS = ("Actor_15", "Actor_16"), ("Actor_17", "Actor_18")
+RAVDESS_LABELS = {
+    "calm": "neutral",
+    "angry": "anger",
+    "fearful": "fear",
+    "happy": "joy",
+    "sad": "sadness",
+    "surprised": "surprise",
+}
 # Words are those of conversations; the voices are acted, and the faces come from a picture search: they count for less.
 TRUST = {"text": 1.0, "audio": 0.6, "video": 0.8}
+JUDGED = (
+    ("words-", "words", "MELD's dev part"),
+    ("voices-", "voices", "RAVDESS, two actors"),
+    ("faces-", "faces", "half of FER2013's public test part"),
+)
 KEPT = ("config.yaml", "run.json", "split.json", "model.safetensors", "predictions.parquet", "metrics.json")
 KEPT += ("familiarity.safetensors", "calibration.json", "history.csv")
 
 
 def voices(path: Path) -> Manifest:
-    """RAVDESS with whole actors held out, and calm as neutral."""
+    """RAVDESS with whole actors held out, its labels those of the others, and calm as neutral."""
     manifest = Manifest.read(path).validate()
     frame = manifest.frame.copy()
-    frame["label"] = frame["label"].replace("calm", "neutral")
+    frame["label"] = frame["label"].replace(RAVDESS_LABELS)
     held = dict.fromkeys(VALIDATION_ACTORS, "val") | dict.fromkeys(TEST_ACTORS, "test")
     frame["split"] = frame["speaker"].map(held).fillna("train")
     frame["text"] = None  # two sentences that everybody says: nothing for the expert of words
@@ -121,6 +135,26 @@ def look_for_faces(folder: RunFolder) -> None:
     folder.write_record(record.model_copy(update={"encoders": {**record.encoders, "video": changed}}))
 
 
+def figures(table: pd.DataFrame, labels: list[str]) -> str:
+    """What each expert scores on what was not used to fit it, as Markdown."""
+    judged = table[table["part"] == "test"]
+    heads = ("expert", "judged on", "n", "accuracy", "average recall", "macro F1", "weighted F1", *labels)
+    lines = ["| " + " | ".join(heads) + " |", "|---|---|" + "---:|" * (len(heads) - 2)]
+    for prefix, what, on in JUDGED:
+        rows = judged[judged["id"].str.startswith(prefix)]
+        report = classification_report(
+            rows["label"].tolist(), rows["predicted"].tolist(), labels, groups=rows["dialogue"].tolist()
+        )
+        scores = [
+            f"{100 * getattr(report, name):.1f} ({100 * low:.0f} to {100 * high:.0f})"
+            for name in ("accuracy", "uar", "macro_f1", "weighted_f1")
+            for low, high in [report.intervals[name] or (np.nan, np.nan)]
+        ]
+        classes = [f"{100 * report.per_class[label].f1:.0f}" for label in labels]
+        lines.append("| " + " | ".join([what, on, str(len(rows)), *scores, *classes]) + " |")
+    return "\n".join(lines) + "\n"
+
+
 def publish(run: RunFolder, target: Path) -> None:
     """What a prediction needs, and what says how it was made; nothing of the corpora but ids."""
     shutil.rmtree(target, ignore_errors=True)
@@ -146,8 +180,8 @@ def main() -> None:
     write_compact(given.text_encoder, MINILM.name, text, RANK)
     parts = {"words": Manifest.read(given.words).validate(), "voices": voices(given.voices)}
     parts["faces"] = faces(given.faces)
-    root = Path(*Path(_common(parts.values())).parts)
-    joint = join_corpora(parts, root, take={"faces": given.take_faces}).validate(check_files=False)
+    root = os.path.commonpath([manifest.root for manifest in parts.values()])
+    joint = join_corpora(parts, Path(root), take={"faces": given.take_faces}).validate(check_files=False)
     run = fit_run(
         settings_of(text, given.face_encoder.resolve(), work / "joint.csv", work / "features"),
         joint,
@@ -159,19 +193,9 @@ def main() -> None:
     calibrate_run(run, joint)
     outcome = evaluate_fit(run, joint)
     print("\n".join(outcome.lines()))
-    table = pd.read_parquet(run.predictions_file)
-    table["corpus"] = table["id"].str.split("-").str[0:2].str.join("-")
-    for corpus, rows in table[table["part"] == "test"].groupby("corpus"):
-        accuracy = (rows["label"] == rows["predicted"]).mean()
-        print(f"{corpus}: {len(rows)} utterances, accuracy {100 * accuracy:.1f}")
+    (work / "figures.md").write_text(figures(pd.read_parquet(run.predictions_file), outcome.record.labels))
     look_for_faces(run)
     publish(run, given.out)
-
-
-def _common(manifests: object) -> str:
-    import os
-
-    return os.path.commonpath([str(m.root) for m in manifests])  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":
