@@ -51,7 +51,7 @@ def test_lone_utterances_have_the_spread_of_them_all() -> None:
 
 
 def test_a_large_group_is_standardised_by_its_own_mean_and_spread() -> None:
-    features, groups = voices({"a": 400, "b": 400})
+    features, groups = voices({"a": 800, "b": 800})
     source = NormalisedFeatures(features, groups, TrainingStatistics.of(features, groups))
     for name in "ab":
         rows = source.matrix([i for i in groups if groups[i] == name])
