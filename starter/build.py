@@ -17,18 +17,23 @@ own rows, and no row says how they go together: the weights of the pool are set 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import platform
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+import yaml
 
 from emofuse.corpora.joint import join_corpora
 from emofuse.data.manifest import Manifest
 from emofuse.encoders import create_encoder
 from emofuse.encoders.compact import write_compact
+from emofuse.encoders.fine_tuning import RECORD_FILE
 from emofuse.encoders.packaged import MINILM
 from emofuse.evaluation import classification_report, fit_temperature
 from emofuse.inference.evaluate import evaluate_fit
@@ -98,12 +103,13 @@ def settings_of(text: Path, face: Path, manifest: Path, store: Path) -> RunSetti
             "model.name": "late-fusion",
             "model.options": {"feature_dropout": 0.2},
             "optimiser.name": "adamw",
-            "optimiser.learning_rate": 1e-3,
+            "optimiser.learning_rate": 4e-3,
             "optimiser.weight_decay": 0.05,
             "optimiser.batch_size": 64,
-            "optimiser.epochs": 25,
-            "optimiser.patience": 6,
+            "optimiser.epochs": 30,
+            "optimiser.patience": 12,
             "optimiser.weight_average": "ema",
+            "optimiser.monitor": "val_loss",
         }
     )
 
@@ -156,13 +162,35 @@ def figures(table: pd.DataFrame, labels: list[str]) -> str:
 
 
 def publish(run: RunFolder, target: Path) -> None:
-    """What a prediction needs, and what says how it was made; nothing of the corpora but ids."""
+    """What a prediction needs, and what says how it was made; nothing of the corpora but ids, and no places."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for name in KEPT:
         if (run.path / name).exists():
             shutil.copyfile(run.path / name, target / name)
     shutil.copytree(run.path / "encoders", target / "encoders")
+    for name in ("run.json", "metrics.json"):
+        clean(target / name)
+    config = target / "config.yaml"
+    config.write_text(yaml.safe_dump(without_places(yaml.safe_load(config.read_text())), sort_keys=False))
+    for file in target.rglob("*"):
+        file.chmod(0o755 if file.is_dir() else 0o644)
+
+
+def clean(file: Path) -> None:
+    """Take places on this machine out of a JSON file."""
+    content = without_places(json.loads(file.read_text(encoding="utf-8")))
+    file.write_text(json.dumps(content, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def without_places(content: Any) -> Any:
+    """The same with the names of files in the place of paths, and the kind of machine in that of the machine."""
+    if isinstance(content, dict):
+        named = {key: without_places(value) for key, value in content.items()}
+        return named | ({"platform": platform.machine()} if "platform" in named else {})
+    if isinstance(content, list):
+        return [without_places(value) for value in content]
+    return Path(content).name if isinstance(content, str) and content.startswith("/") else content
 
 
 def main() -> None:
@@ -178,12 +206,17 @@ def main() -> None:
     work.mkdir(parents=True, exist_ok=True)
     text = work / "text"
     write_compact(given.text_encoder, MINILM.name, text, RANK)
+    face = work / "face"
+    shutil.rmtree(face, ignore_errors=True)
+    shutil.copytree(given.face_encoder, face, ignore=shutil.ignore_patterns("last.pt"))
+    for folder in (text, face):
+        clean(folder / RECORD_FILE)  # before it is anybody's encoder: the record is part of its identity
     parts = {"words": Manifest.read(given.words).validate(), "voices": voices(given.voices)}
     parts["faces"] = faces(given.faces)
     root = os.path.commonpath([manifest.root for manifest in parts.values()])
     joint = join_corpora(parts, Path(root), take={"faces": given.take_faces}).validate(check_files=False)
     run = fit_run(
-        settings_of(text, given.face_encoder.resolve(), work / "joint.csv", work / "features"),
+        settings_of(text, face, work / "joint.csv", work / "features"),
         joint,
         work / "run",
         resume=True,
