@@ -144,13 +144,13 @@ class EmotionPipeline:
         """Load a run folder; nothing else is needed.
 
         Args:
-            run_dir: of a run; ``"starter"``, where no such folder is there, is the one that comes by pip.
+            run_dir: of a run; ``"starter"``, where no run of that name is there, is the one that comes by pip.
             device: where to compute.
 
         Raises:
             EmofuseError: ``run_dir`` is not a finished run, or its encoders cannot be loaded.
         """
-        is_starter = str(run_dir) == STARTER and not Path(run_dir).exists()
+        is_starter = str(run_dir) == STARTER and not (Path(run_dir) / "run.json").exists()
         folder = RunFolder.open(starter_folder() if is_starter else run_dir)
         record = folder.read_record()
         where = choose_device(device)

