@@ -39,7 +39,8 @@ def test_help_and_the_list_of_systems_load_nothing_heavy(arguments: tuple[str, .
 
 def test_an_audit_loads_no_networks_and_no_figures(tmp_path) -> None:
     (tmp_path / "manifest.csv").write_text(
-        "id,dialogue,text,label,split\na,x,hello there you,joy,train\nb,y,somewhere else,joy,test\n", encoding="utf-8"
+        "id,dialogue,text,label,split\na,x,hello there you,joy,train\nb,y,somewhere else,joy,test\n",
+        encoding="utf-8",
     )
     found = loaded_by("audit", str(tmp_path / "manifest.csv"))
     assert found.isdisjoint({"transformers", "lightning", "matplotlib"})
