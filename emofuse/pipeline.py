@@ -27,7 +27,7 @@ from emofuse.features.encoding import encode_utterances
 from emofuse.features.normalisation import NormalisedFeatures, TrainingStatistics
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import read_calibration, with_temperature
-from emofuse.inference.familiarity import read_familiarity, vectors_of
+from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.label_sets import LabelSets
 from emofuse.models import model_info
@@ -339,7 +339,7 @@ class EmotionPipeline:
                 continue
             if modality in self.record.encoders:
                 rows = [i for i, u in enumerate(utterances) if u.id in found[modality]]
-                vectors = vectors_of(found[modality], [utterances[i].id for i in rows])
+                vectors = mean_vectors(found[modality], [utterances[i].id for i in rows])
             else:
                 rows = np.flatnonzero(predictions.present[modality]).tolist()
                 vectors = predictions.features[modality][rows]
@@ -452,8 +452,10 @@ class EmotionPipeline:
                 progress(done, len(utterances), "predicting")
 
         ids = [u.id for u in utterances]
+        # Of what is encoded, the encoder's features are looked at; the system's own of what it reads itself.
+        own = any(modality not in self.record.encoders for modality in self.familiarity)
         found = predict_subsets(
-            self.model, loader, subsets, device=self.device, on_batch=advance, keep_features=True
+            self.model, loader, subsets, device=self.device, on_batch=advance, keep_features=own
         )
         return [with_temperature(predictions.of(ids), self.temperature) for predictions in found]
 

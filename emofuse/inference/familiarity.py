@@ -42,7 +42,7 @@ def fit_run_familiarity(folder: RunFolder, predictor: RowPredictor, split: Split
     """
     found: dict[str, Familiarity] = {}
     for modality, reader in predictor.readers.items():
-        parts = [vectors_of(reader, _spread(ids, _UTTERANCES)) for ids in (split.train, split.val)]
+        parts = [mean_vectors(reader, _spread(ids, _UTTERANCES)) for ids in (split.train, split.val)]
         _keep(found, modality, *parts)
     config_modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
     own = [m for m in config_modalities if m not in predictor.readers]
@@ -89,7 +89,7 @@ def read_familiarity(folder: RunFolder) -> dict[str, Familiarity]:
     return found
 
 
-def vectors_of(reader: FeatureSource | Mapping[str, np.ndarray], ids: Sequence[str]) -> np.ndarray:
+def mean_vectors(reader: FeatureSource | Mapping[str, np.ndarray], ids: Sequence[str]) -> np.ndarray:
     """(N, d) features of the utterances that have any; of a sequence the mean over its steps."""
     held = [np.asarray(reader[i], np.float64) for i in ids if i in reader]
     rows = [values if values.ndim == 1 else values.mean(axis=0) for values in held if values.size]

@@ -6,58 +6,32 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.data.modality import MODALITIES, Modality
 from emofuse.errors import EmofuseError
 from emofuse.losses.task_losses import cross_entropy, wide
 from emofuse.models.output import EmotionOutput
 from emofuse.models.registry import register_system
+from emofuse.models.system_config import DialogueSystemConfig
 from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.modality_dropout import drop_modalities
 
 
-class LateFusionConfig(BaseModel):
+class LateFusionConfig(DialogueSystemConfig):
     """Settings of `LateFusion`.
 
     Attributes:
-        num_classes: C.
-        modalities: which it has.
-        text_dim: features of an utterance's text.
-        audio_dim: of its sound.
-        video_dim: of its pictures.
         hidden: units of each classifier's hidden layer; 0 makes it linear.
         dropout: before the last layer of each classifier.
-        feature_dropout: on the scaled features.
-        modality_dropout: probability with which a training utterance loses a modality; it never loses all.
         clip: scaled features are clipped to so many standard deviations.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    num_classes: int = Field(ge=2)
-    modalities: tuple[Modality, ...] = Field(default=MODALITIES, min_length=1)
     text_dim: int = Field(default=384, ge=1)
-    audio_dim: int = Field(default=262, ge=1)
-    video_dim: int = Field(default=1404, ge=1)
     hidden: int = Field(default=0, ge=0)
     dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    feature_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-    modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     clip: float = Field(default=5.0, gt=0)
-
-    @field_validator("modalities")
-    @classmethod
-    def _in_order(cls, names: tuple[Modality, ...]) -> tuple[Modality, ...]:
-        return tuple(m for m in MODALITIES if m in names)
-
-    @property
-    def input_dims(self) -> dict[Modality, int]:
-        """Features that each modality brings."""
-        sizes: dict[Modality, int] = {"text": self.text_dim, "audio": self.audio_dim, "video": self.video_dim}
-        return {m: sizes[m] for m in self.modalities}
 
     @classmethod
     def tiny(cls, num_classes: int, **overrides: Any) -> LateFusionConfig:

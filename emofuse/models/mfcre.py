@@ -13,6 +13,7 @@ from emofuse.data.modality import Modality
 from emofuse.errors import EmofuseError
 from emofuse.losses.soft_hgr import SoftHGRLoss
 from emofuse.losses.swfc import SampleWeightedFocalContrastiveLoss
+from emofuse.losses.task_losses import wide
 from emofuse.models.dialogue_inputs import check_dialogues, dialogue_presence
 from emofuse.models.mfcre_config import MFCREConfig
 from emofuse.models.mfcre_stream import MFCREStream
@@ -185,7 +186,7 @@ class MFCRE(nn.Module):
         labelled = output.mask & (labels >= 0)
         y = labels[labelled]
         n = labelled.sum().clamp_min(1)
-        logits = _wide(output.logits[labelled])
+        logits = wide(output.logits[labelled])
         cross_entropy = F.cross_entropy(logits, y, weight=class_weights, reduction="sum") / n
         mu1, mu2, rest = self.config.loss_weights
         parts = {
@@ -247,10 +248,6 @@ class MFCRE(nn.Module):
         return MultiAttn(
             c.dim, c.modalities, c.multi_attn_layers, c.heads, c.ff_dim, c.dropout, c.causal, c.window
         )
-
-
-def _wide(x: Tensor) -> Tensor:
-    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def _split_into_utterances(x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from emofuse.data.modality import MODALITIES, Modality
 
 
 class DialogueSystemConfig(BaseModel):
-    """Settings of a system that sees dialogues of utterance vectors.
+    """Settings of a system that sees utterance vectors, of dialogues or single ones.
 
     Attributes:
         num_classes: C.
