@@ -8,7 +8,7 @@ for segment in pipe("clip.mp4", text="I can't believe it!"):
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.label_sets import LabelSets
+from emofuse.inference.segments import EmotionSegment
 from emofuse.models import model_info
 from emofuse.runs.corpus import choose_device
 from emofuse.runs.modalities import IMPORTED, imported_features
@@ -41,64 +42,9 @@ from emofuse.runs.settings import DataSettings
 from emofuse.runs.tasks import recorded_task
 from emofuse.starter import STARTER, starter_folder
 
+__all__ = ["EmotionPipeline", "EmotionSegment", "Progress"]
+
 Progress = Callable[[int, int, str], None]
-
-
-@dataclass(frozen=True)
-class EmotionSegment:
-    """The emotion of one segment of a recording.
-
-    Attributes:
-        id: the utterance's id, or the file's name.
-        start: seconds from the beginning of the recording.
-        end: seconds; None where nothing said how long it is (text alone).
-        label: the most probable emotion; of a run that predicts a value, its sign.
-        probabilities: label → probability, summing to 1; empty for a run that predicts a value.
-        used: the modalities that this prediction rests on.
-        missing: modality → why the run could not use it.
-        speaker: who speaks, where that was given.
-        text: what was said, where that was given.
-        value: what a run that predicts values says, on the scale of its corpus.
-        recording: the file in which start and end are counted; None for text alone.
-        notes: modality → what had to be done to read it, such as leaving out a channel.
-        novelty: modality → how unlike the training data it is; above 1 it is unlike nearly all of it.
-        label_set: labels among which the true one is with the coverage that was asked for; empty where none was.
-        by_modality: modality → what the run says when it is given that one alone, where that was asked for.
-    """
-
-    id: str
-    start: float
-    end: float | None
-    label: str
-    probabilities: dict[str, float]
-    used: tuple[Modality, ...]
-    missing: dict[Modality, str]
-    speaker: str | None = None
-    text: str | None = None
-    value: float | None = None
-    recording: str | None = None
-    notes: dict[Modality, str] = field(default_factory=dict)
-    novelty: dict[Modality, float] = field(default_factory=dict)
-    label_set: tuple[str, ...] = ()
-    by_modality: dict[Modality, dict[str, float]] = field(default_factory=dict)
-
-    @property
-    def unfamiliar(self) -> tuple[Modality, ...]:
-        """The modalities that are unlike anything in training."""
-        return tuple(modality for modality, value in self.novelty.items() if value > 1)
-
-    @property
-    def disagreeing(self) -> tuple[Modality, ...]:
-        """The modalities that alone say another label than all together."""
-        return tuple(
-            modality
-            for modality, says in self.by_modality.items()
-            if says and max(says, key=lambda label: says[label]) != self.label
-        )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
 
 
 class EmotionPipeline:
