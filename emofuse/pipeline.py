@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack, overload
 
 import numpy as np
-from torch import nn
+from torch import Tensor, nn
 
 from emofuse.data import MODALITIES, Modality
 from emofuse.data.batch import FeatureSource
 from emofuse.data.clip import clip_utterance, context_utterances, ends_of, fixed_length_segments, recording_of
+from emofuse.data.given_arrays import GivenFiles, files_of_arrays, is_array
 from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.errors import EmofuseError
@@ -30,9 +31,12 @@ from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.label_sets import LabelSets
+from emofuse.inference.portable import publish_run, save_run
 from emofuse.inference.segments import EmotionSegment
+from emofuse.inference.timeline import EmotionTimeline
 from emofuse.models import model_info
 from emofuse.runs.corpus import choose_device
+from emofuse.runs.hub import fetch_run, is_hub_name
 from emofuse.runs.modalities import IMPORTED, imported_features
 from emofuse.runs.normalisation import groups_of, normalised_by, read_statistics
 from emofuse.runs.predictions import Predictions
@@ -40,11 +44,27 @@ from emofuse.runs.run_encoders import encoder_of_run
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import DataSettings
 from emofuse.runs.tasks import recorded_task
-from emofuse.starter import STARTER, starter_folder
+from emofuse.starter import LICENCE, STARTER, starter_folder
 
-__all__ = ["EmotionPipeline", "EmotionSegment", "Progress"]
+__all__ = ["SYNTHETIC_RUN", "EmotionPipeline", "EmotionSegment", "EmotionTimeline", "MediaInput", "Progress"]
 
 Progress = Callable[[int, int, str], None]
+MediaInput = Path | str | np.ndarray | Tensor
+SYNTHETIC_RUN = "This run has learnt from synthetic clips; on real people it only guesses."
+
+
+class RecordingOptions(TypedDict, total=False):
+    """What :meth:`EmotionPipeline.predict_recording` takes besides the recording."""
+
+    text: str | None
+    speaker: str | None
+    context: Sequence[str]
+    start: float | None
+    end: float | None
+    every: float | None
+    modalities: Sequence[Modality] | None
+    coverage: float | None
+    by_modality: bool
 
 
 class EmotionPipeline:
@@ -60,6 +80,7 @@ class EmotionPipeline:
         familiarity: modality → what its training features look like.
         folder: where the run lies; sets of labels are read from there.
         statistics: modality → the training part's, of those that are standardised per speaker or recording.
+        notes: what whoever sees a prediction must know, a sentence each.
     """
 
     def __init__(
@@ -73,7 +94,9 @@ class EmotionPipeline:
         familiarity: Mapping[str, Familiarity] | None = None,
         folder: RunFolder | None = None,
         statistics: Mapping[Modality, TrainingStatistics] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
+        self.notes = tuple(notes)
         self.familiarity = dict(familiarity or {})
         self.folder = folder
         self.model = model.to(device).eval()
@@ -86,18 +109,30 @@ class EmotionPipeline:
         self.task = recorded_task(record.task, record.labels)
 
     @classmethod
-    def from_pretrained(cls, run_dir: Path | str, device: str = "auto") -> EmotionPipeline:
+    def from_pretrained(
+        cls,
+        run_dir: Path | str,
+        device: str = "auto",
+        *,
+        revision: str | None = None,
+        token: str | None = None,
+    ) -> EmotionPipeline:
         """Load a run folder; nothing else is needed.
 
         Args:
-            run_dir: of a run; ``"starter"``, where no run of that name is there, is the one that comes by pip.
+            run_dir: of a run; ``"starter"``, where no run of that name is there, is the one that comes by pip, and
+                ``"org/name"``, where no folder of that name is there, one on the Hugging Face hub. Of the latter only
+                weights, settings and tables are fetched, and nothing of it is executed.
             device: where to compute.
+            revision: branch, tag or commit on the hub.
+            token: for the hub; by default the one that ``hf auth login`` has stored.
 
         Raises:
-            EmofuseError: ``run_dir`` is not a finished run, or its encoders cannot be loaded.
+            EmofuseError: ``run_dir`` is not a finished run, its encoders cannot be loaded, or the hub has no such run
+                or cannot be reached.
         """
-        is_starter = str(run_dir) == STARTER and not (Path(run_dir) / "run.json").exists()
-        folder = RunFolder.open(starter_folder() if is_starter else run_dir)
+        folder = run_folder_of(run_dir, revision=revision, token=token)
+        is_starter = _is_starter(run_dir)
         record = folder.read_record()
         where = choose_device(device)
         model = folder.load_model(record)
@@ -115,7 +150,52 @@ class EmotionPipeline:
             m: read_statistics(folder, record, m) for m in normalised_by(settings.data, record.encoders)
         }
         familiarity = read_familiarity(folder)
-        return cls(model, record, encoders, where, temperature, data, familiarity, folder, statistics)
+        notes = ([f"{LICENCE}."] if is_starter else []) + ([SYNTHETIC_RUN] if record.synthetic else [])
+        return cls(model, record, encoders, where, temperature, data, familiarity, folder, statistics, notes)
+
+    def save_pretrained(self, folder: Path | str) -> Path:
+        """Copy what a prediction needs, with a model card; see :func:`emofuse.inference.portable.save_run`.
+
+        Args:
+            folder: new, or empty.
+
+        Raises:
+            EmofuseError: the pipeline was not loaded from a run folder, or the folder holds something already.
+        """
+        return save_run(self._loaded_from("save_pretrained"), Path(folder))
+
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        private: bool = True,
+        token: str | None = None,
+        licence: str | None = None,
+        api: Any = None,
+    ) -> str:
+        """Put what a prediction needs, with a model card, on the Hugging Face hub.
+
+        Args:
+            repo_id: ``"org/name"``; made where it is not there.
+            private: whether a repository that is made is for its owners alone.
+            token: by default the one that ``hf auth login`` has stored.
+            licence: for the card, an identifier such as ``"cc-by-nc-4.0"``; the corpus's licence says which it may be.
+            api: of huggingface_hub, where one is at hand.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            EmofuseError: the hub refuses, or cannot be reached; nothing of a half upload is seen there.
+        """
+        return publish_run(
+            self._loaded_from("push_to_hub"), repo_id, private=private, token=token, licence=licence, api=api
+        )
+
+    def _loaded_from(self, what: str) -> RunFolder:
+        if self.folder is None:
+            raise EmofuseError(f"{what}: needs a run folder; load the run with from_pretrained")
+        return self.folder
 
     @property
     def labels(self) -> list[str]:
@@ -128,7 +208,64 @@ class EmotionPipeline:
         config: Any = self.model.config
         return tuple(config.modalities)
 
+    @overload
     def __call__(
+        self,
+        media: list[MediaInput] | tuple[MediaInput, ...],
+        *,
+        sampling_rate: float | None = None,
+        fps: float | None = None,
+        **options: Unpack[RecordingOptions],
+    ) -> list[EmotionTimeline]: ...
+
+    @overload
+    def __call__(
+        self,
+        media: MediaInput | None = None,
+        *,
+        audio: MediaInput | None = None,
+        sampling_rate: float | None = None,
+        fps: float | None = None,
+        **options: Unpack[RecordingOptions],
+    ) -> EmotionTimeline: ...
+
+    def __call__(
+        self,
+        media: MediaInput | list[MediaInput] | tuple[MediaInput, ...] | None = None,
+        *,
+        audio: MediaInput | None = None,
+        sampling_rate: float | None = None,
+        fps: float | None = None,
+        **options: Unpack[RecordingOptions],
+    ) -> EmotionTimeline | list[EmotionTimeline]:
+        """Predict the emotion of a clip, or of each segment of it.
+
+        Args:
+            media: a video or sound file; a sound (n,) or (channels, n) of numpy or torch, floats in [-1, 1] or
+                signed integers; pictures (T, H, W, 3), uint8 in RGB; or a list of such, for each of which there is
+                a result.
+            audio: a separate sound, where it is not in ``media``: a file, or an array as above.
+            sampling_rate: of a sound that is an array, in Hz; it is resampled as a file is.
+            fps: pictures per second, where they are an array.
+            options: as of :meth:`predict_recording`.
+
+        Raises:
+            EmofuseError: there is nothing to predict from, the file cannot be read at all, or an array is no sound
+                and no pictures.
+        """
+        if isinstance(media, list | tuple):
+            if audio is not None or options.get("text") is not None:
+                raise EmofuseError(
+                    "a list of recordings takes no audio and no text; give a manifest with these columns"
+                )
+            return [self(each, sampling_rate=sampling_rate, fps=fps, **options) for each in media]
+        if not is_array(media) and not is_array(audio):
+            return self.predict_recording(_path(media, "media"), audio=_path(audio, "audio"), **options)
+        with files_of_arrays(media, audio, sampling_rate=sampling_rate, fps=fps) as given:
+            said = self.predict_recording(given.media, audio=given.audio, **options)
+            return EmotionTimeline((_of_array(s, given) for s in said), said.labels, said.notes)
+
+    def predict_recording(
         self,
         media: Path | str | None = None,
         *,
@@ -142,7 +279,7 @@ class EmotionPipeline:
         modalities: Sequence[Modality] | None = None,
         coverage: float | None = None,
         by_modality: bool = False,
-    ) -> list[EmotionSegment]:
+    ) -> EmotionTimeline:
         """Predict the emotion of a clip, or of each segment of it.
 
         Args:
@@ -185,7 +322,7 @@ class EmotionPipeline:
         progress: Progress | None = None,
         coverage: float | None = None,
         by_modality: bool = False,
-    ) -> list[EmotionSegment]:
+    ) -> EmotionTimeline:
         """One segment per row of a manifest, in its order; features that were imported with it are used."""
         ready = {m: reader for m in self.modalities if (reader := self._imported(manifest, m)) is not None}
         rows = list(manifest.rows())
@@ -207,7 +344,7 @@ class EmotionPipeline:
         features: Mapping[Modality, FeatureSource] | None = None,
         coverage: float | None = None,
         by_modality: bool = False,
-    ) -> list[EmotionSegment]:
+    ) -> EmotionTimeline:
         """One segment per utterance; what is missing is masked and named, never a crash.
 
         Args:
@@ -244,7 +381,7 @@ class EmotionPipeline:
         segments = self._segments(utterances, predictions, missing, notes)
         said = dict(zip(several, alone, strict=True))
         novelty = self._novelty(keyed, given, predictions)
-        return [
+        told = [
             replace(
                 segment,
                 novelty={m: values[i] for m, values in novelty.items() if m in segment.used and i in values},
@@ -255,6 +392,7 @@ class EmotionPipeline:
             )
             for i, segment in enumerate(segments)
         ]
+        return EmotionTimeline(told, self.labels, self.notes)
 
     def _label_sets(self, coverage: float | None) -> LabelSets | None:
         if coverage is None:
@@ -446,6 +584,28 @@ class EmotionPipeline:
         return segments
 
 
+def run_folder_of(run: Path | str, *, revision: str | None = None, token: str | None = None) -> RunFolder:
+    """The folder of a run, of the starter, or of a run that is fetched from the hub.
+
+    Args:
+        run: as of :meth:`EmotionPipeline.from_pretrained`.
+        revision: on the hub.
+        token: for the hub.
+
+    Raises:
+        EmofuseError: there is none, or its training has not finished.
+    """
+    if _is_starter(run):
+        return RunFolder.open(starter_folder())
+    if is_hub_name(run):
+        return RunFolder.open(fetch_run(str(run), revision=revision, token=token))
+    return RunFolder.open(run)
+
+
+def _is_starter(run: Path | str) -> bool:
+    return str(run) == STARTER and not (Path(run) / "run.json").exists()
+
+
 def _with_key(utterance: Utterance, position: int) -> Utterance:
     """The same utterance under its position, because two clips may have the same name."""
     return replace(utterance, id=str(position))
@@ -453,3 +613,19 @@ def _with_key(utterance: Utterance, position: int) -> Utterance:
 
 def _without_video(utterance: Utterance) -> Utterance:
     return replace(utterance, video=None)
+
+
+def _path(given: object, what: str) -> Path | str | None:
+    if given is None or isinstance(given, Path | str):
+        return given
+    raise EmofuseError(
+        f"{what}: is a path, or an array of numpy or torch (a sound, or pictures), not {type(given).__name__}"
+    )
+
+
+def _of_array(segment: EmotionSegment, given: GivenFiles) -> EmotionSegment:
+    """A segment of an array: no file is named, since it is gone by now."""
+    place = f"{given.folder}/"
+    named = segment.id.replace(".wav", "").replace(".nut", "")
+    reasons = {m: why.replace(place, "") for m, why in segment.missing.items()}
+    return replace(segment, id=named, recording=None, missing=reasons)

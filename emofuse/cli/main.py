@@ -13,6 +13,7 @@ from emofuse.cli import (
     ablate,
     audit,
     benchmark,
+    card,
     compare,
     demo,
     demo_data,
@@ -63,6 +64,7 @@ for verb in (
     sweep,
     models,
     info,
+    card,
 ):
     verb.register(app)
 

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import sys
-from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emofuse.cli.prediction_files import PredictionFiles, write_files
+from emofuse.cli.prediction_folder import FolderArguments, predict_places
+from emofuse.cli.prediction_lines import print_notes, print_segments
 from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
 from emofuse.starter import LICENCE, STARTER
 
 if TYPE_CHECKING:
-    from emofuse.pipeline import EmotionSegment
+    from emofuse.pipeline import EmotionPipeline, EmotionSegment, Progress
 
 EXAMPLE = """Say which emotion a clip carries, or each row of a manifest.
 
 Example: `emofuse predict clip.mp4 --text "I can't believe it!"`
 
 Example: `emofuse predict runs/first clip.mp4 --text "I can't believe it!"`
+
+Example: `emofuse predict runs/first film.mp4 --every 5 --page film.html --subtitles film.vtt --tiers film.eaf`
+
+Example: `emofuse predict runs/first recordings/ --out emotions --jobs 4`
 """
 
 
@@ -38,7 +41,9 @@ def predict(
             help="run folder made by `emofuse train`; the starter, which knows real people, where none is named"
         ),
     ] = None,
-    clips: Annotated[list[Path] | None, typer.Argument(help="video or sound files, or a manifest")] = None,
+    clips: Annotated[
+        list[Path] | None, typer.Argument(help="video or sound files, folders of them, or a manifest")
+    ] = None,
     text: Annotated[str | None, typer.Option(help="what is said in the clip")] = None,
     audio: Annotated[Path | None, typer.Option(help="a separate sound file of the clip")] = None,
     context: Annotated[
@@ -58,6 +63,30 @@ def predict(
         bool, typer.Option("--by-modality", help="say as well what each modality says alone")
     ] = False,
     figure: Annotated[Path | None, typer.Option(help="draw the emotions over time as PNG or SVG")] = None,
+    page: Annotated[
+        Path | None, typer.Option(help="write a page that plays the recording beside its emotions, as HTML")
+    ] = None,
+    media: Annotated[
+        str | None,
+        typer.Option(
+            help="the recording of a page: embed (within it), link (beside it), none, or auto: within where it is small"
+        ),
+    ] = None,
+    subtitles: Annotated[
+        list[Path] | None, typer.Option(help="write subtitles with emotions as .vtt, .srt or .ass")
+    ] = None,
+    table: Annotated[list[Path] | None, typer.Option(help="write a table as .csv or .json")] = None,
+    tiers: Annotated[
+        list[Path] | None, typer.Option(help="write tiers for annotators as .eaf (ELAN) or .TextGrid (Praat)")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="of a folder: where the results go, NAME-emotions by default"),
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="of a folder: processes, each with the run in memory")] = 1,
+    also: Annotated[
+        str, typer.Option(help="of a folder: write for each recording, such as vtt,eaf,TextGrid,csv")
+    ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
@@ -65,13 +94,26 @@ def predict(
 ) -> None:
     """Predict clips; one that cannot be read is named, and the others go on."""
     from emofuse.cli.progress import progress_bar
-    from emofuse.data.manifest import Manifest
-    from emofuse.data.manifest_io import is_manifest_file
     from emofuse.data.modality import parse_modalities
+    from emofuse.inference.timeline import EmotionTimeline
     from emofuse.pipeline import EmotionPipeline
 
     run, clips = run_and_clips(run, clips)
+    files = PredictionFiles(page, media, tuple(subtitles or ()), tuple(table or ()), tuple(tiers or ()))
+    if out is not None or any(clip.is_dir() for clip in clips or ()):
+        single = {
+            "text": text,
+            "audio": audio,
+            "context": context,
+            "start": start,
+            "end": end,
+            "figure": figure,
+        }
+        asked = FolderArguments(str(run), clips or [], out, jobs, also, media, device, quiet, single, files)
+        predict_places(asked, every=every, modalities=modalities, coverage=coverage, by_modality=by_modality)
+        return
     _check_arguments(clips, text, figure)
+    files.check()
     pipe = EmotionPipeline.from_pretrained(run, device=device)
     if str(run) == STARTER and not quiet:
         typer.echo(f"note: {LICENCE}", err=True)
@@ -79,51 +121,75 @@ def predict(
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
     if figure is not None and pipe.record.task != "classification":
         raise EmofuseError("--figure draws emotions over time, and this run predicts values; leave it out")
-    chosen = parse_modalities(modalities)
-    segments: list[EmotionSegment] = []
-    failures: list[str] = []
+    shared = {"modalities": parse_modalities(modalities), "coverage": coverage, "by_modality": by_modality}
+    of_clip = {
+        "text": text,
+        "audio": audio,
+        "context": context or (),
+        "start": start,
+        "end": end,
+        "every": every,
+    }
     with progress_bar(quiet=quiet) as progress:
-        for clip in [None] if clips is None else clips:
-            try:
-                if clip is not None and is_manifest_file(clip):
-                    segments += pipe.predict_manifest(
-                        Manifest.read(clip).validate(),
-                        modalities=chosen,
-                        progress=progress,
-                        coverage=coverage,
-                        by_modality=by_modality,
-                    )
-                else:
-                    segments += pipe(
-                        clip,
-                        text=text,
-                        audio=audio,
-                        context=context or (),
-                        start=start,
-                        end=end,
-                        every=every,
-                        modalities=chosen,
-                        coverage=coverage,
-                        by_modality=by_modality,
-                    )
-            except EmofuseError as error:
-                failures.append(str(error))
-    _print(segments, as_json=as_json, as_csv=as_csv)
+        segments, failures = _predict_clips(pipe, clips, of_clip, shared, progress)
+    print_segments(segments, as_json=as_json, as_csv=as_csv)
     if not quiet:
-        _print_notes(segments)
+        print_notes(segments)
+    if segments:
+        write_files(EmotionTimeline(segments, pipe.labels, pipe.notes), files)
     if figure is not None and segments:
         _draw(segments, pipe.labels, figure)
     if failures:
         raise EmofuseError("; ".join(failures))
 
 
+def _predict_clips(
+    pipe: EmotionPipeline,
+    clips: list[Path] | None,
+    of_clip: dict[str, Any],
+    shared: dict[str, Any],
+    progress: Progress,
+) -> tuple[list[EmotionSegment], list[str]]:
+    """Predictions of all clips, and why some could not be made."""
+    from emofuse.data.manifest import Manifest
+    from emofuse.data.manifest_io import is_manifest_file
+
+    segments: list[EmotionSegment] = []
+    failures: list[str] = []
+    for clip in [None] if clips is None else clips:
+        try:
+            if clip is not None and is_manifest_file(clip):
+                manifest = Manifest.read(clip).validate()
+                segments += pipe.predict_manifest(manifest, progress=progress, **shared)
+            else:
+                segments += pipe(clip, **of_clip, **shared)
+        except EmofuseError as error:
+            failures.append(str(error))
+    return segments, failures
+
+
 def run_and_clips(run: Path | None, clips: list[Path] | None) -> tuple[Path, list[Path] | None]:
-    """The run and the clips; the starter where the first argument is no folder but a clip, or nothing."""
+    """The run and the clips; the starter where the first argument is no run but a clip, a folder of clips, or nothing."""
     if run is None:
         return Path(STARTER), clips
-    if run.is_file() or (not run.exists() and run.suffix and str(run) != STARTER):
+    if run.is_file() or _is_clips_folder(run, clips) or _is_clip_name(run):
         return Path(STARTER), [run, *(clips or [])]
     return run, clips
+
+
+def _is_clips_folder(run: Path, clips: list[Path] | None) -> bool:
+    """A folder that stands alone and is no run: there would be nothing else to predict."""
+    from emofuse.data.recording_files import has_recording
+
+    return not clips and run.is_dir() and not (run / "run.json").exists() and has_recording(run)
+
+
+def _is_clip_name(run: Path) -> bool:
+    """What is not there and has a suffix: a misspelt clip, and no name of a run on the hub such as ``org/run-1.0``."""
+    from emofuse.data.recording_files import is_recording_name
+
+    on_hub = "/" in str(run) and not run.parent.exists() and not is_recording_name(run)
+    return not run.exists() and bool(run.suffix) and str(run) != STARTER and not on_hub
 
 
 def _check_arguments(clips: list[Path] | None, text: str | None, figure: Path | None) -> None:
@@ -134,84 +200,6 @@ def _check_arguments(clips: list[Path] | None, text: str | None, figure: Path | 
         raise EmofuseError("--text goes with one clip; give a manifest with a text column for several")
     if figure is not None:
         check_new_file(figure)
-
-
-def _print(segments: list[EmotionSegment], *, as_json: bool, as_csv: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps([segment.to_dict() for segment in segments], ensure_ascii=False, indent=1))
-    elif as_csv:
-        _print_csv(segments)
-    else:
-        _print_lines(segments)
-
-
-def _print_notes(segments: list[EmotionSegment]) -> None:
-    """What had to be done to read the clips: each kind once, with how many it concerns."""
-    counts = Counter(f"{modality}: {note}" for s in segments for modality, note in s.notes.items())
-    for note, count in counts.items():
-        typer.echo(f"note: in {count} of {len(segments)} predictions, {note}", err=True)
-
-
-def _print_csv(segments: list[EmotionSegment]) -> None:
-    from emofuse.data.spreadsheet import text_cell
-
-    if not segments:
-        return
-    labels = list(segments[0].probabilities)
-    values = ["value"] if segments[0].value is not None else []
-    table = csv.writer(sys.stdout, lineterminator="\n")
-    table.writerow(
-        [
-            *["id", "start", "end", "speaker", *values, "label"],
-            *[f"p_{label}" for label in labels],
-            *["used", "missing", "unfamiliar"],
-            *(["label_set"] if segments[0].label_set else []),
-        ]
-    )
-    for s in segments:
-        probabilities = [f"{s.probabilities[label]:.4f}" for label in labels]
-        missing = "; ".join(f"{m}: {why}" for m, why in s.missing.items())
-        value = [] if s.value is None else [f"{s.value:.4f}"]
-        cells = [s.id, s.start, s.end, s.speaker, *value, s.label, *probabilities, "+".join(s.used), missing]
-        cells += ["+".join(s.unfamiliar), *(["; ".join(s.label_set)] if s.label_set else [])]
-        table.writerow(map(text_cell, cells))
-
-
-def _print_lines(segments: list[EmotionSegment]) -> None:
-    for s in segments:
-        times = f"{s.start:.2f}–{s.end:.2f} s" if s.end is not None else ""
-        typer.echo(f"{s.id}  {times}  {_describe(s)}  from {'+'.join(s.used) or 'nothing'}")
-        for line in _details(s):
-            typer.echo(f"    {line}")
-
-
-def _details(s: EmotionSegment) -> list[str]:
-    """What stands below a prediction."""
-    lines = [f"without {modality}: {why}" for modality, why in s.missing.items()]
-    if s.unfamiliar:
-        lines.append(
-            "unlike anything in training, so this is a guess: "
-            + ", ".join(
-                f"{modality} ({s.novelty[modality]:.1f} times the usual)" for modality in s.unfamiliar
-            )
-        )
-    if s.label_set:
-        lines.append("one of: " + ", ".join(s.label_set))
-    for modality, says in s.by_modality.items():
-        best = max(says, key=lambda label: says[label])
-        amount = f"{100 * says[best]:.0f} %" if s.value is None else f"{says[best]:+.2f}"
-        lines.append(
-            f"{modality} alone: {best} {amount}{' (disagrees)' if modality in s.disagreeing else ''}"
-        )
-    return lines
-
-
-def _describe(s: EmotionSegment) -> str:
-    if s.value is not None:
-        return f"{s.label} {s.value:+.2f}"
-    ranked = sorted(s.probabilities.items(), key=lambda pair: -pair[1])
-    rest = ", ".join(f"{label} {100 * p:.0f} %" for label, p in ranked[1:3])
-    return f"{s.label} {100 * ranked[0][1]:.0f} %  ({rest})"
 
 
 def _draw(segments: list[EmotionSegment], labels: list[str], path: Path) -> None:

@@ -21,12 +21,17 @@ def begin_worker(threads: int | None = None) -> None:
     Args:
         threads: of torch, where it is loaded; its own default if None.
     """
-    torch = sys.modules.get("torch")
-    if torch is not None and threads is not None:
-        torch.set_num_threads(threads)
+    limit_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def limit_threads(threads: int | None) -> None:
+    """Let torch take so many threads, where it is loaded."""
+    torch = sys.modules.get("torch")
+    if torch is not None and threads is not None:
+        torch.set_num_threads(threads)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -39,3 +44,10 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
+
+
+def death_of(exit_code: int) -> str:
+    """Why a process ended with this code, in one line."""
+    if exit_code < 0:
+        return f"its process was killed by signal {-exit_code}, for want of memory perhaps; use fewer --jobs"
+    return f"its process ended with code {exit_code}"

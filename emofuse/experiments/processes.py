@@ -64,13 +64,6 @@ def run_in_processes(
             process.join()
 
 
-def death_of(exit_code: int) -> str:
-    """Why a process ended with this code, in one line."""
-    if exit_code < 0:
-        return f"its process was killed by signal {-exit_code}, for want of memory perhaps; use fewer --jobs"
-    return f"its process ended with code {exit_code}"
-
-
 def available_memory() -> int | None:
     """Bytes that new processes may take, of the machine and of the container; None where nobody says."""
     found = [value for value in (_machine_memory(), _container_memory()) if value is not None]

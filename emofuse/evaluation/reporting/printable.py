@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _ELLIPSIS = "…"
+# An underscore inside a word, as in an id, is left alone by Markdown too.
+_MARKDOWN_SIGNS = re.compile(r"([\\`*\[\]|#~]|(?<!\w)_|_(?!\w))")
 _UNSHOWABLE = {"Cc", "Cs", "Co", "Cn"}
 # Marks that turn the direction of what follows: one in a transcript would reorder the rest of the line.
 _DIRECTION_MARKS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -33,6 +36,12 @@ def printable(text: object, limit: int | None = None) -> str:
     if limit is not None and len(line) > limit:
         line = line[: limit - 1].rstrip() + _ELLIPSIS
     return line
+
+
+def markdown_text(text: object) -> str:
+    """One line that Markdown shows as it is, without a sign of its own or of HTML."""
+    line = printable(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return _MARKDOWN_SIGNS.sub(r"\\\1", line)
 
 
 def _shown(character: str) -> str:

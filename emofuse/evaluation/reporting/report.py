@@ -22,7 +22,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.estimate import MISSING, Estimate, p_text
 from emofuse.evaluation.reporting.figures.save import SavedFigure
 from emofuse.evaluation.reporting.figures.style import emotion_colours
-from emofuse.evaluation.reporting.printable import printable, storable
+from emofuse.evaluation.reporting.printable import markdown_text, printable, storable
 from emofuse.evaluation.reporting.report_content import (
     ClassScores,
     ComparisonRow,
@@ -46,8 +46,6 @@ __all__ = [
     "write_report",
 ]
 
-# An underscore inside a word, as in an id, is left alone by Markdown too.
-_MARKDOWN_SIGNS = re.compile(r"([\\`*\[\]|#~]|(?<!\w)_|_(?!\w))")
 # A figure that is mostly photographs is heavy as SVG; above this it goes into the page as a compressed image.
 _HEAVY = 300_000
 
@@ -106,7 +104,7 @@ def _environment(report: RunReport) -> Environment:
     )
     colours = emotion_colours(_labels(report))
     filters: dict[str, Callable[..., Any]] = {
-        "md": _markdown,
+        "md": markdown_text,
         "metric": metric_name,
         "percent": lambda share: Estimate(share).value_text() if share is not None else MISSING,
         "colour": lambda label: colours[label],
@@ -167,11 +165,6 @@ def _flat(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, s
         else:
             shown = MISSING if value is None or isinstance(value, Mapping) else value
             yield f"{above}{name}", printable(shown, 300)
-
-
-def _markdown(value: object) -> str:
-    text = printable(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return _MARKDOWN_SIGNS.sub(r"\\\1", text)
 
 
 def _embed(figure: ReportFigure) -> _Embedded:

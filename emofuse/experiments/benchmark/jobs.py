@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from emofuse.data.manifest import Manifest
+from emofuse.data.worker_processes import death_of
 from emofuse.errors import reason_of
 from emofuse.experiments.benchmark.costs import measured_costs, note_memory
 from emofuse.experiments.benchmark.plan import Job
 from emofuse.experiments.cross_validation.folds import FAILURE_FILE, failure_of, is_finished, note_failure
 from emofuse.experiments.peak_memory import PeakMemory
-from emofuse.experiments.processes import death_of, run_in_processes
+from emofuse.experiments.processes import run_in_processes
 from emofuse.experiments.validation_scores import VALIDATION_FILE, validation_scores
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.reporting.run_report import write_run_report

@@ -14,6 +14,7 @@ import pandas as pd
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.output_paths import check_new_folder
+from emofuse.data.worker_processes import death_of
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Aggregate, ClassificationReport, MeanSd, Split, aggregate
 from emofuse.evaluation.metrics.aggregation import mean_sd
@@ -29,7 +30,7 @@ from emofuse.experiments.cross_validation.folds import (
     run_fold,
     settings_of_fold,
 )
-from emofuse.experiments.processes import death_of, run_in_processes
+from emofuse.experiments.processes import run_in_processes
 from emofuse.inference.baselines.scores import BaselineScore, read_baselines, score_baselines, verdict
 from emofuse.inference.prediction_table import report_on
 from emofuse.models import model_info

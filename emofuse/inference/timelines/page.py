@@ -71,12 +71,10 @@ def timeline_page(
     )
 
 
-def page_environment() -> Environment:
-    """Templates of this folder, and the style of all pages; what goes into them is escaped and made fit to be shown."""
+def page_environment(package: str = "emofuse.inference.timelines") -> Environment:
+    """Templates of a package, and the style of all pages; what goes into them is escaped and made fit to be shown."""
     return Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("emofuse.inference.timelines"), PackageLoader("emofuse.evaluation.reporting")]
-        ),
+        loader=ChoiceLoader([PackageLoader(package), PackageLoader("emofuse.evaluation.reporting")]),
         autoescape=select_autoescape(enabled_extensions=("html.j2",)),
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,0 +1,119 @@
+"""`emofuse predict` for folders, and for files whose results are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from emofuse.cli.prediction_files import checked_media
+from emofuse.data.wording import counted
+from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emofuse.cli.prediction_files import PredictionFiles
+    from emofuse.folders import FolderOutcome
+
+
+@dataclass(frozen=True)
+class FolderArguments:
+    """What was said on the command line.
+
+    Attributes:
+        run: as it was named.
+        places: folders and files.
+        out: where the results go.
+        jobs: processes.
+        also: formats, separated by commas.
+        media: how pages play recordings.
+        device: where to compute.
+        quiet: no progress bars and no notes.
+        single: options that belong to one recording, by name.
+        files: of one prediction; a folder has its own.
+    """
+
+    run: str
+    places: Sequence[Path]
+    out: Path | None
+    jobs: int
+    also: str
+    media: str | None
+    device: str
+    quiet: bool
+    single: Mapping[str, Any]
+    files: PredictionFiles
+
+
+def predict_places(asked: FolderArguments, **options: Any) -> None:
+    """Predict all recordings, and name those that could not be.
+
+    Args:
+        asked: the command line.
+        options: of a prediction, the same for all.
+
+    Raises:
+        EmofuseError: an option belongs to one recording alone, nothing was found, or a recording failed.
+    """
+    from emofuse.cli.progress import progress_bar
+    from emofuse.data.modality import parse_modalities
+    from emofuse.data.recording_files import find_recordings
+    from emofuse.folders import FolderRequest, predict_folder
+    from emofuse.folders.predict import checked_formats, plain_options
+
+    _check(asked)
+    recordings = find_recordings(asked.places)
+    options["modalities"] = parse_modalities(options["modalities"])
+    request = FolderRequest(
+        run=asked.run,
+        device=asked.device,
+        options=plain_options(options),
+        media=checked_media(asked.media, "link"),
+        also=checked_formats([name for name in asked.also.split(",") if name.strip()]),
+    )
+    with progress_bar(quiet=asked.quiet) as progress:
+        outcome = predict_folder(
+            request, recordings, asked.out or _usual_out(asked.places), jobs=asked.jobs, progress=progress
+        )
+    _tell(outcome)
+
+
+def _check(asked: FolderArguments) -> None:
+    from emofuse.data.manifest_io import is_manifest_file
+
+    given = [name for name, value in asked.single.items() if value not in (None, [], ())]
+    if given:
+        raise EmofuseError(
+            f"--{given[0]} belongs to one recording; leave it out where results go to a folder"
+        )
+    if asked.files.any:
+        raise EmofuseError(
+            "a folder of results holds a page, a table and what --also names of each recording; leave out --page, "
+            "--subtitles, --table and --tiers"
+        )
+    manifest = next((place for place in asked.places if place.is_file() and is_manifest_file(place)), None)
+    if manifest is not None:
+        raise EmofuseError(
+            f"{manifest}: a manifest is predicted as a whole; leave out --out, and give --table or --page"
+        )
+    if not asked.places:
+        raise EmofuseError("nothing to predict: name recordings, or a folder of them")
+
+
+def _usual_out(places: Sequence[Path]) -> Path:
+    return Path(f"{places[0].absolute().name}-emotions")
+
+
+def _tell(outcome: FolderOutcome) -> None:
+    before = f", {counted(outcome.kept, 'recording')} done before" if outcome.kept else ""
+    typer.echo(f"{counted(outcome.done, 'recording')} predicted{before}: {outcome.out / 'index.html'}")
+    for name, reason in outcome.failed.items():
+        typer.echo(f"emofuse: {reason if name in reason else f'{name}: {reason}'}", err=True)
+    if outcome.failed:
+        raise EmofuseError(
+            f"{counted(len(outcome.failed), 'recording')} could not be predicted; the others are done, and the same command "
+            "tries these again"
+        )

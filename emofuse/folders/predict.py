@@ -1,0 +1,198 @@
+"""Predict many recordings: in several processes, each recording's result kept as it comes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.recording_files import RecordingFile
+from emofuse.errors import EmofuseError
+from emofuse.folders.index_page import IndexRow, index_page
+from emofuse.folders.results import ResultFiles, finished, keep, run_fingerprint
+from emofuse.folders.workers import run_tasks
+from emofuse.inference.segments import EmotionSegment
+from emofuse.inference.timeline import EmotionTimeline
+from emofuse.inference.timelines.page_media import Media
+from emofuse.inference.timelines.save import SUBTITLES, TABLES, TIERS
+from emofuse.inference.timelines.table import segment_csv
+from emofuse.pipeline import EmotionPipeline, run_folder_of
+from emofuse.runs.folder_lock import locked_folder
+from emofuse.starter import STARTER
+
+TABLE, INDEX = "table.csv", "index.html"
+FORMATS = tuple(suffix for suffix in (*SUBTITLES, *TABLES, *TIERS) if suffix != ".json")
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class FolderRequest:
+    """What is asked of a run for each recording.
+
+    Attributes:
+        run: its folder, ``"starter"``, or a name on the hub.
+        device: where to compute.
+        options: of :meth:`emofuse.pipeline.EmotionPipeline.predict_recording`, plain values.
+        media: how the pages play the recordings.
+        also: suffixes of further files for each recording, of :data:`FORMATS`.
+    """
+
+    run: str
+    device: str = "auto"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    media: Media = "link"
+    also: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FolderOutcome:
+    """What came of it.
+
+    Attributes:
+        out: the folder of results.
+        done: how many recordings were predicted now.
+        kept: how many had been done before.
+        failed: name of a recording → why it could not be predicted.
+    """
+
+    out: Path
+    done: int
+    kept: int
+    failed: dict[str, str]
+
+
+def predict_folder(
+    request: FolderRequest,
+    recordings: Sequence[RecordingFile],
+    out: Path,
+    *,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> FolderOutcome:
+    """Predict recordings, and write what came of each, a table and a page of all.
+
+    ``out`` then holds ``table.csv``, ``index.html``, and for each recording its result (``recordings/NAME.json``), its
+    page and what else was asked for. A recording whose result is there, of the same run, question and content, is not
+    done again; one that failed is tried again.
+
+    Args:
+        request: the run and what is asked of it.
+        recordings: of :func:`emofuse.data.recording_files.find_recordings`.
+        out: made if it is missing; one job at a time works in it.
+        jobs: processes, each with the run in memory.
+        progress: called with (done, total, what).
+
+    Raises:
+        EmofuseError: the run cannot be loaded, or another job works in ``out``.
+    """
+    run = run_folder_of(request.run)
+    fingerprint = run_fingerprint(run, dict(request.options))
+    # A run of the hub is named by its folder from here on, so that nothing is fetched twice.
+    job = _PredictJob(request, request.run if request.run == STARTER else str(run.path), fingerprint, out)
+    known: dict[str, EmotionTimeline] = {}
+    failed: dict[str, str] = {}
+    with locked_folder(out):
+        for recording in recordings:
+            timeline = finished(ResultFiles(out, recording.name), recording, fingerprint)
+            if timeline is not None:
+                known[recording.name] = timeline
+                job.write_missing(recording, timeline)
+        pending = [recording for recording in recordings if recording.name not in known]
+        kept = len(known)
+        ended = 0
+
+        def end(place: int, reason: str | None) -> None:
+            nonlocal ended
+            ended += 1
+            if reason is not None:
+                failed[pending[place].name] = reason
+            if progress is not None:
+                progress(ended, len(pending), "recordings")
+
+        if progress is not None:
+            progress(0, len(pending), "recordings")
+        run_tasks(job, pending, jobs, end)
+        for recording in pending:
+            if recording.name not in failed:
+                timeline = finished(ResultFiles(out, recording.name), recording, fingerprint)
+                if timeline is None:
+                    failed[recording.name] = f"{recording.file}: changed while it was predicted; run it again"
+                else:
+                    known[recording.name] = timeline
+        _write_overview(out, recordings, known, failed)
+    return FolderOutcome(out, len(known) - kept, kept, failed)
+
+
+@dataclass(frozen=True)
+class _PredictJob:
+    """What each process does."""
+
+    request: FolderRequest
+    run: str
+    fingerprint: str
+    out: Path
+
+    def begin(self) -> EmotionPipeline:
+        return EmotionPipeline.from_pretrained(self.run, device=self.request.device)
+
+    def do(self, held: EmotionPipeline, task: RecordingFile) -> None:
+        timeline = held(task.file, **self.request.options)
+        files = ResultFiles(self.out, task.name)
+        # The result comes last: it says that all else is there.
+        self._write(files, timeline)
+        keep(files, task, self.fingerprint, timeline)
+
+    def write_missing(self, recording: RecordingFile, timeline: EmotionTimeline) -> None:
+        """Write what is asked for now and was not when the recording was predicted."""
+        self._write(ResultFiles(self.out, recording.name), timeline, missing_only=True)
+
+    def _write(self, files: ResultFiles, timeline: EmotionTimeline, *, missing_only: bool = False) -> None:
+        if not (missing_only and files.page.exists()):
+            timeline.save_page(files.page, media=self.request.media, title=files.name)
+        for suffix in self.request.also:
+            file = files.beside(suffix)
+            if not (missing_only and file.exists()):
+                timeline.save(file)
+
+
+def _write_overview(
+    out: Path,
+    recordings: Sequence[RecordingFile],
+    known: Mapping[str, EmotionTimeline],
+    failed: Mapping[str, str],
+) -> None:
+    segments: list[EmotionSegment] = [s for r in recordings for s in known.get(r.name, ())]
+    if segments:
+        write_text_aside(out / TABLE, segment_csv(segments))
+    rows = [
+        IndexRow(r.name, ResultFiles(out, r.name).page.relative_to(out), known[r.name])
+        for r in recordings
+        if r.name in known
+    ]
+    notes = list(dict.fromkeys(note for timeline in known.values() for note in timeline.notes))
+    write_text_aside(out / INDEX, index_page(rows, failed, notes=notes, has_table=bool(segments)))
+
+
+def checked_formats(names: Sequence[str]) -> tuple[str, ...]:
+    """Suffixes of formats that were named with or without a dot, in any case.
+
+    Raises:
+        EmofuseError: one is not known.
+    """
+    known = {suffix.removeprefix("."): suffix for suffix in FORMATS}
+    found = []
+    for name in names:
+        key = name.strip().lower().removeprefix(".")
+        if key not in known:
+            raise EmofuseError(f"--also {name}: no such format; choose of {', '.join(known)}")
+        found.append(known[key])
+    return tuple(dict.fromkeys(found))
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options without what was left unsaid, as values that JSON holds; they are part of a result's fingerprint."""
+    said = {name: value for name, value in options.items() if value not in (None, False, ())}
+    return dict(json.loads(json.dumps(said, default=list)))
