@@ -3,11 +3,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from emofuse import EmofuseError, EmotionPipeline, Manifest
-from emofuse.data.audio import CHANNELS_CANCEL
+from emofuse.data.audio import CHANNELS_CANCEL, read_audio
+from emofuse.data.frames import read_frames
 from emofuse.data.media_writer import write_video, write_wav
 from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.timeline import EmotionTimeline
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
 from tests.data.material import encode_sound, still_with_sound
@@ -195,3 +198,40 @@ def test_what_was_said_before_is_context_and_not_told(pipe: EmotionPipeline, tmp
     # This run sees utterances one by one: context changes nothing, and has no segments of its own.
     assert told.probabilities == pytest.approx(alone.probabilities, abs=1e-5)
     assert (told.id, told.start, told.end, told.used) == (alone.id, alone.start, alone.end, alone.used)
+
+
+def test_arrays_are_predicted_as_the_same_recording_on_a_disk_is(
+    pipe: EmotionPipeline, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(5)
+    write_clip(tmp_path / "joy.mp4", "joy", rng)
+    frames, sound = read_frames(tmp_path / "joy.mp4", n=6), read_audio(tmp_path / "joy.mp4")
+    [from_file] = pipe(tmp_path / "joy.mp4")
+    [both] = pipe(frames, fps=10, audio=torch.from_numpy(sound), sampling_rate=16000)
+    assert (both.id, both.recording, both.used) == ("frames", None, ("audio", "video"))
+    np.testing.assert_allclose(
+        list(both.probabilities.values()), list(from_file.probabilities.values()), atol=0.02
+    )
+    [heard] = pipe(sound, sampling_rate=16000)
+    assert (heard.id, heard.used, heard.label) == ("waveform", ("audio",), "joy")
+    assert heard.end == pytest.approx(0.6, abs=0.05)
+    parts = pipe(np.tile(sound, 4), sampling_rate=16000, every=1.2)
+    assert [(s.id, round(s.start, 1)) for s in parts] == [("waveform#0", 0.0), ("waveform#1", 1.2)]
+    [silent] = pipe(frames, fps=10, audio=np.zeros(9600), sampling_rate=16000)
+    assert silent.missing["audio"].startswith("waveform.wav: ")
+
+
+def test_a_list_gives_a_result_for_each(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    rng = np.random.default_rng(6)
+    for label in ("joy", "anger"):
+        write_clip(tmp_path / f"{label}.mp4", label, rng)
+    told = pipe([tmp_path / "joy.mp4", tmp_path / "anger.mp4"])
+    assert [[s.label for s in each] for each in told] == [["joy"], ["anger"]]
+    assert isinstance(told[0], EmotionTimeline)
+    assert told[0] == pipe(tmp_path / "joy.mp4")
+    page = told[0].save(tmp_path / "joy.html").read_text(encoding="utf-8")
+    assert "data:video/mp4;base64," in page
+    with pytest.raises(EmofuseError, match="a list of recordings takes no audio and no text"):
+        pipe([tmp_path / "joy.mp4"], text="what a day")
+    with pytest.raises(EmofuseError, match="media: is a path, or an array"):
+        pipe(7)  # type: ignore[call-overload]

@@ -78,7 +78,7 @@ def predict_places(asked: FolderArguments, **options: Any) -> None:
         outcome = predict_folder(
             request, recordings, asked.out or _usual_out(asked.places), jobs=asked.jobs, progress=progress
         )
-    _tell(outcome)
+    _tell(outcome, quiet=asked.quiet)
 
 
 def _check(asked: FolderArguments) -> None:
@@ -107,7 +107,9 @@ def _usual_out(places: Sequence[Path]) -> Path:
     return Path(f"{places[0].absolute().name}-emotions")
 
 
-def _tell(outcome: FolderOutcome) -> None:
+def _tell(outcome: FolderOutcome, *, quiet: bool) -> None:
+    for note in () if quiet else outcome.notes:
+        typer.echo(f"note: {note}", err=True)
     before = f", {counted(outcome.kept, 'recording')} done before" if outcome.kept else ""
     typer.echo(f"{counted(outcome.done, 'recording')} predicted{before}: {outcome.out / 'index.html'}")
     for name, reason in outcome.failed.items():

@@ -17,14 +17,14 @@ from emofuse.folders.workers import run_tasks
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.inference.timelines.page_media import Media
-from emofuse.inference.timelines.save import SUBTITLES, TABLES, TIERS
+from emofuse.inference.timelines.save import SUBTITLES
 from emofuse.inference.timelines.table import segment_csv
 from emofuse.pipeline import EmotionPipeline, run_folder_of
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.starter import STARTER
 
 TABLE, INDEX = "table.csv", "index.html"
-FORMATS = tuple(suffix for suffix in (*SUBTITLES, *TABLES, *TIERS) if suffix != ".json")
+FORMATS = (*SUBTITLES, ".csv", ".eaf", ".TextGrid")  # besides the result as JSON and the page
 Progress = Callable[[int, int, str], None]
 
 
@@ -56,12 +56,14 @@ class FolderOutcome:
         done: how many recordings were predicted now.
         kept: how many had been done before.
         failed: name of a recording → why it could not be predicted.
+        notes: what whoever sees the predictions must know.
     """
 
     out: Path
     done: int
     kept: int
     failed: dict[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def predict_folder(
@@ -122,8 +124,9 @@ def predict_folder(
                     failed[recording.name] = f"{recording.file}: changed while it was predicted; run it again"
                 else:
                     known[recording.name] = timeline
-        _write_overview(out, recordings, known, failed)
-    return FolderOutcome(out, len(known) - kept, kept, failed)
+        notes = tuple(dict.fromkeys(note for timeline in known.values() for note in timeline.notes))
+        _write_overview(out, recordings, known, failed, notes)
+    return FolderOutcome(out, len(known) - kept, kept, failed, notes)
 
 
 @dataclass(frozen=True)
@@ -163,6 +166,7 @@ def _write_overview(
     recordings: Sequence[RecordingFile],
     known: Mapping[str, EmotionTimeline],
     failed: Mapping[str, str],
+    notes: Sequence[str],
 ) -> None:
     segments: list[EmotionSegment] = [s for r in recordings for s in known.get(r.name, ())]
     if segments:
@@ -172,7 +176,6 @@ def _write_overview(
         for r in recordings
         if r.name in known
     ]
-    notes = list(dict.fromkeys(note for timeline in known.values() for note in timeline.notes))
     write_text_aside(out / INDEX, index_page(rows, failed, notes=notes, has_table=bool(segments)))
 
 
@@ -182,7 +185,7 @@ def checked_formats(names: Sequence[str]) -> tuple[str, ...]:
     Raises:
         EmofuseError: one is not known.
     """
-    known = {suffix.removeprefix("."): suffix for suffix in FORMATS}
+    known = {suffix.removeprefix(".").lower(): suffix for suffix in FORMATS}
     found = []
     for name in names:
         key = name.strip().lower().removeprefix(".")

@@ -64,7 +64,7 @@ def test_the_command_says_all_of_it(run: RunFolder) -> None:
     assert "one of: " in result.output
     assert "text alone: " in result.output
     table = CliRunner().invoke(app, [*options, "--csv"]).output.splitlines()
-    assert table[-2].endswith("unfamiliar,label_set")
+    assert table[-2].endswith("unfamiliar,label_set,alone_text,text,recording")
 
 
 def test_a_damaged_file_is_one_line(run: RunFolder) -> None:

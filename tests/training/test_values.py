@@ -112,7 +112,7 @@ def test_values_are_predicted_with_the_class_that_their_sign_makes(run: Path, co
         assert segment.label == ("positive" if segment.value > 0 else "negative")
         assert segment.probabilities == {}
     table = emofuse("predict", run, corpus / "manifest.csv", "--csv", "--quiet").splitlines()
-    assert table[0] == "id,start,end,speaker,value,label,used,missing,unfamiliar"
+    assert table[0] == "id,start,end,speaker,value,label,used,missing,unfamiliar,text,recording"
     assert "regression: negative, neutral, positive" in emofuse("info", run)
     assert "MAE" in emofuse("info", run)
 

@@ -6,7 +6,6 @@ import mimetypes
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from pympi import Eaf
 from pympi.Elan import to_string
@@ -65,6 +64,6 @@ def _link(document: Eaf, recording: Path, file: Path | None) -> None:
     # A relative link alone: the document goes from hand to hand, and a path of this machine is nobody's business.
     folder = file.absolute().parent if file is not None else recording.absolute().parent
     relative = Path(os.path.relpath(recording.resolve(), folder.resolve())).as_posix()
-    address = "./" + quote(os.fsencode(relative), safe="/")
+    address = f"./{printable(relative)}"  # as ELAN writes it: a path with slashes, nothing quoted
     kind = mimetypes.guess_type(recording.name)[0] or "unknown"
     document.add_linked_file(address, relpath=address, mimetype=kind)

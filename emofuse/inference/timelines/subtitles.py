@@ -20,6 +20,7 @@ from emofuse.inference.timelines.words import label_and_amount
 
 Form = Literal["vtt", "srt", "ass"]
 _JOINER = "\u2060"  # takes no room, and keeps what stands around it from being one sign
+_TIME = re.compile(r"(\d):(?=\d\d[:.,])")
 _SHORTEST = 10  # milliseconds; the formats count hundredths or thousandths of a second
 
 
@@ -66,6 +67,9 @@ def _cue(segment: EmotionSegment, form: Form) -> str:
 def _inert(text: str | None, form: Form) -> str:
     """One line in which nothing is a sign of the format."""
     line = printable(text).replace("\\", f"\\{_JOINER}")
+    line = _TIME.sub(
+        rf"\1:{_JOINER}", line
+    )  # some readers take any line with two times for the head of a cue
     if form == "vtt":
         return escape(line, quote=False)
     if form == "srt":

@@ -33,6 +33,7 @@ def segment_csv(segments: Sequence[EmotionSegment]) -> str:
     for name in frame.columns:
         if str(name).startswith("p_") or name == "value":
             frame[name] = frame[name].map(lambda number: f"{number:.4f}")
+    frame[["start", "end"]] = frame[["start", "end"]].astype(float).round(3)
     return spreadsheet_csv(frame.map(lambda cell: storable(cell) if isinstance(cell, str) else cell))
 
 

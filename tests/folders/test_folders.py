@@ -1,0 +1,199 @@
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from emofuse.cli.main import app
+from emofuse.data.media_writer import write_wav
+from emofuse.data.recording_files import RecordingFile, find_recordings
+from emofuse.errors import EmofuseError
+from emofuse.folders import FolderRequest, predict_folder
+from emofuse.folders.predict import checked_formats
+from emofuse.folders.results import ResultFiles, finished, keep, run_fingerprint
+from emofuse.folders.workers import run_tasks
+from emofuse.inference.timeline import EmotionTimeline
+from emofuse.runs.run_folder import RunFolder
+from emofuse.training.fit import fit_run
+from tests.inference.timelines.made import LABELS, segment
+from tests.small_corpus import make_corpus, small_settings
+
+
+def test_recordings_are_found_by_suffix_and_by_how_they_begin(tmp_path: Path) -> None:
+    wav = tmp_path / "a" / "voice.WAV"
+    write_wav(wav, np.zeros(100))
+    shutil.copy(wav, tmp_path / "a" / "without a suffix")
+    (tmp_path / "program.ts").write_text("const a = 1;", encoding="utf-8")
+    (tmp_path / "stream.ts").write_bytes(b"G" + bytes(187))
+    (tmp_path / "notes.txt").write_text("x", encoding="utf-8")
+    (tmp_path / "plain").write_text("x", encoding="utf-8")
+    (tmp_path / ".hidden.wav").write_bytes(b"RIFF")
+    (tmp_path / ".cache").mkdir()
+    shutil.copy(wav, tmp_path / ".cache" / "voice.wav")
+    (tmp_path / "b" / "c").mkdir(parents=True)
+    (tmp_path / "b" / "c" / "film.mp4").write_bytes(b"broken")
+    (tmp_path / "b" / "again").symlink_to(tmp_path, target_is_directory=True)
+    found = find_recordings([tmp_path])
+    assert [r.name for r in found] == ["stream.ts", "a/voice.WAV", "a/without a suffix", "b/c/film.mp4"]
+    assert all(r.file == tmp_path / r.name for r in found)
+    both = find_recordings([tmp_path / "a", tmp_path / "b"])
+    assert [r.name for r in both] == ["a/voice.WAV", "a/without a suffix", "b/c/film.mp4"]
+    assert find_recordings([tmp_path / "notes.txt"]) == [RecordingFile(tmp_path / "notes.txt", "notes.txt")]
+    with pytest.raises(EmofuseError, match="their results would have one name"):
+        find_recordings(
+            [wav, tmp_path / ".cache" / "voice.wav", tmp_path / ".cache" / ".." / "a" / "voice.WAV"]
+        )
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(EmofuseError, match="holds no recording"):
+        find_recordings([tmp_path / "empty"])
+
+
+def test_a_result_is_taken_for_the_same_run_and_recording_alone(tmp_path: Path) -> None:
+    file = tmp_path / "voice.wav"
+    write_wav(file, np.zeros(100))
+    recording, files = RecordingFile(file, "voice.wav"), ResultFiles(tmp_path / "out", "voice.wav")
+    told = EmotionTimeline(
+        [segment(0, 1, recording=str(file), missing={"video": "none"})], LABELS, ["A note."]
+    )
+    assert finished(files, recording, "run 1") is None
+    keep(files, recording, "run 1", told)
+    again = finished(files, recording, "run 1")
+    assert again == told
+    assert again is not None
+    assert (again.labels, again.notes) == (LABELS, ("A note.",))
+    assert finished(files, recording, "run 2") is None
+    os.utime(file, (1, 1))
+    assert finished(files, recording, "run 1") == told  # the same content under another time
+    write_wav(file, np.full(100, 0.5))
+    assert finished(files, recording, "run 1") is None
+    keep(files, recording, "run 1", told)
+    for damaged in (
+        "{",
+        "[]",
+        files.result.read_text(encoding="utf-8").replace('"start": 0', '"start": "x"'),
+    ):
+        files.result.write_text(damaged, encoding="utf-8")
+        assert finished(files, recording, "run 1") is None
+
+
+@dataclass(frozen=True)
+class _Deadly:
+    """Tasks that say what they do: end well, fail, or kill their process."""
+
+    begins: bool = True
+
+    def begin(self) -> str:
+        if not self.begins:
+            raise EmofuseError("no such run")
+        return "held"
+
+    def do(self, held: str, task: str) -> None:
+        if task == "die":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if task == "fail":
+            raise ValueError("two\nlines")
+
+
+def _run(tasks: Sequence[str], processes: int) -> dict[int, str | None]:
+    ended: dict[int, str | None] = {}
+    run_tasks(_Deadly(), tasks, processes, ended.__setitem__)
+    return ended
+
+
+def test_a_task_that_fails_or_dies_takes_no_other_with_it() -> None:
+    ended = _run(["well", "die", "fail", "well", "die"], 2)
+    assert ended[0] is None
+    assert ended[3] is None
+    assert ended[2] == "ValueError: two lines"
+    assert "killed by signal 9" in str(ended[1])
+    assert "killed by signal 9" in str(ended[4])
+    assert _run([], 2) == {}
+    with pytest.raises(EmofuseError, match="no such run"):
+        run_tasks(_Deadly(begins=False), ["well"], 1, lambda place, reason: None)
+
+
+def test_formats_are_named_freely() -> None:
+    assert checked_formats(["vtt", ".TEXTGRID", " eaf", "vtt"]) == (".vtt", ".TextGrid", ".eaf")
+    with pytest.raises(EmofuseError, match="--also doc: no such format"):
+        checked_formats(["doc"])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    corpus = make_corpus(tmp_path_factory.mktemp("corpus"))
+    settings = small_settings(corpus, optimiser__epochs=1)
+    return fit_run(settings, corpus, tmp_path_factory.mktemp("runs") / "run")
+
+
+def test_a_folder_is_predicted_once_and_a_bad_recording_is_named(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clips = next(file for file in run.read_settings().data.manifest.parent.rglob("*.mp4")).parent  # type: ignore[union-attr]
+    folder = tmp_path / "films"
+    for name in ("one.mp4", "sub/two <b>.mp4"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(sorted(clips.iterdir())[0], folder / name)
+    (folder / "bad.mp4").write_bytes(b"nothing")
+    monkeypatch.chdir(tmp_path)
+    told = ["predict", str(run.path), str(folder), "--also", "vtt,TextGrid", "--quiet"]
+    result = CliRunner().invoke(app, told)
+    assert isinstance(result.exception, EmofuseError)
+    assert "1 recording could not be predicted" in str(result.exception)
+    assert "bad.mp4: it is not a recording" in result.stderr
+    out = tmp_path / "films-emotions"
+    assert f"2 recordings predicted: films-emotions{os.sep}index.html" in result.stdout
+    written = sorted(file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file())
+    assert [name for name in written if not name.startswith(".")] == [
+        "index.html",
+        *[f"recordings/one.mp4{suffix}" for suffix in (".TextGrid", ".html", ".json", ".vtt")],
+        *[f"recordings/sub/two <b>.mp4{suffix}" for suffix in (".TextGrid", ".html", ".json", ".vtt")],
+        "table.csv",
+    ]
+    table = pd.read_csv(out / "table.csv")
+    assert table["id"].tolist() == ["one.mp4", "two <b>.mp4"]
+    index = (out / "index.html").read_text(encoding="utf-8")
+    assert 'href="./recordings/sub/two%20%3Cb%3E.mp4.html"' in index
+    assert "bad.mp4: it is not a recording" in unescape(index)
+    assert "<script" not in index
+    # Once more: nothing is predicted again, what is newly asked for is written, and the bad one is tried.
+    before = (out / "recordings" / "one.mp4.json").stat().st_mtime_ns
+    (folder / "bad.mp4").unlink()
+    outcome = predict_folder(FolderRequest(str(run.path), also=(".srt",)), find_recordings([folder]), out)
+    assert (outcome.done, outcome.kept, outcome.failed) == (0, 2, {})
+    assert (out / "recordings" / "one.mp4.json").stat().st_mtime_ns == before
+    assert (out / "recordings" / "one.mp4.srt").is_file()
+
+
+def test_a_changed_run_or_question_is_another(run: RunFolder, tmp_path: Path) -> None:
+    copy = RunFolder(Path(shutil.copytree(run.path, tmp_path / "copy")))
+    same = run_fingerprint(run, {"every": 2.0})
+    assert run_fingerprint(copy, {"every": 2.0}) == same
+    assert run_fingerprint(copy, {"every": 3.0}) != same
+    (copy.path / "report.html").write_text("x", encoding="utf-8")
+    assert run_fingerprint(copy, {"every": 2.0}) == same
+    (copy.path / "calibration.json").write_text('{"temperature": 2}', encoding="utf-8")
+    assert run_fingerprint(copy, {"every": 2.0}) != same
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--text", "no"], "--text belongs to one recording"),
+        (["--start", "1"], "--start belongs to one recording"),
+        (["--page", "p.html"], "leave out --page"),
+        (["--also", "doc"], "--also doc"),
+        (["--media", "cloud"], "--media cloud: choose of auto"),
+    ],
+)
+def test_what_cannot_go_with_a_folder_is_said_first(tmp_path: Path, options: list[str], line: str) -> None:
+    write_wav(tmp_path / "voice.wav", np.zeros(100))
+    result = CliRunner().invoke(app, ["predict", "no run", str(tmp_path), *options])
+    assert isinstance(result.exception, EmofuseError)
+    assert line in str(result.exception)
