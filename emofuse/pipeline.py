@@ -150,7 +150,9 @@ class EmotionPipeline:
             m: read_statistics(folder, record, m) for m in normalised_by(settings.data, record.encoders)
         }
         familiarity = read_familiarity(folder)
-        notes = ([f"{LICENCE[0].upper()}{LICENCE[1:]}."] if is_starter else []) + ([SYNTHETIC_RUN] if record.synthetic else [])
+        notes = ([f"{LICENCE[0].upper()}{LICENCE[1:]}."] if is_starter else []) + (
+            [SYNTHETIC_RUN] if record.synthetic else []
+        )
         return cls(model, record, encoders, where, temperature, data, familiarity, folder, statistics, notes)
 
     def save_pretrained(self, folder: Path | str) -> Path:

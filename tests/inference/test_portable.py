@@ -5,7 +5,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import httpx
 import pytest
 import yaml
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
@@ -46,7 +45,7 @@ def test_what_is_saved_predicts_the_same_and_names_no_place_and_no_utterance(
 
 
 def _refusal(kind: type[Exception], code: int) -> Exception:
-    answer = httpx.Response(code, request=httpx.Request("GET", "https://huggingface.co"))
+    answer = SimpleNamespace(status_code=code, headers={}, request=None)
     return kind("401 Client Error\n\nRepository Not Found", response=answer)  # type: ignore[call-arg]
 
 
