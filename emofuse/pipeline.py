@@ -628,6 +628,6 @@ def _path(given: object, what: str) -> Path | str | None:
 def _of_array(segment: EmotionSegment, given: GivenFiles) -> EmotionSegment:
     """A segment of an array: no file is named, since it is gone by now."""
     place = f"{given.folder}/"
-    named = segment.id.replace(".wav", "").replace(".nut", "")
+    named = segment.id.replace(".wav", "").replace(".avi", "")
     reasons = {m: why.replace(place, "") for m, why in segment.missing.items()}
     return replace(segment, id=named, recording=None, missing=reasons)

@@ -78,8 +78,8 @@ def files_of_arrays(
             if not is_array(value):
                 written[place] = None if value is None else Path(value)
             elif np.ndim(value) == 4:
-                written[place] = folder / "frames.nut"
-                _write_frames(folder / "frames.nut", _plain(value), fps)
+                written[place] = folder / "frames.avi"
+                _write_frames(folder / "frames.avi", _plain(value), fps)
             else:
                 written[place] = folder / "waveform.wav"
                 _write_sound(folder / "waveform.wav", _checked_sound(_plain(value)), _rate(sampling_rate))
@@ -163,7 +163,7 @@ def _write_frames(file: Path, frames: NDArray[Any], fps: float | None) -> None:
     with av.open(str(file), "w") as container:
         stream = container.add_stream("rawvideo", rate=rate)
         assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "rgb24"
+        stream.width, stream.height, stream.pix_fmt = frames.shape[2], frames.shape[1], "bgr24"
         stream.codec_context.time_base = 1 / rate
         stream.codec_context.thread_count = 1
         for index, picture in enumerate(frames):

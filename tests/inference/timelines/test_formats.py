@@ -49,7 +49,7 @@ def test_a_style_of_each_emotion_has_its_colour_and_the_word_is_said_besides(
 
 
 def test_a_table_has_a_row_for_each_and_no_cell_is_a_formula(tmp_path: Path) -> None:
-    timeline = EmotionTimeline([*dialogue(), segment(6, 7, text="=cmd|' /C calc'!A0", speaker="+1")], LABELS)
+    timeline = EmotionTimeline([*dialogue(), segment(6, 7, text="=cmd|' /C calc'!A0", speaker="@me")], LABELS)
     frame = timeline.to_frame()
     assert list(frame.columns) == [
         *("id", "start", "end", "speaker", "label", "p_anger", "p_joy", "p_sadness", "used", "missing"),
@@ -57,10 +57,10 @@ def test_a_table_has_a_row_for_each_and_no_cell_is_a_formula(tmp_path: Path) -> 
     ]
     assert frame.loc[0, "alone_audio"] == "anger"
     assert frame.loc[4, "unfamiliar"] == "audio"
-    assert frame["p_joy"].tolist() == [0.7, 0.2, 0.2, 0.2, 0.7, 0.7]
+    assert frame["p_joy"].tolist() == [0.7, 0.2, 0.1, 0.2, 0.7, 0.7]
     rows = list(csv.DictReader(io.StringIO(timeline.save(tmp_path / "t.csv").read_text(encoding="utf-8"))))
     assert rows[5]["text"] == "'=cmd|' /C calc'!A0"
-    assert rows[5]["speaker"] == "'+1"
+    assert rows[5]["speaker"] == "'@me"
     assert (rows[0]["p_joy"], rows[0]["start"], rows[0]["missing"]) == (
         "0.7000",
         "0.5",
