@@ -50,6 +50,9 @@ class HFSpeechEncoder:
         if spec.pooling in ("cls", "mean-sd"):
             why = "speech has no CLS token" if spec.pooling == "cls" else "mean-sd is for a Whisper"
             raise EmofuseError(f"encoder {spec.name}: {why}; use pooling mean or tokens")
+        idle = [name for name in ("layer", "layers", "pad") if getattr(spec, name) is not None]
+        if idle:
+            raise EmofuseError(f"encoder {spec.name}: {idle[0]} is for a Whisper; leave it out")
         self._made_of = (spec, device, dtype)
         source = locate(spec.name, spec.revision)
         self._model = load_model(source, device, dtype)

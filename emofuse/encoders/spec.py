@@ -36,11 +36,11 @@ EMBEDDED: dict[str, Modality] = {
 # Settings that mean something to these encoders alone; to give them to another is a mistake.
 _USED: dict[str, set[str]] = {
     LOGMEL_SEQUENCE: {"rate"},
-    WHISPER_TINY_EN: {"rate", "pad"},
-    WHISPER_LOGMEL: {"pad"},
+    WHISPER_TINY_EN: {"rate", "pad", "layer", "layers"},
+    WHISPER_LOGMEL: {"pad", "layers"},
     FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
     "pretrained text": {"context_before", "context_after", "speaker_names", "layers", "finetune"},
-    "pretrained audio": {"rate", "layer", "finetune"},
+    "pretrained audio": {"rate", "layer", "layers", "pad", "finetune"},
     "pretrained video": {"rate", "frames", "faces", "min_face", "output", "finetune"},
 }
 
@@ -65,12 +65,13 @@ class EncoderSpec(BaseModel):
         dim: size of the hashed n-gram vector, 1024, or number of log-mel bands of a sequence, 80.
         rate: time steps per second of a sequence: pictures taken of a video, 15 unless ``frames`` is given;
             12.5 for ``"logmel-sequence"``; the model's own for a pretrained speech model.
-        pad: of the packaged Whisper: seconds of silence that it hears after each sound. By default it hears as many as
+        pad: of a Whisper: seconds of silence that it hears after each sound. By default it hears as many as
             fill its window of 30 s, as in its training; a second is enough for a pooled vector, and ten times as fast.
             ``"whisper+logmel"`` has a second by default.
-        layer: of a Whisper of transformers: which layer of its encoder, from 1; the last by default.
-        layers: text: the states of these layers side by side, such as 3,6; 0 is the embeddings, -1 the last layer, which
-            alone is the default. Lower layers keep what the last has given up for the task that it was trained on.
+        layer: of a Whisper: which layer of its encoder, from 1; the last by default.
+        layers: of a text model or a Whisper: the states of these layers side by side, such as 3,6; 0 is the embeddings, -1
+            the last layer, which alone is the default. Lower layers keep what the last has given up for the task that it
+            was trained on.
         frames: pictures taken of an utterance, evenly spread, in place of ``rate``; 20 where the mean is
             asked for.
         faces: video: every face that MTCNN finds is encoded in place of the whole picture, and a picture's
@@ -115,6 +116,8 @@ class EncoderSpec(BaseModel):
             raise ValueError("rate and frames exclude each other: give pictures per second or their number")
         if self.pooling == "mean-sd" and self.modality != "audio":
             raise ValueError(f"{self.name} ({self.modality}): pooling mean-sd is for sound")
+        if self.layer is not None and self.layers is not None:
+            raise ValueError(f"{self.name}: layer and layers exclude each other")
         if self.layers is not None and not self.layers:
             raise ValueError(f"{self.name}: name at least one layer, or leave layers out")
         idle = sorted(self._changed() - self._used())
