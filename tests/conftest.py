@@ -47,6 +47,12 @@ def shared_mosi() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_goemotions() -> Path:
+    """Folder with GoEmotions' comments of one emotion."""
+    return _shared("data/goemotions")
+
+
+@pytest.fixture(scope="session")
 def shared_ravdess() -> Path:
     """Folder with RAVDESS's real voices and their manifest."""
     return _shared("data/ravdess")

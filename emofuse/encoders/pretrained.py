@@ -24,7 +24,7 @@ from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.stored_files import stored_json
 from emofuse.encoders.compact import COMPACT_FILE, DIFFERENCE_FILE, add_difference, read_compact
 from emofuse.encoders.fine_tuning import RECORD_FILE
-from emofuse.encoders.packaged import PACKAGED
+from emofuse.encoders.packaged import PACKAGED, model_folder
 from emofuse.errors import EmofuseError
 
 _INDEX = "model.safetensors.index.json"
@@ -82,10 +82,7 @@ def locate(name: str, revision: str | None = None) -> Source:
     Raises:
         EmofuseError: neither a model folder nor a name that the hub could have.
     """
-    if name in PACKAGED:
-        base = PACKAGED[name].locate()
-        return Source(str(base), base, "main", local_files_only=True)
-    folder = Path(name).expanduser()
+    folder = model_folder(name)
     if folder.is_dir() and (record := read_compact(folder)) is not None:
         base = PACKAGED[record.base].locate()
         if folder_revision(base) != record.revision:

@@ -16,6 +16,7 @@ OPENSMILE_COMPARE = "opensmile-compare2016"
 OPENSMILE_EGEMAPS = "opensmile-egemaps"
 WHISPER_TINY_EN = "whisper-tiny.en"
 WHISPER_LOGMEL = "whisper+logmel"
+MINILM_GOEMOTIONS = "minilm+goemotions"
 FRAME_STATISTICS = "frame-statistics"
 
 # No encoder yet: a network that fine-tuning trains from nothing, for those who have no pretrained one.
@@ -24,6 +25,7 @@ FACE_CNN = "face-cnn"
 # The encoders that need no model folder and no hub, and what they read.
 EMBEDDED: dict[str, Modality] = {
     HASHED_NGRAMS: "text",
+    MINILM_GOEMOTIONS: "text",
     LOGMEL_FUNCTIONALS: "audio",
     LOGMEL_SEQUENCE: "audio",
     OPENSMILE_COMPARE: "audio",
@@ -38,6 +40,7 @@ _USED: dict[str, set[str]] = {
     LOGMEL_SEQUENCE: {"rate"},
     WHISPER_TINY_EN: {"rate", "pad", "layer", "layers"},
     WHISPER_LOGMEL: {"pad", "layers"},
+    MINILM_GOEMOTIONS: {"context_before", "context_after", "speaker_names", "layers"},
     FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
     "pretrained text": {"context_before", "context_after", "speaker_names", "layers", "finetune"},
     "pretrained audio": {"rate", "layer", "layers", "pad", "finetune"},

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from emofuse.data import Modality
 from emofuse.data.manifest import Manifest
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.fine_tuning import read_fine_tuned
+from emofuse.encoders.packaged import record_folder
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.evaluation.protocols.same_utterances import utterance_marks
@@ -70,7 +70,7 @@ def seen_by(spec: EncoderSpec, manifest: Manifest, ids: Iterable[str]) -> list[s
         manifest: the corpus.
         ids: of its utterances.
     """
-    record = read_fine_tuned(Path(spec.name).expanduser())
+    record = read_fine_tuned(record_folder(spec.name))
     if record is None:
         return []
     seen = set(record.seen)

@@ -22,6 +22,7 @@ from transformers import (
 )
 
 from emofuse.data.modality import Modality
+from emofuse.encoders.compact import add_difference
 from emofuse.encoders.face_cnn import FaceCnnConfig, FaceCnnForImageClassification
 from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.encoders.pretrained import Source, guarded, load_config
@@ -100,6 +101,8 @@ def load_classifier(
         output_loading_info=True,
     )
     _check_loaded(network, report, source.name)
+    if source.compact is not None:
+        add_difference(network.base_model, source.compact)
     _freeze(network, modality, settings, source.name)
     if settings.gradient_checkpointing:
         # The library has renamed it; its older versions know the older name alone.

@@ -21,6 +21,7 @@ from emofuse.encoders.fine_tuning import (
     read_fine_tuned,
     training_settings,
 )
+from emofuse.encoders.packaged import model_folder
 from emofuse.encoders.pretrained import locate, revision_of
 from emofuse.encoders.spec import EMBEDDED, FACE_CNN, EncoderSpec
 from emofuse.errors import EmofuseError
@@ -327,7 +328,7 @@ def _fingerprints(claim: str) -> list[str]:
 
 def _seen_by_base(spec: EncoderSpec) -> list[str]:
     """What the base was fitted to, where emofuse fine-tuned that too."""
-    base = read_fine_tuned(Path(spec.name).expanduser())
+    base = read_fine_tuned(model_folder(spec.name))
     return base.seen if base is not None else []
 
 
