@@ -103,11 +103,18 @@ def locate(name: str, revision: str | None = None, *, pickles: bool = False) -> 
     if folder.is_dir():
         model_files(folder, pickles=pickles)  # refuses what cannot be loaded
         return Source(str(folder), folder, "main", local_files_only=True, pickles=pickles)
+    if not is_hub_name(name):
+        raise EmofuseError(f"encoder {name}: there is no such folder")
+    return Source(name, None, revision or "main", not _hub_has(name, revision), pickles=pickles)
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether a model of the hub could be called so."""
     try:
         validate_repo_id(name)
     except HFValidationError:
-        raise EmofuseError(f"encoder {name}: there is no such folder") from None
-    return Source(name, None, revision or "main", not _hub_has(name, revision), pickles=pickles)
+        return False
+    return True
 
 
 def _hub_has(name: str, revision: str | None) -> bool:

@@ -15,6 +15,7 @@ from emofuse.data import MODALITIES, Modality
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.experts import Checkpoint, Opinions, create_expert, read_checkpoint
 from emofuse.encoders.mtcnn_weights import mtcnn_folder
+from emofuse.encoders.pretrained import is_hub_name
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.evaluation.metrics.familiarity import Familiarity
 from emofuse.features import UtteranceEncoder
@@ -160,7 +161,7 @@ def _check_run(run: RunFolder, record: RunRecord, specs: Sequence[EncoderSpec]) 
 def _name_remote(specs: Sequence[EncoderSpec]) -> None:
     """Say what may be fetched before anything is."""
     for spec in specs:
-        if is_remote(spec):
+        if is_remote(spec) and is_hub_name(spec.name):
             revision = f", revision {spec.revision}" if spec.revision else ""
             warnings.warn(
                 f"the {spec.modality} expert is {spec.name}{revision}, which is fetched from the Hugging Face hub where it "
