@@ -3,8 +3,8 @@
     emofuse demo-data demo
     python -m tests.models.demo_features demo
 
-Of 32 dialogues, whose speakers never meet, each modality as a vector and as a few steps, reduced to a few numbers by the principal
-components of the training part.
+Of 32 dialogues each modality as a few steps, reduced to a few numbers by the principal components of the training part. No
+speaker of the training part is in the other.
 """
 
 from __future__ import annotations
