@@ -90,7 +90,8 @@ class AGHMN(DialogueSystem):
         if bool(remembering.any()):
             rows = torch.arange(len(u), device=u.device)[:, None, None]
             said, there = u[rows, past.places][remembering], past.there[remembering]
-            fused[remembering] = self._summarise(u[remembering], self._fuse(said, there), there)
+            found = self._summarise(u[remembering], self._fuse(said, there), there)
+            fused[remembering] = found.to(fused.dtype)
         return self._output(self.classifier(fused), inputs, fused, mask, available)
 
     def _fuse(self, said: Tensor, there: Tensor) -> Tensor:

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.losses.task_losses import wide
 from emofuse.nn.dialogue_graphs import ModalityGraph
 from emofuse.nn.geometric import geometric
 from emofuse.nn.hypergraph import DialogueHypergraph
@@ -77,7 +76,7 @@ class HypergraphAutoencoder(nn.Module):
         logits = self.decoder(z_v[v] * z_e[e])
         chosen = F.gumbel_softmax(logits, self.temperature) if self.training else logits.softmax(dim=-1)
         belonging = self.floor + (1 - self.floor) * chosen[:, 1]
-        pairs = -wide(logits).log_softmax(dim=-1)[:, 1] + edge[e]
+        pairs = -logits.log_softmax(dim=-1)[:, 1] + edge[e]
         return Reconstruction(belonging, self._mean(pairs, v, len(x)) + node)
 
     def _mean(self, values: Tensor, of: Tensor, count: int) -> Tensor:
