@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 import warnings
 from pathlib import Path
 
@@ -267,6 +268,28 @@ def test_what_is_no_classifier_of_the_modality_is_refused(text: str, tmp_path: P
         named = {k: str(v) if isinstance(v, Path) else v for k, v in given.items()}
         with pytest.raises(EmofuseError, match=what):
             EmotionPipeline.from_experts(run=None, **named)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("pickled", [False, True])
+def test_a_model_of_the_hub_that_was_fetched_earlier(
+    pickled: bool, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    commit = "0123456789abcdef0123456789abcdef01234567"
+    model = tmp_path / "models--somebody--words"
+    shutil.copytree(text, model / "snapshots" / commit)
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text(commit)
+    if pickled:
+        (model / "snapshots" / commit / "model.safetensors").unlink()
+        torch.save(text_model(TEXT).state_dict(), model / "snapshots" / commit / "pytorch_model.bin")
+    with pytest.warns(EmofuseWarning, match="somebody/words"):
+        pipe = EmotionPipeline.from_experts(text="somebody/words", run=None)
+    assert pipe.record.encoders["text"].identity.revision == commit
+    (segment,) = pipe(text=SAID)
+    assert segment.probabilities == pytest.approx(
+        dict(zip(TEXT, text_says(text, SAID), strict=True)), abs=1e-4
+    )
 
 
 def test_a_hub_name_is_named_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
