@@ -27,6 +27,8 @@ from emofuse.features.encoding import encode_utterances
 from emofuse.features.normalisation import NormalisedFeatures, TrainingStatistics
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import read_calibration, with_temperature
+from emofuse.inference.expert_fusion import expert_spec, fuse_experts
+from emofuse.inference.expert_labels import read_given
 from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.label_sets import LabelSets
@@ -138,6 +140,7 @@ class EmotionPipeline:
         self.data = data or DataSettings()
         self.statistics = dict(statistics or {})
         self.task = recorded_task(record.task, record.labels)
+        self.expert_lines: tuple[str, ...] = ()
 
     @classmethod
     def from_pretrained(cls, run_dir: Path | str, device: str = "auto") -> EmotionPipeline:
@@ -150,8 +153,7 @@ class EmotionPipeline:
         Raises:
             EmofuseError: ``run_dir`` is not a finished run, or its encoders cannot be loaded.
         """
-        is_starter = str(run_dir) == STARTER and not (Path(run_dir) / "run.json").exists()
-        folder = RunFolder.open(starter_folder() if is_starter else run_dir)
+        folder = _opened(run_dir)
         record = folder.read_record()
         where = choose_device(device)
         model = folder.load_model(record)
@@ -170,6 +172,61 @@ class EmotionPipeline:
         }
         familiarity = read_familiarity(folder)
         return cls(model, record, encoders, where, temperature, data, familiarity, folder, statistics)
+
+    @classmethod
+    def from_experts(
+        cls,
+        *,
+        text: str | None = None,
+        audio: str | None = None,
+        video: str | None = None,
+        run: Path | str | None = STARTER,
+        label_map: Mapping[str, str | None] | Path | str | None = None,
+        trust: Mapping[Modality, float] | None = None,
+        faces: bool = True,
+        device: str = "auto",
+    ) -> EmotionPipeline:
+        """Classifiers of transformers by name or folder, in the late fusion of a run or alone.
+
+        A warning names each that may have to be fetched before anything is. No code of theirs runs.
+
+        Args:
+            text: a sequence classifier; behind an @ a branch, tag or commit of the hub.
+            audio: an audio classifier.
+            video: an image classifier; the mean over pictures is taken.
+            run: of a late fusion, in which they stand in for their modalities; None for a fusion of them alone.
+            label_map: what their classes count as, beside the names that are known: label → label of the run, or None or
+                "drop" to leave it out; or such a map in words or as a file, see `emofuse predict --label-map`.
+            trust: modality → weight in the opinion pool; by default that of the run, or 1.
+            faces: an image classifier is shown the faces that MTCNN finds (extra ``faces``), and no whole pictures.
+            device: where to compute.
+
+        Raises:
+            EmofuseError: nothing is named, something named cannot be had, or a class counts as no label.
+        """
+        named: dict[Modality, str | None] = {"text": text, "audio": audio, "video": video}
+        specs = [expert_spec(m, name, faces=faces) for m, name in named.items() if name is not None]
+        if not specs:
+            raise EmofuseError("no expert was named: give text, audio or video")
+        fused = fuse_experts(
+            specs,
+            None if run is None else _opened(run),
+            device=choose_device(device),
+            label_map=read_given(label_map),
+            trust=trust,
+        )
+        made = cls(
+            fused.model,
+            fused.record,
+            fused.encoders,
+            choose_device(device),
+            fused.temperature,
+            fused.data,
+            fused.familiarity,
+            statistics=fused.statistics,
+        )
+        made.expert_lines = fused.lines
+        return made
 
     @property
     def labels(self) -> list[str]:
@@ -314,7 +371,10 @@ class EmotionPipeline:
         if coverage is None:
             return None
         if self.folder is None:
-            raise EmofuseError("sets of labels need a run folder; load the run with from_pretrained")
+            raise EmofuseError(
+                "sets of labels are calibrated on a run's own validation part, which experts by name have not; load a run "
+                "with from_pretrained, or leave out the coverage"
+            )
         return LabelSets.of_run(self.folder, coverage)
 
     def _names(self, chosen: np.ndarray) -> tuple[str, ...]:
@@ -498,6 +558,12 @@ class EmotionPipeline:
                 )
             )
         return segments
+
+
+def _opened(run_dir: Path | str) -> RunFolder:
+    """A run folder; "starter", where no run of that name is there, is the one that comes by pip."""
+    is_starter = str(run_dir) == STARTER and not (Path(run_dir) / "run.json").exists()
+    return RunFolder.open(starter_folder() if is_starter else run_dir)
 
 
 def _with_key(utterance: Utterance, position: int) -> Utterance:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.cli.experts import ExpertOptions, open_pipeline
 from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
-from emofuse.starter import LICENCE, STARTER
+from emofuse.starter import STARTER
 
 if TYPE_CHECKING:
     from emofuse.pipeline import EmotionSegment
@@ -23,6 +24,8 @@ EXAMPLE = """Say which emotion a clip carries, or each row of a manifest.
 Example: `emofuse predict clip.mp4 --text "I can't believe it!"`
 
 Example: `emofuse predict runs/first clip.mp4 --text "I can't believe it!"`
+
+Example: `emofuse predict clip.mp4 --experts text=j-hartmann/emotion-english-distilroberta-base`
 """
 
 
@@ -58,6 +61,28 @@ def predict(
         bool, typer.Option("--by-modality", help="say as well what each modality says alone")
     ] = False,
     figure: Annotated[Path | None, typer.Option(help="draw the emotions over time as PNG or SVG")] = None,
+    experts: Annotated[
+        str | None,
+        typer.Option(
+            help="classifiers of transformers by name or folder, as text=NAME,audio=NAME,video=NAME, in the place of the "
+            "run's own"
+        ),
+    ] = None,
+    no_starter: Annotated[
+        bool, typer.Option("--no-starter", help="the --experts alone, without the starter")
+    ] = False,
+    label_map: Annotated[
+        str | None,
+        typer.Option(
+            help="what classes of the --experts count as: love=joy,contempt=drop, or a .yaml or .csv file"
+        ),
+    ] = None,
+    trust: Annotated[
+        str | None, typer.Option(help="weights of the --experts in the fusion: text=1,audio=0.5")
+    ] = None,
+    whole_frames: Annotated[
+        bool, typer.Option("--whole-frames", help="show an image classifier whole pictures and no faces")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
@@ -68,13 +93,11 @@ def predict(
     from emofuse.data.manifest import Manifest
     from emofuse.data.manifest_io import is_manifest_file
     from emofuse.data.modality import parse_modalities
-    from emofuse.pipeline import EmotionPipeline
 
     run, clips = run_and_clips(run, clips)
     _check_arguments(clips, text, figure)
-    pipe = EmotionPipeline.from_pretrained(run, device=device)
-    if str(run) == STARTER and not quiet:
-        typer.echo(f"note: {LICENCE}", err=True)
+    options = ExpertOptions(experts, no_starter, label_map, trust, whole_frames)
+    pipe = open_pipeline(run, options, device=device, quiet=quiet)
     if pipe.record.synthetic and not quiet:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
     if figure is not None and pipe.record.task != "classification":

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from emofuse.data.container import check_file, check_size
+from emofuse.data.container import check_size
 from emofuse.data.media_error import MediaError
+from emofuse.data.recording_file import check_file
 from emofuse.data.utterance import Crop
 
 STILL_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")

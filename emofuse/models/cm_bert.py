@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from emofuse.data.modality import Modality
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem, masked_mean, pooled_words
+from emofuse.models.sequence_system import Sequences, SequenceSystem, masked_mean, pooled_words
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.aligned_steps import align_steps, word_lengths
 
@@ -114,15 +114,9 @@ class CMBERT(SequenceSystem):
         self.head = nn.Linear(size, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, real, available = self._inputs({"text": text, "audio": audio}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, real, available, _ = sequences
         lengths = word_lengths(real, self.config.steps)
         longest = int(lengths.max())
         x = {m: align_steps(s, real[m], lengths, longest) for m, s in x.items()}

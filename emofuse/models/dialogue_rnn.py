@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -158,7 +157,7 @@ class DialogueRNNEncoder(nn.Module):
 
 def parties_of(speakers: Tensor | None, mask: Tensor, dtype: torch.dtype) -> Tensor:
     """(B, N, P), the speaker of each utterance one-hot; rows of zeros at padding."""
-    speaking = speakers_or_one(speakers, mask)
+    speaking = speakers
     return F.one_hot(speaking, int(speaking.max()) + 1).to(dtype) * mask.unsqueeze(-1)
 
 
@@ -197,26 +196,9 @@ class DialogueRNN(DialogueSystem):
         self.classifier = nn.Linear(c.dense, c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues.
-
-        Args:
-            text: (B, N, text_dim), or None; audio and video likewise.
-            audio: see text.
-            video: see text.
-            mask: (B, N) bool, False for the padding at a dialogue's end.
-            present: modality -> (B, N) bool.
-            speakers: (B, N) int64, the speakers of each dialogue numbered from 0; one for all by default.
-        """
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, speakers = dialogues
         x = torch.cat(list(inputs.values()), dim=-1)
         emotions = self.encoder(x, parties_of(speakers, mask, x.dtype), mask)
         hidden = F.relu(self.dense(emotions))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem
+from emofuse.models.sequence_system import Sequences, SequenceSystem
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.aligned_steps import align_steps, word_lengths
 
@@ -111,16 +111,9 @@ class MFN(SequenceSystem):
         self.update = _TwoLayers(window + c.memory_dim, c.update_dim, c.memory_dim, c.dropout)
         self.head = _TwoLayers(total + c.memory_dim, c.output_dim, c.outputs, c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, masked, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, masked, available, _ = sequences
         lengths = word_lengths(masked, self.config.steps)
         longest = int(lengths.max())
         x = {m: align_steps(s, masked[m], lengths, longest) for m, s in x.items()}

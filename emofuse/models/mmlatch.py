@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem, masked_mean
+from emofuse.models.sequence_system import Sequences, SequenceSystem, masked_mean
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.aligned_steps import align_steps, word_lengths
 from emofuse.nn.initialisation import xavier_
@@ -137,16 +137,9 @@ class MMLatch(SequenceSystem):
         self.fusion = AttentiveLSTM(both_ways, 2 * c.dim, c.attention_dropout)
         self.head = nn.Linear(2 * c.dim, c.outputs)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, real, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, real, available, _ = sequences
         lengths = word_lengths(real, self.config.steps)
         longest = int(lengths.max())
         x = {m: align_steps(s, real[m], lengths, longest) for m, s in x.items()}

@@ -117,7 +117,7 @@ def run_job(job: Job, manifest: Manifest, progress: Progress | None = None, *, a
             note_memory(run, memory.mib)
         if job.judged:
             measured_costs(run, manifest)
-            outcome = evaluate_fit(run, manifest, progress=progress)
+            outcome = evaluate_fit(run, manifest, kept=False, progress=progress)
             if job.reported:
                 write_run_report(outcome, manifest)
         else:

@@ -24,7 +24,8 @@ from emofuse.evaluation import (
 )
 from emofuse.evaluation.protocols.label_map import LabelMap
 from emofuse.evaluation.protocols.label_map_files import write_label_map
-from emofuse.inference.evaluate import SubsetScore, subsets_of
+from emofuse.inference.evaluate import subsets_of
+from emofuse.inference.outcome import SubsetScore
 from emofuse.inference.predict_rows import predict_row_subsets
 from emofuse.inference.prediction_table import prediction_table
 from emofuse.runs.classification import Classification

@@ -85,7 +85,7 @@ def run_fold(
         run = fit_run(fold, manifest, path, split=split, resume=True, progress=progress)
         if baseline:
             fit_baselines(run, manifest, progress)
-        outcome = evaluate_fit(run, manifest, progress=progress)
+        outcome = evaluate_fit(run, manifest, kept=False, progress=progress)
         write_run_report(outcome, manifest)
     except Exception as error:  # whatever it is, the other folds go on; the reason is reported
         note_failure(path, reason_of(error), traceback.format_exc())

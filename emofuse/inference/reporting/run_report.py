@@ -19,7 +19,7 @@ from emofuse.evaluation.reporting.figures import Bar
 from emofuse.evaluation.reporting.report import ComparisonRow, ReportFiles, RunReport, write_report
 from emofuse.evaluation.reporting.report_rows import class_scores, headline, metric_name, pick_examples
 from emofuse.inference.baselines import BaselineScore
-from emofuse.inference.evaluate import Outcome
+from emofuse.inference.outcome import Outcome
 from emofuse.inference.reporting.run_figures import (
     certainty_figures,
     class_figures,
