@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import nn
@@ -19,12 +19,11 @@ from emofuse.data import MODALITIES, Modality
 from emofuse.data.batch import FeatureSource
 from emofuse.data.clip import clip_utterance, context_utterances, ends_of, fixed_length_segments, recording_of
 from emofuse.data.loader import make_loader
-from emofuse.data.manifest import Manifest, Utterance
+from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.familiarity import Familiarity
 from emofuse.features import FeatureStore, UtteranceEncoder
 from emofuse.features.encoding import encode_utterances
-from emofuse.features.normalisation import NormalisedFeatures, TrainingStatistics
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.expert_fusion import expert_spec, fuse_experts
@@ -42,6 +41,10 @@ from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import DataSettings
 from emofuse.runs.tasks import recorded_task
 from emofuse.starter import STARTER, starter_folder
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
+    from emofuse.features.normalisation import TrainingStatistics
 
 Progress = Callable[[int, int, str], None]
 
@@ -420,6 +423,8 @@ class EmotionPipeline:
             features: modality → features by utterance id, as the encoders give them.
             notes: of every utterance; told of one whose group is too small to know its own mean and spread.
         """
+        from emofuse.features.normalisation import NormalisedFeatures
+
         done: dict[Modality, FeatureSource] = dict(features)
         for modality, training in self.statistics.items():
             how = self.data.normalise[modality]

@@ -90,8 +90,7 @@ def predict(
 ) -> None:
     """Predict clips; one that cannot be read is named, and the others go on."""
     from emofuse.cli.progress import progress_bar
-    from emofuse.data.manifest import Manifest
-    from emofuse.data.manifest_io import is_manifest_file
+    from emofuse.data.manifest_files import is_manifest_file
     from emofuse.data.modality import parse_modalities
 
     run, clips = run_and_clips(run, clips)
@@ -109,6 +108,8 @@ def predict(
         for clip in [None] if clips is None else clips:
             try:
                 if clip is not None and is_manifest_file(clip):
+                    from emofuse.data.manifest import Manifest
+
                     segments += pipe.predict_manifest(
                         Manifest.read(clip).validate(),
                         modalities=chosen,

@@ -21,10 +21,10 @@ from torch.utils.data import Dataset
 
 from emofuse.data.batch import Batch, DecodeFailure, FeatureSource, begin_epoch, feature_tensor
 from emofuse.data.frame_cache import FrameCache, decode_frames
-from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError
 from emofuse.data.modality import MODALITIES, InputKind, Modality
 from emofuse.data.targets import ClassTarget, Target
+from emofuse.data.utterance import Utterance
 
 
 @dataclass(frozen=True)

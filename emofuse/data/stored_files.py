@@ -13,16 +13,16 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from emofuse.data.git_lfs import POINTER_ADVICE, POINTER_REASON, is_lfs_pointer
 from emofuse.data.output_paths import explain_os_error
 from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TEXT_BYTES = 256 << 20  # split.json of a corpus of millions stays far below
 _YAML_BYTES = 4 << 20  # a recipe has a few kilobytes
@@ -151,6 +151,9 @@ def stored_table(file: Path, advice: str, columns: Iterable[str] = ()) -> pd.Dat
     Raises:
         DamagedFileError: as `stored_bytes`, or it is no Parquet, lacks a column, or unfolds to more than memory is for.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     check_regular(file, advice)
     try:
         # Not read_table, which would take "split=train" in a folder's name for a column.
@@ -173,6 +176,8 @@ def stored_csv(file: Path, advice: str, columns: Iterable[str] = ()) -> pd.DataF
     Raises:
         DamagedFileError: as there, with CSV for Parquet.
     """
+    import pandas as pd
+
     check_regular(file, advice)
     try:
         table = pd.read_csv(file)
@@ -196,6 +201,8 @@ def check_numbers(
     Raises:
         DamagedFileError: they do not.
     """
+    import pandas as pd
+
     for name in columns:
         numbers = pd.to_numeric(table[name], errors="coerce")
         wrong = ~numbers.astype(float).abs().lt(math.inf) & ~(gaps & table[name].isna())

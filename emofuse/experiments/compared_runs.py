@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.comparison.methods import Facts, JudgedRun, Method, make_method
 from emofuse.inference.calibration import read_calibration
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.stored_results import read_predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Settings that say where and which, not how: runs that differ in nothing else are one method.
 _NOT_THE_METHOD = (
@@ -194,6 +195,8 @@ def _facts(group: Sequence[FoundRun], flops: Callable[[FoundRun], float | None] 
 
 def texts_of(runs: Iterable[FoundRun]) -> dict[str, str | None]:
     """What was said, from the corpora of the runs as far as they are still where they were."""
+    from emofuse.data.manifest import Manifest
+
     texts: dict[str, str | None] = {}
     for path in {run.settings.data.manifest for run in runs}:
         if path is not None and path.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -13,10 +13,13 @@ from emofuse.data.dataset import FrameSampling, UtteranceDataset
 from emofuse.data.dialogues import DialogueDataset, WindowSize, dialogue_windows
 from emofuse.data.frame_cache import FrameCache
 from emofuse.data.loader import BatchDataset
-from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.targets import Target
+from emofuse.data.utterance import Utterance
 from emofuse.models import model_info
 from emofuse.runs.settings import DataSettings
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 
 def dataset_of(

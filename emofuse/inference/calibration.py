@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field, ValidationError
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.stored_files import DamagedFileError, stored_json
-from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from emofuse.runs.predictions import Predictions
 
 
 class Calibration(BaseModel):

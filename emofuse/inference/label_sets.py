@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.conformal import conformal_threshold, label_sets
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.stored_results import read_predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class LabelSets:

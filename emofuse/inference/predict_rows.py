@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
 
 from emofuse.data import Modality
 from emofuse.data.loader import make_loader
-from emofuse.data.manifest import Manifest
-from emofuse.data.quarantine import Quarantine
 from emofuse.inference.batches import dataset_of, rows_of
 from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.forward import predict_subsets
@@ -18,6 +17,9 @@ from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.tasks import recorded_task
 from emofuse.runs.threads import torch_threads
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 
 class RowPredictor:
@@ -33,6 +35,8 @@ class RowPredictor:
     """
 
     def __init__(self, folder: RunFolder, manifest: Manifest, progress: Progress | None = None) -> None:
+        from emofuse.data.quarantine import Quarantine
+
         self.folder, self.manifest, self.progress = folder, manifest, progress
         self.settings, self.record = folder.read_settings(), folder.read_record()
         self.task = recorded_task(self.record.task, self.record.labels)

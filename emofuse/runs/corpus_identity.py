@@ -12,16 +12,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from emofuse.data.atomic import written_aside
-from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import COLUMNS, CROP, FEATURES, NUMBER_COLUMNS, PATH_COLUMNS
 from emofuse.data.manifest_io import plain_values
 from emofuse.data.stored_files import DamagedFileError, check_regular
 from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 CORPUS_FILE = "corpus.parquet"
 _DIGEST_BYTES = 16
@@ -74,6 +76,8 @@ class CorpusIdentity:
         Raises:
             EmofuseError: the file is damaged.
         """
+        import pyarrow.parquet as pq
+
         file = folder / CORPUS_FILE
         if not file.exists():
             return None
@@ -87,6 +91,8 @@ class CorpusIdentity:
 
     def write(self, folder: Path) -> None:
         """Keep it in a folder."""
+        import pyarrow.parquet as pq
+
         table = pa.table([self.ids, self.rows, self.contents], schema=_SCHEMA)
         with written_aside(folder / CORPUS_FILE) as aside:
             pq.write_table(table, aside)

@@ -27,11 +27,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.torch import save
-from torch import nn
 
 from emofuse.data import Modality
 from emofuse.data.atomic import write_text_aside, written_aside
@@ -43,7 +41,9 @@ from emofuse.features import EncoderIdentity
 from emofuse.models.registry import Task
 from emofuse.runs.record_checks import check_parts_of_split, check_record
 from emofuse.runs.settings import RunSettings
-from emofuse.runs.stored_model import load_stored_model, load_stored_weights
+
+if TYPE_CHECKING:
+    from torch import nn
 
 RECORDED_PACKAGES = ("torch", "transformers", "lightning", "av", "scikit-learn", "numpy", "pandas", "pyarrow")
 
@@ -241,6 +241,8 @@ class RunFolder:
 
     def save_weights(self, model: nn.Module) -> None:
         """Write the weights, contiguous and on the CPU, as safetensors."""
+        from safetensors.torch import save
+
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
         with written_aside(self.weights_file) as aside:
             aside.write_bytes(
@@ -249,6 +251,8 @@ class RunFolder:
 
     def load_model(self, record: RunRecord) -> nn.Module:
         """The system as recorded, with its weights; nothing is downloaded. See `load_stored_model`."""
+        from emofuse.runs.stored_model import load_stored_model
+
         return load_stored_model(record, self.record_file, self.weights_file)
 
     def encoder_spec(self, record: EncoderRecord, modality: Modality) -> EncoderSpec:
@@ -258,6 +262,8 @@ class RunFolder:
 
     def load_weights(self, model: nn.Module) -> None:
         """Read the weights into ``model``, all of them and no other."""
+        from emofuse.runs.stored_model import load_stored_weights
+
         load_stored_weights(model, self.weights_file)
 
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import to_jsonable_python
 
 from emofuse.data import Modality
-from emofuse.data.dialogues import WindowSize
 from emofuse.data.stored_files import stored_yaml
+from emofuse.data.window_size import WindowSize
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.augment_settings import AugmentSettings
 from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTIONALS

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from emofuse.data.stored_files import DamagedFileError, check_numbers, stored_csv, stored_json, stored_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PARTS = ("train", "val", "test")
 

@@ -8,7 +8,7 @@ from typing import cast
 
 from emofuse.data.atomic import kept_if_whole
 from emofuse.data.manifest import Manifest
-from emofuse.data.manifest_io import is_manifest_file, manifests_in
+from emofuse.data.manifest_files import is_manifest_file, manifests_in
 from emofuse.errors import EmofuseError
 from emofuse.features.importers import Pooling, import_features, style_of
 from emofuse.runs.corpus import corpus_file

@@ -22,6 +22,7 @@ from emofuse.data.manifest_columns import FEATURES
 from emofuse.data.modality import MODALITIES, Modality
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError, reason_of
+from emofuse.features.identity import IMPORTED as KIND
 from emofuse.features.identity import EncoderIdentity
 from emofuse.features.importers.content import FeatureContent, ModalityFeatures
 from emofuse.features.importers.conv_emotion import read_conv_emotion, read_multiemo
@@ -29,7 +30,6 @@ from emofuse.features.importers.mmsa import read_mmsa
 from emofuse.features.importers.plain import read_npz, read_table
 from emofuse.features.store import FeatureStore
 
-KIND = "imported"
 Pooling = Literal["mean", "tokens"]
 
 

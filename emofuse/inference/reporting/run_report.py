@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from emofuse.corpora.mosi import sentiment_of
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
+from emofuse.data.sentiments import sentiment_of
 from emofuse.data.wording import counted
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.evaluation.metrics.estimate import Estimate

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.folds import fold_numbers
-from emofuse.evaluation.protocols.splits import PROTOCOLS, Split, protocol_info, protocol_note, splits
+from emofuse.evaluation.protocols.protocol_info import PROTOCOLS, Split, protocol_info
+from emofuse.evaluation.protocols.splits import protocol_note, splits
 
 SEEDS = st.integers(0, 2**32 - 1)
 
