@@ -22,7 +22,7 @@ Example: `emofuse benchmark demo/corpus --out bench --protocol speaker --seeds 3
 
 Example: `emofuse benchmark meld --out bench --protocol official --recipes meld-words --modalities text --text-encoder MINILM`
 
-Example: `emofuse benchmark mosi --out bench --protocol official --recipes mosi-small,mosi --task regression --systems tfn,lmf,mult`
+Example: `emofuse benchmark mosi --out bench --protocol official --recipes mosi-small,mosi --task regression --systems tfn,mult`
 """
 
 
