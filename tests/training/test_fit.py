@@ -11,8 +11,8 @@ from safetensors.torch import load_file
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
+from emofuse.inference import familiarity
 from emofuse.inference.evaluate import evaluate_fit
-from emofuse.inference.familiarity import read_familiarity
 from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import choose_split
 from emofuse.runs.run_folder import RunFolder
@@ -40,13 +40,15 @@ def uninterrupted(corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 def test_pictures_are_decoded_for_familiarity_where_a_run_is_kept(
-    corpus: Manifest, uninterrupted: RunFolder, tmp_path: Path
+    corpus: Manifest, uninterrupted: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    fitted: list[int] = []
+    monkeypatch.setattr(familiarity, "fit_familiarity", lambda train, val: fitted.append(len(train)))
     folder = RunFolder(shutil.copytree(uninterrupted.path, tmp_path / "run"))
     evaluate_fit(folder, corpus, kept=False)
-    assert set(read_familiarity(folder)) == {"text", "audio"}
+    assert len(fitted) == 2  # of words and sound, whose features are there
     evaluate_fit(folder, corpus)
-    assert set(read_familiarity(folder)) == {"text", "audio", "video"}
+    assert fitted[2:] == [*fitted[:2], len(uninterrupted.read_split().train)]
 
 
 def test_a_run_folder_records_all_that_decided_its_numbers(
