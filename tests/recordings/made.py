@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,12 +22,12 @@ from emofuse.corpora.demo.voices import RATE, Speech, speak
 from emofuse.corpora.demo.words import compose
 from emofuse.data.audio import read_audio
 from emofuse.data.manifest import Manifest
-from emofuse.data.media_writer import write_video, write_wav
+from emofuse.data.media_writer import write_wav
 
 NAMES = ("Anna", "Ben")
 LINES = 6  # that each speaker has; a longer recording says them again
 SIZE = 64  # side in pixels of one face; the picture shows two side by side, Anna on the left
-FRAME_RATE = 5.0
+FRAME_RATE = 5
 PAUSES = (0.6, 1.6)  # seconds between two turns, at least and at most
 HISS = 0.0008
 
@@ -99,7 +101,7 @@ def make_recording(
     if picture:
         path = folder / f"{name}.mp4"
         pictures = _pictures(cast, turns, said, seconds, rng)
-        write_video(path, pictures, FRAME_RATE, audio=sound, sample_rate=RATE, keyframe_interval=25)
+        _write_film(path, pictures, sound)
     else:
         path = folder / f"{name}.wav"
         write_wav(path, sound, RATE)
@@ -199,6 +201,28 @@ def _pictures(
             frames = drawn[id(line)]
             faces[NAMES.index(turn.speaker)] = frames[min(int((time - turn.start) * FRAME_RATE), len(frames) - 1)]
         yield np.concatenate(faces, axis=1)
+
+
+def _write_film(path: Path, pictures: Iterator[NDArray[np.uint8]], sound: NDArray[np.float32]) -> None:
+    """H.264 with FLAC, which takes a tenth of the time of AAC; browsers play it all the same."""
+    with av.open(str(path), "w", options={"movflags": "+faststart"}) as container:
+        video = container.add_stream("libx264", rate=FRAME_RATE, options={"preset": "ultrafast", "crf": "26"})
+        video.height, video.width, video.pix_fmt = SIZE, 2 * SIZE, "yuv420p"
+        video.codec_context.thread_count, video.codec_context.gop_size = 1, 25
+        audio = container.add_stream("flac", rate=RATE, layout="mono")
+        audio.codec_context.format = "s16"
+        whole = np.round(np.clip(sound, -1, 1) * 32767).astype(np.int16)[None]
+        for count, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts, frame.time_base = count, Fraction(1, FRAME_RATE)
+            container.mux(video.encode(frame))
+            begin = count * RATE // FRAME_RATE
+            part = np.ascontiguousarray(whole[:, begin : begin + RATE // FRAME_RATE])
+            heard = av.AudioFrame.from_ndarray(part, format="s16", layout="mono")
+            heard.sample_rate, heard.pts, heard.time_base = RATE, begin, Fraction(1, RATE)
+            container.mux(audio.encode(heard))
+        container.mux(video.encode(None))
+        container.mux(audio.encode(None))
 
 
 def _write_srt(path: Path, turns: Sequence[Turn]) -> Path:
