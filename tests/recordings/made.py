@@ -105,7 +105,9 @@ def make_recording(
     else:
         path = folder / f"{name}.wav"
         write_wav(path, sound, RATE)
-    return MadeRecording(path, _write_srt(folder / f"{name}.srt", turns) if subtitles else None, turns, seconds)
+    return MadeRecording(
+        path, _write_srt(folder / f"{name}.srt", turns) if subtitles else None, turns, seconds
+    )
 
 
 def _two_speakers(seed: int) -> tuple[Speaker, Speaker]:
@@ -170,7 +172,11 @@ def _turns(
 
 
 def _pictures(
-    cast: Sequence[Speaker], turns: Sequence[Turn], said: Sequence[_Line], seconds: float, rng: np.random.Generator
+    cast: Sequence[Speaker],
+    turns: Sequence[Turn],
+    said: Sequence[_Line],
+    seconds: float,
+    rng: np.random.Generator,
 ) -> Iterator[NDArray[np.uint8]]:
     """Both faces at all times; the one that speaks moves as the demo corpus has it, the other keeps still."""
     drawn = {
@@ -188,7 +194,8 @@ def _pictures(
     }
     silence = Speech(np.zeros(RATE, np.float32), np.zeros(100))
     still = [
-        list(film(person.look, "neutral", silence, size=SIZE, frame_rate=FRAME_RATE, rng=rng)) for person in cast
+        list(film(person.look, "neutral", silence, size=SIZE, frame_rate=FRAME_RATE, rng=rng))
+        for person in cast
     ]
     following = iter(zip(turns, said, strict=True))
     turn, line = next(following, (None, None))
@@ -199,7 +206,9 @@ def _pictures(
         faces = [frames[count % len(frames)] for frames in still]
         if turn is not None and line is not None and time >= turn.start:
             frames = drawn[id(line)]
-            faces[NAMES.index(turn.speaker)] = frames[min(int((time - turn.start) * FRAME_RATE), len(frames) - 1)]
+            faces[NAMES.index(turn.speaker)] = frames[
+                min(int((time - turn.start) * FRAME_RATE), len(frames) - 1)
+            ]
         yield np.concatenate(faces, axis=1)
 
 
