@@ -66,9 +66,12 @@ def spoken_parts(lines: Sequence[tuple[str | None, str]], names: frozenset[str])
     """
     parts: list[Said] = []
     several = sum(bool(_DASH.match(line)) for _, line in lines) > 1
-    sounds_open = False
+    sounds_open = music_open = False
     for voice, line in lines:
-        if any(mark in line for mark in _MUSIC) or line.strip() == "#":
+        marks = sum(line.count(mark) for mark in _MUSIC)
+        is_music = marks > 0 or music_open
+        music_open = music_open != bool(marks % 2)  # a song over several lines has its marks at both ends
+        if is_music or line == "#":
             continue
         bare, sounds_open = _without_sounds(line, sounds_open)
         dashed = _DASH.match(bare) is not None
@@ -105,7 +108,7 @@ def _without_sounds(line: str, is_open: bool) -> tuple[str, bool]:
         if close is None:
             return "", True
         line = line[close.end() :]
-    line = _SOUND.sub(" ", line)
+    line = re.sub(r" +(?=[.,!?;:…])", "", _SOUND.sub(" ", line)) if _SOUND.search(line) else line
     opened = re.search(r"[\[(]", line)
     return (line, False) if opened is None else (line[: opened.start()], True)
 

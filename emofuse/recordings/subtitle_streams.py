@@ -100,7 +100,10 @@ def _ass(data: bytes) -> tuple[str, str | None]:
     fields = _plain(data)[0].split(",", _ASS_FIELDS)
     if len(fields) <= _ASS_FIELDS:
         return "", None
-    return fields[_ASS_FIELDS], " ".join(fields[3].split()) or None
+    from pysubs2 import SSAEvent
+
+    is_drawing = SSAEvent(text=fields[_ASS_FIELDS]).is_drawing
+    return "" if is_drawing else fields[_ASS_FIELDS], " ".join(fields[3].split()) or None
 
 
 _READERS: dict[str, Callable[[bytes], tuple[str, str | None]]] = {

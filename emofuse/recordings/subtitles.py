@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import warnings
 from pathlib import Path
 
 from emofuse.data.text_encoding import decode_text
@@ -87,7 +88,9 @@ def cues_of_text(text: str, name: str) -> list[Cue]:
     try:
         # The library takes a number at a text's end for that of the next cue; here it is one.
         whole = text if kind == "ass" else f"{text.rstrip()}\n\n0\n"
-        events = pysubs2.SSAFile.from_string(whole, format_=kind, **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of fields that are not used here
+            events = pysubs2.SSAFile.from_string(whole, format_=kind, **options)
     except Exception as error:  # what its parsers raise on garbage is not one kind
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise EmofuseError(f"{name}: cannot be read as subtitles ({reason})") from None

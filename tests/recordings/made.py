@@ -123,7 +123,7 @@ def _computed_lines(cast: Sequence[Speaker], rng: np.random.Generator) -> list[l
         texts = [compose(emotion, speaker.fillers, rng) for emotion in emotions]
         lines.append(
             [
-                _Line(name, text, emotion, speak(text, emotion, speaker.voice, rng))
+                _Line(name, text, emotion, _trimmed(speak(text, emotion, speaker.voice, rng)))
                 for text, emotion in zip(texts, emotions, strict=True)
             ]
         )
@@ -148,13 +148,20 @@ def _real_lines(folder: Path, rng: np.random.Generator) -> list[list[_Line]]:
 
 
 def _without_silence(samples: NDArray[np.float32]) -> Speech:
-    """Speech at the level of computed voices, cut where it rises above a twentieth of its loudness."""
+    """Real speech at the level of computed voices, its loudness in the place of the mouth's opening."""
     hop = RATE // 100
     loudness = np.sqrt((samples[: len(samples) // hop * hop].reshape(-1, hop) ** 2).mean(axis=1))
+    return _trimmed(Speech(0.8 * samples / np.abs(samples).max(), loudness / loudness.max()))
+
+
+def _trimmed(speech: Speech) -> Speech:
+    """Speech from where it rises above a twentieth of its loudness to where it falls below that."""
+    hop = RATE // 100
+    whole = speech.samples[: len(speech.samples) // hop * hop].reshape(-1, hop)
+    loudness = np.sqrt((whole**2).mean(axis=1))
     heard = np.flatnonzero(loudness > loudness.max() / 20)
-    cut = samples[heard[0] * hop : (heard[-1] + 1) * hop]
-    level = loudness[heard[0] : heard[-1] + 1]
-    return Speech(0.8 * cut / np.abs(cut).max(), level / level.max())
+    first, last = int(heard[0]), int(heard[-1]) + 1
+    return Speech(whole[first:last].reshape(-1), speech.openness[first:last])
 
 
 def _turns(
