@@ -32,6 +32,8 @@ from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.label_sets import LabelSets
 from emofuse.models import model_info
+from emofuse.recordings.segment import segmented_utterances
+from emofuse.recordings.settings import By, SegmentSettings
 from emofuse.runs.corpus import choose_device
 from emofuse.runs.modalities import IMPORTED, imported_features
 from emofuse.runs.normalisation import groups_of, normalised_by, read_statistics
@@ -253,7 +255,9 @@ class EmotionPipeline:
         start: float | None = None,
         end: float | None = None,
         every: float | None = None,
+        segment: SegmentSettings | By | None = None,
         modalities: Sequence[Modality] | None = None,
+        progress: Progress | None = None,
         coverage: float | None = None,
         by_modality: bool = False,
     ) -> list[EmotionSegment]:
@@ -268,7 +272,10 @@ class EmotionPipeline:
             start: seconds, the beginning of the utterance in ``media``.
             end: seconds, its end.
             every: cut the recording into segments of this many seconds, one prediction each.
+            segment: find the utterances of ``media`` and predict each: ``"auto"``, ``"subtitles"``, ``"asr"``, ``"vad"``, or
+                all settings of it. A warning says which way was taken.
             modalities: use only these of the run's modalities.
+            progress: called with (done, total, what).
             coverage: name a set of labels that holds the true one in this share of utterances like the corpus's.
             by_modality: say as well what the run says of each modality alone.
 
@@ -280,6 +287,13 @@ class EmotionPipeline:
                 f"this run was trained on imported features ({self._imported_names()}), which cannot be made of a raw "
                 "clip: give a manifest that `emofuse import` wrote, or train on the recordings"
             )
+        if segment is not None:
+            found = segmented_utterances(
+                media, segment, progress, given=(text, audio, speaker, start, end, every, *context)
+            )
+            return self.predict(
+                found, modalities=modalities, progress=progress, coverage=coverage, by_modality=by_modality
+            )
         recording, duration = clip_utterance(
             media, text=text, audio=audio, speaker=speaker, start=start, end=end
         )
@@ -287,6 +301,7 @@ class EmotionPipeline:
         return self.predict(
             [*before, *fixed_length_segments(recording, duration, every)],
             modalities=modalities,
+            progress=progress,
             coverage=coverage,
             by_modality=by_modality,
         )[len(before) :]

@@ -28,6 +28,7 @@ from emofuse.cli import (
     predict,
     prepare,
     reproduce,
+    segment,
     sweep,
     train,
 )
@@ -56,6 +57,7 @@ for verb in (
     compare,
     benchmark,
     leaderboard,
+    segment,
     predict,
     explain,
     reproduce,

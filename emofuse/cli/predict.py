@@ -52,6 +52,9 @@ def predict(
     every: Annotated[
         float | None, typer.Option(help="one prediction for each segment of so many seconds")
     ] = None,
+    segment: Annotated[
+        str | None, typer.Option(help="find the utterances of a recording: auto, subtitles, asr or vad")
+    ] = None,
     modalities: Annotated[str | None, typer.Option(help="use only these of the run's modalities")] = None,
     coverage: Annotated[
         float | None,
@@ -92,7 +95,9 @@ def predict(
     from emofuse.cli.progress import progress_bar
     from emofuse.data.manifest_files import is_manifest_file
     from emofuse.data.modality import parse_modalities
+    from emofuse.recordings.settings import parse_by
 
+    by = None if segment is None else parse_by(segment, "--segment")
     run, clips = run_and_clips(run, clips)
     _check_arguments(clips, text, figure)
     options = ExpertOptions(experts, no_starter, label_map, trust, whole_frames)
@@ -126,6 +131,8 @@ def predict(
                         start=start,
                         end=end,
                         every=every,
+                        segment=by,
+                        progress=progress if by else None,
                         modalities=chosen,
                         coverage=coverage,
                         by_modality=by_modality,

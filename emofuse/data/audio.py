@@ -91,7 +91,7 @@ def read_sound(
     """:func:`read_audio`, and what had to be done for it."""
     if rate < 1:
         raise ValueError(f"the sample rate must be positive, not {rate}")
-    request = _Request(Path(path), *checked_segment(path, start, end), rate)
+    request = SoundRequest(Path(path), *checked_segment(path, start, end), rate)
     mixer = Mixer()
     samples = _read(request, mixer)
     verdict = mixer.verdict()
@@ -117,25 +117,27 @@ def read_audible(
 
 
 @dataclass(frozen=True)
-class _Request:
+class SoundRequest:
+    """The part of a file's sound from ``begin`` to ``finish`` seconds, and the rate that it is wanted at."""
+
     path: Path
     begin: float
     finish: float
     rate: int
 
 
-def _read(request: _Request, mixer: Mixer) -> NDArray[np.float32]:
+def _read(request: SoundRequest, mixer: Mixer) -> NDArray[np.float32]:
     try:
         return _attempt(request, mixer, seeking=request.begin > SEEK_FROM)
     except LateError:
         return _attempt(request, mixer, seeking=False)
 
 
-def _attempt(request: _Request, mixer: Mixer, seeking: bool) -> NDArray[np.float32]:
+def _attempt(request: SoundRequest, mixer: Mixer, seeking: bool) -> NDArray[np.float32]:
     path, begin, finish, rate = request.path, request.begin, request.finish, request.rate
     with open_media(path) as container:
         stream = audio_stream(container, path)
-        segment, resampler, buffer = _Segment(request), Resampler(rate), SoundBuffer()
+        segment, resampler, buffer = SegmentCutter(request), Resampler(rate), SoundBuffer()
         for part in sound_parts(container, stream, begin, seeking):
             if seeking and segment.untouched and part.time > begin:
                 raise LateError
@@ -163,10 +165,10 @@ def _attempt(request: _Request, mixer: Mixer, seeking: bool) -> NDArray[np.float
         return buffer.result(round((until - segment.since) * rate))
 
 
-class _Segment:
+class SegmentCutter:
     """Cuts parts of sound to a segment and closes the gaps between them with silence."""
 
-    def __init__(self, request: _Request) -> None:
+    def __init__(self, request: SoundRequest) -> None:
         self.path, self.finish = request.path, request.finish
         self.since = self.until = request.begin  # the segment is filled between these times, in seconds
         self.untouched = True
