@@ -1,6 +1,7 @@
 """Fixtures that every part of the suite shares."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Test processes run side by side; each taking every core would slow all of them down. Runs take it as a setting.
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from emofuse.data.manifest import Manifest
+from tests.quick_figures import quick_figures
 from tests.small_corpus import make_corpus
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -19,6 +21,13 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 def one_thread() -> None:
     """Test processes run side by side; each taking every core would slow all of them down."""
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def figures() -> Iterator[None]:
+    """Where nobody looks at the figures of a report, they are one pixel; `tests/evaluation` looks at them."""
+    with quick_figures():
+        yield
 
 
 def _shared(part: str) -> Path:
