@@ -17,7 +17,7 @@ from torch import nn
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.batch import Batch
 from emofuse.data.manifest import Manifest
-from emofuse.data.stored_files import DamagedFileError, stored_json
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
 from emofuse.data.worker_processes import begin_worker
 from emofuse.errors import EmofuseError
 from emofuse.experiments.peak_memory import PeakMemory
@@ -63,7 +63,7 @@ def measured_cost(folder: RunFolder, manifest: Manifest, file: Path) -> Cost:
     Raises:
         EmofuseError: the measurement failed.
     """
-    if file.exists():
+    if is_there(file):
         return _stored_cost(file)
     record = folder.read_record()
     flops = flops_per_utterance(folder, manifest)
