@@ -59,7 +59,7 @@ def name_aside(path: Path) -> Path:
 
 
 @contextmanager
-def kept_if_whole(folder: Path) -> Iterator[None]:
+def kept_if_complete(folder: Path) -> Iterator[None]:
     """Take a folder away again if it was not there before the block and the block fails, and so the folders above it."""
     above = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
     try:

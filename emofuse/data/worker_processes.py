@@ -9,7 +9,7 @@ import sys
 import threading
 from types import FrameType
 
-_TERMINATED = 143  # as a shell tells it: 128 and the number of the signal
+_TERMINATED = 143  # as a shell reports it: 128 and the number of the signal
 
 
 def begin_worker(threads: int | None = None) -> None:

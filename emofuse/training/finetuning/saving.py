@@ -41,7 +41,7 @@ def save_encoder(network: Any, reader: Any, record: FineTunedRecord, folder: Pat
     _check_finite(network)
     aside = name_aside(folder / "saving")
     try:
-        with quiet_library(), _told_as_of_the_system(folder):
+        with quiet_library(), _as_os_error(folder):
             network.save_pretrained(aside)
             reader.save_pretrained(aside)
         for file in sorted(aside.iterdir(), key=lambda file: file.name == _CONFIG):
@@ -52,7 +52,7 @@ def save_encoder(network: Any, reader: Any, record: FineTunedRecord, folder: Pat
 
 
 @contextmanager
-def _told_as_of_the_system(folder: Path) -> Iterator[None]:
+def _as_os_error(folder: Path) -> Iterator[None]:
     """Make an OSError of what the system refused: these libraries, written in Rust, raise exceptions of their own."""
     try:
         yield
