@@ -194,7 +194,7 @@ def test_the_command_lists_variants_and_names_mistakes(corpus: Manifest, tmp_pat
     listed = runner.invoke(app, ["ablate", "deepmsi-mer", manifest, "-o", str(tmp_path / "x"), "--list"])
     assert "no-contrastive" in listed.stdout
     for arguments, line in (
-        (["mfcre", manifest], "there is deepmsi-mer"),
+        (["mfcre", manifest], "only deepmsi-mer can be ablated"),
         (["deepmsi-mer", manifest, "--only", "no-legs"], "there is no variant no-legs"),
         (["deepmsi-mer", manifest, "--set", "model.modalities=[text]"], "those of the full system"),
     ):

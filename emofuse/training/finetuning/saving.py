@@ -35,7 +35,7 @@ def save_encoder(network: Any, reader: Any, record: FineTunedRecord, folder: Pat
         folder: where the files go.
 
     Raises:
-        EmofuseError: a weight is not finite, as after a training that went astray.
+        EmofuseError: a weight is not finite, as after a training that diverged.
         OSError: the disk is full, or the like.
     """
     _check_finite(network)
@@ -70,5 +70,5 @@ def _check_finite(network: nn.Module) -> None:
     for name, parameter in network.named_parameters():
         if not torch.isfinite(parameter).all():
             raise EmofuseError(
-                f"fine-tuning went astray: {name} is not finite; use a smaller learning rate or precision 32"
+                f"the fine-tuning diverged: {name} is not finite; use a smaller learning rate or precision 32"
             )
