@@ -14,7 +14,20 @@ from emofuse.data.manifest import Manifest
 from tests.quick_figures import quick_figures
 from tests.small_corpus import make_corpus
 
+# Folders whose files take the longest. They begin first: a long file that begins last keeps one process waiting.
+SLOW = ("training", "experiments", "cli", "inference")
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow folders first; the order within them stays."""
+    tests = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.relative_to(tests).parts[0]
+        return SLOW.index(folder) if folder in SLOW else len(SLOW)
+
+    items.sort(key=rank)
 
 
 @pytest.fixture(scope="session", autouse=True)
