@@ -36,7 +36,8 @@ def written_aside(path: Path) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk there is none, and the first error is the one to report
+            aside.unlink(missing_ok=True)
 
 
 def write_text_aside(path: Path, text: str) -> None:

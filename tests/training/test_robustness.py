@@ -221,6 +221,8 @@ def test_a_full_disk_is_one_line_and_exit_code_two(
         ["finetune", "text", "{corpus}", "--model", "nobody/none", "-o", "{file}"],
         ["import", "npz", "{file}", "-o", "{file}"],
         ["leaderboard", "{run}", "-o", "{file}/x.md"],
+        ["demo", "{file}"],
+        ["evaluate", "{run}", "--data", "{corpus}", "--write-label-map", "{file}/map.yaml"],
     ],
     ids=lambda arguments: " ".join(arguments[:1] + arguments[-1:]),
 )
@@ -233,3 +235,13 @@ def test_an_output_that_cannot_be_is_told_before_the_work(
     result = CliRunner().invoke(main.app, [each.format(**places) for each in arguments])
     assert isinstance(result.exception, EmofuseError), result.output
     assert "name a folder" in str(result.exception) or "choose another name" in str(result.exception)
+
+
+def test_a_run_that_cannot_be_written_is_told_before_it_is_judged(
+    whole: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a read-only disk; root has every right.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    result = CliRunner().invoke(main.app, ["evaluate", str(whole.path)])
+    assert isinstance(result.exception, EmofuseError), result.output
+    assert "cannot be written" in str(result.exception)
