@@ -80,7 +80,6 @@ class CorpusIdentity:
         Raises:
             EmofuseError: the file is damaged.
         """
-        import pyarrow.parquet as pq
 
         file = folder / CORPUS_FILE
         if not is_there(file):
