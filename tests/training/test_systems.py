@@ -49,7 +49,7 @@ def settings_of(system: str, folder: Path, **changes: Any) -> RunSettings:
             "device": "cpu",
             "model.name": system,
             "model.options": DROPOUT.get(system, {}),
-            "optimiser.batch_size": 4,
+            "optimiser.batch_size": 8,
             "optimiser.epochs": 4,
             "optimiser.learning_rate": 0.003,
             **{name.replace("__", "."): value for name, value in changes.items()},
@@ -63,8 +63,8 @@ def test_a_handful_of_utterances_is_learnt_by_heart(
 ) -> None:
     trained = told(
         *("train", folders[system], "--out", tmp_path / "run", "--model", system, "--protocol", "official"),
-        *("--epochs", 20, "--lr", 0.01, "--batch-size", 4, "--device", "cpu"),
-        *("--set", "optimiser.patience=20", "--set", "optimiser.monitor=val_loss"),
+        *("--epochs", 30, "--lr", 0.01, "--batch-size", 8, "--device", "cpu"),
+        *("--set", "optimiser.patience=30", "--set", "optimiser.monitor=val_loss"),
     )
     assert trained["model"] == system
     found = told("evaluate", tmp_path / "run", "--data", folders[system], "--split", "train")
