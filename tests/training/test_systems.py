@@ -229,7 +229,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 @pytest.mark.parametrize("system", ["mfcre", "cm-msf"])
 def test_raw_clips_are_trained_on_and_predicted(system: str, media: Manifest, tmp_path: Path) -> None:
-    settings = settings_of(system, media.root, data__protocol="speaker", data__folds=3, optimiser__epochs=12)
+    settings = settings_of(system, media.root, data__protocol="speaker", data__folds=3, optimiser__epochs=3)
     run = fit_run(settings, media, tmp_path / "run")
     assert set(run.read_record().encoders) == {"text", "audio", "video"}
     evaluate_fit(run, media)
