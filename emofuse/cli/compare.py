@@ -87,7 +87,7 @@ def compare(
 
 
 class _Flops:
-    """Counts the operations of a run where its corpus is at hand, and tells how far it is."""
+    """Counts the operations of a run where its corpus is at hand, and shows the progress."""
 
     def __init__(self, total: int, progress: Progress) -> None:
         self.done, self.total, self.progress = 0, total, progress

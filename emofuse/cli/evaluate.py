@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.data.output_paths import check_new_file, check_new_folder
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:  # the training room takes seconds to load, and --help does without it
@@ -74,6 +75,7 @@ def evaluate(
     from emofuse.runs.run_folder import RunFolder
 
     folder = RunFolder.open(run)
+    check_new_folder(folder.path)
     if data is None and (split or label_map or write_label_map):
         raise EmofuseError("--split, --label-map and --write-label-map say how to read --data: give it too")
     if data is not None and calibrate is not None:
@@ -81,6 +83,7 @@ def evaluate(
             "--calibrate looks at the run's own validation part: leave --data out, then score it"
         )
     if data is not None and write_label_map is not None:
+        check_new_file(write_label_map)
         _guess(folder, data, split, write_label_map, as_json)
         return
     found, lines, written = (

@@ -69,7 +69,7 @@ for verb in (
     verb.register(app)
 
 
-# As a shell tells them: 128 and the number of the signal.
+# As a shell reports them: 128 and the number of the signal.
 _INTERRUPTED, _TERMINATED = 130, 143
 
 

@@ -68,7 +68,7 @@ class UtteranceDataset(Dataset[_Row]):
             made so short by averaging neighbouring steps.
         frames: how to sample the video; needed where the system takes frames.
         target: what a row's label becomes.
-        row_numbers: a batch tells the place of each of its rows among the utterances.
+        row_numbers: a batch holds the place of each of its rows among the utterances.
     """
 
     def __init__(

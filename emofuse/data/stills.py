@@ -76,7 +76,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise MediaError(path, "not-media", "it is not a picture in a format that can be read") from error
     except Image.DecompressionBombError as error:
-        raise MediaError(path, "too-large", "it is larger than is read: scale it down") from error
+        raise MediaError(path, "too-large", "it has more pixels than are read: scale it down") from error
     except MemoryError as error:
         raise MediaError(path, "out-of-memory", "there is not enough memory for it: scale it down") from error
     except Exception as error:  # damaged files fail in whatever way their format's reader likes

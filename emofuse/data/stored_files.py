@@ -66,6 +66,11 @@ def stored_bytes(file: Path, advice: str, limit: int = _TEXT_BYTES) -> bytes:
             raise DamagedFileError(file, explain_os_error(error), advice) from None
 
 
+def is_there(file: Path) -> bool:
+    """Whether anything has this name. A link that leads nowhere has it: the file is damaged, and not left out."""
+    return os.path.lexists(file)
+
+
 def check_regular(file: Path, advice: str) -> None:
     """See that a library which opens a file by its name will find a regular one.
 

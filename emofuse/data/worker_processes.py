@@ -7,9 +7,29 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
-_TERMINATED = 143  # as a shell tells it: 128 and the number of the signal
+_TERMINATED = 143  # as a shell reports it: 128 and the number of the signal
+
+
+@contextmanager
+def workers_starting() -> Iterator[None]:
+    """Start processes in here: Ctrl-C does not reach them before `begin_worker`, while they still import.
+
+    This process answers a Ctrl-C that comes meanwhile at the end of the block.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its own start would let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def begin_worker(threads: int | None = None) -> None:
@@ -25,6 +45,8 @@ def begin_worker(threads: int | None = None) -> None:
     if torch is not None and threads is not None:
         torch.set_num_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

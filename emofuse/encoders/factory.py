@@ -146,8 +146,8 @@ def as_fine_tuned(spec: EncoderSpec) -> EncoderSpec:
     """
     if spec.finetune is not None:
         raise EmofuseError(
-            f"encoder {spec.name}: is to be fine-tuned first (finetune is set), which training does; here, name "
-            "the folder that `emofuse finetune` made"
+            f"encoder {spec.name}: must be fine-tuned first (finetune is set); train a run with it, or name the "
+            "folder that `emofuse finetune` made"
         )
     record = None if spec.name in EMBEDDED else read_fine_tuned(model_folder(spec.name))
     if record is None:

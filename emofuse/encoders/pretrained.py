@@ -260,7 +260,7 @@ def _is_unused(key: str) -> bool:
 
 
 def guarded(source: Source, from_pretrained: Callable[..., Any], **options: Any) -> Any:
-    """Call ``from_pretrained`` without its bars and warnings, and tell its failures in one line."""
+    """Call ``from_pretrained`` without its bars and warnings, and report its failures in one line."""
     try:
         with quiet_library():
             return from_pretrained(source.name, **source.options(), **options)

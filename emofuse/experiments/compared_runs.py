@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from emofuse.data.stored_files import is_there
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.comparison.methods import Facts, JudgedRun, Method, make_method
 from emofuse.inference.calibration import read_calibration
@@ -167,7 +168,7 @@ def held_out(folder: RunFolder) -> pd.DataFrame:
         EmofuseError: the run has not been evaluated, or its predictions are damaged.
     """
     file = folder.predictions_file
-    if not file.exists():
+    if not is_there(file):
         raise EmofuseError(f"{folder.path}: has not been evaluated; run `emofuse evaluate {folder.path}`")
     record = folder.read_record()
     table = read_predictions(file, record.task, record.labels, f"run `emofuse evaluate {folder.path}`")

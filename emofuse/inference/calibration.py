@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field, ValidationError
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.stored_files import DamagedFileError, stored_json
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
 from emofuse.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def read_calibration(folder: RunFolder) -> Calibration | None:
         EmofuseError: the file is damaged.
     """
     file = calibration_file(folder)
-    if not file.exists():
+    if not is_there(file):
         return None
     advice = f"run `emofuse evaluate {folder.path} --calibrate`"
     try:

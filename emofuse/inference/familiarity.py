@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save
 from emofuse.data import Modality
 from emofuse.data.atomic import written_aside
 from emofuse.data.batch import FeatureSource
-from emofuse.data.stored_files import DamagedFileError
+from emofuse.data.stored_files import DamagedFileError, is_there
 from emofuse.evaluation import Split
 from emofuse.evaluation.metrics.familiarity import Familiarity, fit_familiarity
 from emofuse.features.vectors import mean_vector
@@ -70,7 +70,7 @@ def read_familiarity(folder: RunFolder) -> dict[str, Familiarity]:
         EmofuseError: the file is damaged.
     """
     file = familiarity_file(folder)
-    if not file.exists():
+    if not is_there(file):
         return {}
     advice = f"run `emofuse evaluate {folder.path}`"
     shapes = stored_shapes(file)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from emofuse.data.stored_files import is_there
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.conformal import conformal_threshold, label_sets
 from emofuse.runs.run_folder import RunFolder
@@ -43,7 +44,7 @@ class LabelSets:
             raise EmofuseError(
                 f"{folder.path}: predicts values, which have no sets of labels; leave coverage out"
             )
-        if not folder.predictions_file.exists():
+        if not is_there(folder.predictions_file):
             raise EmofuseError(
                 f"{folder.path}: sets of labels need its validation predictions; run `emofuse evaluate {folder.path}`"
             )

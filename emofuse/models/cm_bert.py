@@ -96,7 +96,7 @@ class MaskedMultimodalAttention(nn.Module):
 class CMBERT(SequenceSystem):
     """Cross-modal BERT, on the word vectors that a text encoder gives.
 
-    Sound is brought to the words' steps. It only weighs words: an utterance without text is told by the output's bias.
+    Sound is brought to the words' steps. It only weighs words: an utterance without text gets the output's bias.
 
     Args:
         config: see `CMBERTConfig`.
@@ -124,6 +124,6 @@ class CMBERT(SequenceSystem):
 
         attended = self.attention(x, x[self.valued], steps)
         hidden = self.norm(self.dropout(self.dense(attended)))
-        told = pooled_words(hidden, steps & available[self.valued].unsqueeze(1), self.config.pooling)
+        pooled = pooled_words(hidden, steps & available[self.valued].unsqueeze(1), self.config.pooling)
         features = {m: masked_mean(s, steps) for m, s in x.items()}
-        return self._output(self.head(self.dropout(told)), features, told, available)
+        return self._output(self.head(self.dropout(pooled)), features, pooled, available)

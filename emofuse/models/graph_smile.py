@@ -28,7 +28,7 @@ class GraphSmileConfig(DialogueSystemConfig):
         layers: of each pair's graph.
         past: utterances that a window has before an utterance.
         future: after it.
-        shift_window: utterances of a block within which shifts are told; None for the whole dialogue.
+        shift_window: utterances of a block within which shifts are predicted; None for the whole dialogue.
         sentiments: the sentiment of each class, numbered from 0; without them there is no task of sentiment, and shifts are
             those of emotions.
         sentiment_weight: of the loss of sentiments.

@@ -109,8 +109,8 @@ class HFusion(DialogueSystem):
                 for m, n in combinations(g, 2)
             }
         if self.trimodal is not None:
-            whole = self.trimodal([self._dense(pair, x) for pair, x in f.items()])
-            f = {"all": self._context("all", whole, mask)}
+            trimodal = self.trimodal([self._dense(pair, x) for pair, x in f.items()])
+            f = {"all": self._context("all", trimodal, mask)}
         fused = f[self.last]
         return self._output(self.classifier(self.dropout(fused)), inputs, fused, mask, available)
 

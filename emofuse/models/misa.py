@@ -151,8 +151,8 @@ class MISA(SequenceSystem):
 
     def _encode(self, m: str, x: Tensor, mask: Tensor) -> Tensor:
         """u_m, (B, d_h)"""
-        whole = self.encoders[m](x, mask) if m in self.encoders else masked_mean(x, mask)
-        return cast(Tensor, self.projections[m](whole))
+        pooled = self.encoders[m](x, mask) if m in self.encoders else masked_mean(x, mask)
+        return cast(Tensor, self.projections[m](pooled))
 
     @staticmethod
     def _where(available: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict[str, Tensor]:

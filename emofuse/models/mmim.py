@@ -60,7 +60,7 @@ class MMIMConfig(SequenceSystemConfig):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """(x, y): x tells of y."""
+        """(x, y): y is predicted from x."""
         several = self.video_audio or "text" not in self.modalities
         pairs = _PAIRS if several else _PAIRS[:2]
         return [(x, y) for x, y in pairs if x in self.modalities and y in self.modalities]

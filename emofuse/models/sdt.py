@@ -163,12 +163,12 @@ class SDT(DialogueSystem):
         placed = {m: self._place(e, who) for m, e in x.items()}
 
         fused = {m: self._fuse(m, placed, available) for m in placed}  # unimodal gates
-        whole = self._gate_modalities(list(fused.values()))  # multimodal gate
+        multimodal = self._gate_modalities(list(fused.values()))  # the second level of gates
         students = {
             m: self.student_classifiers[m](self.dropout(F.relu(h))).masked_fill(~mask.unsqueeze(-1), 0.0)
             for m, h in fused.items()
         }
-        plain = self._output(self.classifier(whole), fused, whole, mask, available)
+        plain = self._output(self.classifier(multimodal), fused, multimodal, mask, available)
         return SDTOutput(**vars(plain), students=students)
 
     def _place(self, x: Tensor, who: Tensor) -> Tensor:

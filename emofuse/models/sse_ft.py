@@ -118,13 +118,13 @@ class SSEFT(SequenceSystem):
         """Recognise B utterances."""
         x, real, available, _ = sequences
         read = {m: self._read(m, s, real[m]) for m, s in x.items()}
-        told = {}
+        attended = {}
         for m, (cls, _) in read.items():
             answers = [self.asked[f"{m}_asks_{n}"](cls, read[n][1], real[n]) for n in read if n != m]
-            told[m] = torch.stack(answers or [cls]).prod(dim=0)  # the Hadamard product
-            told[m] = told[m].masked_fill(~available[m].unsqueeze(-1), 0.0)
-        fused = torch.relu(self.dense(self.dropout(torch.cat(list(told.values()), dim=-1))))
-        return self._output(self.head(self.dropout(fused)), told, fused, available)
+            attended[m] = torch.stack(answers or [cls]).prod(dim=0)  # the Hadamard product
+            attended[m] = attended[m].masked_fill(~available[m].unsqueeze(-1), 0.0)
+        fused = torch.relu(self.dense(self.dropout(torch.cat(list(attended.values()), dim=-1))))
+        return self._output(self.head(self.dropout(fused)), attended, fused, available)
 
     def _read(self, m: str, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, dim), what sums a modality up, and (B, T, dim), its steps, after they have seen each other."""

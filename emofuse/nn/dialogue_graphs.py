@@ -62,9 +62,9 @@ def links_between_modalities(present: Tensor) -> Tensor:
 
 def put_back(nodes: Tensor, mask: Tensor) -> Tensor:
     """(V, d) of the nodes to (*mask.shape, d), 0 where there is none."""
-    whole = nodes.new_zeros(*mask.shape, nodes.shape[-1])
-    whole[mask] = nodes
-    return whole
+    padded = nodes.new_zeros(*mask.shape, nodes.shape[-1])
+    padded[mask] = nodes
+    return padded
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ import pyarrow as pa
 from emofuse.data.atomic import written_aside
 from emofuse.data.manifest_columns import COLUMNS, CROP, FEATURES, NUMBER_COLUMNS, PATH_COLUMNS
 from emofuse.data.manifest_io import plain_values
-from emofuse.data.stored_files import DamagedFileError, check_regular
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_table
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -36,6 +36,10 @@ _SCHEMA = pa.schema(
         pa.field("content", pa.binary(_DIGEST_BYTES), nullable=False),
     ]
 )
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == _DIGEST_BYTES
 
 
 @dataclass(frozen=True)
@@ -76,18 +80,18 @@ class CorpusIdentity:
         Raises:
             EmofuseError: the file is damaged.
         """
-        import pyarrow.parquet as pq
 
         file = folder / CORPUS_FILE
-        if not file.exists():
+        if not is_there(file):
             return None
         advice = "nobody can say which corpus these runs belong to: train in a new folder"
-        check_regular(file, advice)
-        try:
-            table = pq.read_table(file, schema=_SCHEMA)
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise DamagedFileError(file, str(error), advice) from None
-        return cls(*(table[name].to_pylist() for name in _SCHEMA.names))
+        table = stored_table(file, advice, _SCHEMA.names)
+        for name in ("row", "content"):
+            if not table[name].map(_is_digest).all():
+                raise DamagedFileError(file, f"its column {name} does not hold digests alone", advice)
+        if not table["id"].map(lambda value: isinstance(value, str)).all() or table["id"].duplicated().any():
+            raise DamagedFileError(file, "its column id does not hold different texts", advice)
+        return cls(*(table[name].tolist() for name in _SCHEMA.names))
 
     def write(self, folder: Path) -> None:
         """Keep it in a folder."""

@@ -63,7 +63,7 @@ class Regression:
         return ValenceTarget()
 
     def model_options(self) -> dict[str, Any]:
-        """The options that tell a system that it has no classes."""
+        """The options of a system without classes."""
         return {"task": "regression"}
 
     def labelled(self, manifest: Manifest) -> Manifest:

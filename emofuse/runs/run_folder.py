@@ -134,7 +134,7 @@ class RunFolder:
                 f"{path}: not a run folder, run.json is missing; name one that `emofuse train` made"
             )
         if not folder.weights_file.exists():
-            raise EmofuseError(f"{path}: its training has not finished; run `emofuse train --resume {path}`")
+            raise EmofuseError(f"{path}: its training has not finished; repeat its command with --resume")
         return folder
 
     @property

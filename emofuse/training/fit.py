@@ -84,7 +84,7 @@ def fit_run(
     check_objective(settings.model.name, task, settings.optimiser)
     parts = _split_of_run(folder, split, settings, manifest, begun)
     _check_parts(parts)
-    _tell_unlearnt(task, manifest, parts)
+    _warn_of_unlearnt(task, manifest, parts)
     check_normalise(settings, manifest, choose_modalities(settings, manifest))
     processes = Processes(settings.devices, settings.nodes)
     processes.check(choose_device(settings.device))
@@ -218,7 +218,7 @@ def _check_parts(split: Split) -> None:
             raise EmofuseError(f"the {name} part is empty: too few labelled rows or groups for this protocol")
 
 
-def _tell_unlearnt(task: Task, manifest: Manifest, split: Split) -> None:
+def _warn_of_unlearnt(task: Task, manifest: Manifest, split: Split) -> None:
     if task.name == "classification" and (line := unlearnt_line(manifest, split)):
         warnings.warn(line, EmofuseWarning, stacklevel=3)
 

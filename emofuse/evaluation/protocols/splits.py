@@ -84,10 +84,10 @@ def protocol_note(manifest: Manifest, protocol: str, k: int = 10) -> str:
         return f"{info.why}; {_official_parts(rows).note}"
     _groupings(rows, protocol, k)  # refuses what splits refuses
     if protocol == "speaker":
-        whole = _circles(rows, k) is not None
+        keeps_dialogues = _circles(rows, k) is not None
         return f"{info.why}; " + (
             "dialogues are kept whole too"
-            if whole
+            if keeps_dialogues
             else "grouped by speaker alone, so partners may share dialogues"
         )
     return info.why

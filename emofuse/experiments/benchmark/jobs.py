@@ -55,7 +55,7 @@ def run_jobs(
     """
     waiting = [job for job in jobs if not is_done(job)]
 
-    def tell(job: Job) -> None:
+    def report(job: Job) -> None:
         name = job.path.relative_to(folder / "runs").as_posix()
         say(f"{name}: {'done' if is_done(job) else f'failed: {failure_of(job.path)}'}")
 
@@ -63,14 +63,14 @@ def run_jobs(
         for job in waiting:
             with open_progress() as progress:
                 run_job(job, manifest, progress)
-            tell(job)
+            report(job)
     elif waiting:
         with open_progress() as progress:
-            _run_at_once(waiting, folder, at_once, progress, tell)
+            _run_at_once(waiting, folder, at_once, progress, report)
 
 
 def _run_at_once(
-    waiting: Sequence[Job], folder: Path, at_once: int, progress: Progress, tell: Callable[[Job], None]
+    waiting: Sequence[Job], folder: Path, at_once: int, progress: Progress, report: Callable[[Job], None]
 ) -> None:
     by_path = {job.path: job for job in waiting}
     done = 0
@@ -81,7 +81,7 @@ def _run_at_once(
         if exit_code != 0:
             note_failure(path, death_of(exit_code))
         progress(done, len(waiting), "runs")
-        tell(by_path[path])
+        report(by_path[path])
 
     progress(0, len(waiting), "runs")
     tasks = {

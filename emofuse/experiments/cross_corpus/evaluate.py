@@ -218,8 +218,8 @@ class _Scoring:
             raise EmofuseError("the label map leaves every labelled row out: there is nothing to score")
         splits = rows.loc[rows["id"].isin(self.ids), "split"].dropna()
         self.parts = {name: int((splits == name).sum()) for name in SPLITS if (splits == name).any()}
-        whole = len(splits) == len(self.ids) and len(self.parts) == 1
-        self.part = part or (next(iter(self.parts)) if whole else "all")
+        is_one_part = len(splits) == len(self.ids) and len(self.parts) == 1
+        self.part = part or (next(iter(self.parts)) if is_one_part else "all")
 
     def table(self, manifest: Manifest, predictions: Predictions) -> pd.DataFrame:
         """One row per utterance, with what is true and what was said."""

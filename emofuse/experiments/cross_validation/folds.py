@@ -32,7 +32,7 @@ from emofuse.training.fit import fit_run
 Report = ClassificationReport | SentimentReport
 
 FAILURE_FILE = "failure.txt"
-_TOLD_METRICS = 3
+_SHOWN_METRICS = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Fold:
         """How it scored, or why not."""
         if self.report is None:
             return f"fold {self.number} failed: {self.failure}"
-        scores = list(headline(self.report).items())[:_TOLD_METRICS]
+        scores = list(headline(self.report).items())[:_SHOWN_METRICS]
         scores_text = ", ".join(f"{metric_name(name)} {score.value_text()}" for name, score in scores)
         return f"fold {self.number}: {scores_text} ({counted(self.report.n, 'utterance')})"
 

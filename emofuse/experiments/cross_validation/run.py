@@ -203,17 +203,17 @@ def _run_folds(
     """What is not finished, then all of it as one."""
     waiting = [n for n in range(len(parts)) if not is_finished(fold_folder(folder, n))]
 
-    def tell(number: int) -> None:
+    def report_fold(number: int) -> None:
         say(read_fold(folder, number, task)[0].line())
 
     if jobs > 1 and len(waiting) > 1:
-        _run_at_once(settings, folder, waiting, jobs, baseline, progress, tell)
+        _run_at_once(settings, folder, waiting, jobs, baseline, progress, report_fold)
     else:
         for number in waiting:
             run_fold(
                 settings, manifest, parts[number], number, fold_folder(folder, number), progress, baseline
             )
-            tell(number)
+            report_fold(number)
     outcome = collect(settings, manifest, folder, len(parts))
     write_text_aside(
         folder / "metrics.json", json.dumps(outcome.to_dict(), indent=1, ensure_ascii=False) + "\n"
@@ -276,7 +276,7 @@ def _run_at_once(
     jobs: int,
     baseline: bool,
     progress: Progress | None,
-    tell: Callable[[int], None],
+    report_fold: Callable[[int], None],
 ) -> None:
     corpus_of(settings)  # each process reads it again: what is wrong with it is better said now
     paths = {fold_folder(folder, number): number for number in waiting}
@@ -290,7 +290,7 @@ def _run_at_once(
             note_failure(path, death_of(exit_code))
         if progress is not None:
             progress(done, len(paths), "folds")
-        tell(paths[path])
+        report_fold(paths[path])
 
     if progress is not None:
         progress(0, len(paths), "folds")

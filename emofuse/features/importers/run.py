@@ -244,7 +244,7 @@ class _Maker:
         return array if array.ndim == 1 else array.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def notes(self, modality: str, rows: int) -> list[str]:
-        """What there is to tell about a modality."""
+        """What to say about a modality."""
         steps = [1 if (a := self.features.arrays[id]).ndim == 1 else len(a) for id in self.present]
         longest = f", {min(steps)} to {max(steps)} steps" if steps and max(steps) > 1 else ""
         lines = [f"{modality}: {len(self.present)} of {rows} utterances{longest}"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emofuse.data.stored_files import DamagedFileError, check_numbers
+from emofuse.data.stored_files import DamagedFileError, check_numbers, is_there
 from emofuse.evaluation.comparison.compare_methods import compare_methods
 from emofuse.evaluation.comparison.methods import Facts, JudgedRun, make_method
 from emofuse.evaluation.comparison.paired import PairedDifference
@@ -114,7 +114,7 @@ def baseline_scores(folder: RunFolder, system: pd.DataFrame, task: Task) -> list
         EmofuseError: the file is damaged, or of other utterances.
     """
     file = folder.baselines_file
-    if not file.exists():
+    if not is_there(file):
         return []
     table = read_baselines(folder, task)
     for _, rows in table[table["part"] == "test"].groupby("baseline"):

@@ -174,7 +174,7 @@ def _definitions(outcome: Outcome[Any]) -> list[str]:
 
 def _subset_rows(outcome: Outcome[Any]) -> list[ComparisonRow]:
     """The test part once more, with fewer modalities given to the same run."""
-    optimistic, whole = outcome.record.optimistic, len(outcome.record.model_config_["modalities"])
+    optimistic, trained_on = outcome.record.optimistic, len(outcome.record.model_config_["modalities"])
     return [
         ComparisonRow(
             f"given {part.name}",
@@ -183,7 +183,7 @@ def _subset_rows(outcome: Outcome[Any]) -> list[ComparisonRow]:
             note="the same run, the others withheld",
         )
         for part in outcome.subsets
-        if len(part.modalities) < whole  # given all of them it is the run itself
+        if len(part.modalities) < trained_on  # given all of them it is the run itself
     ]
 
 
