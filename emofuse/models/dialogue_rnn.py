@@ -115,9 +115,9 @@ class DialogueRNNCell(nn.Module):
 
     def _context(self, history: list[Tensor], u: Tensor) -> Tensor:
         if not history:
-            return u.new_zeros(len(u), self.sizes[0])
+            return u.new_zeros(u.shape[0], self.sizes[0])
         memory = torch.stack(history, dim=1)
-        seen = torch.ones(len(u), 1, len(history), dtype=torch.bool, device=u.device)
+        seen = torch.ones(u.shape[0], 1, len(history), dtype=torch.bool, device=u.device)
         return self.attention(memory, u.unsqueeze(1), seen).squeeze(1)
 
     def _spread(self, cell: nn.GRUCell, given: Tensor, q: Tensor) -> Tensor:
