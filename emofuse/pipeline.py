@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from torch import nn
@@ -26,6 +26,7 @@ from emofuse.features import FeatureStore, UtteranceEncoder
 from emofuse.features.encoding import encode_utterances
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import read_calibration, with_temperature
+from emofuse.inference.exporting.places import exported_below, is_export
 from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.label_sets import LabelSets
@@ -143,21 +144,30 @@ class EmotionPipeline:
         self.task = recorded_task(record.task, record.labels)
 
     @classmethod
-    def from_pretrained(cls, run_dir: Path | str, device: str = "auto") -> EmotionPipeline:
+    def from_pretrained(
+        cls, run_dir: Path | str, device: str = "auto", backend: Literal["auto", "torch", "onnx"] = "auto"
+    ) -> EmotionPipeline:
         """Load a run folder; nothing else is needed.
 
         Args:
             run_dir: of a run; ``"starter"``, where no run of that name is there, is the one that comes by pip.
             device: where to compute.
+            backend: what computes the system: "torch" its network, "onnx" the program that `emofuse export` made of it,
+                found as ``run_dir`` or as ``export`` in it; by default what ``run_dir`` is.
 
         Raises:
-            EmofuseError: ``run_dir`` is not a finished run, or its encoders cannot be loaded.
+            EmofuseError: ``run_dir`` is not a finished run or its export, or its encoders cannot be loaded.
         """
         is_starter = str(run_dir) == STARTER and not (Path(run_dir) / "run.json").exists()
-        folder = RunFolder.open(starter_folder() if is_starter else run_dir)
-        record = folder.read_record()
-        where = choose_device(device)
-        model = folder.load_model(record)
+        place = starter_folder() if is_starter else Path(run_dir)
+        if backend == "onnx" or (backend == "auto" and is_export(place)):
+            folder, where = RunFolder(exported_below(place)), "cpu"
+            record = folder.read_record()
+            model: nn.Module = _exported_system(folder.path, record)
+        else:
+            folder, where = RunFolder.open(place), choose_device(device)
+            record = folder.read_record()
+            model = folder.load_model(record)
         encoders = {
             modality: encoder_of_run(folder, record, modality, where)
             for modality, part in record.encoders.items()
@@ -508,6 +518,12 @@ class EmotionPipeline:
 def _with_key(utterance: Utterance, position: int) -> Utterance:
     """The same utterance under its position, because two clips may have the same name."""
     return replace(utterance, id=str(position))
+
+
+def _exported_system(folder: Path, record: RunRecord) -> nn.Module:
+    from emofuse.inference.exporting.runtime import OnnxSystem
+
+    return OnnxSystem(folder, record)
 
 
 def _without_video(utterance: Utterance) -> Utterance:

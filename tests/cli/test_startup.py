@@ -44,7 +44,9 @@ def test_an_audit_loads_tables_and_no_networks(tmp_path) -> None:
         "id,dialogue,text,label,split\na,x,hello there you,joy,train\nb,y,somewhere else,joy,test\n",
         encoding="utf-8",
     )
-    assert loaded_by("audit", str(tmp_path / "manifest.csv")).isdisjoint(set(HEAVY) - {"pandas", "pyarrow", "av", "PIL"})
+    assert loaded_by("audit", str(tmp_path / "manifest.csv")).isdisjoint(
+        set(HEAVY) - {"pandas", "pyarrow", "av", "PIL"}
+    )
 
 
 @pytest.mark.parametrize("verb", ["info", "leaderboard"])
