@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from torch import nn
@@ -28,6 +28,7 @@ from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.expert_fusion import expert_spec, fuse_experts
 from emofuse.inference.expert_labels import read_given
+from emofuse.inference.exporting.places import exported_below, is_export
 from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.label_sets import LabelSets
@@ -148,20 +149,29 @@ class EmotionPipeline:
         self.expert_lines: tuple[str, ...] = ()
 
     @classmethod
-    def from_pretrained(cls, run_dir: Path | str, device: str = "auto") -> EmotionPipeline:
+    def from_pretrained(
+        cls, run_dir: Path | str, device: str = "auto", backend: Literal["auto", "torch", "onnx"] = "auto"
+    ) -> EmotionPipeline:
         """Load a run folder; nothing else is needed.
 
         Args:
             run_dir: of a run; ``"starter"``, where no run of that name is there, is the one that comes by pip.
             device: where to compute.
+            backend: what computes the system: "torch" its network, "onnx" the program that `emofuse export` made of it,
+                found as ``run_dir`` or as ``export`` in it; by default what ``run_dir`` is.
 
         Raises:
-            EmofuseError: ``run_dir`` is not a finished run, or its encoders cannot be loaded.
+            EmofuseError: ``run_dir`` is not a finished run or its export, or its encoders cannot be loaded.
         """
-        folder = _opened(run_dir)
-        record = folder.read_record()
-        where = choose_device(device)
-        model = folder.load_model(record)
+        place = _place(run_dir)
+        if backend == "onnx" or (backend == "auto" and is_export(place)):
+            folder, where = RunFolder(exported_below(place)), "cpu"
+            record = folder.read_record()
+            model: nn.Module = _exported_system(folder.path, record)
+        else:
+            folder, where = RunFolder.open(place), choose_device(device)
+            record = folder.read_record()
+            model = folder.load_model(record)
         encoders = {
             modality: encoder_of_run(folder, record, modality, where)
             for modality, part in record.encoders.items()
@@ -215,7 +225,7 @@ class EmotionPipeline:
             raise EmofuseError("no expert was named: give text, audio or video")
         fused = fuse_experts(
             specs,
-            None if run is None else _opened(run),
+            None if run is None else RunFolder.open(_place(run)),
             device=choose_device(device),
             label_map=read_given(label_map),
             trust=trust,
@@ -580,15 +590,21 @@ class EmotionPipeline:
         return segments
 
 
-def _opened(run_dir: Path | str) -> RunFolder:
+def _place(run_dir: Path | str) -> Path:
     """A run folder; "starter", where no run of that name is there, is the one that comes by pip."""
     is_starter = str(run_dir) == STARTER and not (Path(run_dir) / "run.json").exists()
-    return RunFolder.open(starter_folder() if is_starter else run_dir)
+    return starter_folder() if is_starter else Path(run_dir)
 
 
 def _with_key(utterance: Utterance, position: int) -> Utterance:
     """The same utterance under its position, because two clips may have the same name."""
     return replace(utterance, id=str(position))
+
+
+def _exported_system(folder: Path, record: RunRecord) -> nn.Module:
+    from emofuse.inference.exporting.runtime import OnnxSystem
+
+    return OnnxSystem(folder, record)
 
 
 def _without_video(utterance: Utterance) -> Utterance:

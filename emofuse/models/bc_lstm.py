@@ -13,6 +13,7 @@ from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
+from emofuse.nn.exporting import exporting, run_padded_lstm
 from emofuse.nn.matching_attention import MatchingAttention
 
 
@@ -96,6 +97,8 @@ class BCLSTM(DialogueSystem):
 
     def _states(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, N, 2 hidden)"""
+        if exporting():
+            return run_padded_lstm(self.lstm, x, mask if self.pack else torch.ones_like(mask))
         if not self.pack:
             states: Tensor = self.lstm(x)[0]
             return states

@@ -15,7 +15,8 @@ from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.models.sequence_system import Sequences, SequenceSystem, masked_mean, pooled_words
 from emofuse.models.system_config import SequenceSystemConfig
-from emofuse.nn.aligned_steps import align_steps, word_lengths
+from emofuse.nn.aligned_steps import align_steps, most_steps, word_lengths
+from emofuse.nn.exporting import longest
 
 
 class CMBERTConfig(SequenceSystemConfig):
@@ -118,9 +119,9 @@ class CMBERT(SequenceSystem):
         """Recognise B utterances."""
         x, real, available, _ = sequences
         lengths = word_lengths(real, self.config.steps)
-        longest = int(lengths.max())
-        x = {m: align_steps(s, real[m], lengths, longest) for m, s in x.items()}
-        steps = torch.arange(longest, device=lengths.device) < lengths.unsqueeze(1)
+        count = longest(lengths, most_steps(x, self.config.steps))
+        x = {m: align_steps(s, real[m], lengths, count) for m, s in x.items()}
+        steps = torch.arange(count, device=lengths.device) < lengths.unsqueeze(1)
 
         attended = self.attention(x, x[self.valued], steps)
         hidden = self.norm(self.dropout(self.dense(attended)))

@@ -73,7 +73,7 @@ class HierarchicalTransformer(nn.Module):
     def forward(self, x: Tensor, available: Tensor) -> Tensor:
         """(B, N, dim), of which (B, N) bool are there."""
         itself = torch.eye(x.shape[1], dtype=torch.bool, device=x.device)
-        seen = itself | available.unsqueeze(1) if self.sequential else itself.expand(len(x), -1, -1)
+        seen = itself | available.unsqueeze(1) if self.sequential else itself.expand(x.shape[0], -1, -1)
         if self.sequential:
             x = x + interleaved_sinusoids(x.shape[1], x.shape[2], x)
         hidden = (~seen).repeat_interleave(self.heads, dim=0)

@@ -137,7 +137,7 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
 def last_step(x: Tensor, mask: Tensor) -> Tensor:
     """(B, d), the last real step of (B, T, d), real ones being first; 0 without steps."""
     counts = mask.sum(dim=1)
-    rows = torch.arange(len(x), device=x.device)
+    rows = torch.arange(x.shape[0], device=x.device)
     return x[rows, (counts - 1).clamp_min(0)] * (counts > 0).unsqueeze(-1)
 
 

@@ -130,8 +130,8 @@ class SSEFT(SequenceSystem):
         """(B, dim), what sums a modality up, and (B, T, dim), its steps, after they have seen each other."""
         h = self.inputs[m](x)
         h = h + interleaved_sinusoids(h.shape[1], h.shape[2], h)
-        h = torch.cat([self.cls[m].expand(len(h), 1, -1), h], dim=1)
-        hidden = torch.cat([mask.new_zeros(len(mask), 1), ~mask], dim=1)
+        h = torch.cat([self.cls[m].expand(h.shape[0], 1, -1), h], dim=1)
+        hidden = torch.cat([mask.new_zeros(mask.shape[0], 1), ~mask], dim=1)
         for layer in cast(nn.ModuleList, self.readers[m]):
             h = layer(h, src_key_padding_mask=hidden)
         return h[:, 0], h[:, 1:]

@@ -99,7 +99,8 @@ class TFN(SequenceSystem):
         embedded = embed(self.subnetworks, x, steps, available)
         # The order of the published implementation: audio, video, text.
         order = [m for m in ("audio", "video", "text") if m in embedded]
-        product = next(iter(embedded.values())).new_ones(len(next(iter(embedded.values()))), 1)
+        some = next(iter(embedded.values()))
+        product = some.new_ones(some.shape[0], 1)
         for m in order:
             product = (product.unsqueeze(2) * with_one(embedded[m]).unsqueeze(1)).flatten(1)
         h = F.relu(self.linear_1(self.fusion_dropout(product)))
@@ -126,4 +127,4 @@ def embed(
 
 def with_one(x: Tensor) -> Tensor:
     """(B, 1 + d), a 1 in front, so that products of fewer modalities are among the products."""
-    return torch.cat([x.new_ones(len(x), 1), x], dim=1)
+    return torch.cat([x.new_ones(x.shape[0], 1), x], dim=1)

@@ -55,7 +55,7 @@ def links_between_modalities(present: Tensor) -> Tensor:
     Args:
         present: (M, B, N) bool, the nodes.
     """
-    others = ~torch.eye(len(present), dtype=torch.bool, device=present.device)
+    others = ~torch.eye(present.shape[0], dtype=torch.bool, device=present.device)
     joined = present.unsqueeze(0) & present.unsqueeze(1) & others[:, :, None, None]
     return torch.stack(joined.nonzero(as_tuple=True))
 
