@@ -212,7 +212,10 @@ def model_info(system: str | nn.Module) -> ModelInfo:
     """
     if isinstance(system, str):
         return _system(system).info
-    return next(held.info for held in _registered.values() if type(system) is held.model)
+    from emofuse.models.pooled_system import system_of
+
+    inner = system_of(system)
+    return next(held.info for held in _registered.values() if type(inner) is held.model)
 
 
 def model_config(name: str, preset: str | None = None, **config: Any) -> BaseModel:

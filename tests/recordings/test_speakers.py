@@ -60,7 +60,9 @@ def test_names_that_are_known_are_given_to_the_whole_voice(film: MadeRecording) 
         for place, turn in enumerate(film.turns)
     ]
     who = iter(0 if turn.speaker == "Anna" else 1 for turn in film.turns)
-    found = name_speakers(film.path, spoken, "auto", embed=lambda samples: np.eye(2, dtype=np.float32)[next(who)])
+    found = name_speakers(
+        film.path, spoken, "auto", embed=lambda samples: np.eye(2, dtype=np.float32)[next(who)]
+    )
     expected = ["ANNA" if turn.speaker == "Anna" else "speaker 2" for turn in film.turns]
     assert [one.speaker for one in found] == expected
     assert [(one.start, one.text) for one in found] == [(one.start, one.text) for one in spoken]

@@ -12,9 +12,12 @@ from emofuse.recordings.speech_recognition import transcribe, windows_of
 from emofuse.recordings.words import Word
 from tests.recordings.made import MadeRecording
 
-needs_silero = pytest.mark.skipif(not voice_activity.is_installed(), reason="the extra segment is not installed")
+needs_silero = pytest.mark.skipif(
+    not voice_activity.is_installed(), reason="the extra segment is not installed"
+)
 needs_whisper = pytest.mark.skipif(
-    not (voice_activity.is_installed() and recognisers.is_installed()), reason="the extra asr is not installed"
+    not (voice_activity.is_installed() and recognisers.is_installed()),
+    reason="the extra asr is not installed",
 )
 
 
@@ -61,7 +64,11 @@ def test_a_real_clip_is_written_down_with_its_times(shared_media: Path) -> None:
     text = " ".join(one.text or "" for one in found.spoken).lower()
     assert found.by == "asr"
     assert found.language == "en"
-    for words in ("congressional district", "second week of new member orientation", "how to use the tunnels"):
+    for words in (
+        "congressional district",
+        "second week of new member orientation",
+        "how to use the tunnels",
+    ):
         assert words in text
     orientation = next(one for one in found.spoken if "orientation" in (one.text or ""))
     assert (orientation.start, orientation.end) == (pytest.approx(1.5, abs=0.4), pytest.approx(4.5, abs=0.4))
