@@ -69,14 +69,14 @@ class LinearModel(nn.Module):
             else:
                 x = x.double()
                 if part.pooling == "mean+deviation":
-                    x = _mean_and_deviation(x, (masks or {}).get(modality))
+                    x = _rounded(_mean_and_deviation(x, (masks or {}).get(modality)))
                 elif masks is not None and modality in masks:
                     x = x[:, 0]  # one step: a vector
                 scaled = self._standardised(x, modality)
             blocks.append(torch.where(flags.unsqueeze(-1), scaled, 0.0))
             if part.marked:
                 blocks.append(flags.unsqueeze(-1).double())
-        rows = torch.cat(blocks, dim=-1)
+        rows = _rounded(torch.cat(blocks, dim=-1))
         if self.shape.reach:
             rows = self._beside_neighbours(rows, mask)
         scores = rows @ self.weight.double().T + self.bias.double()
@@ -93,7 +93,7 @@ class LinearModel(nn.Module):
         """(B, N, d) beside one before, one after, two before, …; 0 where there is none."""
         shown = rows
         if self.shape.components:
-            shown = (rows - self.centre.double()) @ self.components.double().T
+            shown = _rounded((rows - self.centre.double()) @ self.components.double().T)
         if mask is not None:
             shown = torch.where(mask.bool().unsqueeze(-1), shown, 0.0)
         blocks = [rows]
@@ -106,6 +106,11 @@ class LinearModel(nn.Module):
                     block[:, :step] = shown[:, -step:]
             blocks.append(block)
         return torch.cat(blocks, dim=-1)
+
+
+def _rounded(x: Tensor) -> Tensor:
+    """In single precision, as the rows that the model was fitted on."""
+    return x.float().double()
 
 
 def _mean_and_deviation(x: Tensor, mask: Tensor | None) -> Tensor:

@@ -9,10 +9,13 @@ from scipy.special import log_softmax
 from typer.testing import CliRunner
 
 from emofuse.cli.main import app
+from emofuse.data.dataset import UtteranceDataset
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import fit_temperature
-from emofuse.inference.baselines.fit import fit_linear_models, training_features
+from emofuse.inference.baselines.candidates import classifiers
+from emofuse.inference.baselines.fit import FittedLinear, fit_linear_models, training_features
+from emofuse.inference.baselines.inputs import ShortenedFeatures, linear_rows
 from emofuse.inference.baselines.pool import choose_pool, choose_weight, linear_module
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.predict_rows import RowPredictor
@@ -38,7 +41,6 @@ VALUES = {
     "model__name": "cm-msf",
     "model__preset": "tiny",
     "model__options": {},
-    "encoders__text__pooling": "tokens",
 }
 
 
@@ -92,15 +94,45 @@ def test_the_linear_model_of_a_batch_is_the_one_that_was_fitted(
         predictor.model.linear = linear_module(model)
         for ids, hidden in ((split.val, set(split.test)), (split.test, set())):
             found = predictor._run(predictor.model.linear_alone, ids, [None], hidden, "", False)[0]
-            np.testing.assert_allclose(found.logits, model.outputs(manifest, ids), atol=1e-5)
+            np.testing.assert_allclose(found.logits, model.outputs(manifest, ids), atol=1e-5, rtol=1e-6)
 
 
-def test_steps_are_pooled_as_the_baselines_are_and_values_mixed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("longest", [3, 50])
+def test_steps_of_a_batch_are_pooled_as_those_that_it_was_fitted_on(tmp_path: Path, longest: int) -> None:
+    manifest = text_corpus(tmp_path, dialogues=4)
+    random = np.random.default_rng(0)
+    ids = manifest.ids
+    steps = {
+        m: {
+            i: random.normal(size=(1 + n % 7, 4)).astype(np.float32) for n, i in enumerate(ids) if n % 5 != at
+        }
+        for at, m in ((0, "text"), (1, "audio"))
+    }
+    steps["audio"][ids[2]] = np.zeros((0, 4), np.float32)  # without a step it is absent
+    shorter = {m: ShortenedFeatures(each, m, longest) for m, each in steps.items()}  # type: ignore[arg-type]
+    rows = linear_rows(manifest, shorter, ids[:12])  # type: ignore[arg-type]
+    labels = np.array([manifest.labels.index(u.label) for u in manifest.rows()])  # type: ignore[arg-type]
+    fit = next(classifiers(rows.values, labels, 3, balanced=False))
+    model = FittedLinear("linear model", rows, fit, 0.0)
+    dataset = UtteranceDataset(
+        list(manifest.rows()),
+        {"text": "steps", "audio": "steps"},
+        steps,  # type: ignore[arg-type]
+        {"text": 4, "audio": 4},
+        longest={"text": longest, "audio": longest},
+    )
+    batch = dataset.collate([dataset[n] for n in range(len(ids))])
+    found = linear_module(model)(**batch.inputs)
+    np.testing.assert_allclose(found, model.outputs(manifest, ids), atol=1e-5)
+
+
+def test_one_step_is_a_vector_and_values_are_mixed(tmp_path: Path) -> None:
     manifest = valued(tmp_path / "corpus")
     folder = fit_run(text_settings(manifest, **VALUES), manifest, tmp_path / "run")
     record, test = folder.read_linear(), folder.read_split().test
-    assert record is not None and record.kind == "ridge"
-    assert record.parts["text"].pooling == "mean+deviation"
+    assert record is not None
+    assert record.kind == "ridge"
+    assert record.parts["text"].pooling == "vector"
     predictor = RowPredictor(folder, manifest)
     parts = predictor.predict_parts(test)
     alone = fit_linear_models(folder, manifest, training_features(folder, manifest))[0]
@@ -109,7 +141,8 @@ def test_steps_are_pooled_as_the_baselines_are_and_values_mixed(tmp_path: Path) 
     np.testing.assert_allclose(predictor.predict(test).values, mixed, atol=1e-5)
     outcome = evaluate_fit(folder, manifest)
     assert outcome.verdict.startswith("CM-MSF + linear ")
-    assert outcome.pool is not None and outcome.pool.linear.metric == "mae"
+    assert outcome.pool is not None
+    assert outcome.pool.linear.metric == "mae"
 
 
 def test_what_is_withheld_is_withheld_from_the_linear_model_too(
@@ -133,7 +166,8 @@ def test_the_report_has_the_three_rows_and_the_first_line_names_them(
     first = outcome.lines()[0]
     assert first.startswith("DeepMSI-MER + linear ")
     assert "on the same features and split: weighted F1" in first
-    assert "; DeepMSI-MER alone " in first and "(pooled " in first
+    assert "; DeepMSI-MER alone " in first
+    assert "(pooled " in first
     assert outcome.pool is not None
     predictor = RowPredictor(folder, manifest)
     alone = predictor.predict_parts(folder.read_split().test)["system"]
@@ -168,7 +202,8 @@ def test_the_weight_is_the_best_or_even_where_that_costs_little() -> None:
     labels = random.integers(0, 3, 400)
     good, noise = np.eye(3)[labels] * 3 + random.normal(size=(400, 3)), random.normal(size=(400, 3))
     weights, losses = choose_pool(good, noise, labels, classes=True)
-    assert weights.linear == 0 and losses[0.0] == min(losses.values())
+    assert weights.linear == 0
+    assert losses[0.0] == min(losses.values())
     assert weights.system_temperature == pytest.approx(fit_temperature(good, labels))
     assert choose_pool(noise, good, labels, classes=True)[0].linear == 1
     other = np.eye(3)[labels] * 3 + random.normal(size=(400, 3))
@@ -202,7 +237,7 @@ def test_an_interrupted_run_is_taken_up_and_says_so_until_then(tmp_path: Path) -
         ({"reach": 2}, "sees single utterances"),
         ({"parts": {"text": {"pooling": "vector", "dim": 5, "marked": False}}}, "reads 5 numbers"),
         ({"parts": {"audio": {"pooling": "vector", "dim": 64, "marked": False}}}, "the system none"),
-        ({"components": 4}, "components is missing"),
+        ({"components": 4}, "centre is missing"),
     ],
 )
 def test_an_edited_record_is_one_line(
@@ -227,14 +262,16 @@ def test_frames_are_left_out_and_said_and_refused_where_there_is_nothing_else(tm
     assert any("not in the linear model: video" in line for line in outcome.lines())
     assert not folder.baselines_file.exists()  # that one reads a description of the frames
     alone = small_settings(manifest, **changes, **{"model.modalities": ["video"]})
-    with pytest.raises(EmofuseError, match="setting linear_pool: .* reads frames alone"):
+    with pytest.raises(EmofuseError, match=r"setting linear_pool: .* reads frames alone"):
         fit_run(alone, manifest, tmp_path / "none")
     assert not (tmp_path / "none").exists()
 
 
 def test_folds_of_pools_from_the_command_line(tmp_path: Path) -> None:
     manifest = text_corpus(tmp_path / "corpus", dialogues=6)
-    (tmp_path / "recipe.yaml").write_text(text_settings(manifest, optimiser__epochs=1).to_yaml())
+    (tmp_path / "recipe.yaml").write_text(
+        text_settings(manifest, optimiser__epochs=1, data__folds=2).to_yaml()
+    )
     command = ["train", str(manifest.root / "manifest.csv"), "--recipe", str(tmp_path / "recipe.yaml")]
     shown = CliRunner().invoke(
         app, [*command, "--out", str(tmp_path / "all"), "--all-folds", "--linear-pool", "--quiet"]
@@ -242,7 +279,7 @@ def test_folds_of_pools_from_the_command_line(tmp_path: Path) -> None:
     assert shown.exit_code == 0, shown.output
     assert shown.output.startswith("DeepMSI-MER + linear ")
     assert "; DeepMSI-MER alone " in shown.output.splitlines()[0]
-    assert len(list((tmp_path / "all").glob("fold-*/linear.json"))) == 3
+    assert len(list((tmp_path / "all").glob("fold-*/linear.json"))) == 2
     found = json.loads((tmp_path / "all" / "metrics.json").read_text())
     pooled = found["pool"]["parts"][0]["system"]
     assert pooled == pytest.approx(found["pooled"]["weighted_f1"])

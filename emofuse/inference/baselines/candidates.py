@@ -27,8 +27,8 @@ class LinearFit:
     Attributes:
         kind: logistic regression, linear discriminant analysis or ridge.
         strength: of its regularisation.
-        weight: (C, D), a row per class; one row of a value.
-        bias: (C,).
+        weight: (C, D) float32, as it is stored: a row per class; one row of a value.
+        bias: (C,) float32.
         known: (C,) bool, the classes that the training part has.
     """
 
@@ -40,7 +40,7 @@ class LinearFit:
 
     def outputs(self, rows: np.ndarray) -> np.ndarray:
         """(n, D) rows as (n, C) log-probabilities, or as (n, 1) values."""
-        scores = rows.astype(np.float64) @ self.weight.T + self.bias
+        scores = rows.astype(np.float64) @ self.weight.T.astype(np.float64) + self.bias
         if self.kind == RIDGE:
             return scores
         # A class that training lacks is out of the question.
@@ -77,9 +77,8 @@ def ridges(rows: np.ndarray, values: np.ndarray) -> Iterator[LinearFit]:
     """Ridge regression at several penalties; (n, D) rows and (n,) values of the training part."""
     for penalty in PENALTIES:
         ridge = Ridge(penalty).fit(rows, values)
-        yield LinearFit(
-            RIDGE, penalty, ridge.coef_[None], np.array([ridge.intercept_], np.float64), np.ones(1, bool)
-        )
+        weight, bias = np.asarray(ridge.coef_, np.float32)[None], np.array([ridge.intercept_], np.float32)
+        yield LinearFit(RIDGE, penalty, weight, bias, np.ones(1, bool))
 
 
 def discriminants(
@@ -118,6 +117,7 @@ def _spread(
     kind: str, strength: float, weight: np.ndarray, bias: np.ndarray, found: np.ndarray, count: int
 ) -> LinearFit:
     """The rows of the classes that training has, in their places among all of them."""
-    full, biases, known = np.zeros((count, weight.shape[1])), np.zeros(count), np.zeros(count, bool)
+    full, biases = np.zeros((count, weight.shape[1]), np.float32), np.zeros(count, np.float32)
+    known = np.zeros(count, bool)
     full[found], biases[found], known[found] = weight, bias, True
     return LinearFit(kind, strength, full, biases, known)

@@ -147,7 +147,8 @@ def with_neighbours(
     room = max(1, (_MOST_COLUMNS - vectors.shape[1]) // (2 * reach), 128)
     if vectors.shape[1] > room:
         pca = PCA(min(room, int(fitted.sum())), svd_solver="randomized", random_state=0).fit(vectors[fitted])
-        shown, centre, components = pca.transform(vectors).astype(np.float32), pca.mean_, pca.components_
+        centre, components = (np.asarray(each, np.float32) for each in (pca.mean_, pca.components_))
+        shown = ((vectors.astype(np.float64) - centre) @ components.T.astype(np.float64)).astype(np.float32)
     secret = np.isin(ids, list(hidden))
     order = manifest.frame.reset_index(drop=True).sort_values(["dialogue", "turn"], kind="stable")
     places, dialogues = order.index.to_numpy(), order["dialogue"].to_numpy()
