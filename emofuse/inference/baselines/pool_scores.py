@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from emofuse.data.atomic import written_aside
 from emofuse.evaluation import Split
 from emofuse.inference.baselines.scores import BaselineScore, read_rivals, score_baselines
-from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.prediction_table import prediction_table
 from emofuse.models import model_info
 from emofuse.runs.linear_record import LinearRecord
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.tasks import Task
+
+if TYPE_CHECKING:
+    from emofuse.inference.predict_rows import RowPredictor
 
 SYSTEM, LINEAR = "system alone", "linear model of the pool"
 
