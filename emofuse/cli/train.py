@@ -111,6 +111,12 @@ def train(
             help="fit a linear model on the same features and split, and say whether the system beats it"
         ),
     ] = True,
+    linear_pool: Annotated[
+        bool | None,
+        typer.Option(
+            help="pool the system with the linear model on the same features; the validation part chooses the weight"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
@@ -154,6 +160,7 @@ def train(
         "seed": seed,
         "device": device,
         "threads": threads,
+        "linear_pool": linear_pool,
         "devices": devices,
         "nodes": nodes,
     }

@@ -131,12 +131,7 @@ class UtteranceDataset(Dataset[_Row]):
     def _steps(self, modality: Modality, feature: Tensor) -> Tensor:
         """(T, d), no more steps than the longest that is wanted."""
         steps = torch.atleast_2d(feature)
-        longest = self.longest.get(modality, len(steps))
-        if len(steps) <= longest:
-            return steps
-        if modality == "text":
-            return steps[:longest]
-        return F.adaptive_avg_pool1d(steps.T, longest).T.contiguous()
+        return shortened(steps, modality, self.longest.get(modality, len(steps)))
 
     def collate(self, rows: Sequence[_Row]) -> Batch:
         """Put rows together; an absent modality is zeros, with False in ``present``.
@@ -181,3 +176,12 @@ class UtteranceDataset(Dataset[_Row]):
             sampling = self.frames or FrameSampling()
             return torch.zeros(sampling.count, 3, *sampling.size, dtype=torch.uint8)
         return torch.zeros(self.dims[modality])
+
+
+def shortened(steps: Tensor, modality: Modality, longest: int) -> Tensor:
+    """(T, d) with no more than ``longest`` steps: the beginning of a text; neighbouring steps of others averaged."""
+    if len(steps) <= longest:
+        return steps
+    if modality == "text":
+        return steps[:longest]
+    return F.adaptive_avg_pool1d(steps.T, longest).T.contiguous()

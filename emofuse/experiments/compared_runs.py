@@ -141,7 +141,7 @@ def _name(group: Sequence[FoundRun]) -> str:
     if group[0].name:
         return group[0].name
     paths = [run.folder.path.resolve() for run in group]
-    return common_name(paths) or group[0].record.model_name
+    return common_name(paths) or group[0].folder.model_name(group[0].record)
 
 
 def common_name(paths: Sequence[Path]) -> str:
@@ -182,7 +182,7 @@ def _facts(group: Sequence[FoundRun], flops: Callable[[FoundRun], float | None] 
     first = group[0]
     seconds = [run.record.fit_seconds for run in group if run.record.fit_seconds is not None]
     return Facts(
-        model=first.record.model_name,
+        model=first.folder.model_name(first.record),
         modalities=tuple(first.record.model_config_.get("modalities", ())),
         protocol=first.record.protocol,
         optimistic=any(run.record.optimistic for run in group),

@@ -25,4 +25,5 @@ def as_vector(features: NDArray[np.floating]) -> NDArray[np.float32]:
         return features.astype(np.float32)
     if not len(features):
         return np.zeros(2 * features.shape[1], np.float32)
-    return np.concatenate([features.mean(axis=0), features.std(axis=0)]).astype(np.float32)
+    steps = features.astype(np.float64)
+    return np.concatenate([steps.mean(axis=0), steps.std(axis=0)]).astype(np.float32)

@@ -53,8 +53,7 @@ def dataset_of(
         )
         return DialogueDataset(windows, config.modalities, readers, dims, target, info.speakers)
     inputs = {m: info.takes(m) for m in config.modalities}
-    longest: dict[Modality, int] = dict.fromkeys(MODALITIES, data.longest_sequence)
-    longest["text"] = getattr(config, "text_length", data.longest_sequence)
+    longest = longest_sequences(data, getattr(config, "text_length", None))
     frames = None
     if "frames" in inputs.values():
         cache = None if data.frame_cache is None else FrameCache(data.frame_cache, keep=keep_frames)
@@ -69,6 +68,12 @@ def dataset_of(
         target=target,
         row_numbers=info.row_numbers,
     )
+
+
+def longest_sequences(data: DataSettings, text_length: int | None) -> dict[Modality, int]:
+    """Modality → most steps of a sequence; ``text_length`` is the system's own of texts, where it has one."""
+    longest: dict[Modality, int] = dict.fromkeys(MODALITIES, data.longest_sequence)
+    return longest if text_length is None else {**longest, "text": text_length}
 
 
 def rows_of(

@@ -14,6 +14,7 @@ from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.evaluation import audit
+from emofuse.inference.baselines.pool_scores import pool_scores, write_pool_parts
 from emofuse.inference.baselines.scores import baseline_scores
 from emofuse.inference.best_test_epoch import best_test_epoch
 from emofuse.inference.familiarity import fit_run_familiarity
@@ -70,6 +71,7 @@ def evaluate_fit(
     both = pd.concat(tables, ignore_index=True)
     with written_aside(folder.predictions_file) as aside:
         both.to_parquet(aside, index=False)
+    write_pool_parts(folder, predictor, split)
     fit_run_familiarity(folder, predictor, split, decode=kept)
     train = [manifest.utterance(i) for i in split.train]
     outcome = Outcome(
@@ -81,6 +83,7 @@ def evaluate_fit(
         floor=task.floor(predictions["test"], train),
         corpus_change=str(change),
         baselines=baseline_scores(folder, tables[1], task),
+        pool=pool_scores(folder, tables[1], task),
         label_sets=coverage_on(both, record.labels, COVERAGE) if task.name == "classification" else {},
         best_test_epoch=best_test_epoch(folder),
         fitted_features=fitted_features(manifest, split, _imported(predictor), task.name),

@@ -10,10 +10,10 @@ from emofuse.data import Modality
 from emofuse.data.wording import counted
 from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport
 from emofuse.evaluation.protocols.fitted_features import FittedFeatures
+from emofuse.inference.baselines.pool_scores import PoolScores
 from emofuse.inference.baselines.scores import BaselineScore, verdict
 from emofuse.inference.best_test_epoch import BestTestEpoch
 from emofuse.inference.calibration import read_calibration
-from emofuse.models import model_info
 from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.tasks import Task, recorded_task
@@ -48,6 +48,7 @@ class Outcome(Generic[Report]):
         subsets: the test part once more, for every set of modalities; empty when not asked for.
         corpus_change: what has changed in the corpus since the training, in counts; empty when nothing has.
         baselines: linear models on the run's features and split, and the run against each; empty where none was fitted.
+        pool: of a system that is pooled with a linear model, how each scores alone.
         label_sets: what sets of labels that promise 90 % cover on the test part, see `coverage_on`.
         fitted_features: of imported features, whether they know their training part.
         best_test_epoch: what choosing the epoch on the test part would have given, where the settings ask for it.
@@ -62,6 +63,7 @@ class Outcome(Generic[Report]):
     subsets: Sequence[SubsetScore[Report]] = field(default_factory=tuple)
     corpus_change: str = ""
     baselines: Sequence[BaselineScore] = ()
+    pool: PoolScores | None = None
     label_sets: Mapping[str, float] = field(default_factory=dict)
     best_test_epoch: BestTestEpoch | None = None
     fitted_features: Sequence[FittedFeatures] = ()
@@ -83,16 +85,21 @@ class Outcome(Generic[Report]):
 
     @property
     def verdict(self) -> str:
-        """Whether the run beats the best linear model on its own features; empty where none was fitted."""
+        """Whether the run beats the best linear model on its own features; empty where none was fitted.
+
+        Of a pool it also says what its parts score alone.
+        """
         says = verdict(self.baselines)
-        return f"{model_info(self.record.model_name).title} {says}" if says else ""
+        if self.pool is not None:
+            says = self.pool.verdict(says)
+        return f"{self.folder.title(self.record)} {says}" if says else ""
 
     def to_dict(self) -> dict[str, Any]:
         """What metrics.json holds."""
         calibration = read_calibration(self.folder)
         return {
             "run": str(self.folder.path),
-            "model": self.record.model_name,
+            "model": self.folder.model_name(self.record),
             "task": self.record.task,
             "modalities": self.record.model_config_["modalities"],
             "protocol": self.record.protocol,
@@ -107,6 +114,7 @@ class Outcome(Generic[Report]):
             "val": self.val.to_dict() | {"note": "this part chose the epoch, so its figures are optimistic"},
             "subsets": [{"modalities": s.modalities, "test": s.report.to_dict()} for s in self.subsets],
             "baselines": [score.to_dict() for score in self.baselines],
+            "pool": self.pool.to_dict() if self.pool is not None else None,
             "label_sets": dict(self.label_sets),
             "audit": self.leaks.to_dict(),
             "fitted_features": [finding.to_dict() for finding in self.fitted_features],
@@ -132,6 +140,7 @@ class Outcome(Generic[Report]):
             f"test part, protocol {self.record.protocol}{' (' + ', '.join(notes) + ')' if notes else ''}: "
             f"{counted(self.test.n, 'utterance')}",
             *[f"  {line}" for line in self.task.lines(self.test)],
+            *([f"  {line}" for line in self.pool.lines()] if self.pool is not None else []),
             f"  {self.floor}",
             *([self._label_sets_line] if self.label_sets else []),
             *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],

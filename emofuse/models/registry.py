@@ -212,9 +212,12 @@ def model_info(system: str | nn.Module) -> ModelInfo:
     """
     if isinstance(system, str):
         return _system(system).info
-    if isinstance(declared := getattr(system, "info", None), ModelInfo):
+    from emofuse.models.pooled_system import system_of
+
+    inner = system_of(system)
+    if isinstance(declared := getattr(inner, "info", None), ModelInfo):
         return declared
-    return next(held.info for held in _registered.values() if type(system) is held.model)
+    return next(held.info for held in _registered.values() if type(inner) is held.model)
 
 
 def model_config(name: str, preset: str | None = None, **config: Any) -> BaseModel:

@@ -5,11 +5,13 @@ run.json             what was made: versions, seed, labels, model, encoders, dat
 split.json           the ids of the training, validation and test part
 corpus.parquet       a digest of every row of the corpus that the run belongs to
 model.safetensors    the best weights
+linear.safetensors, linear.json  the linear model that the system is pooled with, where the settings ask for it
 normalisation.safetensors  the training part's mean and spread, where features are standardised per speaker
 encoders/<modality>  copies of encoders that were given as local folders
 history.csv          one line per epoch
 test-epochs.csv      scores of the test part after every epoch, where they were asked for: optimistic
 predictions.parquet  validation and test predictions with probabilities
+pool.parquet         what the system and the linear model of a pool say alone of the test part
 metrics.json, report.html, report.md, figures/
 familiarity.safetensors  what the training features look like, to know what is unlike them
 calibration.json     the temperature of the probabilities, where it was asked for
@@ -38,12 +40,16 @@ from emofuse.encoders import EncoderSpec
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.features import EncoderIdentity
+from emofuse.models import model_info
 from emofuse.models.registry import Task
+from emofuse.runs.linear_record import LinearRecord, read_linear_record
 from emofuse.runs.record_checks import check_parts_of_split, check_record
 from emofuse.runs.settings import RunSettings
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from emofuse.nn.linear_model import LinearModel
 
 RECORDED_PACKAGES = ("torch", "transformers", "lightning", "av", "scikit-learn", "numpy", "pandas", "pyarrow")
 
@@ -178,6 +184,21 @@ class RunFolder:
         return self.path / "baselines.parquet"
 
     @property
+    def linear_file(self) -> Path:
+        """linear.json, which is there where the system is pooled with a linear model."""
+        return self.path / "linear.json"
+
+    @property
+    def linear_weights_file(self) -> Path:
+        """linear.safetensors."""
+        return self.path / "linear.safetensors"
+
+    @property
+    def pool_file(self) -> Path:
+        """What the parts of a pool say alone of the test part."""
+        return self.path / "pool.parquet"
+
+    @property
     def quarantine_file(self) -> Path:
         """quarantine.csv."""
         return self.path / "quarantine.csv"
@@ -250,10 +271,55 @@ class RunFolder:
             )  # the library's own writer makes a file that its owner alone may read
 
     def load_model(self, record: RunRecord) -> nn.Module:
-        """The system as recorded, with its weights; nothing is downloaded. See `load_stored_model`."""
+        """The system as recorded, with its weights, pooled with a linear model where the run has one.
+
+        Nothing is downloaded. See `load_stored_model`.
+
+        Raises:
+            EmofuseError: as there; or the settings ask for a linear model, and it is not there.
+        """
+        system = self.load_system(record)
+        if self.linear_file.exists():
+            from emofuse.runs.stored_linear import load_pooled
+
+            return load_pooled(system, record, self.linear_file, self.linear_weights_file)
+        if self.read_settings().linear_pool:
+            raise EmofuseError(
+                f"{self.path}: linear.json is missing; repeat its `emofuse train` with --resume, which makes it"
+            )
+        return system
+
+    def load_system(self, record: RunRecord) -> nn.Module:
+        """The system alone, whether the run is a pool or not."""
         from emofuse.runs.stored_model import load_stored_model
 
         return load_stored_model(record, self.record_file, self.weights_file)
+
+    def read_linear(self) -> LinearRecord | None:
+        """linear.json; None of a run that is no pool.
+
+        Raises:
+            EmofuseError: it is damaged.
+        """
+        return read_linear_record(self.linear_file) if self.linear_file.exists() else None
+
+    def write_linear(self, record: LinearRecord, model: LinearModel) -> None:
+        """Keep the linear model that the system is pooled with."""
+        from emofuse.runs.stored_linear import write_linear
+
+        write_linear(self.linear_file, self.linear_weights_file, record, model)
+
+    def title(self, record: RunRecord) -> str:
+        """What made the run's predictions, in print: ``MFCRE``, or ``MFCRE + linear`` of a pool."""
+        return model_info(record.model_name).title + self._pooled
+
+    def model_name(self, record: RunRecord) -> str:
+        """The same by the system's name."""
+        return record.model_name + self._pooled
+
+    @property
+    def _pooled(self) -> str:
+        return " + linear" if self.linear_file.exists() else ""
 
     def encoder_spec(self, record: EncoderRecord, modality: Modality) -> EncoderSpec:
         """How to make an encoder again: from the copy in this folder where one was kept."""

@@ -186,6 +186,11 @@ class RunSettings(_Settings):
         description="score the test part after every epoch, to say what choosing by it would be worth; nothing is "
         "chosen by these scores, and they are marked optimistic",
     )
+    linear_pool: bool = Field(
+        default=False,
+        description="pool the trained system with the linear model on the same features; the validation part chooses "
+        "the weight",
+    )
     data: DataSettings = Field(default_factory=DataSettings)
     encoders: dict[Modality, EncoderSpec] = Field(default_factory=dict)
     model: ModelSettings = Field(default_factory=ModelSettings)

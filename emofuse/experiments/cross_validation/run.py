@@ -30,6 +30,7 @@ from emofuse.experiments.cross_validation.folds import (
     settings_of_fold,
 )
 from emofuse.experiments.processes import death_of, run_in_processes
+from emofuse.inference.baselines.pool_scores import PoolScores, pool_scores_of
 from emofuse.inference.baselines.scores import BaselineScore, read_baselines, score_baselines, verdict
 from emofuse.inference.prediction_table import report_on
 from emofuse.models import model_info
@@ -55,6 +56,8 @@ class CrossValidation:
         means: mean ± sd over the folds that did not fail; None where all failed.
         pooled: metrics of the test parts of those folds put together, one prediction per utterance, with
             intervals over dialogues.
+        baselines: linear models over those folds, and the system against each.
+        pool: of a system that is pooled with a linear model, how each scores alone over those folds.
     """
 
     folder: Path
@@ -63,6 +66,7 @@ class CrossValidation:
     means: Aggregate | None
     pooled: Report | None
     baselines: Sequence[BaselineScore] = ()
+    pool: PoolScores | None = None
 
     @property
     def failed(self) -> list[Fold]:
@@ -85,7 +89,14 @@ class CrossValidation:
     def verdict(self) -> str:
         """Whether the system beats the linear models on all folds together; empty where none was fitted."""
         says = verdict(self.baselines)
-        return f"{model_info(self.settings.model.name).title} {says}" if says else ""
+        if self.pool is not None:
+            says = self.pool.verdict(says)
+        return f"{self.title} {says}" if says else ""
+
+    @property
+    def title(self) -> str:
+        """What made the predictions, in print."""
+        return model_info(self.settings.model.name).title + (" + linear" if self.settings.linear_pool else "")
 
     @cached_property
     def transductive(self) -> str:
@@ -129,12 +140,14 @@ class CrossValidation:
             },
             "pooled": self.pooled.to_dict() if self.pooled is not None else None,
             "baselines": [score.to_dict() for score in self.baselines],
+            "pool": self.pool.to_dict() if self.pool is not None else None,
             "transductive": self.transductive,
         }
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
         lines = [self.verdict] if self.verdict else []
+        lines += self.pool.lines() if self.pool is not None else []
         lines += [fold.line() for fold in self.folds]
         if self.means is not None:
             means = ", ".join(
@@ -227,15 +240,15 @@ def collect(settings: RunSettings, manifest: Manifest, folder: Path, count: int)
     found = [read_fold(folder, number, task) for number in range(count)]
     reports = [fold.report for fold, _ in found if fold.report is not None]
     tables = [table for _, table in found if table is not None]
+    judged = [fold.folder for fold, table in found if table is not None]
     return CrossValidation(
         folder=folder,
         settings=settings,
         folds=[fold for fold, _ in found],
         means=aggregate(reports) if reports else None,  # type: ignore[arg-type]
         pooled=report_on(pd.concat(tables), task, bootstrap=1000) if tables else None,
-        baselines=_pooled_baselines(
-            [fold.folder for fold, table in found if table is not None], tables, task
-        ),
+        baselines=_pooled_baselines(judged, tables, task),
+        pool=pool_scores_of(judged, pd.concat(tables, ignore_index=True), task) if tables else None,
     )
 
 

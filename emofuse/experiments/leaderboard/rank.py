@@ -153,7 +153,7 @@ def _rows(path: Path, name: str) -> Iterator[LeaderboardRow]:
             corpus=f"{corpus} ({record.data_fingerprint[:6]})",
             protocol=record.protocol,
             evaluated_on=where,
-            model=record.model_name,
+            model=folder.model_name(record),
             modalities=tuple(record.model_config_.get("modalities", ())),
             seed=record.seed,
             fold=settings.data.fold if record.protocol != "official" else None,
