@@ -13,6 +13,9 @@ from torch.utils.checkpoint import checkpoint
 from emofuse.encoders.end_to_end import EndToEndSettings
 from emofuse.encoders.transformer_parts import layers_place, transformer_layers
 
+# A shorter utterance begins a new pass where padding would be more than so much of it.
+_LEAST_FILLED = 0.8
+
 
 class JointEncoder(nn.Module):
     """Base of encoders that learn together with a system.
@@ -28,6 +31,9 @@ class JointEncoder(nn.Module):
         super().__init__()
         self.network = network
         self.settings, self.below, self.vectors = settings, below, vectors
+
+    # Tokens, or samples, from which on a pass is worth its overhead.
+    worthwhile = 256
 
     def sizes(self, places: Sequence[int]) -> list[int]:
         """Tokens, or samples, of some utterances; 0 for one without any, whose features are zero."""
@@ -80,7 +86,8 @@ class JointEncoder(nn.Module):
         for row in sorted((row for row, size in enumerate(sizes) if size), key=lambda row: -sizes[row]):
             longest = sizes[piece[0]] if piece else 0
             full = (len(piece) + 1) * longest > self.largest()
-            if piece and (full or not self.may_pad(longest, sizes[row])):
+            padded = sizes[row] < _LEAST_FILLED * longest and len(piece) * longest >= self.worthwhile
+            if piece and (full or padded or not self.may_pad(longest, sizes[row])):
                 yield piece
                 piece = []
             piece.append(row)

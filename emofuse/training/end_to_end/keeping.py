@@ -9,7 +9,7 @@ from emofuse.data import Modality
 from emofuse.data.manifest import Manifest
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.factory import as_fine_tuned
-from emofuse.encoders.fine_tuning import FineTunedRecord, read_fine_tuned
+from emofuse.encoders.fine_tuning import FineTunedRecord
 from emofuse.encoders.pretrained import locate, revision_of
 from emofuse.evaluation import Split
 from emofuse.runs.run_folder import EncoderRecord, EndToEndRecord, RunFolder, RunRecord, environment
@@ -17,7 +17,7 @@ from emofuse.runs.settings import RunSettings
 from emofuse.training.end_to_end.sounds import JointSpeechEncoder
 from emofuse.training.end_to_end.system import JointSystem, trained_parameters
 from emofuse.training.end_to_end.texts import JointTextEncoder
-from emofuse.training.finetuning.run import marks_seen
+from emofuse.training.finetuning.claims import marks_seen, seen_by_base
 from emofuse.training.finetuning.saving import save_encoder
 
 
@@ -63,7 +63,7 @@ def keep_encoders(
             protocol=record.protocol,
             fold=settings.data.fold,
             parts={"train": len(split.train), "val": len(split.val), "test": len(split.test)},
-            seen=sorted({*marks_seen(manifest, split), *_seen_before(base)}),
+            seen=sorted({*marks_seen(manifest, split), *seen_by_base(base)}),
             scores={},
             best_epoch=best_epoch,
             environment=environment(),
@@ -82,9 +82,3 @@ def keep_encoders(
             ),
         )
     return record.model_copy(update={"encoders": encoders})
-
-
-def _seen_before(base: EncoderSpec) -> list[str]:
-    """What the encoder had seen before this training, where emofuse knows it."""
-    record = read_fine_tuned(Path(base.name).expanduser())
-    return record.seen if record is not None else []

@@ -71,6 +71,7 @@ class JointSpeechEncoder(JointEncoder):
 
     # Settings of `EncoderSpec` that say how an utterance is read.
     read_with = READING["audio"]
+    worthwhile = 4 * RATE
 
     def __init__(
         self,

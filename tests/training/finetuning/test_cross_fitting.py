@@ -3,6 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
@@ -42,6 +44,32 @@ def cross_fitted(talk: Manifest, bert_folder: Path, tmp_path_factory: pytest.Tem
     fine_tune(spec, talk, split, folder, protocol="speaker", resume=True)
     assert (part_folder(folder, 0) / "model.safetensors").stat().st_mtime_ns == first
     return folder
+
+
+def test_several_at_once_make_the_same_encoders(
+    talk: Manifest, bert_folder: Path, cross_fitted: Path, tmp_path: Path
+) -> None:
+    settings = settings_of(talk, {"name": str(bert_folder), "finetune": {**QUICK, "cross_fit": 2}})
+    spec = settings.encoder("text")
+    assert isinstance(spec, EncoderSpec)
+    told = []
+    fine_tune(
+        spec,
+        talk,
+        choose_split(settings, talk),
+        tmp_path,
+        protocol="speaker",
+        jobs=2,
+        progress=lambda done, total, what: told.append((done, total, what)),
+    )
+    assert (2, 2, "encoders of the cross-fitting") in told
+    for number in (0, 1):
+        one, other = (
+            load_file(part_folder(folder, number) / "model.safetensors")
+            for folder in (cross_fitted, tmp_path)
+        )
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert read_cross_fit(tmp_path) == read_cross_fit(cross_fitted)
 
 
 def test_each_training_utterance_is_encoded_by_an_encoder_that_has_not_seen_it(
