@@ -158,6 +158,11 @@ class RunFolder:
         folder = cls(Path(path))
         if not folder.path.is_dir():
             raise EmofuseError(f"{path}: there is no such run folder; `emofuse train` makes one")
+        if (folder.path / "ensemble.json").exists():
+            raise EmofuseError(
+                f"{path}: holds an ensemble, which `emofuse predict` and `emofuse evaluate` take; here, name one of its runs, "
+                f"such as {Path(path) / 'seed-0'}"
+            )
         if not folder.record_file.exists():
             raise EmofuseError(
                 f"{path}: not a run folder, run.json is missing; name one that `emofuse train` made"
