@@ -43,6 +43,7 @@ def keep_encoders(
     encoders = dict(record.encoders)
     for modality, encoder in joint.joint_encoders().items():
         spec = specs[modality]
+        assert spec.end_to_end is not None
         learnt = trained_parameters(encoder)
         assert isinstance(encoder, JointTextEncoder | JointSpeechEncoder)
         place = folder.encoder_folder(modality)

@@ -15,7 +15,7 @@ from emofuse.encoders import EncoderSpec
 from emofuse.encoders.factory import as_fine_tuned
 from emofuse.encoders.lower_layers import LowerLayers
 from emofuse.encoders.pretrained import load_model, locate
-from emofuse.encoders.text_reader import TextReader
+from emofuse.encoders.text_reader import TextInput, TextReader
 from emofuse.encoders.transformer_parts import embeddings_of, layers_place, transformer_layers
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureReader, FeatureStore, extract_features
@@ -159,12 +159,7 @@ def _text_encoder(
     source = locate(spec.name, spec.revision)
     network = load_model(source, "cpu", torch.float32)
     reader = TextReader(spec, source, network)
-    rows = manifest.rows()
-    texts = (
-        {row.id: row.text for row in rows}
-        if reader.context is None
-        else texts_in_context(rows, reader.context)
-    )
+    inputs = _inputs(reader, manifest, held)
     states = None
     cut = None
     if settings.freeze_layers:
@@ -175,10 +170,18 @@ def _text_encoder(
         embeddings_of(network).requires_grad_(False)
         network.get_input_embeddings().requires_grad_(False)
     _set_up(network, settings.dropout)
-    table = TokenTable(reader, reader.inputs([texts[id] for id in held]), held, states)
+    table = TokenTable(reader, inputs, held, states)
     return JointTextEncoder(
         network, settings, table, vectors=vectors, layers=spec.layers, cut=cut, longest=longest
     )
+
+
+def _inputs(reader: TextReader, manifest: Manifest, held: list[str]) -> list[TextInput]:
+    """Tokens of some utterances, with their dialogues where the encoder reads those."""
+    if reader.context is not None:
+        texts = texts_in_context(manifest.rows(), reader.context)
+        return reader.inputs([texts[id] for id in held])
+    return reader.inputs([manifest.utterance(id).text or "" for id in held])
 
 
 def _check_layers(spec: EncoderSpec, network: nn.Module, frozen: int) -> None:

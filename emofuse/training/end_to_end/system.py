@@ -48,7 +48,7 @@ class JointSystem(nn.Module):
     ) -> None:
         super().__init__()
         self.system = system
-        self.encoders = nn.ModuleDict(dict(encoders))
+        self.encoders = nn.ModuleDict({str(modality): encoder for modality, encoder in encoders.items()})
         self.places = dict(places)
 
     def forward(self, **inputs: Any) -> Any:
