@@ -194,7 +194,7 @@ def make_loader(
         collate_fn=_as_it_is,
         num_workers=workers,
         persistent_workers=workers > 0,
-        generator=_OwnGenerator(),
+        generator=OwnGenerator(),
         prefetch_factor=2 if workers else None,
     )
 
@@ -205,12 +205,12 @@ def _order(size: int, seed: int | None, weights: Sequence[float] | None) -> rang
     return EpochShuffle(size, seed) if weights is None else EpochDraw(weights, seed)
 
 
-class _OwnGenerator(torch.Generator):
+class OwnGenerator(torch.Generator):
     """A loader's own, so that opening it draws nothing from the generator that dropout draws from."""
 
     def __reduce__(self) -> Any:
         """For other processes: what it has drawn decides nothing."""
-        return _OwnGenerator, ()
+        return OwnGenerator, ()
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -54,11 +54,9 @@ def test_the_ensemble_says_the_mean_of_its_members(trained: Path, manifest: Mani
     assert not np.allclose(one[columns], other.loc[one.index, columns], atol=1e-3)
     metrics = json.loads((trained / "metrics.json").read_text())
     test = mean.loc["test"]
-    assert metrics["test"]["metrics"]["accuracy"] == pytest.approx(
-        (test["predicted"] == test["label"]).mean()
-    )
+    assert metrics["test"]["accuracy"] == pytest.approx((test["predicted"] == test["label"]).mean())
     alone = [json.loads((member.path / "metrics.json").read_text()) for member in members]
-    accuracies = [one["test"]["metrics"]["accuracy"] for one in alone]
+    accuracies = [one["test"]["accuracy"] for one in alone]
     assert metrics["members"]["metrics"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
     assert metrics["fit_seconds"] == pytest.approx(sum(one["fit_seconds"] for one in alone))
 
