@@ -83,10 +83,9 @@ def test_predict_and_evaluate_take_the_folder(trained: Path) -> None:
     told = CliRunner().invoke(app, ["evaluate", str(trained), "--json"])
     assert json.loads(told.output)["times_as_long"] == 2
     told = CliRunner().invoke(app, ["evaluate", str(trained), "--subsets"])
-    assert told.exit_code == 2
-    told = CliRunner().invoke(app, ["explain", str(trained), "--text", "I hate this"])
-    assert told.exit_code == 2
-    assert "holds an ensemble" in told.output
+    assert "are for a run" in str(told.exception)
+    with pytest.raises(EmofuseError, match="holds an ensemble"):
+        RunFolder.open(trained)
 
 
 def test_more_seeds_join_what_is_there_and_other_settings_are_refused(
