@@ -88,6 +88,13 @@ class JointSpeechEncoder(JointEncoder):
         self._speech = (speech,)
 
     @property
+    def _reader(self) -> HFSpeechEncoder:
+        """The encoder with the network that learns: one that comes to another process has loaded its own again."""
+        (speech,) = self._speech
+        speech.model = self.network
+        return speech
+
+    @property
     def dim(self) -> int:
         """Features per vector."""
         return self._speech[0].dim
@@ -102,7 +109,7 @@ class JointSpeechEncoder(JointEncoder):
 
     def may_pad(self, longest: int, size: int) -> bool:
         """Models whose convolutions know nothing of padding hear sounds of the same length alone."""
-        (speech,) = self._speech
+        speech = self._reader
         return longest <= speech.longest and (speech.masked or longest == size)
 
     def encode(self, places: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -122,10 +129,10 @@ class JointSpeechEncoder(JointEncoder):
         return padded, torch.arange(padded.shape[1], device=padded.device) < lengths.unsqueeze(1)
 
     def _pieces_of(self, place: int) -> list[np.ndarray]:
-        return self._speech[0].pieces(self.table[place])
+        return self._reader.pieces(self.table[place])
 
     def _frames(self, sounds: list[np.ndarray]) -> list[Tensor]:
-        states, lengths = self._speech[0].states(sounds)
+        states, lengths = self._reader.states(sounds)
         return [frames[: int(length)].float() for frames, length in zip(states, lengths, strict=True)]
 
     def _shortened(self, frames: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """Encoders of words and of voices that learn with systems of utterances, of dialogues and of sequences."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,29 @@ def test_words_and_voices_of_a_dialogue_in_one_backward_pass(
 
 def tuned(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / "model.safetensors")
+
+
+def test_encoders_that_another_process_is_handed_still_learn(
+    heard: Manifest, bert_folder: Path, wav2vec2_folder: Path, tmp_path: Path
+) -> None:
+    settings = joint_settings(
+        heard,
+        bert_folder,
+        data__features=str(tmp_path),
+        model__modalities=["text", "audio"],
+        encoders__text__end_to_end={"freeze_layers": 1},
+        encoders__audio={"modality": "audio", "name": str(wav2vec2_folder), "end_to_end": True},
+    )
+    joint, _ = joined(settings, heard, tmp_path)
+    again = pickle.loads(pickle.dumps(joint)).eval()
+    for modality, encoder in joint.eval().joint_encoders().items():
+        number = torch.tensor([joint.places[modality].numbers[heard.ids[3]]])
+        other = again.joint_encoders()[modality]
+        with torch.no_grad():
+            torch.testing.assert_close(encoder(number)[0], other(number)[0])
+        other(number)[0].sum().backward()
+        assert any(p.grad is not None for p in other.network.parameters())
+        assert all(p.grad is None for p in encoder.network.parameters())
 
 
 @pytest.mark.parametrize("pieces", [60.0, 0.6])
