@@ -14,6 +14,7 @@ from emofuse.errors import EmofuseError
 from emofuse.starter import LICENCE, STARTER
 
 if TYPE_CHECKING:
+    from emofuse.ensemble import EnsemblePipeline
     from emofuse.pipeline import EmotionPipeline
 
 _NEXT = re.compile(r",(?=\s*(?:text|audio|video)\s*=)")
@@ -48,11 +49,13 @@ class ExpertOptions:
             raise EmofuseError(f"--no-starter: the experts answer alone, so leave out {run}")
 
 
-def open_pipeline(run: Path, options: ExpertOptions, *, device: str, quiet: bool) -> EmotionPipeline:
-    """A run's pipeline, with experts in it where some are named; what their classes count as is printed.
+def open_pipeline(
+    run: Path, options: ExpertOptions, *, device: str, quiet: bool
+) -> EmotionPipeline | EnsemblePipeline:
+    """A run's or an ensemble's pipeline, with experts in it where some are named; what their classes count as is printed.
 
     Args:
-        run: folder of a run, or "starter".
+        run: folder of a run or of an ensemble, or "starter".
         options: the user's, of experts.
         device: where to compute.
         quiet: print nothing.
@@ -60,11 +63,13 @@ def open_pipeline(run: Path, options: ExpertOptions, *, device: str, quiet: bool
     Raises:
         EmofuseError: as `EmotionPipeline.from_pretrained` and `EmotionPipeline.from_experts`.
     """
+    from emofuse import ensemble
     from emofuse.pipeline import EmotionPipeline
 
     options.check(run)
+    pipe: EmotionPipeline | EnsemblePipeline
     if options.experts is None:
-        pipe = EmotionPipeline.from_pretrained(run, device=device)
+        pipe = ensemble.open_pipeline(run, device=device)
     else:
         pipe = EmotionPipeline.from_experts(
             **_by_modality("--experts", options.experts),

@@ -102,6 +102,10 @@ class UtteranceDataset(Dataset[_Row]):
     def __len__(self) -> int:
         return len(self.utterances)
 
+    def judged(self, index: int) -> int:
+        """An item is an utterance."""
+        return 1
+
     def __getitem__(self, index: int) -> _Row:
         utterance = self.utterances[index]
         values: dict[Modality, Tensor] = {}

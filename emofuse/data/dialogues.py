@@ -111,6 +111,10 @@ class DialogueDataset(Dataset[_Item]):
     def __len__(self) -> int:
         return len(self.windows)
 
+    def judged(self, index: int) -> int:
+        """How many utterances of a window are predicted; the others are context."""
+        return sum(self.windows[index].scored)
+
     def __getitem__(self, index: int) -> _Item:
         window = self.windows[index]
         values, present = {}, {}

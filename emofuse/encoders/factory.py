@@ -149,6 +149,10 @@ def as_fine_tuned(spec: EncoderSpec) -> EncoderSpec:
             f"encoder {spec.name}: must be fine-tuned first (finetune is set); train a run with it, or name the "
             "folder that `emofuse finetune` made"
         )
+    if spec.end_to_end is not None:
+        raise EmofuseError(
+            f"encoder {spec.name}: learns together with a system (end_to_end is set); train a run with it, or leave that out"
+        )
     record = None if spec.name in EMBEDDED else read_fine_tuned(model_folder(spec.name))
     if record is None:
         return spec

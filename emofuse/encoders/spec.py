@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from emofuse.data.modality import Modality
+from emofuse.encoders.end_to_end import EndToEndSettings
 from emofuse.encoders.fine_tuning import FineTuneSettings
 
 HASHED_NGRAMS = "hashed-ngrams"
@@ -42,8 +43,15 @@ _USED: dict[str, set[str]] = {
     WHISPER_LOGMEL: {"pad", "layers"},
     MINILM_GOEMOTIONS: {"context_before", "context_after", "speaker_names", "layers"},
     FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
-    "pretrained text": {"context_before", "context_after", "speaker_names", "layers", "finetune"},
-    "pretrained audio": {"rate", "layer", "layers", "pad", "finetune"},
+    "pretrained text": {
+        "context_before",
+        "context_after",
+        "speaker_names",
+        "layers",
+        "finetune",
+        "end_to_end",
+    },
+    "pretrained audio": {"rate", "layer", "layers", "pad", "finetune", "end_to_end"},
     "pretrained video": {"rate", "frames", "faces", "min_face", "output", "finetune"},
 }
 
@@ -88,6 +96,7 @@ class EncoderSpec(BaseModel):
         context_after: the same for turns after it.
         speaker_names: each text has its speaker's name in front.
         finetune: stage 1 of a run: fine-tune the model on the training part first, in this way.
+        end_to_end: the model learns together with the system, in this way; ``true`` for the defaults.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -112,6 +121,12 @@ class EncoderSpec(BaseModel):
     context_after: int = Field(default=0, ge=0)
     speaker_names: bool = False
     finetune: FineTuneSettings | None = None
+    end_to_end: EndToEndSettings | None = None
+
+    @field_validator("end_to_end", mode="before")
+    @classmethod
+    def _as_settings(cls, value: Any) -> Any:
+        return EndToEndSettings.of(value)
 
     @model_validator(mode="after")
     def _check_consistency(self) -> EncoderSpec:

@@ -31,6 +31,7 @@ def dataset_of(
     context: Sequence[Utterance] = (),
     *,
     keep_frames: bool = False,
+    widths: Mapping[Modality, int] | None = None,
 ) -> BatchDataset:
     """Rows as this model takes them.
 
@@ -43,10 +44,12 @@ def dataset_of(
         context: other utterances of the same dialogues, for a system that sees dialogues.
         keep_frames: frames that are decoded are kept in the folder that ``data`` names; for training, since a run that
             is only used may name any folder.
+        widths: modality → numbers of an utterance, where they are not as many as the system takes: of one whose encoder
+            learns, which is given the utterance's place alone.
     """
     config: Any = model.config
     info = model_info(model)
-    dims: dict[Modality, int] = {m: getattr(config, f"{m}_dim") for m in readers}
+    dims: dict[Modality, int] = {m: getattr(config, f"{m}_dim") for m in readers} | dict(widths or {})
     if info.scope == "dialogue":
         windows = dialogue_windows(
             utterances, context, WindowSize(data.dialogue_window, data.dialogue_overlap)

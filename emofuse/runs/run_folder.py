@@ -7,7 +7,7 @@ corpus.parquet       a digest of every row of the corpus that the run belongs to
 model.safetensors    the best weights
 linear.safetensors, linear.json  the linear model that the system is pooled with, where the settings ask for it
 normalisation.safetensors  the training part's mean and spread, where features are standardised per speaker
-encoders/<modality>  copies of encoders that were given as local folders
+encoders/<modality>  copies of encoders that were given as local folders, and encoders that have learnt in the run
 history.csv          one line per epoch
 test-epochs.csv      scores of the test part after every epoch, where they were asked for: optimistic
 predictions.parquet  validation and test predictions with probabilities
@@ -37,6 +37,7 @@ from emofuse.data import Modality
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.stored_files import DamagedFileError, stored_json
 from emofuse.encoders import EncoderSpec
+from emofuse.encoders.end_to_end import EndToEndSettings
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.features import EncoderIdentity
@@ -54,6 +55,32 @@ if TYPE_CHECKING:
 RECORDED_PACKAGES = ("torch", "transformers", "lightning", "av", "scikit-learn", "numpy", "pandas", "pyarrow")
 
 
+class EndToEndRecord(BaseModel):
+    """What an encoder was that has learnt together with the run's system.
+
+    Attributes:
+        base: the model that it was made of.
+        base_revision: SHA-256 of its files, or the hub's commit.
+        settings: how it learnt.
+        learnt_parameters: how many of its numbers did.
+        parameters: how many it has.
+    """
+
+    base: str
+    base_revision: str
+    settings: EndToEndSettings
+    learnt_parameters: int
+    parameters: int
+
+    @property
+    def line(self) -> str:
+        """The same for a person."""
+        return (
+            f"{self.base}, {self.learnt_parameters:,} of its {self.parameters:,} parameters, at a rate of "
+            f"{self.settings.learning_rate:g} that falls by {self.settings.layer_decay:g} from layer to layer"
+        )
+
+
 class EncoderRecord(BaseModel):
     """Which encoder made a modality's features, and how to make it again.
 
@@ -61,11 +88,13 @@ class EncoderRecord(BaseModel):
         spec: its settings.
         identity: what keys its features.
         cross_fit: where the training part was cross-fitted, how much surer an encoder is of what it has seen.
+        end_to_end: where it has learnt together with the system, what it was before, and how it learnt.
     """
 
     spec: EncoderSpec
     identity: EncoderIdentity
     cross_fit: str | None = None
+    end_to_end: EndToEndRecord | None = None
 
 
 class RunRecord(BaseModel):
@@ -135,6 +164,11 @@ class RunFolder:
         folder = cls(Path(path))
         if not folder.path.is_dir():
             raise EmofuseError(f"{path}: there is no such run folder; `emofuse train` makes one")
+        if (folder.path / "ensemble.json").exists():
+            raise EmofuseError(
+                f"{path}: holds an ensemble, which `emofuse predict` and `emofuse evaluate` take; here, name one of its runs, "
+                f"such as {Path(path) / 'seed-0'}"
+            )
         if not folder.record_file.exists():
             raise EmofuseError(
                 f"{path}: not a run folder, run.json is missing; name one that `emofuse train` made"

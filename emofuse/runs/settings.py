@@ -114,6 +114,11 @@ class OptimiserSettings(_Settings):
     batch_size: int = Field(
         default=16, ge=1, description="utterances, or dialogues, per step, of all devices together"
     )
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        description="batches whose gradients are summed for one step, weighed by their utterances",
+    )
     epochs: int = Field(default=30, ge=1)
     patience: int = Field(default=4, ge=1)
     monitor: Literal["val_loss", "val_weighted_f1", "val_mae", "val_corr"] | None = Field(

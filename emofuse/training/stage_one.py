@@ -89,6 +89,8 @@ def _fine_tuned(
     from emofuse.training.finetuning import fine_tune
 
     target = folder.encoder_folder(spec.modality)
+    if spec.end_to_end is not None:  # which comes after it, and has that place
+        target = target.with_name(f"{spec.modality}-stage-one")
     if settings.data.stage_one is not None:
         target = settings.data.stage_one / f"{spec.modality}-{_key(spec, manifest, split, settings.seed)}"
     fine_tune(
@@ -109,7 +111,11 @@ def _fine_tuned(
     if spec.modality == "video":  # which pictures are taken, and what of them, is not the model's to say
         return spec.model_copy(update=tuned)
     return EncoderSpec(
-        modality=spec.modality, name=str(target), batch_size=spec.batch_size, max_seconds=spec.max_seconds
+        modality=spec.modality,
+        name=str(target),
+        batch_size=spec.batch_size,
+        max_seconds=spec.max_seconds,
+        end_to_end=spec.end_to_end,
     )
 
 

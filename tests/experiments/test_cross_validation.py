@@ -14,7 +14,7 @@ from emofuse.experiments.cross_validation import folds
 from emofuse.experiments.cross_validation import run as cross_validation
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import cross_validate
-from emofuse.experiments.processes import run_in_processes
+from emofuse.runs.processes import run_in_processes
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run

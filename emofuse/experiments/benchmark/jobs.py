@@ -15,12 +15,12 @@ from emofuse.experiments.benchmark.costs import measured_costs, note_memory
 from emofuse.experiments.benchmark.plan import Job
 from emofuse.experiments.cross_validation.folds import FAILURE_FILE, failure_of, is_finished, note_failure
 from emofuse.experiments.peak_memory import PeakMemory
-from emofuse.experiments.processes import death_of, run_in_processes
 from emofuse.experiments.validation_scores import VALIDATION_FILE, validation_scores
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.runs.corpus import Progress, choose_device, corpus_of
 from emofuse.runs.corpus_identity import claim_corpus
+from emofuse.runs.processes import death_of, run_in_processes
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run

@@ -29,7 +29,6 @@ from emofuse.experiments.cross_validation.folds import (
     run_fold,
     settings_of_fold,
 )
-from emofuse.experiments.processes import death_of, run_in_processes
 from emofuse.inference.baselines.pool_scores import PoolScores, pool_scores_of
 from emofuse.inference.baselines.scores import BaselineScore, read_baselines, score_baselines, verdict
 from emofuse.inference.prediction_table import report_on
@@ -38,6 +37,7 @@ from emofuse.runs.corpus import Progress, corpus_of, splits_of
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.normalisation import transductive_note
+from emofuse.runs.processes import death_of, run_in_processes
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of

@@ -105,6 +105,7 @@ def write_run_report(
             *notes,
             *_no_interval(outcome),
             *_cross_fits(outcome),
+            *_learnt_encoders(outcome),
             *([_sentence(line)] if is_classes and (line := unlearnt_line(manifest, split)) else ()),
             *([_sentence(outcome.transductive)] if outcome.transductive else ()),
             *(_sentence(line) for line in (outcome.pool.lines() if outcome.pool is not None else ())),
@@ -167,6 +168,15 @@ def _cross_fits(outcome: Outcome[Any]) -> list[str]:
         f"The {modality} encoder was cross-fitted. {_sentence(part.cross_fit)} The system was trained on the latter."
         for modality, part in outcome.record.encoders.items()
         if part.cross_fit is not None
+    ]
+
+
+def _learnt_encoders(outcome: Outcome[Any]) -> list[str]:
+    """Which encoders have learnt together with the system."""
+    return [
+        f"The {modality} encoder has learnt together with the system, end to end: {part.end_to_end.line}."
+        for modality, part in outcome.record.encoders.items()
+        if part.end_to_end is not None
     ]
 
 
