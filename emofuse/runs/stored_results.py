@@ -119,9 +119,10 @@ def read_history(file: Path, advice: str) -> pd.DataFrame:
     Raises:
         EmofuseError: it is damaged, or holds no epoch.
     """
-    table = stored_csv(file, advice)
+    table = stored_csv(file, advice, ("epoch",))
     if table.empty:
         raise DamagedFileError(file, "it holds no epoch", advice)
+    check_numbers(table, ["epoch"], file, advice)
     scores = [name for name in map(str, table) if name.startswith(("train_", "val_"))]
     check_numbers(table, scores, file, advice, gaps=True)
     return table
