@@ -97,6 +97,8 @@ def read_predictions(file: Path, task: str, labels: Sequence[str], advice: str) 
     names = ("label", "predicted") if classes else ("valence", "predicted_valence")
     numbers = [f"p_{label}" for label in labels] if classes else list(names)
     table = stored_table(file, advice, ("id", "part", "dialogue", *names, *numbers))
+    if table.empty:
+        raise DamagedFileError(file, "it holds no utterance", advice)
     check_numbers(table, numbers, file, advice)
     for column in ("id", "part", "dialogue"):
         if not table[column].map(lambda value: isinstance(value, str)).all():

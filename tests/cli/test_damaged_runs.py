@@ -57,8 +57,8 @@ READERS = {
     "familiarity.safetensors": ["predict"],
     "metrics.json": ["info", "leaderboard"],
 }
-# What a table may be all the same: a corpus has no numbers, and half a history is one of fewer epochs.
-HARMLESS = {("corpus.parquet", "not finite"), ("history.csv", "half")}
+# No damage: a corpus has no numbers, half a history is one of fewer epochs, and half of the settings are settings.
+HARMLESS = {("corpus.parquet", "not finite"), ("history.csv", "half"), ("config.yaml", "half")}
 
 
 def _true(file: Path) -> Path:
