@@ -185,7 +185,7 @@ def stored_csv(file: Path, advice: str, columns: Iterable[str] = ()) -> pd.DataF
 
     check_regular(file, advice)
     try:
-        table = pd.read_csv(file)
+        table = pd.read_csv(file, index_col=False)  # cells beyond the header would become an index
     except (OSError, ValueError, OverflowError) as error:  # pandas's own errors are ValueErrors
         raise DamagedFileError(file, str(error) or type(error).__name__, advice) from None
     return _with_columns(table, file, advice, columns)

@@ -29,7 +29,7 @@ class Calibration(BaseModel):
         ece_after: and after; on what it was fitted on, so look at the test part for how well it does.
     """
 
-    temperature: float = Field(gt=0, allow_inf_nan=False)
+    temperature: float = Field(ge=1e-3, le=1e3, allow_inf_nan=False)  # beyond, probabilities overflow
     utterances: int
     nll_before: float
     nll_after: float

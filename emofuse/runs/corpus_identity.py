@@ -86,6 +86,8 @@ class CorpusIdentity:
             return None
         advice = "nobody can say which corpus these runs belong to: train in a new folder"
         table = stored_table(file, advice, _SCHEMA.names)
+        if table.empty:
+            raise DamagedFileError(file, "it holds no row", advice)
         for name in ("row", "content"):
             if not table[name].map(_is_digest).all():
                 raise DamagedFileError(file, f"its column {name} does not hold digests alone", advice)

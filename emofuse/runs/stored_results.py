@@ -97,6 +97,8 @@ def read_predictions(file: Path, task: str, labels: Sequence[str], advice: str) 
     names = ("label", "predicted") if classes else ("valence", "predicted_valence")
     numbers = [f"p_{label}" for label in labels] if classes else list(names)
     table = stored_table(file, advice, ("id", "part", "dialogue", *names, *numbers))
+    if table.empty:
+        raise DamagedFileError(file, "it holds no utterance", advice)
     check_numbers(table, numbers, file, advice)
     for column in ("id", "part", "dialogue"):
         if not table[column].map(lambda value: isinstance(value, str)).all():
@@ -119,9 +121,10 @@ def read_history(file: Path, advice: str) -> pd.DataFrame:
     Raises:
         EmofuseError: it is damaged, or holds no epoch.
     """
-    table = stored_csv(file, advice)
+    table = stored_csv(file, advice, ("epoch",))
     if table.empty:
         raise DamagedFileError(file, "it holds no epoch", advice)
+    check_numbers(table, ["epoch"], file, advice)
     scores = [name for name in map(str, table) if name.startswith(("train_", "val_"))]
     check_numbers(table, scores, file, advice, gaps=True)
     return table
