@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from emofuse.nn.linear_shape import NEVER, LinearShape
 
@@ -96,15 +97,11 @@ class LinearModel(nn.Module):
             shown = _rounded((rows - self.centre.double()) @ self.components.double().T)
         if mask is not None:
             shown = torch.where(mask.bool().unsqueeze(-1), shown, 0.0)
+        turns = rows.shape[1]
         blocks = [rows]
-        for step in (s for k in range(1, self.shape.reach + 1) for s in (k, -k)):
-            block = torch.zeros_like(shown)
-            if abs(step) < shown.shape[1]:
-                if step > 0:
-                    block[:, step:] = shown[:, :-step]
-                else:
-                    block[:, :step] = shown[:, -step:]
-            blocks.append(block)
+        for k in range(1, self.shape.reach + 1):
+            blocks.append(F.pad(shown, (0, 0, k, 0))[:, :turns])
+            blocks.append(F.pad(shown, (0, 0, 0, k))[:, k:])
         return torch.cat(blocks, dim=-1)
 
 

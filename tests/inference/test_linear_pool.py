@@ -18,6 +18,7 @@ from emofuse.inference.baselines.fit import FittedLinear, fit_linear_models, tra
 from emofuse.inference.baselines.inputs import ShortenedFeatures, linear_rows
 from emofuse.inference.baselines.pool import choose_pool, choose_weight, linear_module
 from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.exporting.folder import export_run
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.models import model_info
@@ -195,6 +196,15 @@ def test_the_pipeline_says_what_the_evaluation_says(dialogues: tuple[Manifest, R
             assert probability == pytest.approx(table.loc[i, f"p_{label}"], abs=1e-5)
         assert said[i].by_modality["text"] == pytest.approx(said[i].probabilities, abs=1e-6)
         assert said[i].label_set
+
+
+def test_a_pool_of_dialogues_is_exported_as_a_whole(
+    dialogues: tuple[Manifest, RunFolder], tmp_path: Path
+) -> None:
+    _, folder = dialogues
+    export = export_run(folder, tmp_path / "program", "torch")  # checked against the pool on other sizes
+    assert export.axes == ["batch", "dialogue"]
+    assert RunFolder(tmp_path / "program").title(folder.read_record()).endswith(" + linear")
 
 
 def test_the_weight_is_the_best_or_even_where_that_costs_little() -> None:

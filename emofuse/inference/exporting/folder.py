@@ -45,6 +45,7 @@ _COMPANIONS = (
     "config.yaml",
     "calibration.json",
     "familiarity.safetensors",
+    "linear.json",
     "normalisation.safetensors",
     "predictions.parquet",
 )
