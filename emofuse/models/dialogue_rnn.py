@@ -155,10 +155,9 @@ class DialogueRNNEncoder(nn.Module):
         return self.attention(emotions, emotions, mask.unsqueeze(1))  # Eq. 10-12
 
 
-def parties_of(speakers: Tensor | None, mask: Tensor, dtype: torch.dtype) -> Tensor:
+def parties_of(speakers: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
     """(B, N, P), the speaker of each utterance one-hot; rows of zeros at padding."""
-    speaking = speakers
-    return F.one_hot(speaking, int(speaking.max()) + 1).to(dtype) * mask.unsqueeze(-1)
+    return F.one_hot(speakers, int(speakers.max()) + 1).to(dtype) * mask.unsqueeze(-1)
 
 
 @register_system(
