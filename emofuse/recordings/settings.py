@@ -38,11 +38,11 @@ class SegmentSettings(BaseModel):
     subtitles: Path | None = None
     encoding: str | None = None
     speakers: int | Literal["auto"] | None = "auto"
-    min_speech: float = Field(0.25, ge=0.05, le=10)
-    pause: float = Field(0.5, ge=0.05, le=10)
-    pad: float = Field(0.1, ge=0, le=2)
-    longest: float = Field(20.0, ge=2, le=30)
-    threshold: float = Field(0.5, gt=0.05, lt=1)
+    min_speech: float = Field(default=0.25, ge=0.05, le=10)
+    pause: float = Field(default=0.5, ge=0.05, le=10)
+    pad: float = Field(default=0.1, ge=0, le=2)
+    longest: float = Field(default=20.0, ge=2, le=30)
+    threshold: float = Field(default=0.5, gt=0.05, lt=1)
     asr_model: str | None = None
     language: str | None = None
     device: str = "cpu"
@@ -81,5 +81,5 @@ def parse_by(given: str, option: str = "--by") -> By:
     """
     for by in get_args(By):
         if given == by:
-            return by  # type: ignore[no-any-return]
+            return by
     raise EmofuseError(f"{option} {given!r}: is one of {', '.join(get_args(By))}")

@@ -124,7 +124,7 @@ def _text_of(path: Path, encoding: str | None) -> tuple[str, tuple[str, ...]]:
 
 def _webvtt_cues(text: str) -> str:
     """The cues alone, numbered: without notes, styles, regions and names of cues, which are no text."""
-    cues = []
+    cues: list[str] = []
     for block in text.split("\n\n"):
         lines = block.strip("\n").split("\n")
         timing = next((i for i, line in enumerate(lines[:2]) if _TIMING.match(line)), None)
