@@ -100,6 +100,8 @@ def predict(
     by = None if segment is None else parse_by(segment, "--segment")
     run, clips = run_and_clips(run, clips)
     _check_arguments(clips, text, figure)
+    if by and any(is_manifest_file(clip) for clip in clips or ()):
+        raise EmofuseError("--segment finds utterances; a manifest names them already, so leave it out")
     options = ExpertOptions(experts, no_starter, label_map, trust, whole_frames)
     pipe = open_pipeline(run, options, device=device, quiet=quiet)
     if pipe.record.synthetic and not quiet:

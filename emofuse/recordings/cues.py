@@ -10,6 +10,7 @@ from emofuse.recordings.spoken import Spoken, join_continued
 
 CHARACTERS_PER_SECOND = 15.0  # of speech, where a cue does not say how long it takes
 SHORTEST_GUESS = 0.6
+SHORTEST = 0.05  # seconds; nothing is said in less
 ROLLING = 0.15  # seconds between cues that roll, the lines of one shown again in the next
 JOIN_PAUSE, JOIN_LONGEST = 0.35, 20.0  # seconds
 
@@ -56,7 +57,7 @@ def utterances_of(cues: Sequence[Cue]) -> ReadCues:
         if not parts:
             silent += bool(plain_lines(cue.raw))
             continue
-        if cue.end <= cue.start:
+        if cue.end - cue.start < SHORTEST:
             guessed += 1
             cue = replace(cue, end=_guessed_end(cue, parts, ordered[place + 1 :]))
         spoken += _divided(cue, parts)
@@ -78,7 +79,7 @@ def _divided(cue: Cue, parts: Sequence[Said]) -> list[Spoken]:
 def _guessed_end(cue: Cue, parts: Sequence[Said], following: Sequence[Cue]) -> float:
     takes = max(SHORTEST_GUESS, sum(len(part.text) for part in parts) / CHARACTERS_PER_SECOND)
     later = next((other.start for other in following if other.start > cue.start), None)
-    return cue.start + takes if later is None else min(cue.start + takes, later)
+    return cue.start + takes if later is None else max(min(cue.start + takes, later), cue.start + SHORTEST)
 
 
 def _without_rolling(

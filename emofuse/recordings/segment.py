@@ -56,7 +56,7 @@ class Segmentation:
                 video=path if self.info.has_video else None,
                 audio=path if self.info.has_audio else None,
                 start=round(one.start, 3),
-                end=round(one.end, 3),
+                end=max(round(one.end, 3), round(one.start, 3) + 0.001),
                 label=None,
                 valence=None,
                 split=None,

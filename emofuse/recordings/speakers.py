@@ -14,8 +14,9 @@ from emofuse.data.sound_blocks import sound_blocks, sounds_of_spans
 from emofuse.recordings.spoken import Progress, Spoken
 
 RATE = 16_000
-# Mean cosine distance between two groups of utterances above which they are two voices; measured, see docs/recordings.md.
-DISTANCE = 0.30
+# Cosine distance of two voices' mean vectors from which they are two; measured, see docs/recordings.md.
+APART = 0.15
+MOST_FOUND = 8  # voices that are found without being told how many there are
 LONG_ENOUGH = 1.0  # seconds; shorter utterances choose no groups, and join the nearest
 LONGEST = 12.0  # seconds of an utterance that are listened to
 LEAST_SHARE = (
@@ -72,17 +73,20 @@ def name_speakers(
 def group_voices(
     vectors: NDArray[np.float32], seconds: NDArray[np.float64], speakers: int | Literal["auto"]
 ) -> NDArray[np.int64]:
-    """Which utterances have one voice, by average linkage over cosine distances.
+    """Which utterances have one voice: Ward's clustering of their vectors.
+
+    Between vectors of length 1, the squared distances that Ward's criterion adds up are twice their cosine distances.
 
     Args:
         vectors: (n, d), of length 1.
         seconds: (n,) how long the utterances are.
-        speakers: how many voices there are, or ``"auto"`` for as many as lie further than :data:`DISTANCE` apart.
+        speakers: how many voices there are, or ``"auto"`` for the most, up to :data:`MOST_FOUND`, whose means lie
+            :data:`APART` or further from each other.
 
     Returns:
         (n,) numbers of voices from 0, in the order in which they are first heard.
     """
-    from sklearn.cluster import AgglomerativeClustering
+    from scipy.cluster.hierarchy import linkage
 
     chosen = np.flatnonzero(seconds >= LONG_ENOUGH)
     wanted = 2 if speakers == "auto" else speakers
@@ -92,15 +96,31 @@ def group_voices(
         chosen = np.sort(chosen[np.argsort(-seconds[chosen], kind="stable")[:_MOST_COMPARED]])
     if len(chosen) < 2 or speakers == 1:
         return np.zeros(len(vectors), np.int64)
-    how = {"distance_threshold": DISTANCE} if speakers == "auto" else {}
-    count = None if speakers == "auto" else min(speakers, len(chosen))
-    clustering = AgglomerativeClustering(n_clusters=count, metric="cosine", linkage="average", **how)
-    labels = clustering.fit_predict(vectors[chosen])
+    tree = linkage(vectors[chosen].astype(np.float64), "ward")
     if speakers == "auto":
-        labels = _without_strays(labels, seconds[chosen])
+        labels = _without_strays(_found(tree, vectors[chosen]), seconds[chosen])
+    else:
+        labels = _cut(tree, min(speakers, len(chosen)))
     kept = [label for label in np.unique(labels) if label >= 0]
     centres = np.stack([_centre(vectors[chosen[labels == label]]) for label in kept])
     return _in_order((vectors @ centres.T).argmax(axis=1))
+
+
+def _cut(tree: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    from scipy.cluster.hierarchy import fcluster
+
+    return np.asarray(fcluster(tree, count, "maxclust"), np.int64) - 1
+
+
+def _found(tree: NDArray[np.float64], vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The cut with the most voices that are all far enough from each other; one voice where there is none."""
+    for count in range(min(MOST_FOUND, len(vectors)), 1, -1):
+        labels = _cut(tree, count)
+        centres = np.stack([_centre(vectors[labels == label]) for label in np.unique(labels)])
+        distances = 1 - centres @ centres.T
+        if len(centres) > 1 and distances[np.triu_indices(len(centres), 1)].min() >= APART:
+            return labels
+    return np.zeros(len(vectors), np.int64)
 
 
 def _without_strays(labels: NDArray[np.int64], seconds: NDArray[np.float64]) -> NDArray[np.int64]:
