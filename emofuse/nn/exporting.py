@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 def exporting() -> bool:
     """Whether the network is being exported; torch.compile, which may break its graphs, does not count."""
-    return bool(torch.compiler.is_exporting())
+    told = getattr(torch.compiler, "is_exporting", None)  # of torch 2.7 and later
+    return told is not None and bool(told())
 
 
 def longest(counts: Tensor, size: int) -> int:

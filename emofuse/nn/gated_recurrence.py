@@ -58,4 +58,4 @@ class GatedRecurrence(nn.Module):
                 return (h,), h
 
             _, states = run_over_time(step, (h,), (gates.transpose(0, 1), candidate.transpose(0, 1)))
-        return states.transpose(0, 1)
+        return states.transpose(0, 1).contiguous()

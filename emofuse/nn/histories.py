@@ -97,7 +97,7 @@ class HistoryGRU(nn.Module):
             return (h,), h.masked_fill(~goes_on, 0.0)
 
         inputs = (gates.movedim(2, 0), mine.unsqueeze(-1).movedim(2, 0))
-        return run_over_time(step, (h,), inputs)[1].movedim(0, 2)
+        return run_over_time(step, (h,), inputs)[1].movedim(0, 2).contiguous()
 
 
 def read_memory(query: Tensor, keys: Tensor, values: Tensor, there: Tensor) -> Tensor:

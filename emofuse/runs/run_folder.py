@@ -173,6 +173,8 @@ class RunFolder:
             raise EmofuseError(
                 f"{path}: not a run folder, run.json is missing; name one that `emofuse train` made"
             )
+        if not folder.weights_file.exists() and (folder.path / "export.json").exists():
+            raise EmofuseError(f"{path}: is an exported run, which only predicts; name the run itself")
         if not folder.weights_file.exists():
             raise EmofuseError(f"{path}: its training has not finished; repeat its command with --resume")
         return folder
