@@ -209,22 +209,30 @@ def test_a_pool_of_dialogues_is_exported_as_a_whole(
 
 def test_the_weight_is_the_best_or_even_where_that_costs_little() -> None:
     random = np.random.default_rng(0)
-    labels = random.integers(0, 3, 400)
+    labels, each = random.integers(0, 3, 400), [str(n) for n in range(400)]
     good, noise = np.eye(3)[labels] * 3 + random.normal(size=(400, 3)), random.normal(size=(400, 3))
-    weights, losses = choose_pool(good, noise, labels, classes=True)
+    weights, losses = choose_pool(good, noise, labels, each, classes=True)
     assert weights.linear == 0
     assert losses[0.0] == min(losses.values())
     assert weights.system_temperature == pytest.approx(fit_temperature(good, labels))
-    assert choose_pool(noise, good, labels, classes=True)[0].linear == 1
+    assert choose_pool(noise, good, labels, each, classes=True)[0].linear == 1
     other = np.eye(3)[labels] * 3 + random.normal(size=(400, 3))
-    assert choose_pool(good, other, labels, classes=True)[0].linear == 0.5
-    spread = random.normal(size=200)
-    close = {0.0: spread + 1, 0.5: spread[::-1] + 1.01, 1.0: spread + 2}
-    assert choose_weight(close) == 0.5  # the difference is within its own error
-    assert choose_weight({0.0: spread, 0.5: spread + 0.01, 1.0: spread + 2}) == 0.0  # always worse
-    truth = random.normal(size=300)
-    values, off = truth[:, None] + 0.1 * random.normal(size=(300, 1)), random.normal(size=(300, 1))
-    assert choose_pool(values, off, truth, classes=False)[0].linear == 0
+    assert choose_pool(good, other, labels, each, classes=True)[0].linear == 0.5
+    truth = random.normal(size=400)
+    values, off = truth[:, None] + 0.1 * random.normal(size=(400, 1)), random.normal(size=(400, 1))
+    assert choose_pool(values, off, truth, each, classes=False)[0].linear == 0
+
+
+def test_the_standard_error_is_that_of_dialogues() -> None:
+    # 0.5 costs 0.1 more on average: 1.1 in one dialogue, and -0.9 in another of the same length.
+    more = np.array([1.1] * 50 + [-0.9] * 50)
+    losses = {0.0: np.ones(100), 0.5: 1 + more, 1.0: np.full(100, 9.0)}
+    alternating, two = [str(n) for n in range(100)], ["a"] * 50 + ["b"] * 50
+    assert choose_weight(losses, alternating) == 0.5 - 0.5 * (more.std(ddof=1) / 10 < 0.1)
+    assert choose_weight({**losses, 0.5: 1 + more + 0.2}, alternating) == 0.0
+    assert choose_weight({**losses, 0.5: 1 + more + 0.2}, two) == 0.5  # the error over two dialogues is 1
+    assert choose_weight({**losses, 0.5: np.full(100, 1.01)}, two) == 0.0  # always worse
+    assert choose_weight({**losses, 0.5: np.full(100, 1.01)}, ["a"] * 100) == 0.5  # nothing is known
 
 
 def test_an_interrupted_run_is_taken_up_and_says_so_until_then(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from emofuse.nn.linear_shape import NEVER
 
 STRENGTHS = (3e-5, 3e-4, 3e-3, 3e-2)
 SHRINKAGES = (0.1, 0.3, 0.6, 0.9)
-PENALTIES = (1e1, 1e2, 1e3, 1e4)
+PENALTIES = (1e1, 1e2, 1e3, 1e4, 1e5)
 
 
 @dataclass(frozen=True)

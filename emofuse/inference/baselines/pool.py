@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from emofuse.data import Modality
@@ -80,6 +81,7 @@ def fit_linear_pool(folder: RunFolder, manifest: Manifest, progress: Progress | 
         system.logits[known],
         chosen.outputs(manifest, split.val)[known],
         system.labels[known],
+        [manifest.utterance(i).dialogue for i, kept in zip(split.val, known, strict=True) if kept],
         classes=chosen.fit.kind != RIDGE,
     )
     written = LinearRecord(
@@ -105,7 +107,7 @@ def fit_linear_pool(folder: RunFolder, manifest: Manifest, progress: Progress | 
 
 
 def choose_pool(
-    system: np.ndarray, linear: np.ndarray, labels: np.ndarray, *, classes: bool
+    system: np.ndarray, linear: np.ndarray, labels: np.ndarray, groups: Sequence[str], *, classes: bool
 ) -> tuple[PoolWeights, dict[float, float]]:
     """The weight and the temperatures that suit the validation part, and the loss at each weight.
 
@@ -113,6 +115,7 @@ def choose_pool(
         system: (N, C) logits, or (N, 1) values.
         linear: (N, C) log-probabilities, or (N, 1) values.
         labels: (N,) class indices, or values.
+        groups: (N,) the dialogues that they are of.
         classes: which of the two.
     """
     heat = (fit_temperature(system, labels), fit_temperature(linear, labels)) if classes else (1.0, 1.0)
@@ -127,18 +130,24 @@ def choose_pool(
             else (pooled[:, 0] - truth.double()).abs()
         )
         losses[weight] = each.numpy()
-    return PoolWeights(choose_weight(losses), *heat), {w: float(each.mean()) for w, each in losses.items()}
+    return PoolWeights(choose_weight(losses, groups), *heat), {
+        w: float(each.mean()) for w, each in losses.items()
+    }
 
 
-def choose_weight(losses: Mapping[float, np.ndarray]) -> float:
+def choose_weight(losses: Mapping[float, np.ndarray], groups: Sequence[str]) -> float:
     """The weight of least mean loss, or the even one where it costs no more than one standard error.
 
     Args:
-        losses: weight → (N,) loss of each utterance. The standard error is that of the paired difference.
+        losses: weight → (N,) loss of each utterance.
+        groups: (N,) the dialogues that they are of. The standard error is that of the paired difference over dialogues:
+            utterances of one are not independent. Of a single dialogue it is not known, and the even weight is taken.
     """
     best = min(losses, key=lambda weight: float(losses[weight].mean()))
     more = losses[_EVEN] - losses[best]
-    error = float(more.std(ddof=1)) / len(more) ** 0.5 if len(more) > 1 else np.inf
+    sums = pd.Series(more - more.mean()).groupby(np.asarray(groups)).sum()
+    count = len(sums)
+    error = float(np.sqrt(count / (count - 1) * (sums**2).sum())) / len(more) if count > 1 else np.inf
     return _EVEN if float(more.mean()) <= error else best
 
 
