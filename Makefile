@@ -30,8 +30,9 @@ lint: $(VENV)/.installed-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
+# A file stays with one process, for its fixtures; the slow files come first (tests/conftest.py), so none waits at the end.
 test: lint
-	$(BIN)/pytest -n 2 --dist loadfile -q
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -q
 
 format: $(VENV)/.installed-test
 	$(BIN)/ruff check --fix .

@@ -152,7 +152,7 @@ class Bench:
         for modality, values in features.items():
             model.fit_scaler(modality, values[train if recipe.scaler == "train" else every].numpy())
         optimiser = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.01)
-        told: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+        probabilities: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
         for epoch in range(EPOCHS):
             model.train()
             for batch in _batches(train, seed, epoch):
@@ -162,10 +162,10 @@ class Bench:
                 optimiser.step()
             model.eval()
             with torch.inference_mode():
-                for part, rows in zip(told, (val, test), strict=True):
+                for part, rows in zip(probabilities, (val, test), strict=True):
                     logits = model(**{m: values[rows] for m, values in features.items()}).logits
                     part.append(torch.softmax(logits.double(), dim=-1).numpy())
-        return np.stack(told[0]), np.stack(told[1])
+        return np.stack(probabilities[0]), np.stack(probabilities[1])
 
     def run(self, recipe: Recipe, seed: int) -> JudgedRun:
         """All folds of a recipe: every utterance judged once."""
@@ -177,8 +177,8 @@ class Bench:
             truth = self.corpus.labels[self.corpus.rows(ids)].numpy()
             scores = [f1_score(truth, each.argmax(axis=1), average="weighted") for each in judge]
             tables.append(self._table(split.test, test[int(np.argmax(scores))]))
-        whole = pd.concat(tables, ignore_index=True)
-        return JudgedRun(f"{recipe.name}, seed {seed}", seed, whole, tuple(self.corpus.manifest.labels))
+        table = pd.concat(tables, ignore_index=True)
+        return JudgedRun(f"{recipe.name}, seed {seed}", seed, table, tuple(self.corpus.manifest.labels))
 
     def _table(self, ids: Sequence[str], probabilities: np.ndarray) -> pd.DataFrame:
         labels = self.corpus.manifest.labels

@@ -128,7 +128,7 @@ def fit_linear(row: Row, manifest: Manifest) -> list[dict[str, float]]:
     ridge = make_pipeline(StandardScaler(), RidgeCV(STRENGTHS, cv=_folds(films[train]))).fit(
         x[train], y[train]
     )
-    told = sentiment_report(y[~train], ridge.predict(x[~train]), bootstrap=0).metrics
+    scores = sentiment_report(y[~train], ridge.predict(x[~train]), bootstrap=0).metrics
     classes = {}
     for name, kept, true in (("nonnegative", y == y, y >= 0), ("positive", y != 0, y > 0)):
         chosen = GridSearchCV(
@@ -139,7 +139,7 @@ def fit_linear(row: Row, manifest: Manifest) -> list[dict[str, float]]:
         signs = np.where(chosen.predict(x[~train]), 1.0, -1.0)
         report = sentiment_report(y[~train], signs, bootstrap=0)
         classes |= {f"{m}_{name}": report.metrics[f"{m}_{name}"] for m in ("acc2", "f1")}
-    return [{name: told[name] for name in COLUMNS}, classes]
+    return [{name: scores[name] for name in COLUMNS}, classes]
 
 
 def _folds(films: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:

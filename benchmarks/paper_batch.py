@@ -59,7 +59,7 @@ def step(clips: int, checkpointing: bool) -> None:
 
 
 def peak_mebibytes() -> float:
-    """Peak resident memory of this process alone; what getrusage tells begins with its parent's."""
+    """Peak resident memory of this process alone; what getrusage reports begins with its parent's."""
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     found = re.search(r"VmHWM:\s+(\d+) kB", status)
     if found is None:

@@ -3,7 +3,7 @@
     python -m benchmarks.step_options [--presets tiny paper]
 
 Forward and backward of the visual encoder in the sizes of a preset: without an option and with it, taking turns in
-one process; the quickest round of each counts and their ratio is told. Ratios, because other work on a machine
+one process; the quickest round of each counts and their ratio is shown. Ratios, because other work on a machine
 spoils times more than ratios of turns. Writes benchmarks/results/step_options_cpu.md.
 """
 

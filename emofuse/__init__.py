@@ -9,7 +9,7 @@ A recording in, emotions out:
         print(segment.start, segment.end, segment.label, segment.probabilities)
 
 `load_corpus` reads a published corpus, `Manifest` any table of utterances, `create_model` builds a system by the
-name that `list_models` tells. The command line (`emofuse --help`) trains, evaluates and predicts.
+name that `list_models` gives. The command line (`emofuse --help`) trains, evaluates and predicts.
 
 The rooms, each importable by attribute: `data`, `corpora`, `features`, `encoders`, `nn`, `losses`, `models`,
 `evaluation`, `runs`, `inference`, `training`, `experiments`, `explanation`.

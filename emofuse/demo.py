@@ -17,7 +17,8 @@ from emofuse.data import MODALITIES, Modality
 from emofuse.data.manifest import Manifest
 from emofuse.data.media import probe
 from emofuse.evaluation.reporting.figures import TimelineSegment, draw_timeline, save_figure
-from emofuse.inference.evaluate import Outcome, evaluate_fit
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.outcome import Outcome
 from emofuse.inference.reporting.run_report import bar_of, comparison_row, write_run_report
 from emofuse.pipeline import EmotionPipeline, EmotionSegment
 from emofuse.runs.corpus import Progress

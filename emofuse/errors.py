@@ -12,7 +12,7 @@ class EmofuseWarning(UserWarning):
     """Something that the user should know and that stops nothing; the command line prints it as one line."""
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """Why something failed, in one line: the message of an `EmofuseError`, another's with its name before it."""
     reason = str(error) if isinstance(error, EmofuseError) else f"{type(error).__name__}: {error}"
     return " ".join(reason.split()).removesuffix(":") or type(error).__name__

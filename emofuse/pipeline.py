@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
 from torch import Tensor, nn
@@ -20,14 +20,16 @@ from emofuse.data.batch import FeatureSource
 from emofuse.data.clip import clip_utterance, context_utterances, ends_of, fixed_length_segments, recording_of
 from emofuse.data.given_arrays import GivenFiles, files_of_arrays, is_array
 from emofuse.data.loader import make_loader
-from emofuse.data.manifest import Manifest, Utterance
+from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.familiarity import Familiarity
 from emofuse.features import FeatureStore, UtteranceEncoder
 from emofuse.features.encoding import encode_utterances
-from emofuse.features.normalisation import NormalisedFeatures, TrainingStatistics
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import read_calibration, with_temperature
+from emofuse.inference.expert_fusion import expert_spec, fuse_experts
+from emofuse.inference.expert_labels import read_given
+from emofuse.inference.exporting.places import exported_below, is_export
 from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.label_sets import LabelSets
@@ -35,6 +37,8 @@ from emofuse.inference.portable import publish_run, save_run
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.models import model_info
+from emofuse.recordings.segment import segmented_utterances
+from emofuse.recordings.settings import By, SegmentSettings
 from emofuse.runs.corpus import choose_device
 from emofuse.runs.hub import fetch_run, is_hub_name
 from emofuse.runs.modalities import IMPORTED, imported_features
@@ -48,8 +52,13 @@ from emofuse.starter import LICENCE, STARTER, starter_folder
 
 __all__ = ["SYNTHETIC_RUN", "EmotionPipeline", "EmotionSegment", "EmotionTimeline", "MediaInput", "Progress"]
 
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
+    from emofuse.features.normalisation import TrainingStatistics
+
 Progress = Callable[[int, int, str], None]
 MediaInput = Path | str | np.ndarray | Tensor
+_LICENCE_NOTE = f"{LICENCE[0].upper()}{LICENCE[1:]}."
 SYNTHETIC_RUN = "This run has learnt from synthetic clips; on real people it only guesses."
 
 
@@ -62,7 +71,9 @@ class RecordingOptions(TypedDict, total=False):
     start: float | None
     end: float | None
     every: float | None
+    segment: SegmentSettings | By | None
     modalities: Sequence[Modality] | None
+    progress: Progress | None
     coverage: float | None
     by_modality: bool
 
@@ -107,12 +118,14 @@ class EmotionPipeline:
         self.data = data or DataSettings()
         self.statistics = dict(statistics or {})
         self.task = recorded_task(record.task, record.labels)
+        self.expert_lines: tuple[str, ...] = ()
 
     @classmethod
     def from_pretrained(
         cls,
         run_dir: Path | str,
         device: str = "auto",
+        backend: Literal["auto", "torch", "onnx"] = "auto",
         *,
         revision: str | None = None,
         token: str | None = None,
@@ -124,18 +137,26 @@ class EmotionPipeline:
                 ``"org/name"``, where no folder of that name is there, one on the Hugging Face hub. Of the latter only
                 weights, settings and tables are fetched, and nothing of it is executed.
             device: where to compute.
+            backend: what computes the system: "torch" its network, "onnx" the program that `emofuse export` made of it,
+                found as ``run_dir`` or as ``export`` in it; by default what ``run_dir`` is.
+
             revision: branch, tag or commit on the hub.
             token: for the hub; by default the one that ``hf auth login`` has stored.
 
         Raises:
-            EmofuseError: ``run_dir`` is not a finished run, its encoders cannot be loaded, or the hub has no such run
-                or cannot be reached.
+            EmofuseError: ``run_dir`` is not a finished run or its export, its encoders cannot be loaded, or the hub has no
+                such run or cannot be reached.
         """
-        folder = run_folder_of(run_dir, revision=revision, token=token)
         is_starter = _is_starter(run_dir)
-        record = folder.read_record()
-        where = choose_device(device)
-        model = folder.load_model(record)
+        place = _place(run_dir, revision, token)
+        if backend == "onnx" or (backend == "auto" and is_export(place)):
+            folder, where = RunFolder(exported_below(place)), "cpu"
+            record = folder.read_record()
+            model: nn.Module = _exported_system(folder.path, record)
+        else:
+            folder, where = RunFolder.open(place), choose_device(device)
+            record = folder.read_record()
+            model = folder.load_model(record)
         encoders = {
             modality: encoder_of_run(folder, record, modality, where)
             for modality, part in record.encoders.items()
@@ -150,9 +171,7 @@ class EmotionPipeline:
             m: read_statistics(folder, record, m) for m in normalised_by(settings.data, record.encoders)
         }
         familiarity = read_familiarity(folder)
-        notes = ([f"{LICENCE[0].upper()}{LICENCE[1:]}."] if is_starter else []) + (
-            [SYNTHETIC_RUN] if record.synthetic else []
-        )
+        notes = [_LICENCE_NOTE] * is_starter + [SYNTHETIC_RUN] * record.synthetic
         return cls(model, record, encoders, where, temperature, data, familiarity, folder, statistics, notes)
 
     def save_pretrained(self, folder: Path | str) -> Path:
@@ -198,6 +217,62 @@ class EmotionPipeline:
         if self.folder is None:
             raise EmofuseError(f"{what}: needs a run folder; load the run with from_pretrained")
         return self.folder
+
+    @classmethod
+    def from_experts(
+        cls,
+        *,
+        text: str | None = None,
+        audio: str | None = None,
+        video: str | None = None,
+        run: Path | str | None = STARTER,
+        label_map: Mapping[str, str | None] | Path | str | None = None,
+        trust: Mapping[Modality, float] | None = None,
+        faces: bool = True,
+        device: str = "auto",
+    ) -> EmotionPipeline:
+        """Classifiers of transformers by name or folder, in the late fusion of a run or alone.
+
+        A warning names each that may have to be fetched before anything is. No code of theirs runs.
+
+        Args:
+            text: a sequence classifier; behind an @ a branch, tag or commit of the hub.
+            audio: an audio classifier.
+            video: an image classifier; the mean over pictures is taken.
+            run: of a late fusion, in which they stand in for their modalities; None for a fusion of them alone.
+            label_map: what their classes count as, beside the names that are known: label → label of the run, or None or
+                "drop" to leave it out; or such a map in words or as a file, see `emofuse predict --label-map`.
+            trust: modality → weight in the opinion pool; by default that of the run, or 1.
+            faces: an image classifier is shown the faces that MTCNN finds (extra ``faces``), and no whole pictures.
+            device: where to compute.
+
+        Raises:
+            EmofuseError: nothing is named, something named cannot be had, or a class counts as no label.
+        """
+        named: dict[Modality, str | None] = {"text": text, "audio": audio, "video": video}
+        specs = [expert_spec(m, name, faces=faces) for m, name in named.items() if name is not None]
+        if not specs:
+            raise EmofuseError("no expert was named: give text, audio or video")
+        fused = fuse_experts(
+            specs,
+            None if run is None else RunFolder.open(_place(run)),
+            device=choose_device(device),
+            label_map=read_given(label_map),
+            trust=trust,
+        )
+        made = cls(
+            fused.model,
+            fused.record,
+            fused.encoders,
+            choose_device(device),
+            fused.temperature,
+            fused.data,
+            fused.familiarity,
+            statistics=fused.statistics,
+            notes=[_LICENCE_NOTE] if run is not None and _is_starter(run) else [],
+        )
+        made.expert_lines = fused.lines
+        return made
 
     @property
     def labels(self) -> list[str]:
@@ -278,7 +353,9 @@ class EmotionPipeline:
         start: float | None = None,
         end: float | None = None,
         every: float | None = None,
+        segment: SegmentSettings | By | None = None,
         modalities: Sequence[Modality] | None = None,
+        progress: Progress | None = None,
         coverage: float | None = None,
         by_modality: bool = False,
     ) -> EmotionTimeline:
@@ -293,7 +370,10 @@ class EmotionPipeline:
             start: seconds, the beginning of the utterance in ``media``.
             end: seconds, its end.
             every: cut the recording into segments of this many seconds, one prediction each.
+            segment: find the utterances of ``media`` and predict each: ``"auto"``, ``"subtitles"``, ``"asr"``, ``"vad"``, or
+                all settings of it. A warning says which way was taken.
             modalities: use only these of the run's modalities.
+            progress: called with (done, total, what).
             coverage: name a set of labels that holds the true one in this share of utterances like the corpus's.
             by_modality: say as well what the run says of each modality alone.
 
@@ -305,6 +385,13 @@ class EmotionPipeline:
                 f"this run was trained on imported features ({self._imported_names()}), which cannot be made of a raw "
                 "clip: give a manifest that `emofuse import` wrote, or train on the recordings"
             )
+        if segment is not None:
+            found = segmented_utterances(
+                media, segment, progress, given=(text, audio, speaker, start, end, every, *context)
+            )
+            return self.predict(
+                found, modalities=modalities, progress=progress, coverage=coverage, by_modality=by_modality
+            )
         recording, duration = clip_utterance(
             media, text=text, audio=audio, speaker=speaker, start=start, end=end
         )
@@ -312,6 +399,7 @@ class EmotionPipeline:
         return self.predict(
             [*before, *fixed_length_segments(recording, duration, every)],
             modalities=modalities,
+            progress=progress,
             coverage=coverage,
             by_modality=by_modality,
         )[len(before) :]
@@ -400,7 +488,10 @@ class EmotionPipeline:
         if coverage is None:
             return None
         if self.folder is None:
-            raise EmofuseError("sets of labels need a run folder; load the run with from_pretrained")
+            raise EmofuseError(
+                "sets of labels are calibrated on a run's own validation part, which experts by name have not; load a run "
+                "with from_pretrained, or leave out the coverage"
+            )
         return LabelSets.of_run(self.folder, coverage)
 
     def _names(self, chosen: np.ndarray) -> tuple[str, ...]:
@@ -446,6 +537,8 @@ class EmotionPipeline:
             features: modality → features by utterance id, as the encoders give them.
             notes: of every utterance; told of one whose group is too small to know its own mean and spread.
         """
+        from emofuse.features.normalisation import NormalisedFeatures
+
         done: dict[Modality, FeatureSource] = dict(features)
         for modality, training in self.statistics.items():
             how = self.data.normalise[modality]
@@ -597,11 +690,14 @@ def run_folder_of(run: Path | str, *, revision: str | None = None, token: str | 
     Raises:
         EmofuseError: there is none, or its training has not finished.
     """
+    return RunFolder.open(_place(run, revision, token))
+
+
+def _place(run: Path | str, revision: str | None = None, token: str | None = None) -> Path:
+    """A run folder; "starter", where no run of that name is there, is the one that comes by pip."""
     if _is_starter(run):
-        return RunFolder.open(starter_folder())
-    if is_hub_name(run):
-        return RunFolder.open(fetch_run(str(run), revision=revision, token=token))
-    return RunFolder.open(run)
+        return starter_folder()
+    return fetch_run(str(run), revision=revision, token=token) if is_hub_name(run) else Path(run)
 
 
 def _is_starter(run: Path | str) -> bool:
@@ -611,6 +707,12 @@ def _is_starter(run: Path | str) -> bool:
 def _with_key(utterance: Utterance, position: int) -> Utterance:
     """The same utterance under its position, because two clips may have the same name."""
     return replace(utterance, id=str(position))
+
+
+def _exported_system(folder: Path, record: RunRecord) -> nn.Module:
+    from emofuse.inference.exporting.runtime import OnnxSystem
+
+    return OnnxSystem(folder, record)
 
 
 def _without_video(utterance: Utterance) -> Utterance:

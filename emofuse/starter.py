@@ -27,6 +27,6 @@ def starter_folder() -> Path:
     if not places:
         raise EmofuseError(
             "no run was named, and the starter is not installed: `pip install ./starter` in a clone of emofuse, or "
-            "name a run folder that `emofuse train` made"
+            "name a run folder that `emofuse train` made; `--experts` needs none with `--no-starter`"
         )
     return Path(places[0]) / "run"

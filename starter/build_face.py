@@ -116,8 +116,8 @@ class Training:
         while self.done < plan.total:
             row = self._segment(plan, train)
             if self.done % 4 == 3 or self.done == plan.total - 1:
-                told = judged(self.mean.module, self.faces, val, int(row["size"]) + 4).argmax(axis=1)
-                row["val_accuracy"] = float((told == self.labels[val].numpy()).mean())
+                predicted = judged(self.mean.module, self.faces, val, int(row["size"]) + 4).argmax(axis=1)
+                row["val_accuracy"] = float((predicted == self.labels[val].numpy()).mean())
             self.history.append(row)
             print({name: round(value, 4) for name, value in row.items()}, flush=True)
             state = {
@@ -240,10 +240,13 @@ def build(
     truth = labels.numpy()
     found = {size: judged(training.mean.module, faces, val, size) for size in sizes}
     size = max(found, key=lambda side: (found[side].argmax(1) == truth[val]).mean())
-    told = {"val": (val, found[size]), "test": (test, judged(training.mean.module, faces, test, size))}
+    judged_parts = {
+        "val": (val, found[size]),
+        "test": (test, judged(training.mean.module, faces, test, size)),
+    }
     reports = {
         name: classification_report(truth[rows], said.argmax(1), LABELS, probabilities=said, bootstrap=0)
-        for name, (rows, said) in told.items()
+        for name, (rows, said) in judged_parts.items()
         if len(rows)
     }
     record = FineTunedRecord(

@@ -9,11 +9,13 @@ from emofuse import EmofuseError, EmotionPipeline, Manifest
 from emofuse.data.audio import CHANNELS_CANCEL, read_audio
 from emofuse.data.frames import read_frames
 from emofuse.data.media_writer import write_video, write_wav
+from emofuse.errors import EmofuseWarning
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
 from tests.data.material import encode_sound, still_with_sound
+from tests.recordings.made import make_recording
 from tests.small_corpus import LABELS, SMALL_MODEL, make_corpus, small_settings, tone_of, write_clip
 
 
@@ -235,3 +237,14 @@ def test_a_list_gives_a_result_for_each(pipe: EmotionPipeline, tmp_path: Path) -
         pipe([tmp_path / "joy.mp4"], text="what a day")
     with pytest.raises(EmofuseError, match="media: is a path, or an array"):
         pipe(7)  # type: ignore[call-overload]
+
+
+def test_a_recording_is_predicted_utterance_by_utterance(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    made = make_recording(tmp_path, seconds=12)
+    told: list[str] = []
+    with pytest.warns(EmofuseWarning, match="by subtitles"):
+        segments = pipe(made.path, segment="auto", progress=lambda done, total, what: told.append(what))
+    assert [(s.speaker, s.text) for s in segments] == [(t.speaker.upper(), t.text) for t in made.turns]
+    assert [s.start for s in segments] == pytest.approx([t.start for t in made.turns], abs=1e-3)
+    assert all(s.used == ("text", "audio", "video") and s.recording == str(made.path) for s in segments)
+    assert "predicting" in told

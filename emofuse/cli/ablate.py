@@ -55,7 +55,7 @@ def ablate(
     from emofuse.runs.settings import RunSettings
 
     if system != "deepmsi-mer":
-        raise EmofuseError(f"ablate {system}: there is deepmsi-mer")
+        raise EmofuseError(f"ablate {system}: only deepmsi-mer can be ablated; name it")
     settings = RunSettings.from_yaml(find_recipe(recipe)).with_changes(
         {"data.manifest": str(corpus_file(manifest).resolve()), **free_settings(set_ or [])}
     )

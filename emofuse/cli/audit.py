@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from emofuse.data.modality import Modality
     from emofuse.evaluation.protocols.audit_folds import AuditedSplit
     from emofuse.evaluation.protocols.fitted_features import FittedFeatures
-    from emofuse.evaluation.protocols.splits import Split
+    from emofuse.evaluation.protocols.protocol_info import Split
 
 EXAMPLE = """Count the dialogues, speakers, texts, media files and ids that the parts of a split share. By default
 the split is the manifest's own column; --split takes published files (JSON, CSV, or a list of ids per part).

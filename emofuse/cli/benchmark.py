@@ -22,7 +22,7 @@ Example: `emofuse benchmark demo/corpus --out bench --protocol speaker --seeds 3
 
 Example: `emofuse benchmark meld --out bench --protocol official --recipes meld-words --modalities text --text-encoder MINILM`
 
-Example: `emofuse benchmark mosi --out bench --protocol official --recipes mosi --task regression --systems tfn,lmf,mult`
+Example: `emofuse benchmark mosi --out bench --protocol official --recipes mosi-small,mosi --task regression --systems tfn,mult`
 """
 
 
@@ -38,7 +38,10 @@ def benchmark(
         str | None, typer.Option(help="names, separated by commas; all that are registered by default")
     ] = None,
     recipes: Annotated[
-        str, typer.Option(help="each system is taken from SYSTEM/NAME; without such a recipe from its preset")
+        str,
+        typer.Option(
+            help="each system is taken from SYSTEM/NAME, of names with commas the first there is; else its preset"
+        ),
     ] = "demo",
     seeds: Annotated[int, typer.Option(help="runs of each system", min=1)] = 3,
     budget: Annotated[

@@ -61,7 +61,6 @@ def compare(
     from emofuse.cli.progress import progress_bar
     from emofuse.evaluation.comparison.compare_methods import compare_methods
     from emofuse.evaluation.comparison.methods import on_same_utterances
-    from emofuse.evaluation.reporting.comparison_page import write_comparison
     from emofuse.experiments.compared_runs import find_runs, methods_of, texts_of
 
     if format_ not in ("markdown", "html", "latex", "csv"):
@@ -75,6 +74,8 @@ def compare(
     comparison = compare_methods(methods, left_out=left_out, bootstrap=bootstrap, seed=seed)
     written = None
     if out is not None:
+        from emofuse.evaluation.reporting.comparison_page import write_comparison
+
         command = shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
         written = write_comparison(comparison, out, texts=texts_of(found), command=command).html
     if as_json:
@@ -86,7 +87,7 @@ def compare(
 
 
 class _Flops:
-    """Counts the operations of a run where its corpus is at hand, and tells how far it is."""
+    """Counts the operations of a run where its corpus is at hand, and shows the progress."""
 
     def __init__(self, total: int, progress: Progress) -> None:
         self.done, self.total, self.progress = 0, total, progress

@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from emofuse.data.output_paths import check_new_folder
+
 EXAMPLE = """Make a synthetic corpus, train DeepMSI-MER on it, report honestly, predict a new clip. Needs no download.
 
 Example: `emofuse demo demo`
@@ -37,6 +39,7 @@ def demo(
     from emofuse.recipes import find_recipe
     from emofuse.runs.settings import RunSettings
 
+    check_new_folder(folder)
     began = time.perf_counter()
     settings = RunSettings.from_yaml(find_recipe("deepmsi-mer/demo"))
     result = run_demo(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.data.output_paths import check_new_file, check_new_folder
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:  # the training room takes seconds to load, and --help does without it
@@ -32,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="run folder")],
+    run: Annotated[Path, typer.Argument(help="run folder, or the folder of an ensemble")],
     data: Annotated[
         Path | None,
         typer.Option(
@@ -71,9 +72,18 @@ def evaluate(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Predict, score, and write metrics and report beside the run."""
+    from emofuse.runs.ensemble_folder import is_ensemble
     from emofuse.runs.run_folder import RunFolder
 
+    if is_ensemble(run):
+        if data is not None or calibrate is not None or subsets:
+            raise EmofuseError(
+                f"{run}: an ensemble is scored on its own test part alone; --data, --calibrate and --subsets are for a run"
+            )
+        _ensemble(run, as_json)
+        return
     folder = RunFolder.open(run)
+    check_new_folder(folder.path)
     if data is None and (split or label_map or write_label_map):
         raise EmofuseError("--split, --label-map and --write-label-map say how to read --data: give it too")
     if data is not None and calibrate is not None:
@@ -81,6 +91,7 @@ def evaluate(
             "--calibrate looks at the run's own validation part: leave --data out, then score it"
         )
     if data is not None and write_label_map is not None:
+        check_new_file(write_label_map)
         _guess(folder, data, split, write_label_map, as_json)
         return
     found, lines, written = (
@@ -94,6 +105,18 @@ def evaluate(
     for line in lines:
         typer.echo(line)
     typer.echo(f"written: {written}")
+
+
+def _ensemble(folder: Path, as_json: bool) -> None:
+    from emofuse.inference.ensemble import evaluate_ensemble
+
+    outcome = evaluate_ensemble(folder)
+    if as_json:
+        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
+        return
+    for line in outcome.lines():
+        typer.echo(line)
+    typer.echo(f"written: {folder / 'metrics.json'}")
 
 
 _Found = tuple[dict[str, object], list[str], Path]  # as JSON, as lines, and where it was written

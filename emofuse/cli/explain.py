@@ -49,7 +49,7 @@ def explain(
 ) -> None:
     """Ask the run with every set of modalities, write what came of it."""
     from emofuse.data.clip import clip_utterance
-    from emofuse.data.manifest_io import is_manifest_file
+    from emofuse.data.manifest_files import is_manifest_file
     from emofuse.explanation import explain as explain_utterance
     from emofuse.explanation import explain_gates, has_gates, write_explanation, write_gates
     from emofuse.pipeline import EmotionPipeline

@@ -74,6 +74,9 @@ def finetune(
             help="so many more encoders, each without a group of the training part, encode that group", min=2
         ),
     ] = None,
+    jobs: Annotated[
+        int, typer.Option(help="with --cross-fit: encoders at once, as far as memory allows", min=1)
+    ] = 1,
     freeze_layers: Annotated[int | None, typer.Option(help="lowest layers that stay as they are")] = None,
     set_: Annotated[
         list[str] | None,
@@ -148,6 +151,7 @@ def finetune(
             protocol=protocol,
             fold=fold,
             resume=resume,
+            jobs=jobs,
             progress=progress,
         )
     _print(tuned, as_json)

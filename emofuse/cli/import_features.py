@@ -8,7 +8,7 @@ from typing import Annotated, Literal, cast
 
 import typer
 
-from emofuse.data.atomic import kept_if_whole
+from emofuse.data.atomic import kept_if_complete
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 
@@ -48,7 +48,7 @@ def import_file(
     names = [name.strip() for name in labels.split(",")] if labels else None
     kind = cast(Literal["mean", "tokens"], pooling)
     target = out / "manifest.csv"
-    with kept_if_whole(out), kept_if_whole(out / "features"):
+    with kept_if_complete(out), kept_if_complete(out / "features"):
         manifest, identities, notes = import_features(
             file, style, out / "features", pooling=kind, labels=names
         )

@@ -32,6 +32,8 @@ def info(
         else ""
     )
     typer.echo(f"system      {record.model_name}, {record.parameters:,} parameters")
+    if (linear := folder.read_linear()) is not None:
+        typer.echo(f"pooled with {linear.name}: {linear.kind}, weight {linear.weight:g}")
     typer.echo(f"modalities  {', '.join(record.model_config_['modalities'])}")
     typer.echo(f"task        {record.task}: {', '.join(record.labels)}")
     for modality, part in record.encoders.items():

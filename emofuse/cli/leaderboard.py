@@ -60,12 +60,13 @@ def leaderboard(
 
 
 def _rendered(board: Leaderboard, kind: str) -> str:
-    import pandas as pd
-
-    from emofuse.data.spreadsheet import spreadsheet_csv
     from emofuse.evaluation.reporting.tables import FORMATS
     from emofuse.experiments.leaderboard.tables import leaderboard_rows, leaderboard_tables
 
     if kind == "csv":
+        import pandas as pd
+
+        from emofuse.data.spreadsheet import spreadsheet_csv
+
         return spreadsheet_csv(pd.DataFrame(leaderboard_rows(board)))
     return FORMATS[kind](leaderboard_tables(board))

@@ -19,6 +19,7 @@ from emofuse.cli import (
     demo_data,
     evaluate,
     explain,
+    export,
     extract,
     finetune,
     import_features,
@@ -29,6 +30,7 @@ from emofuse.cli import (
     predict,
     prepare,
     reproduce,
+    segment,
     sweep,
     train,
 )
@@ -57,8 +59,10 @@ for verb in (
     compare,
     benchmark,
     leaderboard,
+    segment,
     predict,
     explain,
+    export,
     reproduce,
     ablate,
     sweep,
@@ -69,7 +73,7 @@ for verb in (
     verb.register(app)
 
 
-# As a shell tells them: 128 and the number of the signal.
+# As a shell reports them: 128 and the number of the signal.
 _INTERRUPTED, _TERMINATED = 130, 143
 
 

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emofuse.cli.experts import ExpertOptions, open_pipeline
 from emofuse.cli.prediction_files import PredictionFiles, write_files
 from emofuse.cli.prediction_folder import FolderArguments, predict_places
 from emofuse.cli.prediction_lines import print_notes, print_segments
 from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
-from emofuse.starter import LICENCE, STARTER
+from emofuse.starter import STARTER
 
 if TYPE_CHECKING:
+    from emofuse.ensemble import EnsemblePipeline
     from emofuse.pipeline import EmotionPipeline, EmotionSegment, Progress
 
 EXAMPLE = """Say which emotion a clip carries, or each row of a manifest.
@@ -22,6 +24,8 @@ EXAMPLE = """Say which emotion a clip carries, or each row of a manifest.
 Example: `emofuse predict clip.mp4 --text "I can't believe it!"`
 
 Example: `emofuse predict runs/first clip.mp4 --text "I can't believe it!"`
+
+Example: `emofuse predict clip.mp4 --experts text=j-hartmann/emotion-english-distilroberta-base`
 
 Example: `emofuse predict runs/first film.mp4 --every 5 --page film.html --subtitles film.vtt --tiers film.eaf`
 
@@ -53,6 +57,9 @@ def predict(
     end: Annotated[float | None, typer.Option(help="seconds, where it ends")] = None,
     every: Annotated[
         float | None, typer.Option(help="one prediction for each segment of so many seconds")
+    ] = None,
+    segment: Annotated[
+        str | None, typer.Option(help="find the utterances of a recording: auto, subtitles, asr or vad")
     ] = None,
     modalities: Annotated[str | None, typer.Option(help="use only these of the run's modalities")] = None,
     coverage: Annotated[
@@ -87,6 +94,28 @@ def predict(
     also: Annotated[
         str, typer.Option(help="of a folder: write for each recording, such as vtt,eaf,TextGrid,csv")
     ] = "",
+    experts: Annotated[
+        str | None,
+        typer.Option(
+            help="classifiers of transformers by name or folder, as text=NAME,audio=NAME,video=NAME, in the place of the "
+            "run's own"
+        ),
+    ] = None,
+    no_starter: Annotated[
+        bool, typer.Option("--no-starter", help="the --experts alone, without the starter")
+    ] = False,
+    label_map: Annotated[
+        str | None,
+        typer.Option(
+            help="what classes of the --experts count as: love=joy,contempt=drop, or a .yaml or .csv file"
+        ),
+    ] = None,
+    trust: Annotated[
+        str | None, typer.Option(help="weights of the --experts in the fusion: text=1,audio=0.5")
+    ] = None,
+    whole_frames: Annotated[
+        bool, typer.Option("--whole-frames", help="show an image classifier whole pictures and no faces")
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
@@ -94,10 +123,12 @@ def predict(
 ) -> None:
     """Predict clips; one that cannot be read is named, and the others go on."""
     from emofuse.cli.progress import progress_bar
+    from emofuse.data.manifest_files import is_manifest_file
     from emofuse.data.modality import parse_modalities
     from emofuse.inference.timeline import EmotionTimeline
-    from emofuse.pipeline import EmotionPipeline
+    from emofuse.recordings.settings import parse_by
 
+    by = None if segment is None else parse_by(segment, "--segment")
     run, clips = run_and_clips(run, clips)
     files = PredictionFiles(page, media, tuple(subtitles or ()), tuple(table or ()), tuple(tiers or ()))
     if out is not None or any(clip.is_dir() for clip in clips or ()):
@@ -108,15 +139,19 @@ def predict(
             "start": start,
             "end": end,
             "figure": figure,
+            "experts": experts,
         }
         asked = FolderArguments(str(run), clips or [], out, jobs, also, media, device, quiet, single, files)
-        predict_places(asked, every=every, modalities=modalities, coverage=coverage, by_modality=by_modality)
+        predict_places(
+            asked, every=every, segment=by, modalities=modalities, coverage=coverage, by_modality=by_modality
+        )
         return
     _check_arguments(clips, text, figure)
     files.check()
-    pipe = EmotionPipeline.from_pretrained(run, device=device)
-    if str(run) == STARTER and not quiet:
-        typer.echo(f"note: {LICENCE}", err=True)
+    if by and any(is_manifest_file(clip) for clip in clips or ()):
+        raise EmofuseError("--segment finds utterances; a manifest names them already, so leave it out")
+    options = ExpertOptions(experts, no_starter, label_map, trust, whole_frames)
+    pipe = open_pipeline(run, options, device=device, quiet=quiet)
     if pipe.record.synthetic and not quiet:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
     if figure is not None and pipe.record.task != "classification":
@@ -129,6 +164,7 @@ def predict(
         "start": start,
         "end": end,
         "every": every,
+        "segment": by,
     }
     with progress_bar(quiet=quiet) as progress:
         segments, failures = _predict_clips(pipe, clips, of_clip, shared, progress)
@@ -144,7 +180,7 @@ def predict(
 
 
 def _predict_clips(
-    pipe: EmotionPipeline,
+    pipe: EmotionPipeline | EnsemblePipeline,
     clips: list[Path] | None,
     of_clip: dict[str, Any],
     shared: dict[str, Any],
@@ -152,7 +188,7 @@ def _predict_clips(
 ) -> tuple[list[EmotionSegment], list[str]]:
     """Predictions of all clips, and why some could not be made."""
     from emofuse.data.manifest import Manifest
-    from emofuse.data.manifest_io import is_manifest_file
+    from emofuse.data.manifest_files import is_manifest_file
 
     segments: list[EmotionSegment] = []
     failures: list[str] = []
@@ -162,7 +198,8 @@ def _predict_clips(
                 manifest = Manifest.read(clip).validate()
                 segments += pipe.predict_manifest(manifest, progress=progress, **shared)
             else:
-                segments += pipe(clip, **of_clip, **shared)
+                shown = progress if of_clip["segment"] else None
+                segments += pipe(clip, **of_clip, **shared, progress=shown)
         except EmofuseError as error:
             failures.append(str(error))
     return segments, failures

@@ -82,7 +82,7 @@ def predict_places(asked: FolderArguments, **options: Any) -> None:
 
 
 def _check(asked: FolderArguments) -> None:
-    from emofuse.data.manifest_io import is_manifest_file
+    from emofuse.data.manifest_files import is_manifest_file
 
     given = [name for name, value in asked.single.items() if value not in (None, [], ())]
     if given:

@@ -99,7 +99,7 @@ def reproduce(
 
     plan = PLANS.get(paper)
     if plan is None and paper != "deepmsi-mer":
-        raise EmofuseError(f"reproduce {paper}: there are deepmsi-mer, {', '.join(PLANS)}")
+        raise EmofuseError(f"reproduce {paper}: no such plan; choose among deepmsi-mer, {', '.join(PLANS)}")
     if plan is None and tables is not None:
         raise EmofuseError(f"reproduce {paper}: has no --tables; choose rows with --modalities")
     if plan is not None and (folds is not None or sets is not None or not honest):

@@ -23,6 +23,8 @@ Example: `emofuse train mosi --out runs/mosi --recipe cm-msf/mosi`
 
 Example: `emofuse train corpus/manifest.csv --out runs/all --protocol random-kfold --folds 10 --all-folds --jobs 2`
 
+Example: `emofuse train corpus/manifest.csv --out runs/five --seeds 5`
+
 Example, on two machines with four GPUs each: `torchrun --nnodes 2 --nproc-per-node 4 --rdzv-backend c10d
 --rdzv-endpoint HOST:29500 --no-python emofuse train corpus/manifest.csv --out runs/big --devices 4 --nodes 2`
 """
@@ -97,6 +99,13 @@ def train(
         int | None, typer.Option(help="devices of each machine that train together; they share each batch")
     ] = None,
     nodes: Annotated[int | None, typer.Option(help="machines; several are started with torchrun")] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            help="train so many seeds and make an ensemble of them, which says the mean; it costs so many times as much",
+            min=2,
+        ),
+    ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="any other setting, e.g. model.options.dropout=0.1")
     ] = None,
@@ -111,23 +120,22 @@ def train(
             help="fit a linear model on the same features and split, and say whether the system beats it"
         ),
     ] = True,
+    linear_pool: Annotated[
+        bool | None,
+        typer.Option(
+            help="pool the system with the linear model on the same features; the validation part chooses the weight"
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Train, evaluate, report."""
-    from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings, per_modality, renamed_encoder
     from emofuse.data.manifest import Manifest
     from emofuse.data.modality import parse_modalities
-    from emofuse.inference.baselines import fit_baselines
-    from emofuse.inference.evaluate import evaluate_fit
-    from emofuse.inference.fit_calibration import calibrate_run
-    from emofuse.inference.reporting.run_report import write_run_report
     from emofuse.recipes import find_recipe
     from emofuse.runs.corpus import corpus_file
     from emofuse.runs.settings import RunSettings
-    from emofuse.training.fit import fit_run
-    from emofuse.training.processes import is_first, is_torchrun
 
     settings = RunSettings.from_yaml(find_recipe(recipe)) if recipe else RunSettings()
     manifest = corpus_file(manifest)
@@ -154,24 +162,61 @@ def train(
         "seed": seed,
         "device": device,
         "threads": threads,
+        "linear_pool": linear_pool,
         "devices": devices,
         "nodes": nodes,
     }
     settings = settings.with_changes({name: value for name, value in changes.items() if value is not None})
     settings = settings.with_changes(free_settings(set_ or []))
+    _check_choices(settings, out, all_folds, fold, seeds, calibrate)
+    corpus = Manifest.read(manifest).validate()
+    if all_folds:
+        _train_all_folds(settings, corpus, out, resume, jobs, baseline, as_json, quiet)
+    elif seeds is not None:
+        _train_seeds(settings, corpus, out, seeds, resume, baseline, as_json, quiet)
+    else:
+        _train_one(settings, corpus, out, resume, calibrate, baseline, as_json, quiet)
+
+
+def _check_choices(
+    settings: RunSettings, out: Path, all_folds: bool, fold: int | None, seeds: int | None, calibrate: bool
+) -> None:
+    """Options that do not go together are refused before the corpus is read."""
+    from emofuse.training.processes import is_torchrun
+
+    if seeds is not None and (all_folds or calibrate or is_torchrun()):
+        raise EmofuseError(
+            "--seeds is for one split and one process: leave out --all-folds, --calibrate and torchrun"
+        )
     if calibrate and (all_folds or settings.model.task != "classification"):
         raise EmofuseError(
             "--calibrate is for one run that predicts classes; of the folds calibrate each: "
             f"emofuse evaluate {out}/fold-00 --calibrate"
         )
-    corpus = Manifest.read(manifest).validate()
-    if all_folds:
-        if fold is not None:
-            raise EmofuseError("--fold and --all-folds exclude each other: train one fold or all of them")
-        if is_torchrun():
-            raise EmofuseError("--all-folds under torchrun: start each fold by itself, with --fold 0, 1, ...")
-        _train_all_folds(settings, corpus, out, resume, jobs, baseline, as_json, quiet)
-        return
+    if all_folds and fold is not None:
+        raise EmofuseError("--fold and --all-folds exclude each other: train one fold or all of them")
+    if all_folds and is_torchrun():
+        raise EmofuseError("--all-folds under torchrun: start each fold by itself, with --fold 0, 1, ...")
+
+
+def _train_one(
+    settings: RunSettings,
+    corpus: Manifest,
+    out: Path,
+    resume: bool,
+    calibrate: bool,
+    baseline: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from emofuse.cli.progress import progress_bar
+    from emofuse.inference.baselines import fit_baselines
+    from emofuse.inference.evaluate import evaluate_fit
+    from emofuse.inference.fit_calibration import calibrate_run
+    from emofuse.inference.reporting.run_report import write_run_report
+    from emofuse.training.fit import fit_run
+    from emofuse.training.processes import is_first
+
     with progress_bar(quiet=quiet or not is_first()) as progress:
         folder = fit_run(settings, corpus, out, resume=resume, progress=progress)
         if not is_first():
@@ -188,6 +233,31 @@ def train(
     for line in outcome.lines():
         typer.echo(line)
     typer.echo(f"report: {report.html}")
+
+
+def _train_seeds(
+    settings: RunSettings,
+    corpus: Manifest,
+    out: Path,
+    seeds: int,
+    resume: bool,
+    baseline: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from emofuse.cli.progress import progress_bar
+    from emofuse.experiments.seeds import train_seeds
+
+    with progress_bar(quiet=quiet) as progress:
+        outcome = train_seeds(
+            settings, corpus, out, seeds, resume=resume, baseline=baseline, progress=progress
+        )
+    if as_json:
+        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
+        return
+    for line in outcome.lines():
+        typer.echo(line)
+    typer.echo(f"use it: emofuse predict {out} CLIP")
 
 
 def _train_all_folds(

@@ -46,7 +46,7 @@ class Corpus:
         set_aside: media that are not used, though their utterances may be.
         notes: what had to be mended, chosen or guessed.
         published: what the corpus should hold; None where nobody says.
-        expected_seconds: utterance → how long its clip should be, where the corpus tells; a clip that is
+        expected_seconds: utterance → how long its clip should be, where the corpus says; a clip that is
             much longer was cut wrongly.
     """
 

@@ -36,11 +36,10 @@ from emofuse.corpora.corpus import Corpus, Published, corpus_manifest, files_in
 from emofuse.corpora.table_files import TableFile, read_table_file
 from emofuse.data.manifest_columns import number_cells
 from emofuse.data.quarantine import QuarantineEntry
+from emofuse.data.sentiments import SENTIMENTS, sentiment_of
 from emofuse.data.text_encoding import Fallback
 from emofuse.data.wording import column_names, counted
 from emofuse.errors import EmofuseError
-
-SENTIMENTS = ("negative", "neutral", "positive")
 
 _COLUMNS = ("video_id", "clip_id", "text", "label", "mode")
 _ALONE = {"label_T": "valence_text", "label_A": "valence_audio", "label_V": "valence_video"}
@@ -206,10 +205,3 @@ def _number_turns(rows: list[dict[str, Any]]) -> None:
     unnumbered = {row["dialogue"] for row in rows if not row["turn"].isdecimal()}
     for row in rows:
         row["turn"] = None if row["dialogue"] in unnumbered else int(row["turn"])
-
-
-def sentiment_of(score: float) -> str | None:
-    """The sign of a sentiment as a label; None for one that is not a number."""
-    if math.isnan(score):
-        return None
-    return SENTIMENTS[int(math.copysign(1, score)) + 1] if score else "neutral"

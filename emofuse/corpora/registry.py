@@ -23,7 +23,7 @@ from emofuse.corpora.table_guess import guess_mapping, guess_splits
 from emofuse.corpora.table_mapping import TableMapping, closest, parse_map, parse_splits
 from emofuse.corpora.tables import DialogueScope, manifest_from_tables
 from emofuse.data.manifest import Manifest
-from emofuse.data.manifest_io import manifests_in
+from emofuse.data.manifest_files import manifests_in
 from emofuse.errors import EmofuseError
 
 

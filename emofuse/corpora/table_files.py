@@ -39,7 +39,7 @@ def read_table_file(path: Path, fallback: Fallback = "cp1252") -> TableFile:
 
     Text is UTF-8, stray bytes or the whole of it Windows-1252. Cells are separated as the suffix says, or else by commas,
     semicolons, tabs or vertical bars, whichever the header has most of, or as a first line ``sep=;`` says. The notes
-    tell what is unusual.
+    say what is unusual.
 
     Args:
         path: the file.

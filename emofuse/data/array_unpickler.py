@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 import struct
+from collections.abc import Mapping
 from typing import Any, ClassVar, NoReturn
 
-from emofuse.data.pickle_bounds import Allowance, check_key
+from emofuse.data.pickle_bounds import Allowance, BoundsError, check_key
 from emofuse.data.pickle_stand_ins import PendingArray, PendingDtype, RefusedError, admitted_names
 
 # What Python takes for each of these, of which a pickle can ask with one byte or a few.
@@ -20,17 +21,35 @@ _CALL_BYTES = 256
 _PythonUnpickler: Any = pickle._Unpickler
 
 
+class _CountedDispatch(dict[int, Any]):
+    """Operation code → method; every look-up is counted."""
+
+    def __init__(self, methods: Mapping[int, Any], most: int) -> None:
+        super().__init__(methods)
+        self._left = most
+
+    def __getitem__(self, code: int) -> Any:
+        self._left -= 1
+        if self._left < 0:
+            raise BoundsError("has more operations than arrays need")
+        return super().__getitem__(code)
+
+
 class ArrayUnpickler(_PythonUnpickler):
     """An unpickler that knows the admitted names alone, and gives state to pending arrays alone.
 
     Args:
         file: what it reads from.
         allowance: of memory.
+        most_operations: that the pickle may have, see `most_operations` of `pickle_bounds`.
         encoding: how the byte strings of a Python 2 pickle become text.
     """
 
-    def __init__(self, file: Any, allowance: Allowance, *, encoding: str = "latin1") -> None:
+    def __init__(
+        self, file: Any, allowance: Allowance, most_operations: int, *, encoding: str = "latin1"
+    ) -> None:
         super().__init__(file, encoding=encoding)
+        self.dispatch = _CountedDispatch(self._methods, most_operations)
         self._allowance = allowance
         self._admitted = admitted_names(lambda *args: allowance.spend(_CALL_BYTES, args))
 
@@ -102,7 +121,7 @@ class ArrayUnpickler(_PythonUnpickler):
     def _load_extension(self) -> NoReturn:
         raise RefusedError("refers to Python's registry of extensions")
 
-    dispatch: ClassVar = {
+    _methods: ClassVar = {
         **_PythonUnpickler.dispatch,
         pickle.BUILD[0]: _load_build,
         pickle.BYTEARRAY8[0]: _load_bytearray8,

@@ -36,7 +36,8 @@ def written_aside(path: Path) -> Iterator[Path]:
             error.filename = str(path)
         raise
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # on a read-only disk there is none, and the first error is the one to report
+            aside.unlink(missing_ok=True)
 
 
 def write_text_aside(path: Path, text: str) -> None:
@@ -59,7 +60,7 @@ def name_aside(path: Path) -> Path:
 
 
 @contextmanager
-def kept_if_whole(folder: Path) -> Iterator[None]:
+def kept_if_complete(folder: Path) -> Iterator[None]:
     """Take a folder away again if it was not there before the block and the block fails, and so the folders above it."""
     above = [place for place in (folder, *folder.absolute().parents) if not place.exists()]
     try:

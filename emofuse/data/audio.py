@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from itertools import accumulate, chain
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median_low
 
 import numpy as np
-from av.audio.stream import AudioStream
-from av.container import InputContainer
 from numpy.typing import NDArray
 
-from emofuse.data.channels import Mixer, channels_of, downmix_weights
-from emofuse.data.container import (
-    Clock,
-    ReadAgainError,
-    audio_stream,
-    best_stream,
-    checked_segment,
-    decode,
-    open_media,
-    packets,
-    seek,
-)
+from emofuse.data.channels import Mixer
+from emofuse.data.container import audio_stream, best_stream, checked_segment, open_media
 from emofuse.data.lengths import (
     CODEC_PADDING,
     MOST_STRETCHED,
@@ -34,22 +19,14 @@ from emofuse.data.lengths import (
     stated_end,
     states_length,
     stream_end,
-    time_stamps_are_plausible,
 )
 from emofuse.data.media_error import MediaError
 from emofuse.data.resampling import Resampler, SoundBuffer
+from emofuse.data.sound_parts import LateError, SoundPart, sound_parts
 
 SEEK_FROM = 1.0  # seconds into the file from which it pays to seek rather than to read on
-# Seconds by which a seek aims early: codecs need what comes before to decode what comes after.
-SEEK_EARLY = 0.5
-# Where packets of the container and of the codec do not coincide, some time stamps belong to the frame before or
-# after, and those right after a seek often do; most of those of two seconds are right.
-UNALIGNED, SEEK_EARLY_UNALIGNED = ("mpeg", "mpegts"), 2.0
-MISALIGNED = 0.15  # seconds by which such a time stamp may be wrong
 JITTER = 0.05  # seconds by which time stamps may stray from the count of samples without meaning a gap
 LONGEST_GAP = 600.0  # seconds; a time stamp further away is damaged
-# Hz; fewer samples per second are no sound, and for more of them the resampler takes gigabytes.
-SLOWEST_RATE, FASTEST_RATE = 1000, 1_000_000
 # Less than half a step of 16-bit sound away from its mean throughout: digital silence.
 SILENCE = 2.0**-16
 CHANNELS_CANCEL = "the channels cancel each other, so the louder one was used"
@@ -114,7 +91,7 @@ def read_sound(
     """:func:`read_audio`, and what had to be done for it."""
     if rate < 1:
         raise ValueError(f"the sample rate must be positive, not {rate}")
-    request = _Request(Path(path), *checked_segment(path, start, end), rate)
+    request = SoundRequest(Path(path), *checked_segment(path, start, end), rate)
     mixer = Mixer()
     samples = _read(request, mixer)
     verdict = mixer.verdict()
@@ -140,32 +117,30 @@ def read_audible(
 
 
 @dataclass(frozen=True)
-class _Request:
+class SoundRequest:
+    """The part of a file's sound from ``begin`` to ``finish`` seconds, and the rate that it is wanted at."""
+
     path: Path
     begin: float
     finish: float
     rate: int
 
 
-class _LateError(ReadAgainError):
-    """A seek went past the begin of the segment, or tells no time."""
-
-
-def _read(request: _Request, mixer: Mixer) -> NDArray[np.float32]:
+def _read(request: SoundRequest, mixer: Mixer) -> NDArray[np.float32]:
     try:
         return _attempt(request, mixer, seeking=request.begin > SEEK_FROM)
-    except _LateError:
+    except LateError:
         return _attempt(request, mixer, seeking=False)
 
 
-def _attempt(request: _Request, mixer: Mixer, seeking: bool) -> NDArray[np.float32]:
+def _attempt(request: SoundRequest, mixer: Mixer, seeking: bool) -> NDArray[np.float32]:
     path, begin, finish, rate = request.path, request.begin, request.finish, request.rate
     with open_media(path) as container:
         stream = audio_stream(container, path)
-        segment, resampler, buffer = _Segment(request), Resampler(rate), SoundBuffer()
-        for part in _parts(container, stream, begin, seeking):
+        segment, resampler, buffer = SegmentCutter(request), Resampler(rate), SoundBuffer()
+        for part in sound_parts(container, stream, begin, seeking):
             if seeking and segment.untouched and part.time > begin:
-                raise _LateError
+                raise LateError
             if part.time >= finish and segment.untouched:
                 what = f"the sound begins at {part.time:.3f} s, but the segment ends at {finish:.3f} s"
                 raise MediaError(path, "no-samples-in-segment", what)
@@ -179,7 +154,7 @@ def _attempt(request: _Request, mixer: Mixer, seeking: bool) -> NDArray[np.float
             buffer.extend(resampler.push(mixer.mix(channels, part.weights), part.rate))
         if segment.untouched:
             if seeking:
-                raise _LateError
+                raise LateError
             raise _nothing_decoded(path, begin, stated_end(container, stream))
         until = segment.until
         if states_length(container):
@@ -190,24 +165,10 @@ def _attempt(request: _Request, mixer: Mixer, seeking: bool) -> NDArray[np.float
         return buffer.result(round((until - segment.since) * rate))
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Decoded sound (channels, samples) of ``rate`` Hz from ``time`` seconds on, and its downmix."""
-
-    time: float
-    rate: int
-    channels: NDArray[np.float64]
-    weights: NDArray[np.float64]
-
-    @property
-    def seconds(self) -> float:
-        return self.channels.shape[1] / self.rate
-
-
-class _Segment:
+class SegmentCutter:
     """Cuts parts of sound to a segment and closes the gaps between them with silence."""
 
-    def __init__(self, request: _Request) -> None:
+    def __init__(self, request: SoundRequest) -> None:
         self.path, self.finish = request.path, request.finish
         self.since = self.until = request.begin  # the segment is filled between these times, in seconds
         self.untouched = True
@@ -215,7 +176,7 @@ class _Segment:
         self._silence = self._sound = 0.0  # seconds of each so far
         self._video_end: float | None = None
 
-    def cut(self, part: _Part) -> tuple[int, NDArray[np.float64]]:
+    def cut(self, part: SoundPart) -> tuple[int, NDArray[np.float64]]:
         """What goes next into the segment: so many samples of silence, and then (channels, samples)."""
         time, count = part.time, part.channels.shape[1]
         if self._expected is not None:
@@ -246,61 +207,6 @@ class _Segment:
                 f"its time stamps leave {self._silence:.0f} s of silence around {self._sound:.0f} s of sound"
             )
             raise MediaError(self.path, "bad-timestamps", f"{what}: convert it")
-
-
-def _parts(container: InputContainer, stream: AudioStream, begin: float, seeking: bool) -> Iterator[_Part]:
-    """The sound from the file's beginning, or from a little before ``begin``."""
-    if not time_stamps_are_plausible(container, stream):
-        if seeking:
-            raise _LateError
-        return _decoded(container, stream, counted=True)
-    if not seeking:
-        return _decoded(container, stream)
-    unaligned = container.format.name in UNALIGNED
-    if not seek(container, stream, begin - (SEEK_EARLY_UNALIGNED if unaligned else SEEK_EARLY)):
-        raise _LateError
-    parts = _decoded(container, stream, timed=True)
-    return _aligned(parts, begin) if unaligned else parts
-
-
-def _decoded(
-    container: InputContainer, stream: AudioStream, *, counted: bool = False, timed: bool = False
-) -> Iterator[_Part]:
-    """What decodes from here on.
-
-    Args:
-        container: the file.
-        stream: its sound.
-        counted: leave time stamps out of account; the parts follow each other.
-        timed: the file was not begun at its beginning, so that only time stamps tell the time.
-    """
-    clock, following = Clock(container, stream), 0.0
-    for packet in chain(packets(container, stream), [None]):
-        for frame in decode(stream, packet):
-            if frame.pts is None and timed:
-                raise _LateError
-            if not SLOWEST_RATE <= frame.sample_rate <= FASTEST_RATE:
-                what = f"its sound has {frame.sample_rate} samples per second, which is no sound"
-                raise MediaError(container.name, "undecodable", what)
-            time = following if counted or frame.pts is None else clock.seconds(frame.pts)
-            part = _Part(time, frame.sample_rate, channels_of(frame), downmix_weights(frame))
-            following = time + part.seconds
-            yield part
-
-
-def _aligned(parts: Iterable[_Part], begin: float) -> Iterator[_Part]:
-    """Parts after a seek, those before ``begin`` timed by what most of them say."""
-    following, held = iter(parts), list[_Part]()
-    for part in following:
-        if held and abs(part.time - held[-1].time - held[-1].seconds) > MISALIGNED:
-            held.clear()  # a gap: what comes before it is not needed
-        held.append(part)
-        if part.time + part.seconds > begin - MISALIGNED:
-            break
-    counted = list(accumulate((part.seconds for part in held), initial=0.0))[:-1]
-    first = median_low([part.time - count for part, count in zip(held, counted, strict=True)] or [0.0])
-    yield from (replace(part, time=first + count) for part, count in zip(held, counted, strict=True))
-    yield from following
 
 
 def _pictures_end(path: Path) -> float:

@@ -60,6 +60,7 @@ class Batch:
         setbacks: media that could not be decoded.
         scored: (B, N) bool, the places of ``ids`` in order; None where row i is utterance i.
         stands_in: nothing of it counts: it keeps one of several processes in step that has no share of a batch.
+        weight: of its loss among the batches whose gradients are summed for a step.
     """
 
     ids: list[str]
@@ -68,6 +69,7 @@ class Batch:
     decode_failures: list[DecodeFailure] = field(default_factory=list)
     scored: Tensor | None = None
     stands_in: bool = False
+    weight: float = 1.0
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -9,27 +9,23 @@ from __future__ import annotations
 
 import math
 import os
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeVar, overload
+from typing import Any, Literal, TypeVar
 
 import av
-from av.audio.frame import AudioFrame
 from av.audio.stream import AudioStream
 from av.container import InputContainer
-from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from emofuse.data.git_lfs import POINTER_ADVICE, POINTER_REASON, is_lfs_pointer
 from emofuse.data.media_error import MediaError
+from emofuse.data.packets import MediaStream, decode, packets
+from emofuse.data.recording_file import check_file, is_cut_in_header, why_not_opened
 
-MediaStream = VideoStream | AudioStream
 AnyStream = TypeVar("AnyStream", VideoStream, AudioStream)
 
 # Containers of recordings. Left out are the formats that name other files or addresses to open (playlists,
@@ -46,18 +42,6 @@ COVER_SECONDS = 2.0
 DITHERING = frozenset({"ac3", "eac3"})
 # Larger ones than are read, so that it can be said what is wrong with them.
 _RECOGNISED_PIXELS = 4 * MAX_PIXELS
-# How a recording begins, as (offset, bytes): tells a damaged one from something else altogether.
-SIGNATURES = (
-    (4, b"ftyp"),
-    (4, b"moov"),
-    (4, b"mdat"),
-    (0, b"RIFF"),
-    (0, b"\x1aE\xdf\xa3"),
-    (0, b"OggS"),
-    (0, b"fLaC"),
-    (0, b"ID3"),
-    (0, b"FLV\x01"),
-)
 
 
 class ReadAgainError(Exception):
@@ -73,7 +57,7 @@ def open_media(path: Path | str) -> Iterator[InputContainer]:
         # Absolute, so that no part of a name is taken for a protocol.
         container = _opened(os.path.abspath(path))  # noqa: PTH100
     except (av.FFmpegError, UnicodeError) as error:
-        raise _not_opened(path, error) from error
+        raise why_not_opened(path, error) from error
     try:
         if not len(container.streams):
             raise MediaError(
@@ -81,7 +65,7 @@ def open_media(path: Path | str) -> Iterator[InputContainer]:
             )
         yield container
     except MediaError as error:
-        if error.reason in {"no-video", "no-audio", "no-decoder"} and _cut_in_header(path):
+        if error.reason in {"no-video", "no-audio", "no-decoder"} and is_cut_in_header(path):
             what = "the recording is cut off or damaged: it ends within its table of contents"
             raise MediaError(path, "truncated", what) from error
         raise
@@ -197,59 +181,6 @@ def checked_segment(path: Path | str, start: float | None, end: float | None) ->
     return begin, finish
 
 
-class Clock:
-    """Turns a stream's time stamps into seconds on the file's clock, and back."""
-
-    def __init__(self, container: InputContainer, stream: MediaStream) -> None:
-        self.tick = stream.time_base or Fraction(1, av.time_base)
-        self.zero = (container.start_time or 0) / av.time_base
-        # Kept apart, because fractions are too slow to be used for every packet.
-        self._ticks, self._per = self.tick.numerator, self.tick.denominator
-
-    def seconds(self, ticks: int) -> float:
-        """The moment of a time stamp."""
-        return ticks * self._ticks / self._per - self.zero
-
-    def ticks(self, seconds: float) -> int:
-        """The last time stamp that is not after a moment."""
-        return math.floor((seconds + self.zero) / self.tick)
-
-
-def seek(container: InputContainer, stream: MediaStream, time: float) -> bool:
-    """Go to a point from which ``stream`` can be decoded, at or before ``time``; False if that fails."""
-    try:
-        container.seek(Clock(container, stream).ticks(time), stream=stream)
-    except (av.FFmpegError, OverflowError):
-        return False
-    return True
-
-
-def packets(container: InputContainer, stream: MediaStream) -> Iterator[Packet[Any]]:
-    """Packets of one stream up to the file's end or to the point where it is broken off."""
-    try:
-        for packet in container.demux(stream):
-            if packet.size:
-                yield packet
-    except (av.FFmpegError, IndexError):  # an IndexError where damage lets a stream appear halfway
-        return
-
-
-@overload
-def decode(stream: VideoStream, packet: Packet[Any] | None) -> list[VideoFrame]: ...
-
-
-@overload
-def decode(stream: AudioStream, packet: Packet[Any] | None) -> list[AudioFrame]: ...
-
-
-def decode(stream: MediaStream, packet: Packet[Any] | None) -> list[VideoFrame] | list[AudioFrame]:
-    """What a packet decodes to, which is nothing if it is damaged; None gets what the decoder still holds."""
-    try:
-        return stream.decode(packet)
-    except av.FFmpegError:
-        return []
-
-
 def _with_decoder(stream: AnyStream, path: Path | str) -> AnyStream:
     if stream.codec_context is None:
         raise MediaError(path, "no-decoder", f"PyAV has no decoder for its {stream.type}; convert the file")
@@ -273,49 +204,3 @@ def _opened(name: str, most_pixels: int = MAX_PIXELS) -> InputContainer:
         container_options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
         metadata_errors="replace",
     )
-
-
-def check_file(path: Path) -> None:
-    """See that there is a file with something in it, and not a pointer of Git LFS.
-
-    Raises:
-        MediaError: there is none.
-    """
-    try:
-        if not path.exists():
-            raise MediaError(path, "missing-file", "there is no such file")
-        if not path.is_file():
-            raise MediaError(path, "unreadable", "it is not a file")
-        if path.stat().st_size == 0:
-            raise MediaError(path, "empty-file", "the file is empty")
-        if is_lfs_pointer(path):
-            raise MediaError(path, "not-downloaded", f"it is {POINTER_REASON}; {POINTER_ADVICE}")
-    except (OSError, ValueError) as error:
-        raise MediaError(path, "unreadable", f"it cannot be read ({error})") from error
-
-
-def _cut_in_header(path: Path) -> bool:
-    """Whether the box ``moov`` of an MP4 or QuickTime file ends after the file itself (ISO 14496-12, 4.2)."""
-    size, at = path.stat().st_size, 0
-    with path.open("rb") as file:
-        while at + 8 <= size:
-            file.seek(at)
-            length, kind = struct.unpack(">I4s", file.read(8))
-            if length == 1:
-                length = int.from_bytes(file.read(8))
-            if kind == b"moov":
-                return at + length > size
-            if length < 8:
-                return False
-            at += length
-    return False
-
-
-def _not_opened(path: Path, error: Exception) -> MediaError:
-    if isinstance(error, PermissionError):
-        return MediaError(path, "unreadable", "reading it is not permitted")
-    with path.open("rb") as file:
-        head = file.read(16)
-    if any(head[offset:].startswith(mark) for offset, mark in SIGNATURES):
-        return MediaError(path, "truncated", "the recording is cut off or damaged: its index cannot be read")
-    return MediaError(path, "not-media", "it is not a recording in a format that can be read")

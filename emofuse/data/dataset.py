@@ -21,10 +21,10 @@ from torch.utils.data import Dataset
 
 from emofuse.data.batch import Batch, DecodeFailure, FeatureSource, begin_epoch, feature_tensor
 from emofuse.data.frame_cache import FrameCache, decode_frames
-from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError
 from emofuse.data.modality import MODALITIES, InputKind, Modality
 from emofuse.data.targets import ClassTarget, Target
+from emofuse.data.utterance import Utterance
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class UtteranceDataset(Dataset[_Row]):
             made so short by averaging neighbouring steps.
         frames: how to sample the video; needed where the system takes frames.
         target: what a row's label becomes.
-        row_numbers: a batch tells the place of each of its rows among the utterances.
+        row_numbers: a batch holds the place of each of its rows among the utterances.
     """
 
     def __init__(
@@ -102,6 +102,10 @@ class UtteranceDataset(Dataset[_Row]):
     def __len__(self) -> int:
         return len(self.utterances)
 
+    def judged(self, index: int) -> int:
+        """An item is an utterance."""
+        return 1
+
     def __getitem__(self, index: int) -> _Row:
         utterance = self.utterances[index]
         values: dict[Modality, Tensor] = {}
@@ -131,12 +135,7 @@ class UtteranceDataset(Dataset[_Row]):
     def _steps(self, modality: Modality, feature: Tensor) -> Tensor:
         """(T, d), no more steps than the longest that is wanted."""
         steps = torch.atleast_2d(feature)
-        longest = self.longest.get(modality, len(steps))
-        if len(steps) <= longest:
-            return steps
-        if modality == "text":
-            return steps[:longest]
-        return F.adaptive_avg_pool1d(steps.T, longest).T.contiguous()
+        return shortened(steps, modality, self.longest.get(modality, len(steps)))
 
     def collate(self, rows: Sequence[_Row]) -> Batch:
         """Put rows together; an absent modality is zeros, with False in ``present``.
@@ -181,3 +180,12 @@ class UtteranceDataset(Dataset[_Row]):
             sampling = self.frames or FrameSampling()
             return torch.zeros(sampling.count, 3, *sampling.size, dtype=torch.uint8)
         return torch.zeros(self.dims[modality])
+
+
+def shortened(steps: Tensor, modality: Modality, longest: int) -> Tensor:
+    """(T, d) with no more than ``longest`` steps: the beginning of a text; neighbouring steps of others averaged."""
+    if len(steps) <= longest:
+        return steps
+    if modality == "text":
+        return steps[:longest]
+    return F.adaptive_avg_pool1d(steps.T, longest).T.contiguous()

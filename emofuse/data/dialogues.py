@@ -15,7 +15,7 @@ from emofuse.data.batch import Batch, FeatureSource, begin_epoch, feature_tensor
 from emofuse.data.modality import MODALITIES, Modality
 from emofuse.data.targets import ClassTarget, Target
 from emofuse.data.utterance import Utterance
-from emofuse.errors import EmofuseError
+from emofuse.data.window_size import WindowSize
 
 
 @dataclass(frozen=True)
@@ -24,27 +24,6 @@ class DialogueWindow:
 
     turns: tuple[Utterance, ...]
     scored: tuple[bool, ...]
-
-
-@dataclass(frozen=True)
-class WindowSize:
-    """What of a dialogue is seen at once, which bounds memory however long it is.
-
-    Attributes:
-        longest: utterances; a longer dialogue is cut into windows of so many.
-        overlap: utterances at either end of a window that are there as context alone, and predicted by the
-            neighbouring window.
-    """
-
-    longest: int = 256
-    overlap: int = 32
-
-    def __post_init__(self) -> None:
-        if not 0 <= 2 * self.overlap < self.longest:
-            raise EmofuseError(
-                f"a window of {self.longest} utterances has no middle between two overlaps of {self.overlap}; "
-                "make it longer, or the overlap smaller"
-            )
 
 
 def dialogue_windows(
@@ -131,6 +110,10 @@ class DialogueDataset(Dataset[_Item]):
 
     def __len__(self) -> int:
         return len(self.windows)
+
+    def judged(self, index: int) -> int:
+        """How many utterances of a window are predicted; the others are context."""
+        return sum(self.windows[index].scored)
 
     def __getitem__(self, index: int) -> _Item:
         window = self.windows[index]

@@ -14,12 +14,11 @@ from math import prod
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from emofuse.data.atomic import written_aside
 from emofuse.data.frames import read_frames
-from emofuse.data.manifest import Utterance
+from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
 
 _CODEC = "zstd"
@@ -95,6 +94,8 @@ def decode_frames(utterance: Utterance, count: int, size: tuple[int, int]) -> ND
 
 def _load(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     """The frames, or None where there are none or the file is not whole."""
+    import pyarrow as pa
+
     try:
         packed = file.read_bytes()
         flat = pa.decompress(packed, decompressed_size=prod(shape), codec=_CODEC, asbytes=True)
@@ -105,6 +106,8 @@ def _load(file: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
 
 
 def _keep(file: Path, frames: NDArray[np.uint8]) -> None:
+    import pyarrow as pa
+
     packed = pa.compress(np.ascontiguousarray(frames).tobytes(), codec=_CODEC, asbytes=True)
     try:
         with written_aside(file) as aside:

@@ -11,8 +11,9 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from emofuse.data.container import Clock, ReadAgainError, decode, packets, seek
+from emofuse.data.container import ReadAgainError
 from emofuse.data.lengths import plausible_frame_rate
+from emofuse.data.packets import Clock, decode, packets, seek
 
 SEEK_FROM = 1.0  # seconds into the file from which it pays to seek rather than to read on
 # Seconds by which a seek aims early: it may go by the time of decoding, which is before that of showing, and

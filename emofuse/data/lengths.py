@@ -11,7 +11,8 @@ from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
 
-from emofuse.data.container import Clock, MediaStream, best_stream, packets, reopened, seek
+from emofuse.data.container import best_stream, reopened
+from emofuse.data.packets import Clock, MediaStream, packets, seek
 
 # Formats without a header that states the length: libav guesses it from the bit rate.
 GUESSED = frozenset({"aac", "ac3", "eac3", "amr", "mp3", "mpegvideo", "m4v", "h264", "hevc", "obu", "mjpeg"})

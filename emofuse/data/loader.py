@@ -25,6 +25,9 @@ class BatchDataset(Protocol):
 
     def __getitem__(self, index: int) -> Any: ...
 
+    def judged(self, index: int) -> int:
+        """How many utterances of an item are judged."""
+
     def collate(self, rows: Sequence[Any]) -> Batch:
         """A batch of items."""
 
@@ -79,11 +82,13 @@ class Share:
         rows: their places.
         stands_in: the process has none of its own, and reads one of another's that must not count.
         epoch: that the batch belongs to.
+        weight: of the batch's loss among those whose gradients are summed for a step, 1 on average.
     """
 
     rows: tuple[int, ...]
     stands_in: bool = False
     epoch: int = 0
+    weight: float = 1.0
 
 
 class Shares(Sampler[Share]):
@@ -97,10 +102,20 @@ class Shares(Sampler[Share]):
         order: of the rows.
         batch_size: rows of a batch, of all processes together.
         divided: among the processes of the group that is there when it is gone through; False reads all.
+        accumulate: batches that make a step together; each is weighed by what it has of the step's utterances.
+        judged: utterances of each row; one by default.
     """
 
-    def __init__(self, order: Sequence[int] | EpochShuffle, batch_size: int, divided: bool = False) -> None:
+    def __init__(
+        self,
+        order: Sequence[int] | EpochShuffle,
+        batch_size: int,
+        divided: bool = False,
+        accumulate: int = 1,
+        judged: Sequence[int] | None = None,
+    ) -> None:
         self.order, self.batch_size, self.divided = order, batch_size, divided
+        self.accumulate, self.judged = accumulate, judged
         self.epoch = 0
 
     def begin_epoch(self, epoch: int) -> None:
@@ -121,7 +136,21 @@ class Shares(Sampler[Share]):
             batch = rows[at : at + self.batch_size]
             first, last = (len(batch) * place // processes for place in (rank, rank + 1))
             own = batch[first:last] or batch[:1]
-            yield Share(tuple(own), stands_in=first >= last, epoch=self.epoch)
+            weight = self._weight(rows, at, batch)
+            yield Share(tuple(own), stands_in=first >= last, epoch=self.epoch, weight=weight)
+
+    def _weight(self, rows: Sequence[int], at: int, batch: Sequence[int]) -> float:
+        """A mean over the step's utterances is the mean of those over its batches, each weighed by this."""
+        if self.accumulate == 1:
+            return 1.0
+        size = self.batch_size * self.accumulate
+        begin = at // size * size
+        whole = self._count(rows[begin : begin + size])
+        # The trainer divides every loss by the number of batches that make a step, also where there are fewer left.
+        return self.accumulate * self._count(batch) / whole if whole else 1.0
+
+    def _count(self, rows: Sequence[int]) -> int:
+        return len(rows) if self.judged is None else sum(self.judged[row] for row in rows)
 
 
 class _Batches(Dataset[Batch]):
@@ -134,7 +163,7 @@ class _Batches(Dataset[Batch]):
         if isinstance(self.rows, EpochOrder):
             self.rows.begin_epoch(share.epoch)  # here, since a worker process has a copy of its own
         batch = self.rows.collate([self.rows[row] for row in share.rows])
-        return replace(batch, stands_in=True) if share.stands_in else batch
+        return replace(batch, stands_in=share.stands_in, weight=share.weight)
 
 
 def make_loader(
@@ -145,24 +174,27 @@ def make_loader(
     draw_weights: Sequence[float] | None = None,
     workers: int = 0,
     divided: bool = False,
+    accumulate: int = 1,
 ) -> DataLoader[Any]:
     """Batches of ``dataset``; shuffled anew each epoch when ``shuffle_seed`` is given.
 
     With ``draw_weights``, one for each item, items are drawn by them instead, see `EpochDraw`.
 
     Workers are used only where there are frames to decode: features are a memory-mapped look-up. Where it is
-    ``divided``, each process of a training on several has its share of every batch, see `Shares`.
+    ``divided``, each process of a training on several has its share of every batch, see `Shares`;
+    so for ``accumulate``.
     """
     workers = workers if dataset.decodes_media else 0
     order = _order(len(dataset), shuffle_seed, draw_weights)
+    judged = [dataset.judged(row) for row in range(len(dataset))] if accumulate > 1 else None
     return DataLoader(
         _Batches(dataset),
         batch_size=None,  # a share is a batch already
-        sampler=Shares(order, batch_size, divided),
+        sampler=Shares(order, batch_size, divided, accumulate, judged),
         collate_fn=_as_it_is,
         num_workers=workers,
         persistent_workers=workers > 0,
-        generator=_OwnGenerator(),
+        generator=OwnGenerator(),
         prefetch_factor=2 if workers else None,
     )
 
@@ -173,12 +205,12 @@ def _order(size: int, seed: int | None, weights: Sequence[float] | None) -> rang
     return EpochShuffle(size, seed) if weights is None else EpochDraw(weights, seed)
 
 
-class _OwnGenerator(torch.Generator):
+class OwnGenerator(torch.Generator):
     """A loader's own, so that opening it draws nothing from the generator that dropout draws from."""
 
     def __reduce__(self) -> Any:
         """For other processes: what it has drawn decides nothing."""
-        return _OwnGenerator, ()
+        return OwnGenerator, ()
 
 
 def _as_it_is(batch: Any) -> Any:

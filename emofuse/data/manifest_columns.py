@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = (
     "id",
@@ -67,6 +69,8 @@ def typed(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[UnreadableCell]]:
         The typed frame (text columns of str or None, ``turn`` Int64, ``start``, ``end``, ``valence``
         float64), and the cells that could not be typed, which are absent in it.
     """
+    import pandas as pd
+
     unreadable: list[UnreadableCell] = []
     columns: dict[str, pd.Series] = {}
     for column in (*COLUMNS, *(name for name in raw.columns if name not in COLUMNS)):
@@ -81,6 +85,8 @@ def typed(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[UnreadableCell]]:
 
 
 def _typed_column(column: str, cells: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
+    import pandas as pd
+
     if column == "turn":
         return _turn_cells(cells)
     if column in NUMBER_COLUMNS:
@@ -96,6 +102,8 @@ def _typed_column(column: str, cells: pd.Series) -> tuple[pd.Series, NDArray[np.
 
 def text_cells(cells: pd.Series) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
     """Cells as str or None, and which of them are lists, objects or bytes and so no text (None as well)."""
+    import pandas as pd
+
     values = cells.to_numpy(dtype=object, copy=True)
     bad = np.zeros(len(values), bool)
     absent = cells.isna().to_numpy()
@@ -135,6 +143,8 @@ def scalar_text(value: Any) -> str:
 
 def number_cells(cells: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Cells as float64, NaN where absent, and which of them hold something that is no decimal number."""
+    import pandas as pd
+
     if pd.api.types.is_numeric_dtype(cells) and not pd.api.types.is_bool_dtype(cells):
         return cells.to_numpy(dtype=np.float64, na_value=np.nan), np.zeros(len(cells), bool)
     texts, bad = text_cells(cells)
@@ -146,6 +156,8 @@ def number_cells(cells: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.bool
 
 
 def _turn_cells(cells: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
+    import pandas as pd
+
     numbers, bad = number_cells(cells)
     with np.errstate(invalid="ignore"):
         whole = (numbers == np.floor(numbers)) & (np.abs(numbers) < LARGEST_TURN)
@@ -160,6 +172,8 @@ def _canonical_split(names: pd.Series) -> pd.Series:
 
 
 def _filled_turns(frame: pd.DataFrame, unreadable: list[int]) -> pd.Series:
+    import pandas as pd
+
     dialogue = pd.Series(pd.factorize(frame["dialogue"])[0])
     given = frame["turn"].notna()
     given.iloc[unreadable] = True  # what cannot be read must not be made up

@@ -22,16 +22,6 @@ from emofuse.errors import EmofuseError
 _Format = TypeVar("_Format")
 
 
-def is_manifest_file(path: Path) -> bool:
-    """Whether a file is a manifest by its suffix."""
-    return path.suffix.lower() in _READERS
-
-
-def manifests_in(folder: Path) -> list[Path]:
-    """The manifests of a folder that `prepare` or `import` has made: ``manifest.csv`` and the like."""
-    return [path for suffix in _READERS if (path := folder / f"manifest{suffix}").is_file()]
-
-
 def read_manifest_file(path: Path) -> RawTable:
     """The untyped rows of a manifest file.
 

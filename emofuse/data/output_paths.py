@@ -47,7 +47,10 @@ def explain_os_error(error: OSError) -> str:
         errno.ENOENT: "check the name",
         errno.EFBIG: "the file is larger than may be written here; write elsewhere",
     }
-    what = (error.strerror or str(error) or type(error).__name__).splitlines()[0]
+    words = error.strerror or str(error) or type(error).__name__
+    if error.errno in advice:  # libraries wrap the system's words in their own
+        words = os.strerror(error.errno)
+    what = words.splitlines()[0]
     where = f"{error.filename}: " if error.filename else ""
     hint = advice.get(error.errno or 0)
     return f"{where}{what}{f'; {hint}' if hint else ''}"

@@ -12,6 +12,9 @@ import numpy as np
 PER_ELEMENT = 64
 PER_BYTE = 4
 _FREE_ELEMENTS = 1 << 20
+# A number of a list takes nine bytes, and so does what makes an array beside its content.
+_BYTES_PER_OPERATION = 8
+_FREE_OPERATIONS = 1 << 20
 _LONGEST_KEY = 16
 _KEY_BITS = 64
 
@@ -23,6 +26,11 @@ class BoundsError(Exception):
 def most_content(file_size: int) -> int:
     """What a file of so many bytes may become: an element for each, and a million more."""
     return PER_ELEMENT * (_FREE_ELEMENTS + file_size)
+
+
+def most_operations(file_size: int) -> int:
+    """How many operations a file of so many bytes may have: one for every eighth byte, and a million more."""
+    return _FREE_OPERATIONS + file_size // _BYTES_PER_OPERATION
 
 
 class Allowance:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from emofuse.data.array_unpickler import ArrayUnpickler
-from emofuse.data.pickle_bounds import Allowance, BoundsError, most_content
+from emofuse.data.pickle_bounds import Allowance, BoundsError, most_content, most_operations
 from emofuse.data.pickle_stand_ins import PendingArray, PendingDtype, RefusedError, Stand
 from emofuse.data.pickle_unfolding import check_unfolded
 from emofuse.data.stored_files import check_regular
@@ -38,8 +38,8 @@ def load_pickle(path: Path | str, *, encoding: str = "latin1") -> Any:
         encoding: how the byte strings of a Python 2 pickle become text; ``"bytes"`` leaves them bytes.
 
     Raises:
-        EmofuseError: the file cannot be read, is no pickle, would take more memory than its size can stand for, or asks
-            for anything else; nothing that it asks for has been run.
+        EmofuseError: the file cannot be read, is no pickle, would take more memory or time than its size can stand for, or
+            asks for anything else; nothing that it asks for has been run.
     """
     path = Path(path)
     check_regular(path, "name a file of features")
@@ -48,7 +48,8 @@ def load_pickle(path: Path | str, *, encoding: str = "latin1") -> Any:
             if content[:4] == ZIP_MAGIC:
                 raise RefusedError("is a zip archive (.npz or .pt?)")
             limit = most_content(len(content))
-            value = ArrayUnpickler(content, Allowance(limit), encoding=encoding).load()
+            operations = most_operations(len(content))
+            value = ArrayUnpickler(content, Allowance(limit), operations, encoding=encoding).load()
             check_unfolded(value, limit)
             return _finish(value, {})
     except BoundsError as beyond:

@@ -7,11 +7,12 @@ may fetch addresses or start programs. An apostrophe in front makes it a text.
 from __future__ import annotations
 
 import re
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from emofuse.data.manifest_columns import DECIMAL
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _COMPUTED = re.compile(r"'*[=+\-@\t\r＝＋－＠]")  # the wide ones are computed as well
 _NUMBER = re.compile(DECIMAL)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from emofuse.data.container import check_file, check_size
+from emofuse.data.container import check_size
 from emofuse.data.media_error import MediaError
+from emofuse.data.recording_file import check_file
 from emofuse.data.utterance import Crop
 
 STILL_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -75,7 +76,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except UnidentifiedImageError as error:
         raise MediaError(path, "not-media", "it is not a picture in a format that can be read") from error
     except Image.DecompressionBombError as error:
-        raise MediaError(path, "too-large", "it is larger than is read: scale it down") from error
+        raise MediaError(path, "too-large", "it has more pixels than are read: scale it down") from error
     except MemoryError as error:
         raise MediaError(path, "out-of-memory", "there is not enough memory for it: scale it down") from error
     except Exception as error:  # damaged files fail in whatever way their format's reader likes

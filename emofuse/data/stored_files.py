@@ -13,16 +13,16 @@ import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import yaml
 
 from emofuse.data.git_lfs import POINTER_ADVICE, POINTER_REASON, is_lfs_pointer
 from emofuse.data.output_paths import explain_os_error
 from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TEXT_BYTES = 256 << 20  # split.json of a corpus of millions stays far below
 _YAML_BYTES = 4 << 20  # a recipe has a few kilobytes
@@ -64,6 +64,11 @@ def stored_bytes(file: Path, advice: str, limit: int = _TEXT_BYTES) -> bytes:
             return handle.read(limit)
         except OSError as error:
             raise DamagedFileError(file, explain_os_error(error), advice) from None
+
+
+def is_there(file: Path) -> bool:
+    """Whether anything has this name. A link that leads nowhere has it: the file is damaged, and not left out."""
+    return os.path.lexists(file)
 
 
 def check_regular(file: Path, advice: str) -> None:
@@ -151,6 +156,9 @@ def stored_table(file: Path, advice: str, columns: Iterable[str] = ()) -> pd.Dat
     Raises:
         DamagedFileError: as `stored_bytes`, or it is no Parquet, lacks a column, or unfolds to more than memory is for.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     check_regular(file, advice)
     try:
         # Not read_table, which would take "split=train" in a folder's name for a column.
@@ -173,9 +181,11 @@ def stored_csv(file: Path, advice: str, columns: Iterable[str] = ()) -> pd.DataF
     Raises:
         DamagedFileError: as there, with CSV for Parquet.
     """
+    import pandas as pd
+
     check_regular(file, advice)
     try:
-        table = pd.read_csv(file)
+        table = pd.read_csv(file, index_col=False)  # cells beyond the header would become an index
     except (OSError, ValueError, OverflowError) as error:  # pandas's own errors are ValueErrors
         raise DamagedFileError(file, str(error) or type(error).__name__, advice) from None
     return _with_columns(table, file, advice, columns)
@@ -196,6 +206,8 @@ def check_numbers(
     Raises:
         DamagedFileError: they do not.
     """
+    import pandas as pd
+
     for name in columns:
         numbers = pd.to_numeric(table[name], errors="coerce")
         wrong = ~numbers.astype(float).abs().lt(math.inf) & ~(gaps & table[name].isna())

@@ -7,9 +7,29 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from types import FrameType
 
-_TERMINATED = 143  # as a shell tells it: 128 and the number of the signal
+_TERMINATED = 143  # as a shell reports it: 128 and the number of the signal
+
+
+@contextmanager
+def workers_starting() -> Iterator[None]:
+    """Start processes in here: Ctrl-C does not reach them before `begin_worker`, while they still import.
+
+    This process answers a Ctrl-C that comes meanwhile at the end of the block.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its own start would let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def begin_worker(threads: int | None = None) -> None:
@@ -23,6 +43,8 @@ def begin_worker(threads: int | None = None) -> None:
     """
     limit_threads(threads)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -44,10 +66,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def death_of(exit_code: int) -> str:
-    """Why a process ended with this code, in one line."""
-    if exit_code < 0:
-        return f"its process was killed by signal {-exit_code}, for want of memory perhaps; use fewer --jobs"
-    return f"its process ended with code {exit_code}"

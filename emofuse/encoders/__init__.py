@@ -1,6 +1,8 @@
-"""Unimodal encoders: words or sound in, features out."""
+"""Unimodal encoders: words or sound in, features out.
 
-from emofuse.encoders.factory import EncoderInfo, copy_encoder, create_encoder, list_encoders
-from emofuse.encoders.spec import EncoderSpec
+The public names stand in ``__init__.pyi``; each is loaded when it is first used.
+"""
 
-__all__ = ["EncoderInfo", "EncoderSpec", "copy_encoder", "create_encoder", "list_encoders"]
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

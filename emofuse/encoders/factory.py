@@ -15,6 +15,7 @@ from emofuse.data.modality import Modality
 from emofuse.encoders.fine_tuning import read_fine_tuned
 from emofuse.encoders.hashed_text import HashedTextEncoder
 from emofuse.encoders.logmel import LogMelFunctionals
+from emofuse.encoders.packaged import model_folder
 from emofuse.encoders.spec import (
     EMBEDDED,
     FACE_CNN,
@@ -22,6 +23,7 @@ from emofuse.encoders.spec import (
     HASHED_NGRAMS,
     LOGMEL_FUNCTIONALS,
     LOGMEL_SEQUENCE,
+    MINILM_GOEMOTIONS,
     OPENSMILE_COMPARE,
     OPENSMILE_EGEMAPS,
     WHISPER_LOGMEL,
@@ -81,6 +83,13 @@ def list_encoders() -> list[EncoderInfo]:
             False,
             "Whisper's mean beside the log-mel functionals (extra speech)",
         ),
+        EncoderInfo(
+            MINILM_GOEMOTIONS,
+            "text",
+            768,
+            False,
+            "MiniLM, and the same fine-tuned on GoEmotions, side by side (package emofuse-starter)",
+        ),
         EncoderInfo(FRAME_STATISTICS, "video", 1404, False, "gradients and colours on a grid, untrained"),
         EncoderInfo(
             "google-bert/bert-large-uncased",
@@ -137,10 +146,14 @@ def as_fine_tuned(spec: EncoderSpec) -> EncoderSpec:
     """
     if spec.finetune is not None:
         raise EmofuseError(
-            f"encoder {spec.name}: is to be fine-tuned first (finetune is set), which training does; here, name "
-            "the folder that `emofuse finetune` made"
+            f"encoder {spec.name}: must be fine-tuned first (finetune is set); train a run with it, or name the "
+            "folder that `emofuse finetune` made"
         )
-    record = None if spec.name in EMBEDDED else read_fine_tuned(Path(spec.name).expanduser())
+    if spec.end_to_end is not None:
+        raise EmofuseError(
+            f"encoder {spec.name}: learns together with a system (end_to_end is set); train a run with it, or leave that out"
+        )
+    record = None if spec.name in EMBEDDED else read_fine_tuned(model_folder(spec.name))
     if record is None:
         return spec
     if record.modality != spec.modality:
@@ -192,6 +205,12 @@ def _whisper_logmel(spec: EncoderSpec) -> UtteranceEncoder:
     return whisper_with_logmel(spec)
 
 
+def _minilm_goemotions(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> UtteranceEncoder:
+    from emofuse.encoders.joined import minilm_with_goemotions
+
+    return minilm_with_goemotions(spec, device, dtype)
+
+
 def _hf_speech(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> UtteranceEncoder:
     from emofuse.encoders.hf_speech import HFSpeechEncoder
     from emofuse.encoders.pretrained import load_config, locate
@@ -220,6 +239,7 @@ _MAKERS: dict[str, Callable[[EncoderSpec, torch.device | str, torch.dtype], Utte
     OPENSMILE_COMPARE: lambda spec, device, dtype: _opensmile(OPENSMILE_COMPARE),
     OPENSMILE_EGEMAPS: lambda spec, device, dtype: _opensmile(OPENSMILE_EGEMAPS),
     WHISPER_TINY_EN: _whisper,
+    MINILM_GOEMOTIONS: _minilm_goemotions,
     WHISPER_LOGMEL: lambda spec, device, dtype: _whisper_logmel(spec),
     FRAME_STATISTICS: lambda spec, device, dtype: _frame_statistics(spec, device),
     "text": _hf_text,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emofuse.data.modality import Modality
 from emofuse.data.stored_files import stored_json
+from emofuse.encoders.end_to_end import EndToEndSettings
 from emofuse.errors import EmofuseError
 
 RECORD_FILE = "emofuse.json"
@@ -107,9 +108,10 @@ class FineTunedRecord(BaseModel):
         base: the model that it was made of.
         base_revision: SHA-256 of the base's files, or the hub's commit.
         reading: how utterances are to be read, as in fine-tuning: settings of `EncoderSpec` by name.
-        settings: of the fine-tuning.
+        settings: of the fine-tuning; None where it learnt together with a system.
+        end_to_end: settings of that.
         seed: of the head, the order and the augmentation.
-        labels: classes of its head.
+        labels: classes of its head, or of the system.
         data_fingerprint: of the whole manifest.
         protocol: that made the split, if one did.
         fold: of that protocol.
@@ -128,7 +130,8 @@ class FineTunedRecord(BaseModel):
     base: str
     base_revision: str
     reading: dict[str, Any]
-    settings: FineTuneSettings
+    settings: FineTuneSettings | None
+    end_to_end: EndToEndSettings | None = None
     seed: int
     labels: list[str]
     data_fingerprint: str

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.fft import dct
-from scipy.signal import find_peaks
+
+from emofuse.encoders.courses import cosine_terms, count_peaks
 
 FRAMES_PER_SECOND = 100.0
 CONTOUR_POINTS = 64
@@ -95,7 +95,7 @@ def contour(prefix: str, course: np.ndarray, known: np.ndarray) -> dict[str, flo
         minus the rest), ``peak_at`` and ``trough_at`` (0 = start, 1 = end).
     """
     points = _resampled(course, known)
-    cosines = dct(points, type=2, norm="ortho") * np.sqrt(2.0 / CONTOUR_POINTS)
+    cosines = points @ cosine_terms(CONTOUR_POINTS, CONTOUR_COEFFICIENTS + 1) * np.sqrt(2.0 / CONTOUR_POINTS)
     half, fifth = CONTOUR_POINTS // 2, CONTOUR_POINTS // 5
     moment = np.linspace(0.0, 1.0, half)
     ups_and_downs = np.ptp(points) > _FLAT
@@ -162,13 +162,13 @@ def rhythm(voiced: np.ndarray, active: np.ndarray, energy: np.ndarray) -> dict[s
     pauses = run_lengths(~active[begin:end]) / FRAMES_PER_SECOND
     seconds = max((end - begin) / FRAMES_PER_SECOND, 0.1)  # a click is not a hundred syllables per second
     smooth = np.convolve(energy, np.full(5, 0.2), mode="same")
-    peaks, _ = find_peaks(smooth[begin:end], prominence=_PEAK_PROMINENCE_DB)
+    peaks = count_peaks(smooth[begin:end], _PEAK_PROMINENCE_DB)
     return {
         "rhythm_log_duration": float(np.log(len(active) / FRAMES_PER_SECOND)),
         "rhythm_voiced_share": float(voiced.mean()),
         "rhythm_pause_share": float((~active[begin:end]).mean()) if end > begin else 1.0,
         "rhythm_voiced_segments_per_second": len(segments) / seconds,
-        "rhythm_energy_peaks_per_second": len(peaks) / seconds,
+        "rhythm_energy_peaks_per_second": peaks / seconds,
         "rhythm_voiced_segment_mean": float(segments.mean()) if len(segments) else 0.0,
         "rhythm_voiced_segment_sd": float(segments.std()) if len(segments) else 0.0,
         "rhythm_pauses_per_second": len(pauses) / seconds,

@@ -8,11 +8,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import AutoModel, AutoModelForImageClassification
+from transformers import AutoModel, AutoModelForImageClassification, PreTrainedModel
 
 from emofuse.encoders import face_cnn  # noqa: F401 - makes its class known to the library
 from emofuse.encoders.image_preprocessing import read_preprocessing
-from emofuse.encoders.pretrained import load_model, locate, revision_of
+from emofuse.encoders.pretrained import Source, load_model, locate, revision_of
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.encoders.video import VideoEncoder
 from emofuse.errors import EmofuseError
@@ -42,30 +42,37 @@ class HFImageEncoder(VideoEncoder):
     ) -> None:
         if spec.pooling == "cls":
             raise EmofuseError(f"encoder {spec.name}: video has no CLS token; use pooling mean or tokens")
-        super().__init__(_Pictures(spec, device, dtype), spec, device)
+        source = locate(spec.name, spec.revision)
+        auto = AutoModelForImageClassification if spec.output == "logits" else AutoModel
+        describer = PictureModel(spec, source, load_model(source, device, dtype, auto))
+        super().__init__(describer, spec, device)
         self._made_of = (spec, device, dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._made_of
 
 
-class _Pictures:
-    """The model with its preprocessing, picture by picture."""
+class PictureModel:
+    """A pretrained model with its preprocessing, picture by picture.
+
+    Args:
+        spec: name, batch_size, output.
+        source: of the preprocessing.
+        model: that reads pictures.
+    """
 
     kind = KIND
 
-    def __init__(self, spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> None:
-        source = locate(spec.name, spec.revision)
+    def __init__(self, spec: EncoderSpec, source: Source, model: PreTrainedModel) -> None:
         self._logits = spec.output == "logits"
-        auto = AutoModelForImageClassification if self._logits else AutoModel
-        self._model = load_model(source, device, dtype, auto)
+        self._model = model
         config = self._model.config
         if self._model.main_input_name != "pixel_values" or hasattr(config, "text_config"):
             raise EmofuseError(
                 f"encoder {spec.name}: a {config.model_type} model is not an image encoder; name one of the "
                 "ResNet class"
             )
-        self._preprocessing = read_preprocessing(source, config).to(device)
+        self._preprocessing = read_preprocessing(source, config).to(model.device)
         self.size = self._preprocessing.size
         self._batch_size = spec.batch_size
         self.name = config.model_type if source.folder else spec.name
@@ -73,7 +80,7 @@ class _Pictures:
         self.dim = self._probe(spec.name)
         self.settings: dict[str, str | int | float] = {
             "output": spec.output,
-            "dtype": str(dtype).removeprefix("torch."),
+            "dtype": str(model.dtype).removeprefix("torch."),
         }
 
     def _probe(self, name: str) -> int:
@@ -84,6 +91,7 @@ class _Pictures:
             raise EmofuseError(f"encoder {name}: does not read single pictures ({reason})") from None
 
     def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(n, H, W, 3) RGB to (n, d)."""
         batches = range(0, len(pictures), self._batch_size)
         rows = [self._forward(pictures[begin : begin + self._batch_size]) for begin in batches]
         return np.concatenate(rows) if rows else np.zeros((0, self.dim), np.float32)

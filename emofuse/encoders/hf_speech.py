@@ -50,25 +50,28 @@ class HFSpeechEncoder:
         if spec.pooling in ("cls", "mean-sd"):
             why = "speech has no CLS token" if spec.pooling == "cls" else "mean-sd is for a Whisper"
             raise EmofuseError(f"encoder {spec.name}: {why}; use pooling mean or tokens")
+        idle = [name for name in ("layer", "layers", "pad") if getattr(spec, name) is not None]
+        if idle:
+            raise EmofuseError(f"encoder {spec.name}: {idle[0]} is for a Whisper; leave it out")
         self._made_of = (spec, device, dtype)
         source = locate(spec.name, spec.revision)
-        self._model = load_model(source, device, dtype)
-        config = self._model.config
-        if not hasattr(self._model, "_get_feat_extract_output_lengths"):
+        self.model = load_model(source, device, dtype)
+        config = self.model.config
+        if not hasattr(self.model, "_get_feat_extract_output_lengths"):
             raise EmofuseError(
                 f"encoder {spec.name}: a {config.model_type} model is not a speech encoder; name one of the "
                 "wav2vec 2.0, HuBERT or WavLM class"
             )
-        self._extractor = guarded(source, AutoFeatureExtractor.from_pretrained)
-        if self._extractor.sampling_rate != RATE:
+        self.extractor = guarded(source, AutoFeatureExtractor.from_pretrained)
+        if self.extractor.sampling_rate != RATE:
             raise EmofuseError(
-                f"encoder {spec.name}: reads {self._extractor.sampling_rate} Hz, sound here is {RATE}"
+                f"encoder {spec.name}: reads {self.extractor.sampling_rate} Hz, sound here is {RATE}"
             )
-        self._masked = (
-            getattr(config, "feat_extract_norm", None) == "layer" and self._extractor.return_attention_mask
+        self.masked = (
+            getattr(config, "feat_extract_norm", None) == "layer" and self.extractor.return_attention_mask
         )
         self._shortest = _receptive_field(config.conv_kernel, config.conv_stride)
-        self._longest = int(spec.max_seconds * RATE)
+        self.longest = int(spec.max_seconds * RATE)
         self._batch_size, self._pooling = spec.batch_size, spec.pooling or "mean"
         self._frames_per_step = frames_per_step(spec, prod(config.conv_stride))
         self.dim = int(
@@ -95,7 +98,7 @@ class HFSpeechEncoder:
 
     def encode(self, items: Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
         """(B, dim) float32 for B sounds (samples,); with pooling ``"tokens"`` a list of (T, dim)."""
-        pieces = [(row, piece) for row, samples in enumerate(items) for piece in self._pieces(samples)]
+        pieces = [(row, piece) for row, samples in enumerate(items) for piece in self.pieces(samples)]
         states: list[np.ndarray] = [np.empty(0, np.float32)] * len(pieces)
         for batch in self._batches([len(piece) for _, piece in pieces]):
             for place, frames in zip(
@@ -110,13 +113,14 @@ class HFSpeechEncoder:
             return [slowed(frames, self._frames_per_step) for frames in sequences]
         return np.array([frames.mean(axis=0) for frames in sequences], np.float32).reshape(-1, self.dim)
 
-    def _pieces(self, samples: np.ndarray) -> list[np.ndarray]:
+    def pieces(self, samples: np.ndarray) -> list[np.ndarray]:
+        """A sound (samples,) in equal pieces that the model can read, filled up with silence if it is too short."""
         samples = np.asarray(samples, dtype=np.float32)
         if samples.ndim != 1 or not np.isfinite(samples).all():
             raise EmofuseError(f"sound of shape {samples.shape}: one channel of finite samples is needed")
         if len(samples) < self._shortest:
             samples = np.pad(samples, (0, self._shortest - len(samples)))
-        return np.array_split(samples, -(-len(samples) // self._longest))
+        return np.array_split(samples, -(-len(samples) // self.longest))
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         """Places that are read together: of like length, or of the same one where there is no mask."""
@@ -125,7 +129,7 @@ class HFSpeechEncoder:
             if batch and (
                 len(batch) >= self._batch_size
                 or (len(batch) + 1) * lengths[batch[0]] > _BATCH_SECONDS * RATE
-                or not (self._masked or lengths[place] == lengths[batch[0]])
+                or not (self.masked or lengths[place] == lengths[batch[0]])
             ):
                 yield batch
                 batch = []
@@ -133,17 +137,23 @@ class HFSpeechEncoder:
         if batch:
             yield batch
 
+    def states(self, sounds: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        """The hidden states (B, T, dim) of some sounds, and how many of each are not made of padding, (B,)."""
+        inputs = self.extractor(
+            sounds, sampling_rate=RATE, padding=True, return_attention_mask=self.masked, return_tensors="pt"
+        )
+        values = inputs["input_values"].to(self.model.device, self.model.dtype)
+        mask = inputs["attention_mask"].to(self.model.device) if self.masked else None
+        states = self.model(values, attention_mask=mask).last_hidden_state
+        lengths = self.model._get_feat_extract_output_lengths(torch.tensor([len(sound) for sound in sounds]))
+        return states, lengths
+
     @torch.inference_mode()
     def _forward(self, sounds: list[np.ndarray]) -> list[np.ndarray]:
         """The hidden states (T, dim) of each sound, without those that padding made."""
-        inputs = self._extractor(
-            sounds, sampling_rate=RATE, padding=True, return_attention_mask=self._masked, return_tensors="pt"
-        )
-        values = inputs["input_values"].to(self._model.device, self._model.dtype)
-        mask = inputs["attention_mask"].to(self._model.device) if self._masked else None
-        states = self._model(values, attention_mask=mask).last_hidden_state.float().cpu().numpy()
-        lengths = self._model._get_feat_extract_output_lengths(torch.tensor([len(sound) for sound in sounds]))
-        return [frames[: int(length)] for frames, length in zip(states, lengths, strict=True)]
+        states, lengths = self.states(sounds)
+        frames = states.float().cpu().numpy()
+        return [one[: int(length)] for one, length in zip(frames, lengths, strict=True)]
 
 
 def _receptive_field(kernels: Sequence[int], strides: Sequence[int]) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 from emofuse.encoders.pretrained import load_model, locate, revision_of
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.encoders.text_reader import TextInput, TextReader
+from emofuse.encoders.token_pooling import pooled_vectors
 from emofuse.errors import EmofuseError
 from emofuse.features.dialogue_context import TextInContext
 from emofuse.features.identity import EncoderIdentity, InputNeeds
@@ -119,10 +120,7 @@ class HFTextEncoder:
         """Features of each row of (B, T, dim) states, of which (B, T) are the utterance's own."""
         if self._pooling == "tokens":
             return [row[kept].cpu().numpy() for row, kept in zip(states, own, strict=True)]
-        if self._pooling == "cls":
-            return list(states.take_along_dim(first[..., None], dim=1)[:, 0].cpu().numpy())
-        weights = own.unsqueeze(-1).float()
-        return list(((states * weights).sum(dim=1) / weights.sum(dim=1)).cpu().numpy())
+        return list(pooled_vectors(states, own, first, self._pooling).cpu().numpy())
 
 
 def _context_settings(spec: EncoderSpec) -> dict[str, str | int | float]:

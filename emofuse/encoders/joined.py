@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 
+from emofuse.encoders.hf_text import HFTextEncoder
 from emofuse.encoders.logmel import LogMelFunctionals
-from emofuse.encoders.spec import WHISPER_LOGMEL, WHISPER_TINY_EN, EncoderSpec
+from emofuse.encoders.packaged import GOEMOTIONS, MINILM
+from emofuse.encoders.spec import MINILM_GOEMOTIONS, WHISPER_LOGMEL, WHISPER_TINY_EN, EncoderSpec
 from emofuse.encoders.whisper import WhisperEncoder
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity, UtteranceEncoder
@@ -17,17 +20,20 @@ _PAD_SECONDS = 1.0
 
 
 class JoinedEncoder:
-    """One vector of an utterance from several encoders of the same modality: (d_1 + ... + d_n,).
+    """One vector of an utterance from several encoders of the same modality: (d_1 + ... + d_n,), or steps of them.
 
     Args:
         name: what it is called.
-        parts: n encoders, each of which gives one vector.
+        parts: n encoders, each of which gives one vector, or as many steps as the others.
     """
 
     def __init__(self, name: str, parts: Sequence[UtteranceEncoder]) -> None:
         self._name, self._parts = name, tuple(parts)
         identities = [part.identity for part in parts]
         self.dim = sum(part.dim for part in parts)
+        needs = getattr(parts[0], "needs", None)
+        if needs is not None:
+            self.needs = needs
         self.identity = EncoderIdentity(
             modality=identities[0].modality,
             kind="joined",
@@ -38,13 +44,29 @@ class JoinedEncoder:
             sampling={"of": "+".join(identity.name for identity in identities)},
         )
 
-    def encode(self, items: Sequence[Any]) -> np.ndarray:
-        """(B, dim) float32.
+    def encode(self, items: Sequence[Any]) -> np.ndarray | list[np.ndarray]:
+        """(B, dim) float32, or a list of (T, dim).
 
         Raises:
             EmofuseError: one of the encoders cannot encode an utterance.
         """
-        return np.concatenate([np.asarray(part.encode(items)) for part in self._parts], axis=1)
+        found = [part.encode(items) for part in self._parts]
+        if self.identity.pooling == "tokens":
+            return [np.concatenate(steps, axis=1) for steps in zip(*found, strict=True)]
+        return np.concatenate([np.asarray(vectors) for vectors in found], axis=1)
+
+
+def minilm_with_goemotions(
+    spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype
+) -> JoinedEncoder:
+    """MiniLM, and the same after GoEmotions: what a sentence says, and what emotion it carries.
+
+    Raises:
+        EmofuseError: the starter, which brings both, is not installed.
+    """
+    names = (MINILM.name, GOEMOTIONS.name)
+    parts = [HFTextEncoder(spec.model_copy(update={"name": name}), device, dtype) for name in names]
+    return JoinedEncoder(MINILM_GOEMOTIONS, parts)
 
 
 def whisper_with_logmel(spec: EncoderSpec) -> JoinedEncoder:

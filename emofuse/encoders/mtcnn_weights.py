@@ -104,7 +104,7 @@ _ADMITTED: dict[tuple[str, str], type] = {
     ("numpy", "ndarray"): _ArrayType,
     ("numpy", "dtype"): PendingDtype,
 }
-_PythonUnpickler: Any = pickle._Unpickler  # the one in C cannot be told to read arrays in between
+_PythonUnpickler: Any = pickle._Unpickler  # the one in C cannot read arrays in between
 
 
 class _JoblibUnpickler(_PythonUnpickler):

@@ -7,12 +7,13 @@ De Cheveigné and Kawahara, "YIN, a fundamental frequency estimator for speech a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import pairwise
 
 import numpy as np
 import torch
-from scipy.signal import firwin, medfilt, upfirdn
 
+from emofuse.encoders.courses import running_median
 from emofuse.encoders.spectra import HOP, RATE, WINDOW, frame_count
 
 LOWEST_F0, HIGHEST_F0 = 60.0, 600.0
@@ -30,7 +31,8 @@ _RANGE_DB = 45.0  # below the loudest frame
 _SLIP_FRAMES, _SLIP = 31, 8.0  # semitones off the median of 0.3 s of voice
 _SMOOTH_FRAMES = 5
 _ROUNDING = 1e-4  # of the frame's energy; what single precision leaves of a difference is less
-_TAPS = firwin(63, 0.45, window="hamming")
+_CUTOFF = 0.45  # of half the rate
+_HALF_TAPS = 31
 _BLOCK_FRAMES = 8_192
 
 
@@ -77,16 +79,31 @@ def _pitch_frames(samples: np.ndarray, offset: float, begin: int, end: int) -> t
     """(end - begin, 512) view of the low-passed sound at half the rate: these frames of all."""
     hop, ahead = HOP // _DECIMATION, (_FRAME - WINDOW // _DECIMATION) // 2
     first, last = begin * hop - ahead, (end - 1) * hop - ahead + _FRAME
-    delay = (len(_TAPS) - 1) // 2 // _DECIMATION  # of the filter, at half the rate
+    delay = _HALF_TAPS // _DECIMATION  # of the filter, at half the rate
     # What the filter sees of the sound, silence before and after it included.
-    since = _DECIMATION * (first + delay) - (len(_TAPS) - 1)
+    since = _DECIMATION * (first + delay) - 2 * _HALF_TAPS
     until = _DECIMATION * (last + delay)
     heard = samples[max(0, since) : max(0, until)].astype(np.float32) - np.float32(offset)
     sound = np.pad(heard, (max(0, -since), max(0, until - since - max(0, -since) - len(heard))))
-    low = upfirdn(_TAPS.astype(np.float32), sound, down=_DECIMATION)
-    low = low[(len(_TAPS) - 1) // _DECIMATION :][: last - first]
+    low = _decimated(sound, last - first)
     low[: max(0, -first)] = 0.0  # before the sound there is nothing, not even the filter's beginning
     return torch.from_numpy(low).unfold(0, _FRAME, hop)
+
+
+@cache
+def _low_pass() -> np.ndarray:
+    """(63,) float32, a windowed sinc that lets the frequencies below the cut-off through."""
+    moments = np.arange(-_HALF_TAPS, _HALF_TAPS + 1)
+    taps = np.sinc(_CUTOFF * moments) * np.hamming(len(moments))
+    return np.asarray(taps / taps.sum(), np.float32)
+
+
+def _decimated(sound: np.ndarray, count: int) -> np.ndarray:
+    """(count,) the low-passed sound at half the rate, from where the filter sees nothing but sound."""
+    low = np.zeros(count, np.float32)
+    for place, weight in enumerate(_low_pass()[::-1]):  # a sample is the same sum wherever its block begins
+        low += weight * sound[place : place + _DECIMATION * count : _DECIMATION]
+    return low
 
 
 def _yin(frames: torch.Tensor) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -137,20 +154,12 @@ def _without_slips(raw: np.ndarray) -> np.ndarray:
     semitones = 12.0 * np.log2(raw[voiced])
     out = raw.copy()
     out[voiced] = np.where(
-        np.abs(semitones - _running_median(semitones, _SLIP_FRAMES)) > _SLIP, 0.0, raw[voiced]
+        np.abs(semitones - running_median(semitones, _SLIP_FRAMES)) > _SLIP, 0.0, raw[voiced]
     )
     return out
 
 
 def _smoothed(raw: np.ndarray, voiced: np.ndarray) -> np.ndarray:
     out = raw.copy()
-    out[voiced] = _running_median(raw[voiced], _SMOOTH_FRAMES)
+    out[voiced] = running_median(raw[voiced], _SMOOTH_FRAMES)
     return out
-
-
-def _running_median(values: np.ndarray, width: int) -> np.ndarray:
-    """Over ``width`` values, an odd number, the first and the last repeated at the ends."""
-    if len(values) == 0:
-        return values
-    half = width // 2
-    return medfilt(np.pad(values, half, mode="edge"), width)[half : half + len(values)]

@@ -24,11 +24,11 @@ from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.stored_files import stored_json
 from emofuse.encoders.compact import COMPACT_FILE, DIFFERENCE_FILE, add_difference, read_compact
 from emofuse.encoders.fine_tuning import RECORD_FILE
-from emofuse.encoders.packaged import PACKAGED
+from emofuse.encoders.packaged import PACKAGED, model_folder
 from emofuse.errors import EmofuseError
 
 _INDEX = "model.safetensors.index.json"
-_WEIGHTS = "model.safetensors"
+WEIGHTS, PICKLE = "model.safetensors", "pytorch_model.bin"
 # What from_pretrained reads of a folder beside the weights, for models, tokenisers and feature extractors.
 _SMALL_FILES = (
     RECORD_FILE,
@@ -45,9 +45,9 @@ _SMALL_FILES = (
     "vocab.json",
     "vocab.txt",
 )
-_PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+_PICKLES = (PICKLE, "pytorch_model.bin.index.json")
 # Weights that a checkpoint may lack because nothing that is read from the model depends on them.
-_UNUSED_WEIGHTS = ("pooler.", "masked_spec_embed")
+_UNUSED_WEIGHTS, _MASK = ("pooler.",), "masked_spec_embed"
 _HUB_PATIENCE_SECONDS = 5.0
 _HASH_BLOCK = 1 << 20
 
@@ -62,6 +62,7 @@ class Source:
         revision: a hub branch, tag or commit.
         local_files_only: nothing is asked of the hub.
         compact: folder of differences that are added to the weights.
+        pickles: weights may be a pickle, of which torch reads the tensors alone.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Source:
     revision: str
     local_files_only: bool
     compact: Path | None = None
+    pickles: bool = False
 
     def options(self) -> dict[str, Any]:
         """Arguments for every ``from_pretrained``."""
@@ -76,16 +78,18 @@ class Source:
         return options if self.folder else {**options, "revision": self.revision}
 
 
-def locate(name: str, revision: str | None = None) -> Source:
+def locate(name: str, revision: str | None = None, *, pickles: bool = False) -> Source:
     """Find out what ``name`` means, in seconds and not after a chain of retries.
+
+    Args:
+        name: a package's, a folder's or a hub model's.
+        revision: a hub branch, tag or commit.
+        pickles: a folder whose weights are a pickle will do.
 
     Raises:
         EmofuseError: neither a model folder nor a name that the hub could have.
     """
-    if name in PACKAGED:
-        base = PACKAGED[name].locate()
-        return Source(str(base), base, "main", local_files_only=True)
-    folder = Path(name).expanduser()
+    folder = model_folder(name)
     if folder.is_dir() and (record := read_compact(folder)) is not None:
         base = PACKAGED[record.base].locate()
         if folder_revision(base) != record.revision:
@@ -94,13 +98,20 @@ def locate(name: str, revision: str | None = None) -> Source:
             )
         return Source(str(base), base, "main", local_files_only=True, compact=folder)
     if folder.is_dir():
-        model_files(folder)  # refuses what cannot be loaded
-        return Source(str(folder), folder, "main", local_files_only=True)
+        model_files(folder, pickles=pickles)  # refuses what cannot be loaded
+        return Source(str(folder), folder, "main", local_files_only=True, pickles=pickles)
+    if not is_hub_name(name):
+        raise EmofuseError(f"encoder {name}: there is no such folder")
+    return Source(name, None, revision or "main", not _hub_has(name, revision), pickles=pickles)
+
+
+def is_hub_name(name: str) -> bool:
+    """Whether a model of the hub could be called so."""
     try:
         validate_repo_id(name)
     except HFValidationError:
-        raise EmofuseError(f"encoder {name}: there is no such folder") from None
-    return Source(name, None, revision or "main", local_files_only=not _hub_has(name, revision))
+        return False
+    return True
 
 
 def _hub_has(name: str, revision: str | None) -> bool:
@@ -120,10 +131,14 @@ def _hub_has(name: str, revision: str | None) -> bool:
     return True
 
 
-def model_files(folder: Path) -> list[Path]:
+def model_files(folder: Path, *, pickles: bool = False) -> list[Path]:
     """The files of a model folder that ``from_pretrained`` needs, in a fixed order, config.json last.
 
     Of a compact encoder those that it is made of.
+
+    Args:
+        folder: of the model.
+        pickles: where there are no safetensors, a pickle will do.
 
     Raises:
         EmofuseError: no configuration, no weights as safetensors, or a Git LFS pointer in a file's place.
@@ -136,7 +151,7 @@ def model_files(folder: Path) -> list[Path]:
         raise EmofuseError(
             f"encoder {folder}: config.json is missing; name a folder that save_pretrained wrote"
         )
-    names = [_WEIGHTS] if (folder / _WEIGHTS).is_file() else _indexed_weights(folder)
+    names = _weights(folder, pickles)
     files = [folder / name for name in [*names, *_SMALL_FILES]]
     missing = [file.name for file in files[: len(names)] if not file.is_file()]
     if missing:
@@ -145,6 +160,13 @@ def model_files(folder: Path) -> list[Path]:
     for file in found:
         refuse_lfs_pointer(file)
     return found
+
+
+def _weights(folder: Path, pickles: bool) -> list[str]:
+    for name in (WEIGHTS, *((PICKLE,) if pickles and not (folder / _INDEX).is_file() else ())):
+        if (folder / name).is_file():
+            return [name]
+    return _indexed_weights(folder)
 
 
 def _indexed_weights(folder: Path) -> list[str]:
@@ -157,7 +179,7 @@ def _indexed_weights(folder: Path) -> list[str]:
                 "it is read; save them as safetensors (save_pretrained of a current transformers does)"
             )
         raise EmofuseError(
-            f"encoder {folder}: {_WEIGHTS} is missing; name a folder that save_pretrained wrote"
+            f"encoder {folder}: {WEIGHTS} is missing; name a folder that save_pretrained wrote"
         )
     try:
         parts = sorted(set(stored_json(index, "copy the folder again")["weight_map"].values()))
@@ -169,10 +191,10 @@ def _indexed_weights(folder: Path) -> list[str]:
     return [*parts, _INDEX]
 
 
-def folder_revision(folder: Path) -> str:
+def folder_revision(folder: Path, *, pickles: bool = False) -> str:
     """SHA-256 over the names and contents of the model's files: the same wherever it is copied."""
     digest = hashlib.sha256()
-    for file in sorted(model_files(folder)):
+    for file in sorted(model_files(folder, pickles=pickles)):
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:
             while block := stream.read(_HASH_BLOCK):
@@ -185,7 +207,7 @@ def revision_of(source: Source, config: Any) -> str:
     if source.compact is not None:
         return folder_revision(source.compact)
     if source.folder is not None:
-        return folder_revision(source.folder)
+        return folder_revision(source.folder, pickles=source.pickles)
     return str(getattr(config, "_commit_hash", None) or source.revision)
 
 
@@ -195,7 +217,12 @@ def load_config(source: Source) -> Any:
 
 
 def load_model(
-    source: Source, device: torch.device | str, dtype: torch.dtype, auto: Any = AutoModel
+    source: Source,
+    device: torch.device | str,
+    dtype: torch.dtype,
+    auto: Any = AutoModel,
+    *,
+    safetensors: bool = True,
 ) -> PreTrainedModel:
     """The model in evaluation mode, with every weight that what is read from it depends on.
 
@@ -204,14 +231,20 @@ def load_model(
         device: where it runs.
         dtype: precision of its weights.
         auto: the class of transformers that chooses its class; by default one without a head.
+        safetensors: False for a pickle, of which torch reads the tensors alone.
 
     Raises:
         EmofuseError: it cannot be had or read, or the checkpoint does not hold this model's weights.
     """
     model, report = guarded(
-        source, auto.from_pretrained, use_safetensors=True, dtype=dtype, output_loading_info=True
+        source,
+        auto.from_pretrained,
+        use_safetensors=safetensors,
+        weights_only=True,
+        dtype=dtype,
+        output_loading_info=True,
     )
-    absent = sorted(key for key in report["missing_keys"] if not key.startswith(_UNUSED_WEIGHTS))
+    absent = sorted(key for key in report["missing_keys"] if not _is_unused(key))
     if absent:
         raise EmofuseError(
             f"encoder {source.name}: {len(absent)} weights are missing, {absent[0]} among them; "
@@ -222,8 +255,12 @@ def load_model(
     return model.to(device).eval()
 
 
+def _is_unused(key: str) -> bool:
+    return key.startswith(_UNUSED_WEIGHTS) or key.endswith(_MASK)
+
+
 def guarded(source: Source, from_pretrained: Callable[..., Any], **options: Any) -> Any:
-    """Call ``from_pretrained`` without its bars and warnings, and tell its failures in one line."""
+    """Call ``from_pretrained`` without its bars and warnings, and report its failures in one line."""
     try:
         with quiet_library():
             return from_pretrained(source.name, **source.options(), **options)

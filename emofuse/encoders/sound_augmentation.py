@@ -14,7 +14,6 @@ import av
 import numpy as np
 from av.filter import Graph
 from numpy.typing import NDArray
-from scipy.signal import butter, resample_poly, sosfilt
 
 from emofuse.encoders.augment_settings import AugmentSettings
 from emofuse.errors import EmofuseError
@@ -54,6 +53,8 @@ def augmented(samples: Sound, settings: AugmentSettings, copy: int) -> Sound:
 
 def telephone_band(sound: Sound) -> Sound:
     """The band of a telephone line, 300 to 3400 Hz."""
+    from scipy.signal import butter, sosfilt
+
     sections = butter(4, _TELEPHONE_HZ, btype="bandpass", fs=RATE, output="sos")
     return np.asarray(sosfilt(sections, sound), dtype=np.float32)
 
@@ -91,6 +92,8 @@ def stretched(sound: Sound, speed: float) -> Sound:
 
 def shifted(sound: Sound, semitones: float) -> Sound:
     """Higher by so many semitones at the same speed."""
+    from scipy.signal import resample_poly
+
     ratio = Fraction(2 ** (-semitones / 12)).limit_denominator(_FINEST)
     faster = resample_poly(sound, ratio.numerator, ratio.denominator).astype(np.float32)
     return stretched(faster, float(ratio))

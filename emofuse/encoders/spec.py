@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from emofuse.data.modality import Modality
+from emofuse.encoders.end_to_end import EndToEndSettings
 from emofuse.encoders.fine_tuning import FineTuneSettings
 
 HASHED_NGRAMS = "hashed-ngrams"
@@ -16,6 +17,7 @@ OPENSMILE_COMPARE = "opensmile-compare2016"
 OPENSMILE_EGEMAPS = "opensmile-egemaps"
 WHISPER_TINY_EN = "whisper-tiny.en"
 WHISPER_LOGMEL = "whisper+logmel"
+MINILM_GOEMOTIONS = "minilm+goemotions"
 FRAME_STATISTICS = "frame-statistics"
 
 # No encoder yet: a network that fine-tuning trains from nothing, for those who have no pretrained one.
@@ -24,6 +26,7 @@ FACE_CNN = "face-cnn"
 # The encoders that need no model folder and no hub, and what they read.
 EMBEDDED: dict[str, Modality] = {
     HASHED_NGRAMS: "text",
+    MINILM_GOEMOTIONS: "text",
     LOGMEL_FUNCTIONALS: "audio",
     LOGMEL_SEQUENCE: "audio",
     OPENSMILE_COMPARE: "audio",
@@ -36,11 +39,19 @@ EMBEDDED: dict[str, Modality] = {
 # Settings that mean something to these encoders alone; to give them to another is a mistake.
 _USED: dict[str, set[str]] = {
     LOGMEL_SEQUENCE: {"rate"},
-    WHISPER_TINY_EN: {"rate", "pad"},
-    WHISPER_LOGMEL: {"pad"},
+    WHISPER_TINY_EN: {"rate", "pad", "layer", "layers"},
+    WHISPER_LOGMEL: {"pad", "layers"},
+    MINILM_GOEMOTIONS: {"context_before", "context_after", "speaker_names", "layers"},
     FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
-    "pretrained text": {"context_before", "context_after", "speaker_names", "layers", "finetune"},
-    "pretrained audio": {"rate", "layer", "finetune"},
+    "pretrained text": {
+        "context_before",
+        "context_after",
+        "speaker_names",
+        "layers",
+        "finetune",
+        "end_to_end",
+    },
+    "pretrained audio": {"rate", "layer", "layers", "pad", "finetune", "end_to_end"},
     "pretrained video": {"rate", "frames", "faces", "min_face", "output", "finetune"},
 }
 
@@ -65,12 +76,13 @@ class EncoderSpec(BaseModel):
         dim: size of the hashed n-gram vector, 1024, or number of log-mel bands of a sequence, 80.
         rate: time steps per second of a sequence: pictures taken of a video, 15 unless ``frames`` is given;
             12.5 for ``"logmel-sequence"``; the model's own for a pretrained speech model.
-        pad: of the packaged Whisper: seconds of silence that it hears after each sound. By default it hears as many as
+        pad: of a Whisper: seconds of silence that it hears after each sound. By default it hears as many as
             fill its window of 30 s, as in its training; a second is enough for a pooled vector, and ten times as fast.
             ``"whisper+logmel"`` has a second by default.
-        layer: of a Whisper of transformers: which layer of its encoder, from 1; the last by default.
-        layers: text: the states of these layers side by side, such as 3,6; 0 is the embeddings, -1 the last layer, which
-            alone is the default. Lower layers keep what the last has given up for the task that it was trained on.
+        layer: of a Whisper: which layer of its encoder, from 1; the last by default.
+        layers: of a text model or a Whisper: the states of these layers side by side, such as 3,6; 0 is the embeddings, -1
+            the last layer, which alone is the default. Lower layers keep what the last has given up for the task that it
+            was trained on.
         frames: pictures taken of an utterance, evenly spread, in place of ``rate``; 20 where the mean is
             asked for.
         faces: video: every face that MTCNN finds is encoded in place of the whole picture, and a picture's
@@ -84,6 +96,7 @@ class EncoderSpec(BaseModel):
         context_after: the same for turns after it.
         speaker_names: each text has its speaker's name in front.
         finetune: stage 1 of a run: fine-tune the model on the training part first, in this way.
+        end_to_end: the model learns together with the system, in this way; ``true`` for the defaults.
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -108,6 +121,12 @@ class EncoderSpec(BaseModel):
     context_after: int = Field(default=0, ge=0)
     speaker_names: bool = False
     finetune: FineTuneSettings | None = None
+    end_to_end: EndToEndSettings | None = None
+
+    @field_validator("end_to_end", mode="before")
+    @classmethod
+    def _as_settings(cls, value: Any) -> Any:
+        return EndToEndSettings.of(value)
 
     @model_validator(mode="after")
     def _check_consistency(self) -> EncoderSpec:
@@ -115,6 +134,8 @@ class EncoderSpec(BaseModel):
             raise ValueError("rate and frames exclude each other: give pictures per second or their number")
         if self.pooling == "mean-sd" and self.modality != "audio":
             raise ValueError(f"{self.name} ({self.modality}): pooling mean-sd is for sound")
+        if self.layer is not None and self.layers is not None:
+            raise ValueError(f"{self.name}: layer and layers exclude each other")
         if self.layers is not None and not self.layers:
             raise ValueError(f"{self.name}: name at least one layer, or leave layers out")
         idle = sorted(self._changed() - self._used())

@@ -13,8 +13,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.fft import dct
 
+from emofuse.encoders.courses import cosine_terms
 from emofuse.errors import EmofuseError
 
 RATE = 16_000
@@ -186,7 +186,7 @@ def decibel(power: np.ndarray, floor: float) -> np.ndarray:
 
 def _cepstra(log_mel: np.ndarray) -> np.ndarray:
     """(N, 6): those that follow the level."""
-    return np.array(dct(log_mel, type=2, norm="ortho", axis=1)[:, 1 : CEPSTRA + 1])
+    return np.asarray(log_mel @ cosine_terms(log_mel.shape[1], CEPSTRA + 1)[:, 1:], log_mel.dtype)
 
 
 def _flux(log_mel: np.ndarray) -> np.ndarray:

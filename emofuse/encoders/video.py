@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from emofuse.data.pictures import ClipPictures, PictureSampling
+from emofuse.data.picture_sampling import PictureSampling
+from emofuse.data.pictures import ClipPictures
 from emofuse.encoders.faces import FaceCutter
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.features.identity import EncoderIdentity, InputNeeds, UnusableInputError

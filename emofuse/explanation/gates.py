@@ -16,6 +16,7 @@ from emofuse.data.manifest import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.explanation.modalities import utterance_batch
 from emofuse.models.cm_msf import CMMSF
+from emofuse.models.pooled_system import system_of
 from emofuse.pipeline import EmotionPipeline
 
 SPREAD = "Text steps have no times: they are spread evenly over the utterance."
@@ -96,7 +97,7 @@ class Gates:
 
 def has_gates(pipe: EmotionPipeline) -> bool:
     """Whether the run's system has mask gates."""
-    return isinstance(pipe.model, CMMSF)
+    return isinstance(system_of(pipe.model), CMMSF)
 
 
 def explain_gates(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utterance] = ()) -> Gates:
@@ -110,7 +111,8 @@ def explain_gates(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequenc
     Raises:
         EmofuseError: the run is of another system, or the utterance has nothing that it uses.
     """
-    if not isinstance(pipe.model, CMMSF):
+    system = system_of(pipe.model)
+    if not isinstance(system, CMMSF):
         raise EmofuseError("the run's system has no mask gates; CM-MSF has")
     batch, held, missing = utterance_batch(pipe, utterance, dialogue)
     with torch.inference_mode():
@@ -127,7 +129,7 @@ def explain_gates(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequenc
         else pipe.labels[int(output.logits[0].argmax())]
     )
     spread = "text" in tracks and len(tracks["text"].mean) > 1
-    notes = (SPREAD,) * spread + (OPEN,) * (not pipe.model.config.mask_gate)
+    notes = (SPREAD,) * spread + (OPEN,) * (not system.config.mask_gate)
     return Gates(utterance.id, said, utterance.text, tracks, missing, notes)
 
 

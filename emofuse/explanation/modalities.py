@@ -108,7 +108,7 @@ def explain(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utte
     withheld modality is withheld everywhere: from late fusion, and from what steers the compression.
 
     Args:
-        pipe: a run of a system that takes utterances one by one, and tells classes.
+        pipe: a run of a system that takes utterances one by one, and predicts classes.
         utterance: with absolute paths.
         dialogue: the other turns, for an encoder that reads them along; and what else it is standardised with.
 
@@ -181,7 +181,7 @@ def kept_rows(patches: KeptPatches) -> list[np.ndarray]:
 
 def _check(pipe: EmotionPipeline) -> None:
     if pipe.task.name != "classification":
-        raise EmofuseError("explain: this run tells a value; explanations are of classes")
+        raise EmofuseError("explain: this run predicts values, and only classes can be explained")
     info = model_info(pipe.record.model_name)
     if info.scope == "dialogue":
         raise EmofuseError(

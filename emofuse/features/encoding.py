@@ -19,7 +19,7 @@ import numpy as np
 from emofuse.data.media_error import MediaError
 from emofuse.data.pictures import ClipPictures
 from emofuse.data.utterance import Utterance
-from emofuse.data.worker_processes import begin_worker
+from emofuse.data.worker_processes import begin_worker, workers_starting
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import UnusableInputError, UtteranceEncoder, needs_of
 from emofuse.features.sources import Source, sources_of
@@ -93,10 +93,12 @@ def encode_in_processes(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, _begin_work, (encoder, batch_size, threads))
     try:
-        waiting = deque(pool.submit(_work, task) for task in islice(tasks, 2 * processes))
+        with workers_starting():
+            waiting = deque(pool.submit(_work, task) for task in islice(tasks, 2 * processes))
         while waiting:
             yield waiting.popleft().result()
-            waiting.extend(pool.submit(_work, task) for task in islice(tasks, 1))
+            with workers_starting():
+                waiting.extend(pool.submit(_work, task) for task in islice(tasks, 1))
     except BrokenProcessPool:
         raise EmofuseError(
             "a process that encodes has died, for want of memory perhaps; what was finished is kept, so run "

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from emofuse.data.manifest import Manifest
-from emofuse.data.quarantine import Quarantine
 from emofuse.errors import EmofuseError
 from emofuse.features.encoding import Encoded, encode_in_process, encode_in_processes, reason_of
 from emofuse.features.identity import UtteranceEncoder
 from emofuse.features.sources import Source, sources_of
 from emofuse.features.store import FeatureError, FeatureReader, FeatureStore, FeatureWriter
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
+    from emofuse.data.quarantine import Quarantine
 
 Progress = Callable[[int, int, str], None]
 

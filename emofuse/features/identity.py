@@ -12,9 +12,11 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from emofuse.data.modality import Modality
-from emofuse.data.pictures import PictureSampling
+from emofuse.data.picture_sampling import PictureSampling
 from emofuse.errors import EmofuseError
 from emofuse.features.dialogue_context import ContextWindow
+
+IMPORTED = "imported"  # the kind of features that came with a file
 
 
 class EncoderIdentity(BaseModel):

@@ -19,7 +19,7 @@ Normalise = Literal["none", "speaker", "recording"]
 _SMALLEST_SPREAD = 1e-6
 # Utterances that the training part's statistics are worth, see `docs/voice.md` for how it was measured.
 MEAN_WORTH, SPREAD_WORTH = 8.0, 10.0
-FEW = 5  # a group under this size is told of
+FEW = 5  # a smaller group gets a note
 
 
 class Features(Protocol):

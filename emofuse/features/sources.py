@@ -11,7 +11,8 @@ from typing import Any
 from emofuse.data.audio import read_audible
 from emofuse.data.media import probe
 from emofuse.data.media_error import MediaError
-from emofuse.data.pictures import PictureSampling, open_pictures
+from emofuse.data.picture_sampling import PictureSampling
+from emofuse.data.pictures import open_pictures
 from emofuse.data.utterance import Crop, Utterance
 from emofuse.features.dialogue_context import TextInContext, texts_in_context
 from emofuse.features.identity import UtteranceEncoder, needs_of

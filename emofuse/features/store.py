@@ -105,7 +105,10 @@ class FeatureWriter:
                 if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
                     leftover.unlink(missing_ok=True)
         except OSError as error:
-            raise EmofuseError(f"{self.folder}: cannot keep features there ({error.strerror})") from None
+            raise EmofuseError(
+                f"{self.folder}: cannot keep features there ({error.strerror}); "
+                "make room, or name another folder for features"
+            ) from None
         if _read_identity(file) != self.identity:
             raise EmofuseError(f"{file}: names another encoder than its folder; delete {self.folder}")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.recording_files import RecordingFile
+from emofuse.ensemble import EnsemblePipeline, open_pipeline
 from emofuse.errors import EmofuseError
 from emofuse.folders.index_page import IndexRow, index_page
 from emofuse.folders.results import ResultFiles, finished, keep, run_fingerprint
@@ -20,7 +21,9 @@ from emofuse.inference.timelines.page_media import Media
 from emofuse.inference.timelines.save import SUBTITLES
 from emofuse.inference.timelines.table import segment_csv
 from emofuse.pipeline import EmotionPipeline, run_folder_of
+from emofuse.runs.ensemble_folder import is_ensemble, members_of
 from emofuse.runs.folder_lock import locked_folder
+from emofuse.runs.run_folder import RunFolder
 from emofuse.starter import STARTER
 
 TABLE, INDEX = "table.csv", "index.html"
@@ -90,10 +93,9 @@ def predict_folder(
     Raises:
         EmofuseError: the run cannot be loaded, or another job works in ``out``.
     """
-    run = run_folder_of(request.run)
-    fingerprint = run_fingerprint(run, dict(request.options))
-    # A run of the hub is named by its folder from here on, so that nothing is fetched twice.
-    job = _PredictJob(request, request.run if request.run == STARTER else str(run.path), fingerprint, out)
+    place, runs = _runs_of(request.run)
+    fingerprint = run_fingerprint(runs, dict(request.options))
+    job = _PredictJob(request, place, fingerprint, out)
     known: dict[str, EmotionTimeline] = {}
     failed: dict[str, str] = {}
     with locked_folder(out):
@@ -129,6 +131,15 @@ def predict_folder(
     return FolderOutcome(out, len(known) - kept, kept, failed, notes)
 
 
+def _runs_of(run: str) -> tuple[str, list[RunFolder]]:
+    """How processes open the run, and the run itself or those of an ensemble."""
+    if is_ensemble(Path(run)):
+        return run, list(members_of(Path(run)))
+    folder = run_folder_of(run)
+    # A run of the hub is named by its folder from here on, so that nothing is fetched twice.
+    return run if run == STARTER else str(folder.path), [folder]
+
+
 @dataclass(frozen=True)
 class _PredictJob:
     """What each process does."""
@@ -138,10 +149,10 @@ class _PredictJob:
     fingerprint: str
     out: Path
 
-    def begin(self) -> EmotionPipeline:
-        return EmotionPipeline.from_pretrained(self.run, device=self.request.device)
+    def begin(self) -> EmotionPipeline | EnsemblePipeline:
+        return open_pipeline(self.run, device=self.request.device)
 
-    def do(self, held: EmotionPipeline, task: RecordingFile) -> None:
+    def do(self, held: EmotionPipeline | EnsemblePipeline, task: RecordingFile) -> None:
         timeline = held(task.file, **self.request.options)
         files = ResultFiles(self.out, task.name)
         # The result comes last: it says that all else is there.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -88,17 +88,18 @@ class ResultFiles:
         return self.out / RECORDINGS / f"{self.name}{suffix}"
 
 
-def run_fingerprint(run: RunFolder, options: Mapping[str, Any]) -> str:
+def run_fingerprint(runs: Sequence[RunFolder], options: Mapping[str, Any]) -> str:
     """SHA-256 of all that decides a prediction besides the recording.
 
     Args:
-        run: the files that a prediction reads are taken in by content.
+        runs: one, or those of an ensemble; the files that a prediction reads are taken in by content.
         options: what is asked of the run; plain values.
     """
     digest = hashlib.sha256(version("emofuse").encode())
     digest.update(json.dumps(options, sort_keys=True, ensure_ascii=True).encode())
-    for name, file in _run_files(run):
-        digest.update(f"\0{name}\0{_sha256(file)}".encode())
+    for run in runs:
+        for name, file in _run_files(run):
+            digest.update(f"\0{name}\0{_sha256(file)}".encode())
     return digest.hexdigest()
 
 

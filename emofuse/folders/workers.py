@@ -11,8 +11,9 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
-from emofuse.data.worker_processes import begin_worker, death_of, limit_threads
+from emofuse.data.worker_processes import begin_worker, limit_threads
 from emofuse.errors import EmofuseError, reason_of
+from emofuse.runs.processes import death_of
 
 _READY = "ready"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
@@ -13,10 +13,13 @@ from emofuse.data.dataset import FrameSampling, UtteranceDataset
 from emofuse.data.dialogues import DialogueDataset, WindowSize, dialogue_windows
 from emofuse.data.frame_cache import FrameCache
 from emofuse.data.loader import BatchDataset
-from emofuse.data.manifest import Manifest, Utterance
 from emofuse.data.targets import Target
+from emofuse.data.utterance import Utterance
 from emofuse.models import model_info
 from emofuse.runs.settings import DataSettings
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 
 def dataset_of(
@@ -28,6 +31,7 @@ def dataset_of(
     context: Sequence[Utterance] = (),
     *,
     keep_frames: bool = False,
+    widths: Mapping[Modality, int] | None = None,
 ) -> BatchDataset:
     """Rows as this model takes them.
 
@@ -40,18 +44,19 @@ def dataset_of(
         context: other utterances of the same dialogues, for a system that sees dialogues.
         keep_frames: frames that are decoded are kept in the folder that ``data`` names; for training, since a run that
             is only used may name any folder.
+        widths: modality → numbers of an utterance, where they are not as many as the system takes: of one whose encoder
+            learns, which is given the utterance's place alone.
     """
     config: Any = model.config
     info = model_info(model)
-    dims: dict[Modality, int] = {m: getattr(config, f"{m}_dim") for m in readers}
+    dims: dict[Modality, int] = {m: getattr(config, f"{m}_dim") for m in readers} | dict(widths or {})
     if info.scope == "dialogue":
         windows = dialogue_windows(
             utterances, context, WindowSize(data.dialogue_window, data.dialogue_overlap)
         )
         return DialogueDataset(windows, config.modalities, readers, dims, target, info.speakers)
     inputs = {m: info.takes(m) for m in config.modalities}
-    longest: dict[Modality, int] = dict.fromkeys(MODALITIES, data.longest_sequence)
-    longest["text"] = getattr(config, "text_length", data.longest_sequence)
+    longest = longest_sequences(data, getattr(config, "text_length", None))
     frames = None
     if "frames" in inputs.values():
         cache = None if data.frame_cache is None else FrameCache(data.frame_cache, keep=keep_frames)
@@ -66,6 +71,12 @@ def dataset_of(
         target=target,
         row_numbers=info.row_numbers,
     )
+
+
+def longest_sequences(data: DataSettings, text_length: int | None) -> dict[Modality, int]:
+    """Modality → most steps of a sequence; ``text_length`` is the system's own of texts, where it has one."""
+    longest: dict[Modality, int] = dict.fromkeys(MODALITIES, data.longest_sequence)
+    return longest if text_length is None else {**longest, "text": text_length}
 
 
 def rows_of(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from emofuse.data.stored_files import DamagedFileError, check_numbers, stored_csv
+from emofuse.data.stored_files import DamagedFileError, check_numbers, is_there, stored_csv
 from emofuse.runs.run_folder import RunFolder
 
 _ADVICE = "delete it; the run then has no such figure"
@@ -70,7 +70,7 @@ def best_test_epoch(folder: RunFolder) -> BestTestEpoch | None:
         EmofuseError: its test-epochs.csv is damaged, or lacks the epoch that was chosen.
     """
     file = folder.test_epochs_file
-    if not file.exists():
+    if not is_there(file):
         return None
     record = folder.read_record()
     metric = "weighted_f1" if record.task == "classification" else "mae"

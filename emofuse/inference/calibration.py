@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field, ValidationError
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.stored_files import DamagedFileError, stored_json
-from emofuse.runs.predictions import Predictions
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
 from emofuse.runs.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from emofuse.runs.predictions import Predictions
 
 
 class Calibration(BaseModel):
@@ -26,7 +29,7 @@ class Calibration(BaseModel):
         ece_after: and after; on what it was fitted on, so look at the test part for how well it does.
     """
 
-    temperature: float = Field(gt=0, allow_inf_nan=False)
+    temperature: float = Field(ge=1e-3, le=1e3, allow_inf_nan=False)  # beyond, probabilities overflow
     utterances: int
     nll_before: float
     nll_after: float
@@ -53,7 +56,7 @@ def read_calibration(folder: RunFolder) -> Calibration | None:
         EmofuseError: the file is damaged.
     """
     file = calibration_file(folder)
-    if not file.exists():
+    if not is_there(file):
         return None
     advice = f"run `emofuse evaluate {folder.path} --calibrate`"
     try:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import pandas as pd
 
@@ -14,156 +13,34 @@ from emofuse.data import Modality
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest, Utterance
-from emofuse.data.wording import counted
-from emofuse.evaluation import ClassificationReport, LeakReport, SentimentReport, audit
-from emofuse.evaluation.protocols.fitted_features import FittedFeatures
-from emofuse.inference.baselines.scores import BaselineScore, baseline_scores, verdict
-from emofuse.inference.best_test_epoch import BestTestEpoch, best_test_epoch
-from emofuse.inference.calibration import read_calibration
+from emofuse.evaluation import audit
+from emofuse.inference.baselines.pool_scores import pool_scores, write_pool_parts
+from emofuse.inference.baselines.scores import baseline_scores
+from emofuse.inference.best_test_epoch import best_test_epoch
 from emofuse.inference.familiarity import fit_run_familiarity
 from emofuse.inference.label_sets import coverage_on
+from emofuse.inference.outcome import Outcome, SubsetScore
 from emofuse.inference.own_corpus import change_of_corpus
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.prediction_table import prediction_table
-from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
 from emofuse.runs.fitted_features import fitted_features
 from emofuse.runs.modalities import IMPORTED
-from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.predictions import Predictions
-from emofuse.runs.run_folder import RunFolder, RunRecord
-from emofuse.runs.tasks import Task, recorded_task
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.tasks import Task
 
 COVERAGE = 0.9
 """What the sets of labels in a report promise."""
 
-Report = TypeVar("Report", ClassificationReport, SentimentReport)
-
-
-@dataclass(frozen=True)
-class SubsetScore(Generic[Report]):
-    """How a run scored on the test part when it was given these modalities alone."""
-
-    modalities: tuple[Modality, ...]
-    report: Report
-
-    @property
-    def name(self) -> str:
-        """Such as ``text + audio``."""
-        return " + ".join(self.modalities)
-
-
-@dataclass(frozen=True)
-class Outcome(Generic[Report]):
-    """How a run scored.
-
-    Attributes:
-        folder: the run.
-        record: its run.json.
-        test: metrics on the test part.
-        val: metrics on the validation part, which chose the epoch: optimistic.
-        leaks: what the parts share.
-        floor: what needs no model: always saying the same.
-        subsets: the test part once more, for every set of modalities; empty when not asked for.
-        corpus_change: what has changed in the corpus since the training, in counts; empty when nothing has.
-        baselines: linear models on the run's features and split, and the run against each; empty where none was fitted.
-        label_sets: what sets of labels that promise 90 % cover on the test part, see `coverage_on`.
-        fitted_features: of imported features, whether they know their training part.
-        best_test_epoch: what choosing the epoch on the test part would have given, where the settings ask for it.
-    """
-
-    folder: RunFolder
-    record: RunRecord
-    test: Report
-    val: Report
-    leaks: LeakReport
-    floor: str = ""
-    subsets: Sequence[SubsetScore[Report]] = field(default_factory=tuple)
-    corpus_change: str = ""
-    baselines: Sequence[BaselineScore] = ()
-    label_sets: Mapping[str, float] = field(default_factory=dict)
-    best_test_epoch: BestTestEpoch | None = None
-    fitted_features: Sequence[FittedFeatures] = ()
-
-    @property
-    def task(self) -> Task:
-        """What the run had learnt to say."""
-        return recorded_task(self.record.task, self.record.labels)
-
-    @property
-    def change_note(self) -> str:
-        """What has changed in the corpus, for a person."""
-        return f"the corpus has changed since the training: {self.corpus_change}"
-
-    @property
-    def transductive(self) -> str:
-        """What of the judged part the features rest on beyond each utterance; empty where nothing does."""
-        return transductive_note(self.folder.read_settings().data, self.record.encoders)
-
-    @property
-    def verdict(self) -> str:
-        """Whether the run beats the best linear model on its own features; empty where none was fitted."""
-        says = verdict(self.baselines)
-        return f"{model_info(self.record.model_name).title} {says}" if says else ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """What metrics.json holds."""
-        calibration = read_calibration(self.folder)
-        return {
-            "run": str(self.folder.path),
-            "model": self.record.model_name,
-            "task": self.record.task,
-            "modalities": self.record.model_config_["modalities"],
-            "protocol": self.record.protocol,
-            "optimistic": self.record.optimistic,
-            "synthetic": self.record.synthetic,
-            "seed": self.record.seed,
-            "best_epoch": self.record.best_epoch,
-            "fit_seconds": self.record.fit_seconds,
-            "calibration": calibration.model_dump() if calibration else None,
-            "test": self.test.to_dict(),
-            "floor": self.floor,
-            "val": self.val.to_dict() | {"note": "this part chose the epoch, so its figures are optimistic"},
-            "subsets": [{"modalities": s.modalities, "test": s.report.to_dict()} for s in self.subsets],
-            "baselines": [score.to_dict() for score in self.baselines],
-            "label_sets": dict(self.label_sets),
-            "audit": self.leaks.to_dict(),
-            "fitted_features": [finding.to_dict() for finding in self.fitted_features],
-            "corpus_change": self.corpus_change,
-            "transductive": self.transductive,
-            "best_test_epoch": self.best_test_epoch.to_dict() if self.best_test_epoch else None,
-        } | ({"how": dict(definitions)} if (definitions := self.task.definitions) else {})
-
-    @property
-    def _label_sets_line(self) -> str:
-        sets = self.label_sets
-        return (
-            f"  sets of labels that promise {100 * sets['promised']:.0f} % hold the true one in "
-            f"{100 * sets['covered']:.1f} %, with {sets['labels_per_set']:.1f} labels each"
-        )
-
-    def lines(self) -> list[str]:
-        """The same in a few lines for a person."""
-        flags = (("optimistic", self.record.optimistic), ("synthetic data", self.record.synthetic))
-        notes = [name for name, on in flags if on]
-        return [
-            *([self.verdict] if self.verdict else []),
-            f"test part, protocol {self.record.protocol}{' (' + ', '.join(notes) + ')' if notes else ''}: "
-            f"{counted(self.test.n, 'utterance')}",
-            *[f"  {line}" for line in self.task.lines(self.test)],
-            f"  {self.floor}",
-            *([self._label_sets_line] if self.label_sets else []),
-            *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],
-            *[f"  leak: {flag}" for flag in self.leaks.flags],
-            *[f"  leak: {finding.line()}" for finding in self.fitted_features if finding.is_fitted],
-            *([f"  {self.change_note}"] if self.corpus_change else []),
-            *([f"  {self.transductive}"] if self.transductive else []),
-            *([f"  {self.best_test_epoch.line()}"] if self.best_test_epoch else []),
-        ]
-
 
 def evaluate_fit(
-    folder: RunFolder, manifest: Manifest, *, subsets: bool = False, progress: Progress | None = None
+    folder: RunFolder,
+    manifest: Manifest,
+    *,
+    subsets: bool = False,
+    kept: bool = True,
+    progress: Progress | None = None,
 ) -> Outcome[Any]:
     """Score a fitted run on its own validation and test parts and write what was found beside it.
 
@@ -173,6 +50,8 @@ def evaluate_fit(
         folder: the run.
         manifest: its corpus.
         subsets: score the test part once more for every set of modalities that the run can be given.
+        kept: the run is kept for prediction; False for one of many, as in folds and sweeps, for which no pictures are
+            decoded only to know later what is unlike them.
         progress: called with (done, total, what).
 
     Raises:
@@ -192,7 +71,8 @@ def evaluate_fit(
     both = pd.concat(tables, ignore_index=True)
     with written_aside(folder.predictions_file) as aside:
         both.to_parquet(aside, index=False)
-    fit_run_familiarity(folder, predictor, split)
+    write_pool_parts(folder, predictor, split)
+    fit_run_familiarity(folder, predictor, split, decode=kept)
     train = [manifest.utterance(i) for i in split.train]
     outcome = Outcome(
         folder=folder,
@@ -203,6 +83,7 @@ def evaluate_fit(
         floor=task.floor(predictions["test"], train),
         corpus_change=str(change),
         baselines=baseline_scores(folder, tables[1], task),
+        pool=pool_scores(folder, tables[1], task),
         label_sets=coverage_on(both, record.labels, COVERAGE) if task.name == "classification" else {},
         best_test_epoch=best_test_epoch(folder),
         fitted_features=fitted_features(manifest, split, _imported(predictor), task.name),

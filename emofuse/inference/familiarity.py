@@ -11,9 +11,10 @@ from safetensors.numpy import load_file, save
 from emofuse.data import Modality
 from emofuse.data.atomic import written_aside
 from emofuse.data.batch import FeatureSource
-from emofuse.data.stored_files import DamagedFileError
+from emofuse.data.stored_files import DamagedFileError, is_there
 from emofuse.evaluation import Split
 from emofuse.evaluation.metrics.familiarity import Familiarity, fit_familiarity
+from emofuse.features.vectors import mean_vector
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.stored_model import stored_shapes
@@ -29,7 +30,9 @@ def familiarity_file(folder: RunFolder) -> Path:
     return folder.path / "familiarity.safetensors"
 
 
-def fit_run_familiarity(folder: RunFolder, predictor: RowPredictor, split: Split) -> dict[str, Familiarity]:
+def fit_run_familiarity(
+    folder: RunFolder, predictor: RowPredictor, split: Split, *, decode: bool = True
+) -> dict[str, Familiarity]:
     """Fit one Gaussian for each modality and keep them; the validation part sets the thresholds.
 
     Of a modality that is encoded, the encoder's features are looked at. Of pictures that the system itself reads, it is
@@ -39,6 +42,7 @@ def fit_run_familiarity(folder: RunFolder, predictor: RowPredictor, split: Split
         folder: a fitted run.
         predictor: of the run on its own corpus.
         split: of the run; the test part is not looked at.
+        decode: False leaves out pictures that the system itself reads, for which they would have to be decoded.
     """
     found: dict[str, Familiarity] = {}
     for modality, reader in predictor.readers.items():
@@ -46,7 +50,7 @@ def fit_run_familiarity(folder: RunFolder, predictor: RowPredictor, split: Split
         _keep(found, modality, *parts)
     config_modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
     own = [m for m in config_modalities if m not in predictor.readers]
-    if own:
+    if own and decode:
         train, val = (
             predictor.predict_subsets(
                 _spread(ids, _DECODED), [None], set(split.test), "what is familiar", keep_features=True
@@ -66,7 +70,7 @@ def read_familiarity(folder: RunFolder) -> dict[str, Familiarity]:
         EmofuseError: the file is damaged.
     """
     file = familiarity_file(folder)
-    if not file.exists():
+    if not is_there(file):
         return {}
     advice = f"run `emofuse evaluate {folder.path}`"
     shapes = stored_shapes(file)
@@ -91,8 +95,8 @@ def read_familiarity(folder: RunFolder) -> dict[str, Familiarity]:
 
 def mean_vectors(reader: FeatureSource | Mapping[str, np.ndarray], ids: Sequence[str]) -> np.ndarray:
     """(N, d) features of the utterances that have any; of a sequence the mean over its steps."""
-    held = [np.asarray(reader[i], np.float64) for i in ids if i in reader]
-    rows = [values if values.ndim == 1 else values.mean(axis=0) for values in held if values.size]
+    held = [np.asarray(reader[i]) for i in ids if i in reader]
+    rows = [mean_vector(values) for values in held if values.size]
     return np.stack(rows) if rows else np.zeros((0, 0))
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from emofuse.data.stored_files import is_there
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.conformal import conformal_threshold, label_sets
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.stored_results import read_predictions
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class LabelSets:
@@ -39,7 +44,7 @@ class LabelSets:
             raise EmofuseError(
                 f"{folder.path}: predicts values, which have no sets of labels; leave coverage out"
             )
-        if not folder.predictions_file.exists():
+        if not is_there(folder.predictions_file):
             raise EmofuseError(
                 f"{folder.path}: sets of labels need its validation predictions; run `emofuse evaluate {folder.path}`"
             )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING
+
+from torch import nn
 
 from emofuse.data import Modality
 from emofuse.data.loader import make_loader
-from emofuse.data.manifest import Manifest
-from emofuse.data.quarantine import Quarantine
 from emofuse.inference.batches import dataset_of, rows_of
 from emofuse.inference.calibration import read_calibration, with_temperature
 from emofuse.inference.forward import predict_subsets
+from emofuse.models.pooled_system import PooledSystem
 from emofuse.runs.corpus import Progress, choose_device
 from emofuse.runs.features import features_of_run
 from emofuse.runs.normalisation import companions_of, normalise_readers
@@ -18,6 +20,9 @@ from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.tasks import recorded_task
 from emofuse.runs.threads import torch_threads
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 
 class RowPredictor:
@@ -27,17 +32,23 @@ class RowPredictor:
         folder: a fitted run.
         manifest: its own corpus or another; features that its store lacks are made.
         progress: called with (done, total, what).
+        alone: the system alone, where the run is, or is to be, pooled with a linear model.
 
     Raises:
         EmofuseError: an encoder cannot be had, or imported features are not there.
     """
 
-    def __init__(self, folder: RunFolder, manifest: Manifest, progress: Progress | None = None) -> None:
+    def __init__(
+        self, folder: RunFolder, manifest: Manifest, progress: Progress | None = None, alone: bool = False
+    ) -> None:
+        from emofuse.data.quarantine import Quarantine
+
         self.folder, self.manifest, self.progress = folder, manifest, progress
         self.settings, self.record = folder.read_settings(), folder.read_record()
         self.task = recorded_task(self.record.task, self.record.labels)
         self.device = choose_device(self.settings.device)
-        self.model = folder.load_model(self.record).to(self.device)
+        model = folder.load_system(self.record) if alone else folder.load_model(self.record)
+        self.model = model.to(self.device)
         self.quarantine = Quarantine(folder.inside("quarantine.csv"))
         with torch_threads(self.settings.threads):
             readers = {
@@ -75,6 +86,28 @@ class RowPredictor:
         keep_features: bool = False,
     ) -> list[Predictions]:
         """As `predict`, once for each set of modalities that the system is given; None for all."""
+        found = self._run(self.model, ids, subsets, hidden, what, keep_features)
+        calibration = read_calibration(self.folder)
+        if calibration is not None:
+            found = [with_temperature(predictions, calibration.temperature) for predictions in found]
+        return found
+
+    def predict_parts(self, ids: Sequence[str], what: str = "predicting") -> dict[str, Predictions]:
+        """What the ``system`` and the ``linear`` model of a pool say alone, not calibrated; empty of another run."""
+        if not isinstance(self.model, PooledSystem):
+            return {}
+        parts = {"system": self.model.system, "linear": self.model.linear_alone}
+        return {name: self._run(part, ids, [None], (), what, False)[0] for name, part in parts.items()}
+
+    def _run(
+        self,
+        model: nn.Module,
+        ids: Sequence[str],
+        subsets: Sequence[Sequence[Modality] | None],
+        hidden: Collection[str],
+        what: str,
+        keep_features: bool,
+    ) -> list[Predictions]:
         rows, context = rows_of(self.manifest, ids, self.model, hidden)
         data = self.settings.data
         dataset = dataset_of(rows, self.model, self.readers, data, self.task.target, context)
@@ -89,7 +122,7 @@ class RowPredictor:
 
         with torch_threads(self.settings.threads):
             found = predict_subsets(
-                self.model,
+                model,
                 loader,
                 subsets,
                 device=self.device,
@@ -104,9 +137,6 @@ class RowPredictor:
                 decode_failure.reason,
                 decode_failure.message,
             )
-        calibration = read_calibration(self.folder)
-        if calibration is not None:
-            found = [with_temperature(predictions, calibration.temperature) for predictions in found]
         return [predictions.of(ids) for predictions in found]
 
 

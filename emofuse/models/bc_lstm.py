@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,10 +9,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.models.dialogue_system import DialogueSystem
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
+from emofuse.nn.exporting import exporting, run_padded_lstm
 from emofuse.nn.matching_attention import MatchingAttention
 
 
@@ -85,16 +85,9 @@ class BCLSTM(DialogueSystem):
         self.pack = c.pack
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; see `DialogueSystem`."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, _ = dialogues
         states = self._states(torch.cat(list(inputs.values()), dim=-1), mask)
         if self.attention is not None:
             states = self.attention(states, states, mask.unsqueeze(1))
@@ -104,6 +97,8 @@ class BCLSTM(DialogueSystem):
 
     def _states(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, N, 2 hidden)"""
+        if exporting():
+            return run_padded_lstm(self.lstm, x, mask if self.pack else torch.ones_like(mask))
         if not self.pack:
             states: Tensor = self.lstm(x)[0]
             return states

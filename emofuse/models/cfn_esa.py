@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.losses.task_losses import cross_entropy
-from emofuse.models.dialogue_system import DialogueSystem
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -107,16 +107,9 @@ class CFNESA(DialogueSystem):
         self.classifier = nn.Linear(c.dim, c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> CFNESAOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; see `DialogueSystem`."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> CFNESAOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, _ = dialogues
         x = {m: self._in_context(self.projections[m](u), mask) for m, u in inputs.items()}
         z, features = self._across(x, available)
         plain = self._output(self.classifier(z), features, z, mask, available)

@@ -13,9 +13,10 @@ from torch.nn import functional as F
 from emofuse.data.modality import Modality
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem, masked_mean, pooled_words
+from emofuse.models.sequence_system import Sequences, SequenceSystem, masked_mean, pooled_words
 from emofuse.models.system_config import SequenceSystemConfig
-from emofuse.nn.aligned_steps import align_steps, word_lengths
+from emofuse.nn.aligned_steps import align_steps, most_steps, word_lengths
+from emofuse.nn.exporting import longest
 
 
 class CMBERTConfig(SequenceSystemConfig):
@@ -96,7 +97,7 @@ class MaskedMultimodalAttention(nn.Module):
 class CMBERT(SequenceSystem):
     """Cross-modal BERT, on the word vectors that a text encoder gives.
 
-    Sound is brought to the words' steps. It only weighs words: an utterance without text is told by the output's bias.
+    Sound is brought to the words' steps. It only weighs words: an utterance without text gets the output's bias.
 
     Args:
         config: see `CMBERTConfig`.
@@ -114,22 +115,16 @@ class CMBERT(SequenceSystem):
         self.head = nn.Linear(size, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, real, available = self._inputs({"text": text, "audio": audio}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, real, available, _ = sequences
         lengths = word_lengths(real, self.config.steps)
-        longest = int(lengths.max())
-        x = {m: align_steps(s, real[m], lengths, longest) for m, s in x.items()}
-        steps = torch.arange(longest, device=lengths.device) < lengths.unsqueeze(1)
+        count = longest(lengths, most_steps(x, self.config.steps))
+        x = {m: align_steps(s, real[m], lengths, count) for m, s in x.items()}
+        steps = torch.arange(count, device=lengths.device) < lengths.unsqueeze(1)
 
         attended = self.attention(x, x[self.valued], steps)
         hidden = self.norm(self.dropout(self.dense(attended)))
-        told = pooled_words(hidden, steps & available[self.valued].unsqueeze(1), self.config.pooling)
+        pooled = pooled_words(hidden, steps & available[self.valued].unsqueeze(1), self.config.pooling)
         features = {m: masked_mean(s, steps) for m, s in x.items()}
-        return self._output(self.head(self.dropout(told)), features, told, available)
+        return self._output(self.head(self.dropout(pooled)), features, pooled, available)

@@ -26,12 +26,12 @@ def check_sequences(
     some = next((x for x in given.values() if x is not None), None)
     if some is None:
         raise EmofuseError(f"the model needs at least one of {', '.join(given)}")
-    batch = len(some) if some.dim() else 0
+    batch = some.shape[0] if some.dim() else 0
     checked: dict[Modality, Tensor] = {}
     for m, x in given.items():
         if x is None:
             x = torch.zeros(batch, 1, sizes[m], device=some.device)
-        if x.dim() != 3 or len(x) != batch or x.shape[1] == 0 or x.shape[2] != sizes[m]:
+        if x.dim() != 3 or x.shape[0] != batch or x.shape[1] == 0 or x.shape[2] != sizes[m]:
             raise EmofuseError(
                 f"{m} has shape {tuple(x.shape)}, the model expects ({batch}, T, {sizes[m]}) with T > 0"
             )

@@ -16,6 +16,7 @@ from emofuse.losses.cross_modal_contrastive import CrossModalContrastiveLoss
 from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
 from emofuse.models.output import EmotionOutput, KeptPatches
 from emofuse.models.registry import register_system
+from emofuse.nn.exporting import exporting
 from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.frame_augmentation import FrameAugmentation
 from emofuse.nn.heads import EarlyFusion, TemporalSummary
@@ -189,7 +190,7 @@ class DeepMSIMER(nn.Module):
             raise EmofuseError(f"the model needs at least one of {', '.join(inputs)}")
         available = {}
         for name, x in inputs.items():
-            everywhere = torch.full((len(some),), x is not None, device=some.device)
+            everywhere = torch.full((some.shape[0],), x is not None, device=some.device)
             available[name] = everywhere & present[name].to(some.device) if name in present else everywhere
         if self.training and self.config.modality_dropout > 0.0:
             return drop_modalities(available, self.config.modality_dropout)
@@ -199,7 +200,7 @@ class DeepMSIMER(nn.Module):
         """Scaled t_cls or a_cls, (B, d); zeros where absent."""
         scaler = self.scalers[name]
         if feature is None:
-            return scaler.mean.new_zeros(len(present), len(scaler.mean))
+            return scaler.mean.new_zeros(present.shape[0], len(scaler.mean))
         scaled = scaler(feature.to(scaler.mean.dtype), present)
         return F.dropout(scaled, self.config.feature_dropout, self.training)
 
@@ -210,16 +211,18 @@ class DeepMSIMER(nn.Module):
 
         Rows without a video are left out on the way; their feature is zero and their patches are -1.
         """
-        rows = torch.arange(len(present), device=present.device)
-        if present.any():
+        rows = torch.arange(present.shape[0], device=present.device)
+        if not exporting() and present.any():
             rows = rows[present]
         count = frames.shape[1]
         pixels = self.augmentation(self._pixels(frames[rows]), count)
         context = None if g_cls is None else g_cls[rows].repeat_interleave(count, dim=0)
         seen = self.swin(pixels, context)
         feature = self.temporal(seen.pooled.unflatten(0, (-1, count)))
-        kept = [_of_all_rows(patches, rows, len(present), count) for patches in seen.kept]
-        return feature.new_zeros(len(present), feature.shape[1]).index_copy(0, rows, feature), kept
+        kept = [_of_all_rows(patches, rows, present.shape[0], count) for patches in seen.kept]
+        if exporting():
+            return feature.masked_fill(~present.unsqueeze(-1), 0.0), kept
+        return feature.new_zeros(present.shape[0], feature.shape[1]).index_copy(0, rows, feature), kept
 
     def _pixels(self, frames: Tensor) -> Tensor:
         """Uint8 (B, F, 3, H, W) -> normalised (B·F, 3, image_size, image_size)."""
@@ -234,7 +237,7 @@ class DeepMSIMER(nn.Module):
         return (pixels - self.image_mean) / self.image_std
 
     def _project(self, name: str, feature: Tensor | None, present: Tensor) -> Tensor:
-        absent = self.absent[name].expand(len(present), -1)
+        absent = self.absent[name].expand(present.shape[0], -1)
         if feature is None:
             return absent
         projected = self.projections[name](feature)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -125,19 +124,11 @@ class DialogueGCN(DialogueSystem):
         self.dense, self.classifier = nn.Linear(states, c.graph_dim), nn.Linear(c.graph_dim, c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; speakers (B, N) int64 from 0."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, speakers = dialogues
         g = self.context(torch.cat(list(inputs.values()), dim=-1), mask)
-        h = torch.cat([g, self.speaker_level(g, speakers_or_one(speakers, mask), mask)], dim=-1)
+        h = torch.cat([g, self.speaker_level(g, speakers, mask)], dim=-1)
         if self.attention is not None:
             h = self.attention(h, h, mask.unsqueeze(1))
         hidden = F.relu(self.dense(h))

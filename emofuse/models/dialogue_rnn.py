@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,10 +9,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
+from emofuse.nn.exporting import exporting, run_over_time
 from emofuse.nn.matching_attention import MatchingAttention, MatchingKind
 from emofuse.nn.recurrent import gather_steps, reversed_positions
 
@@ -92,32 +92,54 @@ class DialogueRNNCell(nn.Module):
         global_dim, party_dim, emotion_dim = self.sizes
         g, e = x.new_zeros(batch, global_dim), x.new_zeros(batch, emotion_dim)
         q = x.new_zeros(batch, number, party_dim)
-        speaker = parties.argmax(dim=-1)
-        rows = torch.arange(batch, device=x.device)
+        if exporting():
+            return self._scan(x, parties, (g, q, e))
         history: list[Tensor] = []
         emotions = []
         for t in range(count):
-            u, said = x[:, t], speaker[:, t]
-            context = self._context(history, u)
-            g = self.dropout(self.global_cell(torch.cat([u, q[rows, said]], dim=-1), g))
-            spoken = self._spread(self.party_cell, torch.cat([u, context], dim=-1), q)
-            if self.listener_cell is not None:
-                heard = torch.cat([u, spoken[rows, said]], dim=-1)
-                listening = self._spread(self.listener_cell, heard, q)
-            else:
-                listening = q
-            is_speaker = parties[:, t].unsqueeze(-1)
-            q = listening * (1 - is_speaker) + spoken * is_speaker
-            e = self.dropout(self.emotion_cell(q[rows, said], e))
+            g, q, e = self._step(x[:, t], parties[:, t], self._context(history, x[:, t]), (g, q, e))
             history.append(g)
             emotions.append(e)
         return torch.stack(emotions, dim=1)
 
+    def _step(
+        self, u: Tensor, party: Tensor, context: Tensor, state: tuple[Tensor, ...]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """g, q and e after an utterance (B, d) of a party (B, P), one-hot, with its context c."""
+        g, q, e = state
+        rows, said = torch.arange(u.shape[0], device=u.device), party.argmax(dim=-1)
+        g = self.dropout(self.global_cell(torch.cat([u, q[rows, said]], dim=-1), g))
+        spoken = self._spread(self.party_cell, torch.cat([u, context], dim=-1), q)
+        if self.listener_cell is not None:
+            heard = torch.cat([u, spoken[rows, said]], dim=-1)
+            listening = self._spread(self.listener_cell, heard, q)
+        else:
+            listening = q
+        is_speaker = party.unsqueeze(-1)
+        q = listening * (1 - is_speaker) + spoken * is_speaker
+        return g, q, self.dropout(self.emotion_cell(q[rows, said], e))
+
+    def _scan(self, x: Tensor, parties: Tensor, state: tuple[Tensor, ...]) -> Tensor:
+        """As `forward`, with a history of a fixed place for each utterance, as a program's loop carries it."""
+        places = torch.arange(x.shape[1], device=x.device)
+        history = x.new_zeros(x.shape[0], x.shape[1], self.sizes[0])
+
+        def step(carried: tuple[Tensor, ...], at: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+            (u, party, t), held = at, carried[3]
+            seen = (places < t) | (places == 0)  # a softmax over nothing is not a number
+            context = self.attention(held, u.unsqueeze(1), seen.expand(u.shape[0], 1, -1)).squeeze(1)
+            g, q, e = self._step(u, party, torch.where(t > 0, context, 0.0), carried[:3])
+            held = torch.where((places == t).unsqueeze(-1), g.unsqueeze(1), held)
+            return (g, q, e, held), e
+
+        inputs = (x.transpose(0, 1), parties.transpose(0, 1), places)
+        return run_over_time(step, (*state, history), inputs)[1].transpose(0, 1)
+
     def _context(self, history: list[Tensor], u: Tensor) -> Tensor:
         if not history:
-            return u.new_zeros(len(u), self.sizes[0])
+            return u.new_zeros(u.shape[0], self.sizes[0])
         memory = torch.stack(history, dim=1)
-        seen = torch.ones(len(u), 1, len(history), dtype=torch.bool, device=u.device)
+        seen = torch.ones(u.shape[0], 1, len(history), dtype=torch.bool, device=u.device)
         return self.attention(memory, u.unsqueeze(1), seen).squeeze(1)
 
     def _spread(self, cell: nn.GRUCell, given: Tensor, q: Tensor) -> Tensor:
@@ -156,10 +178,11 @@ class DialogueRNNEncoder(nn.Module):
         return self.attention(emotions, emotions, mask.unsqueeze(1))  # Eq. 10-12
 
 
-def parties_of(speakers: Tensor | None, mask: Tensor, dtype: torch.dtype) -> Tensor:
+def parties_of(speakers: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
     """(B, N, P), the speaker of each utterance one-hot; rows of zeros at padding."""
-    speaking = speakers_or_one(speakers, mask)
-    return F.one_hot(speaking, int(speaking.max()) + 1).to(dtype) * mask.unsqueeze(-1)
+    number = mask.shape[1] if exporting() else int(speakers.max()) + 1  # no dialogue has more than utterances
+    one_hot = speakers.unsqueeze(-1) == torch.arange(number, device=mask.device)
+    return (one_hot & mask.unsqueeze(-1)).to(dtype)
 
 
 @register_system(
@@ -197,26 +220,9 @@ class DialogueRNN(DialogueSystem):
         self.classifier = nn.Linear(c.dense, c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues.
-
-        Args:
-            text: (B, N, text_dim), or None; audio and video likewise.
-            audio: see text.
-            video: see text.
-            mask: (B, N) bool, False for the padding at a dialogue's end.
-            present: modality -> (B, N) bool.
-            speakers: (B, N) int64, the speakers of each dialogue numbered from 0; one for all by default.
-        """
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, speakers = dialogues
         x = torch.cat(list(inputs.values()), dim=-1)
         emotions = self.encoder(x, parties_of(speakers, mask, x.dtype), mask)
         hidden = F.relu(self.dense(emotions))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +17,26 @@ from emofuse.models.system_config import DialogueSystemConfig
 from emofuse.nn.feature_scaler import FeatureScalers
 
 
+class Dialogues(NamedTuple):
+    """B dialogues of up to N utterances, checked and scaled.
+
+    Attributes:
+        inputs: modality → (B, N, d_m), 0 where an utterance lacks it.
+        mask: (B, N) bool, False for the padding at a dialogue's end.
+        available: modality → (B, N) bool, the utterances that have it.
+        speakers: (B, N) int64, the speakers of each dialogue numbered from 0; one for all where none are given.
+    """
+
+    inputs: dict[str, Tensor]
+    mask: Tensor
+    available: dict[str, Tensor]
+    speakers: Tensor
+
+
 class DialogueSystem(nn.Module):
     """Base of systems that see dialogues of utterance vectors, B dialogues of up to N utterances.
 
-    A system implements `forward`, beginning with `_inputs`, and overrides `training_loss` where its paper has more than
-    cross-entropy.
+    A system implements `recognise`, and overrides `training_loss` where its paper has more than cross-entropy.
 
     Args:
         config: of the system.
@@ -31,23 +47,47 @@ class DialogueSystem(nn.Module):
         self.config: DialogueSystemConfig = config
         self.scalers = FeatureScalers(config.input_dims)
 
-    def _inputs(
+    def forward(
         self,
-        given: Mapping[Modality, Tensor | None],
-        mask: Tensor | None,
-        present: Mapping[str, Tensor] | None,
-    ) -> tuple[dict[str, Tensor], Tensor, dict[str, Tensor]]:
-        """Scaled features (B, N, d_m), 0 where an utterance lacks them; the mask; and who has what, (B, N) bool each.
+        text: Tensor | None = None,
+        audio: Tensor | None = None,
+        video: Tensor | None = None,
+        mask: Tensor | None = None,
+        present: Mapping[str, Tensor] | None = None,
+        speakers: Tensor | None = None,
+    ) -> DialogueOutput:
+        """Recognise the utterances of B dialogues.
+
+        Args:
+            text: (B, N, text_dim), or None; audio and video likewise.
+            audio: see text.
+            video: see text.
+            mask: (B, N) bool, False for the padding at a dialogue's end; None for no padding.
+            present: modality → (B, N) bool; a modality that is not named is there for all.
+            speakers: (B, N) int64, the speakers of each dialogue numbered from 0; one for all by default.
 
         Raises:
             EmofuseError: for inputs of the wrong shape, or none at all.
         """
+        given: dict[Modality, Tensor | None] = {"text": text, "audio": audio, "video": video}
+        return self.recognise(self._dialogues(given, mask, present or {}, speakers))
+
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """The system itself."""
+        raise NotImplementedError
+
+    def _dialogues(
+        self,
+        given: Mapping[Modality, Tensor | None],
+        mask: Tensor | None,
+        present: Mapping[str, Tensor],
+        speakers: Tensor | None,
+    ) -> Dialogues:
         config = self.config
         inputs: dict[Modality, Tensor | None] = {m: given.get(m) for m in config.modalities}
         mask = check_dialogues(inputs, config.input_dims, mask)
-        available = dialogue_presence(
-            inputs, mask, present or {}, config.modality_dropout if self.training else 0.0
-        )
+        dropout = config.modality_dropout if self.training else 0.0
+        available = dialogue_presence(inputs, mask, present, dropout)
         dtype = next(p for p in self.parameters() if p.is_floating_point()).dtype
         scaled = {}
         for m, x in inputs.items():
@@ -55,7 +95,7 @@ class DialogueSystem(nn.Module):
                 x = torch.zeros(*mask.shape, config.input_dims[m], device=mask.device)
             values = self.scalers[m](x.to(dtype), available[m])
             scaled[str(m)] = F.dropout(values, config.feature_dropout, self.training)
-        return scaled, mask, available
+        return Dialogues(scaled, mask, available, _speakers_or_one(speakers, mask))
 
     @staticmethod
     def _output(
@@ -87,7 +127,7 @@ class DialogueSystem(nn.Module):
         return {"loss": loss, "cross_entropy": loss}
 
 
-def speakers_or_one(speakers: Tensor | None, mask: Tensor) -> Tensor:
+def _speakers_or_one(speakers: Tensor | None, mask: Tensor) -> Tensor:
     """(B, N) int64, the speakers of each dialogue numbered from 0; one for all where none are given."""
     if speakers is None:
         return torch.zeros_like(mask, dtype=torch.int64)

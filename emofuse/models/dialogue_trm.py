@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from emofuse.data.modality import Modality
-from emofuse.models.dialogue_system import DialogueSystem
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -73,7 +73,7 @@ class HierarchicalTransformer(nn.Module):
     def forward(self, x: Tensor, available: Tensor) -> Tensor:
         """(B, N, dim), of which (B, N) bool are there."""
         itself = torch.eye(x.shape[1], dtype=torch.bool, device=x.device)
-        seen = itself | available.unsqueeze(1) if self.sequential else itself.expand(len(x), -1, -1)
+        seen = itself | available.unsqueeze(1) if self.sequential else itself.expand(x.shape[0], -1, -1)
         if self.sequential:
             x = x + interleaved_sinusoids(x.shape[1], x.shape[2], x)
         hidden = (~seen).repeat_interleave(self.heads, dim=0)
@@ -159,16 +159,9 @@ class DialogueTRM(DialogueSystem):
         self.classifier = nn.Linear(len(names) * c.dim, c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; see `DialogueSystem`."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, _ = dialogues
         h = {}
         for m, x in inputs.items():
             context = self.transformers[m](self.inputs[m](x), available[m])

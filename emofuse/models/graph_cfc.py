@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from emofuse.data.modality import Modality
 from emofuse.losses.task_losses import cross_entropy
-from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -109,18 +109,10 @@ class GraphCFC(DialogueSystem):
         )
         self.classifier = nn.Linear(c.dim, c.num_classes)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> GraphCFCOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; speakers (B, N) int64 from 0."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
-        said_by = speakers_or_one(speakers, mask)
+    def recognise(self, dialogues: Dialogues) -> GraphCFCOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, speakers = dialogues
+        said_by = speakers
         who = self.speakers(said_by.clamp_max(self.config.max_speakers - 1))
         x = {m: c + who for m, c in self.encoders(inputs, mask).items()}
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from emofuse.losses.task_losses import cross_entropy
 from emofuse.models.cfn_esa import shift_labels
-from emofuse.models.dialogue_system import DialogueSystem
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -28,7 +28,7 @@ class GraphSmileConfig(DialogueSystemConfig):
         layers: of each pair's graph.
         past: utterances that a window has before an utterance.
         future: after it.
-        shift_window: utterances of a block within which shifts are told; None for the whole dialogue.
+        shift_window: utterances of a block within which shifts are predicted; None for the whole dialogue.
         sentiments: the sentiment of each class, numbered from 0; without them there is no task of sentiment, and shifts are
             those of emotions.
         sentiment_weight: of the loss of sentiments.
@@ -121,16 +121,9 @@ class GraphSmile(DialogueSystem):
         self.sentiment = nn.Linear(c.dim, count) if count else None
         self.shift_from, self.shift_to = nn.Linear(c.dim, 2), nn.Linear(c.dim, 2, bias=False)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> GraphSmileOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; see `DialogueSystem`."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> GraphSmileOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, _ = dialogues
         x = {m: self.projections[m](u) for m, u in inputs.items()}
         mixed = []
         for (one, other), graph in zip(self.pairs, self.graphs, strict=True):

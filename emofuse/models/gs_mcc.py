@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from emofuse.losses.cross_frequency import frequency_contrast
 from emofuse.losses.task_losses import cross_entropy
-from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -112,18 +112,10 @@ class GSMCC(DialogueSystem):
         self.classifier = nn.Linear(c.dense, c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> GSMCCOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; speakers (B, N) int64 from 0."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
-        who = self.speakers(speakers_or_one(speakers, mask).clamp_max(self.config.max_speakers - 1))
+    def recognise(self, dialogues: Dialogues) -> GSMCCOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, speakers = dialogues
+        who = self.speakers(speakers.clamp_max(self.config.max_speakers - 1))
         x = {m: c + who for m, c in self.encoders(inputs, mask).items()}
 
         graph = modality_graph(available, self.config.window, self.config.window)

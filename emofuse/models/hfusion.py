@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from emofuse.models.dialogue_system import DialogueSystem
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -98,16 +98,9 @@ class HFusion(DialogueSystem):
         self.classifier = nn.Linear(c.context if c.contextual else sizes[self.last], c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; see `DialogueSystem`."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, _ = dialogues
         f = {m: self._context(m, x, mask) for m, x in inputs.items()}
         if len(f) > 1:
             g = {m: self._dense(m, x).masked_fill(~available[m].unsqueeze(-1), 0.0) for m, x in f.items()}
@@ -116,8 +109,8 @@ class HFusion(DialogueSystem):
                 for m, n in combinations(g, 2)
             }
         if self.trimodal is not None:
-            whole = self.trimodal([self._dense(pair, x) for pair, x in f.items()])
-            f = {"all": self._context("all", whole, mask)}
+            trimodal = self.trimodal([self._dense(pair, x) for pair, x in f.items()])
+            f = {"all": self._context("all", trimodal, mask)}
         fused = f[self.last]
         return self._output(self.classifier(self.dropout(fused)), inputs, fused, mask, available)
 

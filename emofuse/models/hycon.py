@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from emofuse.losses.hybrid_contrastive import HybridContrastiveLoss
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem, pooled_words
+from emofuse.models.sequence_system import Sequences, SequenceSystem, pooled_words
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.sub_networks import TextSubNetwork
 
@@ -103,16 +103,9 @@ class HyCon(SequenceSystem):
             c.margin, c.modality_margin, c.selection, c.temperature, c.refinement
         )
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, steps, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, steps, available, _ = sequences
         f = {m: self._encode(m, s, steps[m]) for m, s in x.items()}
         f = {m: s.masked_fill(~available[m].unsqueeze(-1), 0.0) for m, s in f.items()}
         fused = F.relu(self.fusion(torch.cat(list(f.values()), dim=-1)))

@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
-from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
-from emofuse.models.system_config import DialogueSystemConfig
+from emofuse.models.system_config import MemorySystemConfig
 from emofuse.nn.histories import HistoryGRU, histories, read_memory
 
 
-class ICONConfig(DialogueSystemConfig):
-    """Settings of `ICON`; the defaults are those of the authors' published code.
-
-    Attributes:
-        dim: d, of all states.
-        window: K, utterances before the present one that are remembered.
-        hops: R, how often the memory is read.
-        dropout: on the speakers' states.
-    """
+class ICONConfig(MemorySystemConfig):
+    """Settings of `ICON`; the defaults are those of the authors' published code."""
 
     dim: int = Field(default=100, ge=1)
-    window: int = Field(default=40, ge=1)
-    hops: int = Field(default=3, ge=1)
-    dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
-
-    @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> ICONConfig:
-        """A size for tests."""
-        return cls(num_classes=num_classes, **{"dim": 16, "hops": 2, "dropout": 0.0, **overrides})
 
 
 @register_system(
@@ -74,19 +56,11 @@ class ICON(DialogueSystem):
         self.classifier = nn.Linear(c.dim, c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; speakers (B, N) int64 from 0."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, speakers = dialogues
         x = torch.cat(list(inputs.values()), dim=-1)
-        past = histories(speakers_or_one(speakers, mask), mask, self.config.window)
+        past = histories(speakers, mask, self.config.window)
 
         own = self.dropout(self.own(x, past, past.own))
         other = self.dropout(self.other(x, past, past.other))

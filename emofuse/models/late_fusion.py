@@ -115,9 +115,9 @@ class LateFusion(nn.Module):
         some = next(iter(given.values()))
         names = [str(m) for m in self.config.modalities]
         available = {
-            m: (present or {}).get(m, some.new_ones(len(some), dtype=torch.bool))
+            m: (present or {}).get(m, some.new_ones(some.shape[0], dtype=torch.bool))
             if m in given
-            else some.new_zeros(len(some), dtype=torch.bool)
+            else some.new_zeros(some.shape[0], dtype=torch.bool)
             for m in names
         }
         if self.training and self.config.modality_dropout:
@@ -127,7 +127,7 @@ class LateFusion(nn.Module):
 
     def _logits(self, m: str, x: Tensor | None, available: Tensor) -> Tensor:
         if x is None:
-            x = self.scalers[m].mean.expand(len(available), -1)
+            x = self.scalers[m].mean.expand(available.shape[0], -1)
         scaled = self.scalers[m](x.to(self.scalers[m].mean.dtype), available)
         dropped = F.dropout(scaled, self.config.feature_dropout, self.training)
         logits: Tensor = self.experts[m](dropped)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem
+from emofuse.models.sequence_system import Sequences, SequenceSystem
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.models.tfn import embed, with_one
 from emofuse.nn.sub_networks import TextSubNetwork, VectorSubNetwork
@@ -87,16 +86,9 @@ class LMF(SequenceSystem):
         self.rank_weights = nn.Parameter(nn.init.xavier_normal_(torch.empty(1, c.rank)))
         self.bias = nn.Parameter(torch.zeros(1, c.outputs))
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, steps, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, steps, available, _ = sequences
         embedded = embed(self.subnetworks, x, steps, available)
         products = torch.stack([with_one(z) @ self.factors[m] for m, z in embedded.items()]).prod(dim=0)
         y = torch.einsum("kr,rbc->bc", self.rank_weights, products) + self.bias

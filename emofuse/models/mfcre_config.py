@@ -3,9 +3,10 @@
 import math
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from emofuse.data.modality import MODALITIES, Modality
+from emofuse.models.system_config import UsedModalities
 
 Context = Literal["bidirectional", "causal", "none"]
 
@@ -52,7 +53,7 @@ class MFCREConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     num_classes: int = Field(ge=2)
-    modalities: tuple[Modality, ...] = Field(default=MODALITIES, min_length=1)
+    modalities: UsedModalities = MODALITIES
     text_dim: int = Field(default=256, ge=1)
     audio_dim: int = Field(default=512, ge=1)
     video_dim: int = Field(default=1000, ge=1)
@@ -83,13 +84,6 @@ class MFCREConfig(BaseModel):
     gamma: float = Field(default=3.0, ge=0.0)
     modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     feature_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-
-    @field_validator("modalities")
-    @classmethod
-    def _in_order(cls, names: tuple[Modality, ...]) -> tuple[Modality, ...]:
-        if len(set(names)) != len(names):
-            raise ValueError(f"a modality is named twice: {', '.join(names)}")
-        return tuple(name for name in MODALITIES if name in names)
 
     @model_validator(mode="after")
     def _check_consistency(self) -> "MFCREConfig":

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem
+from emofuse.models.sequence_system import Sequences, SequenceSystem
 from emofuse.models.system_config import SequenceSystemConfig
-from emofuse.nn.aligned_steps import align_steps, word_lengths
+from emofuse.nn.aligned_steps import align_steps, most_steps, word_lengths
+from emofuse.nn.exporting import longest, run_over_time
 
 
 class MFNConfig(SequenceSystemConfig):
@@ -111,42 +112,38 @@ class MFN(SequenceSystem):
         self.update = _TwoLayers(window + c.memory_dim, c.update_dim, c.memory_dim, c.dropout)
         self.head = _TwoLayers(total + c.memory_dim, c.output_dim, c.outputs, c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, masked, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, masked, available, _ = sequences
         lengths = word_lengths(masked, self.config.steps)
-        longest = int(lengths.max())
-        x = {m: align_steps(s, masked[m], lengths, longest) for m, s in x.items()}
-        h, memory = self._run(x, available, lengths, longest)
+        count = longest(lengths, most_steps(x, self.config.steps))
+        x = {m: align_steps(s, masked[m], lengths, count) for m, s in x.items()}
+        h, memory = self._run(x, available, lengths, count)
         fused = torch.cat([*h.values(), memory], dim=-1)
         return self._output(self.head(fused), h, fused, available)
 
     def _run(
-        self, x: Mapping[str, Tensor], available: Mapping[str, Tensor], lengths: Tensor, longest: int
+        self, x: Mapping[str, Tensor], available: Mapping[str, Tensor], lengths: Tensor, count: int
     ) -> tuple[dict[str, Tensor], Tensor]:
         """The last state of each LSTM and of the memory."""
-        some = next(iter(x.values()))
-        h = {m: some.new_zeros(len(some), size) for m, size in self.sizes.items()}
-        c = {m: state.clone() for m, state in h.items()}
-        memory = some.new_zeros(len(some), self.config.memory_dim)
-        for t in range(longest):
-            goes_on = (t < lengths).unsqueeze(-1)
-            before = torch.cat(list(c.values()), dim=-1)
-            for m, cell in self.cells.items():
+        some, names = next(iter(x.values())), list(self.sizes)
+        empty = [some.new_zeros(some.shape[0], size) for size in self.sizes.values()]
+        memory = some.new_zeros(some.shape[0], self.config.memory_dim)
+
+        def step(state: tuple[Tensor, ...], at: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+            h, c, memory = list(state[: len(names)]), list(state[len(names) : -1]), state[-1]
+            goes_on, before = at[0], torch.cat(c, dim=-1)
+            for place, (m, now) in enumerate(zip(names, at[1:], strict=True)):
                 there = goes_on & available[m].unsqueeze(-1)
-                new_h, new_c = cell(x[m][:, t], (h[m], c[m]))
-                h[m], c[m] = torch.where(there, new_h, h[m]), torch.where(there, new_c, c[m])
-            memory = torch.where(
-                goes_on, self._remember(before, torch.cat(list(c.values()), -1), memory), memory
-            )
-        return h, memory
+                new_h, new_c = self.cells[m](now, (h[place], c[place]))
+                h[place], c[place] = torch.where(there, new_h, h[place]), torch.where(there, new_c, c[place])
+            memory = torch.where(goes_on, self._remember(before, torch.cat(c, -1), memory), memory)
+            return (*h, *c, memory), goes_on
+
+        goes_on = torch.arange(count, device=lengths.device).unsqueeze(1) < lengths
+        inputs = (goes_on.unsqueeze(-1), *(x[m].transpose(0, 1) for m in names))
+        last, _ = run_over_time(step, (*empty, *(state.clone() for state in empty), memory), inputs)
+        return dict(zip(names, last[: len(names)], strict=True)), last[-1]
 
     def _remember(self, before: Tensor, after: Tensor, memory: Tensor) -> Tensor:
         """u of the next step: û = tanh D_u(attended), u = γ1 u + γ2 û."""

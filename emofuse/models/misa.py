@@ -17,7 +17,7 @@ from emofuse.losses.difference import difference
 from emofuse.losses.task_losses import wide
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem, masked_mean
+from emofuse.models.sequence_system import Sequences, SequenceSystem, masked_mean
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.stacked_lstm import StackedLSTM
 
@@ -136,16 +136,9 @@ class MISA(SequenceSystem):
         self.linear_1, self.linear_2 = nn.Linear(2 * total, total), nn.Linear(total, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> MISAOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, steps, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+    def recognise(self, sequences: Sequences) -> MISAOutput:
+        """Recognise B utterances."""
+        x, steps, available, _ = sequences
         encoded = self._where(available, {m: self._encode(m, s, steps[m]) for m, s in x.items()})
         shared = self._where(available, {m: self.shared(u).sigmoid() for m, u in encoded.items()})
         private = self._where(available, {m: self.private[m](u).sigmoid() for m, u in encoded.items()})
@@ -158,8 +151,8 @@ class MISA(SequenceSystem):
 
     def _encode(self, m: str, x: Tensor, mask: Tensor) -> Tensor:
         """u_m, (B, d_h)"""
-        whole = self.encoders[m](x, mask) if m in self.encoders else masked_mean(x, mask)
-        return cast(Tensor, self.projections[m](whole))
+        pooled = self.encoders[m](x, mask) if m in self.encoders else masked_mean(x, mask)
+        return cast(Tensor, self.projections[m](pooled))
 
     @staticmethod
     def _where(available: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> dict[str, Tensor]:

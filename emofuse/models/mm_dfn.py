@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.losses.focal import focal_loss
-from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -106,19 +106,11 @@ class MMDFN(DialogueSystem):
         self.classifier = nn.Linear(len(c.modalities) * (c.dim + c.graph_dim), c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; speakers (B, N) int64 from 0."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, speakers = dialogues
         u = {m: self.projections[m](x) for m, x in inputs.items()}
-        x = self._in_context(u, speakers_or_one(speakers, mask), mask)
+        x = self._in_context(u, speakers, mask)
 
         graph = modality_graph(available)
         nodes = graph.gather(x)

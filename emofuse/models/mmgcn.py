@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
-from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -90,18 +89,10 @@ class MMGCN(DialogueSystem):
         self.classifier = nn.Linear(len(c.modalities) * (node_dim + c.graph_dim), c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; speakers (B, N) int64 from 0."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
-        who = self.speakers(speakers_or_one(speakers, mask).clamp_max(self.config.max_speakers - 1))
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, speakers = dialogues
+        who = self.speakers(speakers.clamp_max(self.config.max_speakers - 1))
         h = {m: torch.cat([c, who], dim=-1) for m, c in self.encoders(inputs, mask).items()}
 
         graph = modality_graph(available)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from emofuse.losses.mutual_information import ContrastivePrediction, EntropyMemory, GaussianConditional
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem, pooled_words
+from emofuse.models.sequence_system import Sequences, SequenceSystem, pooled_words
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.sub_networks import TextSubNetwork
 
@@ -60,7 +60,7 @@ class MMIMConfig(SequenceSystemConfig):
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """(x, y): x tells of y."""
+        """(x, y): y is predicted from x."""
         several = self.video_audio or "text" not in self.modalities
         pairs = _PAIRS if several else _PAIRS[:2]
         return [(x, y) for x, y in pairs if x in self.modalities and y in self.modalities]
@@ -117,16 +117,9 @@ class MMIM(SequenceSystem):
             {m: ContrastivePrediction(sizes[m], c.fusion_dim) for m in c.modalities}
         )
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, steps, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, steps, available, _ = sequences
         h = {
             m: self.encoders[m](s, steps[m])
             if m in self.encoders

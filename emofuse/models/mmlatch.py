@@ -14,9 +14,10 @@ from torch.nn import functional as F
 
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem, masked_mean
+from emofuse.models.sequence_system import Sequences, SequenceSystem, masked_mean
 from emofuse.models.system_config import SequenceSystemConfig
-from emofuse.nn.aligned_steps import align_steps, word_lengths
+from emofuse.nn.aligned_steps import align_steps, most_steps, word_lengths
+from emofuse.nn.exporting import longest
 from emofuse.nn.initialisation import xavier_
 from emofuse.nn.recurrent import Recurrent
 
@@ -137,20 +138,13 @@ class MMLatch(SequenceSystem):
         self.fusion = AttentiveLSTM(both_ways, 2 * c.dim, c.attention_dropout)
         self.head = nn.Linear(2 * c.dim, c.outputs)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, real, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, real, available, _ = sequences
         lengths = word_lengths(real, self.config.steps)
-        longest = int(lengths.max())
-        x = {m: align_steps(s, real[m], lengths, longest) for m, s in x.items()}
-        steps = torch.arange(longest, device=lengths.device) < lengths.unsqueeze(1)
+        count = longest(lengths, most_steps(x, self.config.steps))
+        x = {m: align_steps(s, real[m], lengths, count) for m, s in x.items()}
+        steps = torch.arange(count, device=lengths.device) < lengths.unsqueeze(1)
 
         h = self._encode(x, steps, available)
         if self.masks:
@@ -175,7 +169,7 @@ class MMLatch(SequenceSystem):
         """Top-down: inputs times the mean of the masks that the other modalities make of them."""
         masked = {}
         for m, s in x.items():
-            total, count = torch.zeros_like(s), s.new_zeros(len(s), 1, 1)
+            total, count = torch.zeros_like(s), s.new_zeros(s.shape[0], 1, 1)
             for n in h:
                 if n != m:
                     there = available[n][:, None, None].to(s.dtype)

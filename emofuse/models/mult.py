@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 from emofuse.data.modality import Modality
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem, last_step
+from emofuse.models.sequence_system import Sequences, SequenceSystem, last_step
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.sinusoids import halved_sinusoids
 
@@ -208,17 +207,10 @@ class MulT(SequenceSystem):
         self.linear_1, self.linear_2 = nn.Linear(total, total), nn.Linear(total, total)
         self.head = nn.Linear(total, c.outputs)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
         c = self.config
-        x, steps, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+        x, steps, available, _ = sequences
         if "text" in x:
             x["text"] = F.dropout(x["text"], c.text_dropout, self.training)
         convolved = {m: self._convolve(m, s, steps[m]) for m, s in x.items()}

@@ -10,12 +10,11 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.data.modality import Modality
 from emofuse.losses.soft_hgr import SoftHGRLoss
 from emofuse.losses.swfc import SampleWeightedFocalContrastiveLoss
 from emofuse.losses.task_losses import cross_entropy
 from emofuse.models.dialogue_rnn import DialogueRNNConfig, DialogueRNNEncoder, parties_of
-from emofuse.models.dialogue_system import DialogueSystem
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -126,18 +125,9 @@ class MultiEMO(DialogueSystem):
         self.swfc = SampleWeightedFocalContrastiveLoss(c.temperature, c.alpha, c.gamma)
         self.soft_hgr = SoftHGRLoss()
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; speakers (B, N) int64 from 0."""
-        given: dict[Modality, Tensor | None] = {"text": text, "audio": audio, "video": video}
-        inputs, mask, available = self._inputs(given, mask, present)
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, speakers = dialogues
         parties = parties_of(speakers, mask, next(iter(inputs.values())).dtype)
         x = {}
         for m, features in inputs.items():

@@ -205,14 +205,19 @@ def list_models() -> list[ModelInfo]:
 
 
 def model_info(system: str | nn.Module) -> ModelInfo:
-    """Describe one system, by its name or by a model of it.
+    """Describe one system, by its name, by a model of it, or by what stands in for one and has its ``info``.
 
     Raises:
         EmofuseError: for an unknown name.
     """
     if isinstance(system, str):
         return _system(system).info
-    return next(held.info for held in _registered.values() if type(system) is held.model)
+    from emofuse.models.pooled_system import system_of
+
+    inner = system_of(system)
+    if isinstance(declared := getattr(inner, "info", None), ModelInfo):
+        return declared
+    return next(held.info for held in _registered.values() if type(inner) is held.model)
 
 
 def model_config(name: str, preset: str | None = None, **config: Any) -> BaseModel:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,7 +9,7 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -98,21 +97,13 @@ class RGAT(DialogueSystem):
         self.dense, self.classifier = nn.Linear(2 * c.dim, c.dense), nn.Linear(c.dense, c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> DialogueOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; speakers (B, N) int64 from 0."""
-        inputs, mask, available = self._inputs({"text": text, "audio": audio, "video": video}, mask, present)
+    def recognise(self, dialogues: Dialogues) -> DialogueOutput:
+        """Recognise the utterances of B dialogues."""
+        inputs, mask, available, speakers = dialogues
         embedding = self.embedding(torch.cat(list(inputs.values()), dim=-1))[mask]
         pairs = pairs_in_windows(mask, self.config.past, self.config.future)
         edges, distances = edges_of(pairs, mask), (pairs[1] - pairs[2]).abs()
-        relations = relations_of(pairs, speakers_or_one(speakers, mask))
+        relations = relations_of(pairs, speakers)
         h = embedding
         for layer in self.layers:
             h = layer(h, edges, relations, distances)

@@ -12,9 +12,8 @@ from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.data.modality import Modality
 from emofuse.losses.task_losses import cross_entropy, wide
-from emofuse.models.dialogue_system import DialogueSystem, speakers_or_one
+from emofuse.models.dialogue_system import Dialogues, DialogueSystem
 from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -155,30 +154,21 @@ class SDT(DialogueSystem):
         self.classifier = nn.Linear(c.dim, c.num_classes)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        mask: Tensor | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        speakers: Tensor | None = None,
-    ) -> SDTOutput:
-        """Recognise the utterances of B dialogues, (B, N, d_m) each; speakers (B, N) int64 from 0."""
-        given: dict[Modality, Tensor | None] = {"text": text, "audio": audio, "video": video}
-        scaled, mask, available = self._inputs(given, mask, present)
-        known = speakers_or_one(speakers, mask).clamp_max(self.config.max_speakers - 1)
+    def recognise(self, dialogues: Dialogues) -> SDTOutput:
+        """Recognise the utterances of B dialogues."""
+        scaled, mask, available, speakers = dialogues
+        known = speakers.clamp_max(self.config.max_speakers - 1)
         who = self.speakers(known.masked_fill(~mask, self.config.max_speakers))
         x = {m: self.inputs[m](s) for m, s in scaled.items()}
         placed = {m: self._place(e, who) for m, e in x.items()}
 
         fused = {m: self._fuse(m, placed, available) for m in placed}  # unimodal gates
-        whole = self._gate_modalities(list(fused.values()))  # multimodal gate
+        multimodal = self._gate_modalities(list(fused.values()))  # the second level of gates
         students = {
             m: self.student_classifiers[m](self.dropout(F.relu(h))).masked_fill(~mask.unsqueeze(-1), 0.0)
             for m, h in fused.items()
         }
-        plain = self._output(self.classifier(whole), fused, whole, mask, available)
+        plain = self._output(self.classifier(multimodal), fused, multimodal, mask, available)
         return SDTOutput(**vars(plain), students=students)
 
     def _place(self, x: Tensor, who: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from emofuse.losses.task_losses import wide
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem, pooled_words
+from emofuse.models.sequence_system import Sequences, SequenceSystem, pooled_words
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.sub_networks import TextSubNetwork
 from emofuse.nn.unimodal_labels import UnimodalLabels
@@ -130,21 +130,13 @@ class SelfMM(SequenceSystem):
         self.dropout = nn.Dropout(c.dropout)
         self.labels = UnimodalLabels(c.fusion_dim, {m: own[m] for m in c.modalities}, c.value_limit)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-        row_numbers: Tensor | None = None,
-    ) -> SelfMMOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`.
+    def recognise(self, sequences: Sequences) -> SelfMMOutput:
+        """Recognise B utterances.
 
         Training makes labels for single modalities where it has `row_numbers`, (B,) int64, by which it knows an utterance
         again.
         """
-        x, steps, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+        x, steps, available, row_numbers = sequences
         f = {
             m: self.encoders[m](s, steps[m])
             if m in self.encoders

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,11 +18,27 @@ from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.real_steps import RealSteps
 
 
+class Sequences(NamedTuple):
+    """B utterances, a sequence per modality, checked and scaled.
+
+    Attributes:
+        x: modality → (B, T, d), the real steps first.
+        steps: modality → (B, T) bool, which are real.
+        available: modality → (B,) bool, which rows have any.
+        row_numbers: (B,) int64, by which a training knows an utterance again; None where nobody asked for them.
+    """
+
+    x: dict[str, Tensor]
+    steps: dict[str, Tensor]
+    available: dict[str, Tensor]
+    row_numbers: Tensor | None
+
+
 class SequenceSystem(nn.Module):
     """Base of systems that see an utterance as a sequence per modality.
 
-    A system implements `forward`, beginning with `_inputs` and ending with `_output`, and overrides `training_loss`
-    where its paper has more than the task's own loss.
+    A system implements `recognise`, ending with `_output`, and overrides `training_loss` where its paper has more than the
+    task's own loss.
 
     Args:
         config: of the system.
@@ -33,21 +49,46 @@ class SequenceSystem(nn.Module):
         self.config: SequenceSystemConfig = config
         self.scalers = FeatureScalers(config.input_dims)
 
-    def _inputs(
+    def forward(
         self,
-        given: Mapping[Modality, Tensor | None],
-        masks: Mapping[str, Tensor] | None,
-        present: Mapping[str, Tensor] | None,
-    ) -> tuple[dict[str, Tensor], dict[str, Tensor], dict[str, Tensor]]:
-        """Scaled steps (B, T, d), the real ones first; which are real, (B, T); and which rows have any, (B,).
+        text: Tensor | None = None,
+        audio: Tensor | None = None,
+        video: Tensor | None = None,
+        masks: Mapping[str, Tensor] | None = None,
+        present: Mapping[str, Tensor] | None = None,
+        row_numbers: Tensor | None = None,
+    ) -> SequenceOutput:
+        """Recognise B utterances.
+
+        Args:
+            text: (B, T, text_dim), or None; audio and video likewise, each with a T of its own.
+            audio: see text.
+            video: see text.
+            masks: modality → (B, T) bool, the steps that are real; a modality that is not named has real ones alone.
+            present: modality → (B,) bool; a modality that is not named is there for all.
+            row_numbers: (B,) int64, for a system that declares them.
 
         Raises:
             EmofuseError: for inputs of the wrong shape, or none at all.
         """
+        given: dict[Modality, Tensor | None] = {"text": text, "audio": audio, "video": video}
+        return self.recognise(self._sequences(given, masks or {}, present or {}, row_numbers))
+
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """The system itself."""
+        raise NotImplementedError
+
+    def _sequences(
+        self,
+        given: Mapping[Modality, Tensor | None],
+        masks: Mapping[str, Tensor],
+        present: Mapping[str, Tensor],
+        row_numbers: Tensor | None,
+    ) -> Sequences:
         c = self.config
         chosen: dict[Modality, Tensor | None] = {m: given.get(m) for m in c.modalities}
         sequences = check_sequences(chosen, c.input_dims)
-        real = real_steps(chosen, sequences, masks or {}, present or {})
+        real = real_steps(chosen, sequences, masks, present)
         available: dict[str, Tensor] = {m: mask.any(dim=1) for m, mask in real.items()}
         if self.training and c.modality_dropout > 0.0:
             available = drop_modalities(available, c.modality_dropout)
@@ -58,7 +99,7 @@ class SequenceSystem(nn.Module):
             found = RealSteps(real[m] & available[m].unsqueeze(1))
             x[m] = self.scalers[m](found.take(sequence.to(dtype)), found.mask)
             steps[m] = found.mask
-        return x, steps, available
+        return Sequences(x, steps, available, row_numbers)
 
     def _output(
         self, y: Tensor, features: Mapping[str, Tensor], fused: Tensor, available: dict[str, Tensor]
@@ -96,7 +137,7 @@ def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
 def last_step(x: Tensor, mask: Tensor) -> Tensor:
     """(B, d), the last real step of (B, T, d), real ones being first; 0 without steps."""
     counts = mask.sum(dim=1)
-    rows = torch.arange(len(x), device=x.device)
+    rows = torch.arange(x.shape[0], device=x.device)
     return x[rows, (counts - 1).clamp_min(0)] * (counts > 0).unsqueeze(-1)
 
 

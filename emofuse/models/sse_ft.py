@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 import torch
@@ -11,7 +10,7 @@ from torch import Tensor, nn
 
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem
+from emofuse.models.sequence_system import Sequences, SequenceSystem
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.sinusoids import interleaved_sinusoids
 
@@ -115,31 +114,24 @@ class SSEFT(SequenceSystem):
         self.dense, self.head = nn.Linear(len(names) * c.dim, c.head_dim), nn.Linear(c.head_dim, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, real, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, real, available, _ = sequences
         read = {m: self._read(m, s, real[m]) for m, s in x.items()}
-        told = {}
+        attended = {}
         for m, (cls, _) in read.items():
             answers = [self.asked[f"{m}_asks_{n}"](cls, read[n][1], real[n]) for n in read if n != m]
-            told[m] = torch.stack(answers or [cls]).prod(dim=0)  # the Hadamard product
-            told[m] = told[m].masked_fill(~available[m].unsqueeze(-1), 0.0)
-        fused = torch.relu(self.dense(self.dropout(torch.cat(list(told.values()), dim=-1))))
-        return self._output(self.head(self.dropout(fused)), told, fused, available)
+            attended[m] = torch.stack(answers or [cls]).prod(dim=0)  # the Hadamard product
+            attended[m] = attended[m].masked_fill(~available[m].unsqueeze(-1), 0.0)
+        fused = torch.relu(self.dense(self.dropout(torch.cat(list(attended.values()), dim=-1))))
+        return self._output(self.head(self.dropout(fused)), attended, fused, available)
 
     def _read(self, m: str, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, dim), what sums a modality up, and (B, T, dim), its steps, after they have seen each other."""
         h = self.inputs[m](x)
         h = h + interleaved_sinusoids(h.shape[1], h.shape[2], h)
-        h = torch.cat([self.cls[m].expand(len(h), 1, -1), h], dim=1)
-        hidden = torch.cat([mask.new_zeros(len(mask), 1), ~mask], dim=1)
+        h = torch.cat([self.cls[m].expand(h.shape[0], 1, -1), h], dim=1)
+        hidden = torch.cat([mask.new_zeros(mask.shape[0], 1), ~mask], dim=1)
         for layer in cast(nn.ModuleList, self.readers[m]):
             h = layer(h, src_key_padding_mask=hidden)
         return h[:, 0], h[:, 1:]

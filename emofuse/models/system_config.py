@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from emofuse.data.modality import MODALITIES, Modality
+
+
+def _in_usual_order(names: tuple[Modality, ...]) -> tuple[Modality, ...]:
+    if len(set(names)) != len(names):
+        raise ValueError(f"something is named twice: {', '.join(names)}")
+    return tuple(m for m in MODALITIES if m in names)
+
+
+# The modalities of a system: at least one, each once, in their usual order whatever the order they are given in.
+UsedModalities = Annotated[tuple[Modality, ...], Field(min_length=1), AfterValidator(_in_usual_order)]
 
 
 class DialogueSystemConfig(BaseModel):
@@ -26,20 +36,13 @@ class DialogueSystemConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     num_classes: int = Field(ge=2)
-    modalities: tuple[Modality, ...] = Field(default=MODALITIES, min_length=1)
+    modalities: UsedModalities = MODALITIES
     text_dim: int = Field(default=768, ge=1)
     audio_dim: int = Field(default=262, ge=1)
     video_dim: int = Field(default=1404, ge=1)
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     feature_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
     modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-
-    @field_validator("modalities")
-    @classmethod
-    def _in_order(cls, names: tuple[Modality, ...]) -> tuple[Modality, ...]:
-        if len(set(names)) != len(names):
-            raise ValueError(f"something is named twice: {', '.join(names)}")
-        return tuple(m for m in MODALITIES if m in names)
 
     @property
     def input_dims(self) -> dict[Modality, int]:
@@ -51,6 +54,27 @@ class DialogueSystemConfig(BaseModel):
     def paper(cls, num_classes: int, **overrides: Any) -> Self:
         """The paper's sizes."""
         return cls(num_classes=num_classes, **overrides)
+
+
+class MemorySystemConfig(DialogueSystemConfig):
+    """Settings of a system that keeps a memory of a dialogue (CMN, ICON).
+
+    Attributes:
+        dim: d, of memories, states and queries.
+        window: K, utterances before the present one that are remembered.
+        hops: R, how often the memory is read.
+        dropout: on the states of the memory.
+    """
+
+    dim: int = Field(default=50, ge=1)
+    window: int = Field(default=40, ge=1)
+    hops: int = Field(default=3, ge=1)
+    dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
+
+    @classmethod
+    def tiny(cls, num_classes: int, **overrides: Any) -> Self:
+        """A size for tests."""
+        return cls(num_classes=num_classes, **{"dim": 16, "hops": 2, "dropout": 0.0, **overrides})
 
 
 class SequenceSystemConfig(BaseModel):
@@ -72,20 +96,13 @@ class SequenceSystemConfig(BaseModel):
 
     task: Literal["classification", "regression"] = "classification"
     num_classes: int | None = Field(default=None, ge=2)
-    modalities: tuple[Modality, ...] = Field(default=MODALITIES, min_length=1)
+    modalities: UsedModalities = MODALITIES
     text_dim: int = Field(default=768, ge=1)
     audio_dim: int = Field(default=74, ge=1)
     video_dim: int = Field(default=35, ge=1)
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
     regression_loss: Literal["l1", "mse"] = "l1"
     modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-
-    @field_validator("modalities")
-    @classmethod
-    def _in_order(cls, names: tuple[Modality, ...]) -> tuple[Modality, ...]:
-        if len(set(names)) != len(names):
-            raise ValueError(f"something is named twice: {', '.join(names)}")
-        return tuple(m for m in MODALITIES if m in names)
 
     @model_validator(mode="after")
     def _check_task(self) -> Self:

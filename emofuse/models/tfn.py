@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
-from emofuse.models.sequence_system import SequenceSystem, masked_mean
+from emofuse.models.sequence_system import Sequences, SequenceSystem, masked_mean
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.sub_networks import TextSubNetwork, VectorSubNetwork
 
@@ -93,20 +93,14 @@ class TFN(SequenceSystem):
         self.linear_2 = nn.Linear(c.fusion_dim, c.fusion_dim)
         self.linear_3 = nn.Linear(c.fusion_dim, c.outputs)
 
-    def forward(
-        self,
-        text: Tensor | None = None,
-        audio: Tensor | None = None,
-        video: Tensor | None = None,
-        masks: Mapping[str, Tensor] | None = None,
-        present: Mapping[str, Tensor] | None = None,
-    ) -> SequenceOutput:
-        """Recognise B utterances, (B, T_m, d_m) each; see `SequenceSystem`."""
-        x, steps, available = self._inputs({"text": text, "audio": audio, "video": video}, masks, present)
+    def recognise(self, sequences: Sequences) -> SequenceOutput:
+        """Recognise B utterances."""
+        x, steps, available, _ = sequences
         embedded = embed(self.subnetworks, x, steps, available)
         # The order of the published implementation: audio, video, text.
         order = [m for m in ("audio", "video", "text") if m in embedded]
-        product = next(iter(embedded.values())).new_ones(len(next(iter(embedded.values()))), 1)
+        some = next(iter(embedded.values()))
+        product = some.new_ones(some.shape[0], 1)
         for m in order:
             product = (product.unsqueeze(2) * with_one(embedded[m]).unsqueeze(1)).flatten(1)
         h = F.relu(self.linear_1(self.fusion_dropout(product)))
@@ -133,4 +127,4 @@ def embed(
 
 def with_one(x: Tensor) -> Tensor:
     """(B, 1 + d), a 1 in front, so that products of fewer modalities are among the products."""
-    return torch.cat([x.new_ones(len(x), 1), x], dim=1)
+    return torch.cat([x.new_ones(x.shape[0], 1), x], dim=1)

@@ -11,8 +11,13 @@ from torch import Tensor
 def word_lengths(masks: Mapping[str, Tensor], without_words: int) -> Tensor:
     """(B,) steps of each utterance: its words, or of one without words a fixed number. Masks are (B, T) each."""
     some = next(iter(masks.values()))
-    words = masks["text"].sum(dim=1) if "text" in masks else some.new_zeros(len(some), dtype=torch.int64)
+    words = masks["text"].sum(dim=1) if "text" in masks else some.new_zeros(some.shape[0], dtype=torch.int64)
     return torch.where(words > 0, words, without_words)
+
+
+def most_steps(x: Mapping[str, Tensor], without_words: int) -> int:
+    """More than any row of `word_lengths` has, whatever is in it: modality -> (B, T, d)."""
+    return without_words + (x["text"].shape[1] if "text" in x else 0)
 
 
 def align_steps(x: Tensor, mask: Tensor, lengths: Tensor, longest: int) -> Tensor:
@@ -35,7 +40,7 @@ def align_steps(x: Tensor, mask: Tensor, lengths: Tensor, longest: int) -> Tenso
     places = torch.arange(longest, device=x.device).unsqueeze(0)
     first = (places * real) // wanted
     last = torch.maximum(((places + 1) * real) // wanted, first + 1)
-    sums = torch.cat([x.new_zeros(len(x), 1, x.shape[2]), (x * mask.unsqueeze(-1)).cumsum(dim=1)], dim=1)
+    sums = torch.cat([x.new_zeros(x.shape[0], 1, x.shape[2]), (x * mask.unsqueeze(-1)).cumsum(dim=1)], dim=1)
     first, last = (each.clamp_max(x.shape[1]) for each in (first, last))
     gather = lambda at: sums.gather(1, at.unsqueeze(-1).expand(-1, -1, x.shape[2]))  # noqa: E731
     means = (gather(last) - gather(first)) / (last - first).clamp_min(1).unsqueeze(-1)

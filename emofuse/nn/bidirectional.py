@@ -6,6 +6,8 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from emofuse.nn.exporting import exporting, run_padded_lstm
+
 
 class BidirectionalRecurrent(nn.Module):
     """An LSTM or GRU over the utterances of padded dialogues, forwards and backwards; padding is left out.
@@ -34,6 +36,8 @@ class BidirectionalRecurrent(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, N, in_dim) with mask (B, N), padding last, to (B, N, 2 hidden); 0 at padding."""
+        if exporting():
+            return run_padded_lstm(self.cell, x, mask).masked_fill(~mask.unsqueeze(-1), 0.0)
         lengths = mask.sum(dim=1).clamp_min(1).cpu()
         packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
         states, _ = nn.utils.rnn.pad_packed_sequence(

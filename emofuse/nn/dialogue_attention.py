@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from emofuse.nn.exporting import exporting
 from emofuse.nn.initialisation import RESIDUAL_GAIN, xavier_
 from emofuse.nn.stream_memory import StreamMemory
 
@@ -62,8 +63,7 @@ class DialogueAttention(nn.Module):
             k, v, source_mask = self._recall(k, v, source_mask, memory)
         past = k.shape[2] - length
         attended, blind = [], []
-        for start in range(0, length, QUERY_BLOCK):
-            stop = min(start + QUERY_BLOCK, length)
+        for start, stop in self._blocks(length):
             low, high = self._reach(past + start, past + stop, k.shape[2])
             sees = self._sight(source_mask[:, low:high], past + start - low, stop - start)
             sees_nothing = ~sees.any(-1, keepdim=True)
@@ -81,8 +81,17 @@ class DialogueAttention(nn.Module):
         merged = torch.cat(attended, dim=2).transpose(1, 2).reshape(batch, length, -1)
         return self.out(merged).masked_fill(torch.cat(blind, dim=1), 0.0)
 
+    @staticmethod
+    def _blocks(length: int) -> list[tuple[int, int]]:
+        """Where each block of queries begins and ends; all in one where the length is not known."""
+        if exporting():
+            return [(0, length)]
+        return [(start, min(start + QUERY_BLOCK, length)) for start in range(0, length, QUERY_BLOCK)]
+
     def _reach(self, first: int, last: int, keys: int) -> tuple[int, int]:
         """Range of keys that the queries at places `first` to `last` (exclusive) can see."""
+        if exporting():
+            return 0, keys
         low = 0 if self.window is None else max(0, first - self.window + 1)
         high = keys if self.window is None else min(keys, last + self.window - 1)
         return low, (min(high, last) if self.causal else high)

@@ -55,16 +55,16 @@ def links_between_modalities(present: Tensor) -> Tensor:
     Args:
         present: (M, B, N) bool, the nodes.
     """
-    others = ~torch.eye(len(present), dtype=torch.bool, device=present.device)
+    others = ~torch.eye(present.shape[0], dtype=torch.bool, device=present.device)
     joined = present.unsqueeze(0) & present.unsqueeze(1) & others[:, :, None, None]
     return torch.stack(joined.nonzero(as_tuple=True))
 
 
 def put_back(nodes: Tensor, mask: Tensor) -> Tensor:
     """(V, d) of the nodes to (*mask.shape, d), 0 where there is none."""
-    whole = nodes.new_zeros(*mask.shape, nodes.shape[-1])
-    whole[mask] = nodes
-    return whole
+    padded = nodes.new_zeros(*mask.shape, nodes.shape[-1])
+    padded[mask] = nodes
+    return padded
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from emofuse.nn.exporting import run_over_time
+
 
 class GatedRecurrence(nn.Module):
     """The GRU of CM-MSF Eq. 15-18, which is that of Cho et al. (2014).
@@ -47,10 +49,13 @@ class GatedRecurrence(nn.Module):
             update = update.masked_fill(~mask.unsqueeze(-1), -torch.inf)
             gates = torch.cat([reset, update], dim=-1)
             gate_weight, candidate_weight = self.state_gates.weight.t(), self.state_candidate.weight.t()
-            h = gates.new_zeros(len(x), self.hidden)
-            states = []
-            for gate, new in zip(gates.unbind(1), candidate.unbind(1), strict=True):
+            h = gates.new_zeros(x.shape[0], self.hidden)
+
+            def step(state: tuple[Tensor, ...], at: tuple[Tensor, ...]) -> tuple[tuple[Tensor], Tensor]:
+                (h,), (gate, new) = state, at
                 r, z = torch.addmm(gate, h, gate_weight).sigmoid().chunk(2, dim=-1)
                 h = torch.lerp(h, torch.addmm(new, r * h, candidate_weight).tanh(), z)
-                states.append(h)
-        return torch.stack(states, dim=1)
+                return (h,), h
+
+            _, states = run_over_time(step, (h,), (gates.transpose(0, 1), candidate.transpose(0, 1)))
+        return states.transpose(0, 1).contiguous()

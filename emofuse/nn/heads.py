@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from emofuse.nn.exporting import run_recurrent
 from emofuse.nn.mlp import MLP
 from emofuse.nn.temporal_conv_net import TemporalConvNet
 
@@ -81,5 +82,6 @@ class TemporalSummary(nn.Module):
         if self.network is None:
             return frames.mean(dim=1)
         if self.kind == "gru":
-            return self.network(frames)[1][-1]
+            assert isinstance(self.network, nn.GRU)
+            return run_recurrent(self.network, frames)[:, -1]
         return self.network(frames.transpose(1, 2))[..., -1]

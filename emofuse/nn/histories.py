@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from emofuse.nn.exporting import run_over_time
+
 
 @dataclass(frozen=True)
 class Histories:
@@ -84,15 +86,18 @@ class HistoryGRU(nn.Module):
 
     def _steps(self, gates: Tensor, mine: Tensor) -> Tensor:
         h = gates.new_zeros(*gates.shape[:2], self.cell.hidden_size)
-        states = []
-        for from_input, goes_on in zip(gates.unbind(2), mine.unsqueeze(-1).unbind(2), strict=True):
+
+        def step(state: tuple[Tensor, ...], at: tuple[Tensor, ...]) -> tuple[tuple[Tensor], Tensor]:
+            (h,), (from_input, goes_on) = state, at
             from_state = F.linear(h, self.cell.weight_hh, self.cell.bias_hh)
             reset, update, new = from_input.chunk(3, dim=-1)
             reset_h, update_h, new_h = from_state.chunk(3, dim=-1)
             candidate = torch.tanh(new + torch.sigmoid(reset + reset_h) * new_h)
             h = torch.where(goes_on, torch.lerp(candidate, h, torch.sigmoid(update + update_h)), h)
-            states.append(h.masked_fill(~goes_on, 0.0))
-        return torch.stack(states, dim=2)
+            return (h,), h.masked_fill(~goes_on, 0.0)
+
+        inputs = (gates.movedim(2, 0), mine.unsqueeze(-1).movedim(2, 0))
+        return run_over_time(step, (h,), inputs)[1].movedim(0, 2).contiguous()
 
 
 def read_memory(query: Tensor, keys: Tensor, values: Tensor, there: Tensor) -> Tensor:

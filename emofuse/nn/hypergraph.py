@@ -66,7 +66,7 @@ class HypergraphWeights(nn.Module):
     def forward(self, hypergraph: DialogueHypergraph) -> tuple[Tensor, Tensor]:
         """ω of the hyperedge of each pair, and γ of its node: (2 V,) each."""
         m, place = hypergraph.modality, hypergraph.place.clamp_max(self.in_contextual.shape[1] - 1)
-        omega = torch.cat([self.contextual[m], self.multimodal.expand(len(m))])
+        omega = torch.cat([self.contextual[m], self.multimodal.expand(m.shape[0])])
         gamma = torch.cat([self.in_contextual[m, place], self.in_multimodal[m]])
         return omega.exp(), gamma.exp()
 
@@ -87,6 +87,6 @@ class HypergraphConvolution(nn.Module):
         sums = self._scatter(gamma, hyperedges, dim_size=hypergraph.count)
         shares = (gamma / sums[hyperedges]).unsqueeze(1)
         means = self._scatter(shares * x[nodes], hyperedges, dim_size=hypergraph.count)
-        degrees = self._scatter(omega, nodes, dim_size=len(x))
+        degrees = self._scatter(omega, nodes, dim_size=x.shape[0])
         parts = (omega / degrees[nodes]).unsqueeze(1)
-        return F.leaky_relu(self._scatter(parts * means[hyperedges], nodes, dim_size=len(x)))
+        return F.leaky_relu(self._scatter(parts * means[hyperedges], nodes, dim_size=x.shape[0]))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from emofuse.nn.exporting import exporting
 from emofuse.nn.initialisation import RESIDUAL_GAIN, xavier_
 
 
@@ -94,8 +95,9 @@ class MLSTM(nn.Module):
             state = self.initial_state(x.shape[0], x.device, q.dtype)
         hidden = []
         with torch.autocast(x.device.type, enabled=False):
-            for start in range(0, x.shape[1], self.chunk_size):
-                part = slice(start, start + self.chunk_size)
+            length = x.shape[1] if exporting() else self.chunk_size
+            for start in [0] if exporting() else range(0, x.shape[1], length):
+                part = slice(start, start + length)
                 h, state = self._chunk(
                     q[:, :, part],
                     k[:, :, part],

@@ -38,12 +38,12 @@ class PartyContext(nn.Module):
 
 def party_turns(speakers: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     """Of each utterance, in the order of the mask (B, N): which party says it, and as its how-manieth turn, both from 0."""
-    row = torch.arange(len(mask), device=mask.device).unsqueeze(1).expand_as(mask)[mask]
+    row = torch.arange(mask.shape[0], device=mask.device).unsqueeze(1).expand_as(mask)[mask]
     said_by = row * (int(speakers.max()) + 1) + speakers[mask]
     _, party = torch.unique(said_by, return_inverse=True)
     order = torch.argsort(party, stable=True)
     counts = torch.bincount(party)
     starts = counts.cumsum(0) - counts
     turn = torch.empty_like(party)
-    turn[order] = torch.arange(len(party), device=party.device) - starts[party[order]]
+    turn[order] = torch.arange(party.shape[0], device=party.device) - starts[party[order]]
     return party, turn

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from emofuse.nn.exporting import longest
+
 
 class RealSteps:
     """Where the real steps of B sequences are, in whichever places padding stands.
@@ -19,9 +21,9 @@ class RealSteps:
     def __init__(self, given: Tensor) -> None:
         self.given = given
         counts = given.sum(dim=1)
-        longest = max(1, int(counts.max()))
-        self.places = torch.argsort((~given).byte(), dim=1, stable=True)[:, :longest]
-        self.mask = torch.arange(longest, device=given.device) < counts.unsqueeze(1)
+        length = longest(counts, given.shape[1])
+        self.places = torch.argsort((~given).byte(), dim=1, stable=True)[:, :length]
+        self.mask = torch.arange(length, device=given.device) < counts.unsqueeze(1)
 
     def take(self, x: Tensor) -> Tensor:
         """(B, T, d) to (B, L, d): real steps in their order, then whatever there is."""

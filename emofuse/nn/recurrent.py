@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from emofuse.nn.exporting import run_recurrent
+
 
 class Recurrent(nn.Module):
     """An LSTM or GRU whose results do not depend on padding.
@@ -47,11 +49,10 @@ class Recurrent(nn.Module):
         Returns:
             (B, T, hidden), or (B, T, 2 hidden) side by side; 0 at padding.
         """
-        hidden, _ = self.ahead(x)
+        hidden = run_recurrent(self.ahead, x)
         if self.back is not None:
             turned = reversed_positions(mask)
-            backwards, _ = self.back(gather_steps(x, turned))
-            backwards = gather_steps(backwards, turned)
+            backwards = gather_steps(run_recurrent(self.back, gather_steps(x, turned)), turned)
             hidden = hidden + backwards if self.merge == "sum" else torch.cat([hidden, backwards], dim=-1)
         return hidden.masked_fill(~mask.unsqueeze(-1), 0.0)
 

@@ -28,7 +28,7 @@ class EdgeAttention(nn.Module):
         """(E,) for nodes (V, dim) and edges (2, E)."""
         sources, targets = edges
         scores = (x[targets] * self.transform(x)[sources]).sum(dim=-1)
-        return cast(Tensor, self._softmax(scores, targets, num_nodes=len(x)))
+        return cast(Tensor, self._softmax(scores, targets, num_nodes=x.shape[0]))
 
 
 class RelationalConvolution(nn.Module):
@@ -73,9 +73,9 @@ class RelationalConvolution(nn.Module):
         sources, targets = edges
         # What reaches one node by one relation is summed first: there are fewer of these than edges.
         groups, place = torch.unique(targets * self.relations + relations, return_inverse=True)
-        shares = weights / torch.bincount(place, minlength=len(groups))[place]
-        heard = self._scatter(x[sources] * shares.unsqueeze(1), place, dim_size=len(groups))
+        shares = weights / torch.bincount(place, minlength=groups.shape[0])[place]
+        heard = self._scatter(x[sources] * shares.unsqueeze(1), place, dim_size=groups.shape[0])
         through = (heard @ self.bases.transpose(0, 1).flatten(1)).unflatten(1, (len(self.bases), -1))
         mixed = (self.coefficients[groups % self.relations].unsqueeze(1) @ through).squeeze(1)
-        h = self._scatter(mixed, groups // self.relations, dim_size=len(x))
+        h = self._scatter(mixed, groups // self.relations, dim_size=x.shape[0])
         return cast(Tensor, h + own_weights.unsqueeze(1) * self.itself(x))

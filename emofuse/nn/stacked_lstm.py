@@ -33,5 +33,5 @@ class StackedLSTM(nn.Module):
         """(B, 2 hidden): ahead at the last real step, back at the first."""
         ahead, back = states.chunk(2, dim=-1)
         counts = mask.sum(dim=1)
-        rows = torch.arange(len(states), device=states.device)
+        rows = torch.arange(states.shape[0], device=states.device)
         return torch.cat([ahead[rows, (counts - 1).clamp_min(0)], back[:, 0]], dim=-1)

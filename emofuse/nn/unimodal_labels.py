@@ -56,11 +56,11 @@ class UnimodalLabels(nn.Module):
         """
         labels = self(rows, y)
         epoch = self.memory.times[rows] + 1
-        whole = self._relative("fusion", found["fusion"])
+        fusion = self._relative("fusion", found["fusion"])
         for m in self.modalities:
             own = self._relative(m, found[m])
-            if whole is not None and own is not None:
-                target = self._target(y, own.to(y.dtype), whole.to(y.dtype))
+            if fusion is not None and own is not None:
+                target = self._target(y, own.to(y.dtype), fusion.to(y.dtype))
                 moved = ((epoch - 1) * labels[m] + 2 * target) / (epoch + 1)
                 labels[m] = torch.where((epoch > 1) & there[m], moved, labels[m])
         everyone = torch.ones_like(rows, dtype=torch.bool)
@@ -86,6 +86,6 @@ class UnimodalLabels(nn.Module):
         ]
         return (distances[1] - distances[0]) / (distances[0] + _TINY)
 
-    def _target(self, y: Tensor, own: Tensor, whole: Tensor) -> Tensor:
-        divisor = torch.where(whole.abs() < _TINY, _TINY, whole)
-        return (y + 0.5 * (own - whole) * (y + whole) / divisor).clamp(-self.limit, self.limit)
+    def _target(self, y: Tensor, own: Tensor, fusion: Tensor) -> Tensor:
+        divisor = torch.where(fusion.abs() < _TINY, _TINY, fusion)
+        return (y + 0.5 * (own - fusion) * (y + fusion) / divisor).clamp(-self.limit, self.limit)

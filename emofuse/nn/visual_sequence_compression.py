@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.errors import EmofuseError
+from emofuse.nn.exporting import longest
 
 
 class VisualSequenceCompression(nn.Module):
@@ -122,9 +123,9 @@ class VisualSequenceCompression(nn.Module):
         best = F.one_hot(ranked.argmax(dim=1), tokens.shape[1]).bool()
         chosen = (ranked >= threshold) | best
         counts = chosen.sum(dim=1)
-        longest = int(counts.max()) if len(counts) else 0
-        positions = torch.argsort((~chosen).to(torch.int8), dim=1, stable=True)[:, :longest]
-        real = torch.arange(longest, device=tokens.device) < counts.unsqueeze(1)
+        most = longest(counts, tokens.shape[1]) if counts.shape[0] else 0
+        positions = torch.argsort((~chosen).to(torch.int8), dim=1, stable=True)[:, :most]
+        real = torch.arange(most, device=tokens.device) < counts.unsqueeze(1)
         relevant = _gather(tokens, positions)
         if self.merge:
             left_over = ~chosen if valid is None else ~chosen & valid

@@ -1,6 +1,8 @@
-"""What a run is: its settings, its task, its folder on disk."""
+"""What a run is: its settings, its task, its folder on disk.
 
-from emofuse.runs.run_folder import RunFolder, RunRecord
-from emofuse.runs.settings import RunSettings
+The public names stand in ``__init__.pyi``; each is loaded when it is first used.
+"""
 
-__all__ = ["RunFolder", "RunRecord", "RunSettings"]
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

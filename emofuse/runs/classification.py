@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score
 from torch import Tensor
 from torch.nn import functional as F
 
-from emofuse.data.manifest import Manifest
 from emofuse.data.targets import ClassTarget, Target
 from emofuse.data.utterance import Utterance
 from emofuse.evaluation import ClassificationReport, classification_report
 from emofuse.evaluation.metrics.intervals import interval_words
 from emofuse.models.registry import Task as TaskName
 from emofuse.runs.predictions import Predictions
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,8 @@ class Classification:
 
     def validation(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
         """Unweighted cross-entropy and weighted F1."""
+        from sklearn.metrics import f1_score
+
         weighted_f1 = f1_score(targets, outputs.argmax(-1), average="weighted", zero_division=0)
         return {"val_loss": float(F.cross_entropy(outputs, targets)), "val_weighted_f1": float(weighted_f1)}
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from emofuse.data.manifest import Manifest
-from emofuse.data.manifest_io import manifests_in
+from emofuse.data.manifest_files import manifests_in
 from emofuse.errors import EmofuseError
-from emofuse.evaluation import Split, splits
 from emofuse.runs.settings import RunSettings
-from emofuse.runs.tasks import task_of
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
+    from emofuse.evaluation import Split
 
 Progress = Callable[[int, int, str], None]
 
@@ -35,6 +35,8 @@ def corpus_file(path: Path) -> Path:
 
 def corpus_of(settings: RunSettings) -> Manifest:
     """The corpus that the settings name, checked."""
+    from emofuse.data.manifest import Manifest
+
     if settings.data.manifest is None:
         raise EmofuseError("setting data.manifest: the run names no corpus; give one")
     return Manifest.read(settings.data.manifest).validate()
@@ -42,6 +44,9 @@ def corpus_of(settings: RunSettings) -> Manifest:
 
 def splits_of(settings: RunSettings, manifest: Manifest) -> list[Split]:
     """Every fold of the settings' protocol, over the rows that the task has an answer for."""
+    from emofuse.evaluation import splits
+    from emofuse.runs.tasks import task_of
+
     data, labelled = settings.data, task_of(settings, manifest).labelled(manifest)
     return splits(labelled, data.protocol, k=data.folds, seed=data.split_seed, val_fraction=data.val_fraction)
 
@@ -62,6 +67,8 @@ def choose_split(settings: RunSettings, manifest: Manifest) -> Split:
 
 def choose_device(name: str) -> str:
     """``auto`` is the accelerator where there is one."""
+    import torch
+
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():

@@ -12,16 +12,18 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from emofuse.data.atomic import written_aside
-from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import COLUMNS, CROP, FEATURES, NUMBER_COLUMNS, PATH_COLUMNS
 from emofuse.data.manifest_io import plain_values
-from emofuse.data.stored_files import DamagedFileError, check_regular
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_table
 from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 CORPUS_FILE = "corpus.parquet"
 _DIGEST_BYTES = 16
@@ -34,6 +36,10 @@ _SCHEMA = pa.schema(
         pa.field("content", pa.binary(_DIGEST_BYTES), nullable=False),
     ]
 )
+
+
+def _is_digest(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) == _DIGEST_BYTES
 
 
 @dataclass(frozen=True)
@@ -74,19 +80,25 @@ class CorpusIdentity:
         Raises:
             EmofuseError: the file is damaged.
         """
+
         file = folder / CORPUS_FILE
-        if not file.exists():
+        if not is_there(file):
             return None
         advice = "nobody can say which corpus these runs belong to: train in a new folder"
-        check_regular(file, advice)
-        try:
-            table = pq.read_table(file, schema=_SCHEMA)
-        except (OSError, ValueError, pa.ArrowException) as error:
-            raise DamagedFileError(file, str(error), advice) from None
-        return cls(*(table[name].to_pylist() for name in _SCHEMA.names))
+        table = stored_table(file, advice, _SCHEMA.names)
+        if table.empty:
+            raise DamagedFileError(file, "it holds no row", advice)
+        for name in ("row", "content"):
+            if not table[name].map(_is_digest).all():
+                raise DamagedFileError(file, f"its column {name} does not hold digests alone", advice)
+        if not table["id"].map(lambda value: isinstance(value, str)).all() or table["id"].duplicated().any():
+            raise DamagedFileError(file, "its column id does not hold different texts", advice)
+        return cls(*(table[name].tolist() for name in _SCHEMA.names))
 
     def write(self, folder: Path) -> None:
         """Keep it in a folder."""
+        import pyarrow.parquet as pq
+
         table = pa.table([self.ids, self.rows, self.contents], schema=_SCHEMA)
         with written_aside(folder / CORPUS_FILE) as aside:
             pq.write_table(table, aside)

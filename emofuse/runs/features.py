@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from emofuse.data import Modality
 from emofuse.data.batch import FeatureSource
-from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.cross_fitted import part_folder, read_cross_fit
-from emofuse.encoders.sound_augmentation import AugmentedEncoder
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureReader, FeatureStore, OverlaidFeatures, extract_features, up_to_date
 from emofuse.features.cross_fitted import CrossFittedFeatures
@@ -23,6 +22,9 @@ from emofuse.runs.normalisation import normalise_readers
 from emofuse.runs.run_encoders import encoder_of_run
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import RunSettings
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 
 def feature_store_of(settings: RunSettings, manifest: Manifest) -> FeatureStore:
@@ -169,6 +171,8 @@ def encode_copies(
     Raises:
         EmofuseError: no encoder hears sound, or it was cross-fitted, so that several have each heard other utterances.
     """
+    from emofuse.encoders.sound_augmentation import AugmentedEncoder
+
     augment = settings.data.augment
     if not augment.copies:
         return dict(encoded)

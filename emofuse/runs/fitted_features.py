@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from emofuse.data import Modality
-from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation import Split
 from emofuse.evaluation.protocols.fitted_features import FittedFeatures, check_fitted_features
 from emofuse.features import FeatureReader, FeatureStore
 from emofuse.features.vectors import as_vector
 from emofuse.models.registry import Task as TaskName
-from emofuse.runs.modalities import IMPORTED, modalities_imported
+
+if TYPE_CHECKING:
+    from emofuse.data.batch import FeatureSource
 
 
 def fitted_features(
@@ -75,6 +77,8 @@ def imported_readers(manifest: Manifest, store: FeatureStore) -> dict[Modality, 
         manifest: with the column ``features``, as `emofuse import` writes it; without it there are none.
         store: where they are.
     """
+    from emofuse.runs.modalities import IMPORTED, modalities_imported
+
     found = [identity for identity in store.identities() if identity.kind == IMPORTED]
     readers: dict[Modality, FeatureReader] = {}
     for modality in modalities_imported(manifest):

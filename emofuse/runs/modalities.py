@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from emofuse.data import MODALITIES, Modality
-from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import FEATURES
 from emofuse.data.stills import is_still
 from emofuse.encoders import EncoderSpec
@@ -14,10 +14,13 @@ from emofuse.encoders.spec import LOGMEL_SEQUENCE
 from emofuse.errors import EmofuseError
 from emofuse.features import EncoderIdentity, FeatureReader, FeatureStore
 from emofuse.features.cross_fitted import CrossFittedFeatures
-from emofuse.features.importers.run import KIND as IMPORTED
+from emofuse.features.identity import IMPORTED
 from emofuse.features.normalisation import NormalisedFeatures
 from emofuse.models import ModelInfo, model_info
 from emofuse.runs.settings import RunSettings
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 __all__ = ["IMPORTED", "EncodedModality"]
 

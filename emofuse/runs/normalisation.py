@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -17,18 +18,19 @@ from safetensors.numpy import save
 from emofuse.data import Modality
 from emofuse.data.atomic import written_aside
 from emofuse.data.batch import FeatureSource
-from emofuse.data.manifest import Manifest
 from emofuse.data.stored_files import DamagedFileError
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.features.normalisation import Normalise, NormalisedFeatures, TrainingStatistics
 from emofuse.models import model_info
-from emofuse.runs.corpus_identity import CorpusIdentity
 from emofuse.runs.modalities import EncodedModality
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import DataSettings, RunSettings
 from emofuse.runs.stored_model import stored_shapes
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 _AGAIN = "train again"
 
@@ -187,6 +189,8 @@ def normalise_readers(
 
 def _own_parts(folder: RunFolder, manifest: Manifest) -> dict[str, str]:
     """Utterance id → its part in the run, of rows that are the run's: another corpus may have the same ids."""
+    from emofuse.runs.corpus_identity import CorpusIdentity
+
     held, now = CorpusIdentity.read(folder.path), CorpusIdentity.of(manifest)
     parts = parts_of(folder.read_split())
     if held is None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from emofuse.data.batch import DecodeFailure
+if TYPE_CHECKING:
+    from emofuse.data.batch import DecodeFailure
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Predictions:
     @property
     def probabilities(self) -> np.ndarray:
         """(N, C) softmax of the logits."""
+        import torch
+
         return torch.softmax(torch.from_numpy(self.logits).double(), dim=-1).numpy()
 
     @property

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from scipy.stats import pearsonr
 from torch import Tensor
 from torch.nn import functional as F
 
-from emofuse.corpora.mosi import SENTIMENTS, sentiment_of
-from emofuse.data.manifest import Manifest
+from emofuse.data.sentiments import SENTIMENTS, sentiment_of
 from emofuse.data.targets import Target, ValenceTarget
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
@@ -22,6 +20,9 @@ from emofuse.evaluation.metrics.intervals import interval_words
 from emofuse.evaluation.metrics.sentiment import UNIT_METRICS
 from emofuse.models.registry import Task as TaskName
 from emofuse.runs.predictions import Predictions
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 SENTIMENT_DEFINITIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -62,7 +63,7 @@ class Regression:
         return ValenceTarget()
 
     def model_options(self) -> dict[str, Any]:
-        """The options that tell a system that it has no classes."""
+        """The options of a system without classes."""
         return {"task": "regression"}
 
     def labelled(self, manifest: Manifest) -> Manifest:
@@ -83,6 +84,8 @@ class Regression:
 
     def validation(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
         """The loss, the mean absolute error and Pearson's correlation (0 where it is not defined)."""
+        from scipy.stats import pearsonr
+
         values, known = outputs[:, 0].double(), targets.double()
         mae = float(F.l1_loss(values, known))
         loss = mae if self.loss == "l1" else float(F.mse_loss(values, known))

@@ -5,11 +5,13 @@ run.json             what was made: versions, seed, labels, model, encoders, dat
 split.json           the ids of the training, validation and test part
 corpus.parquet       a digest of every row of the corpus that the run belongs to
 model.safetensors    the best weights
+linear.safetensors, linear.json  the linear model that the system is pooled with, where the settings ask for it
 normalisation.safetensors  the training part's mean and spread, where features are standardised per speaker
-encoders/<modality>  copies of encoders that were given as local folders
+encoders/<modality>  copies of encoders that were given as local folders, and encoders that have learnt in the run
 history.csv          one line per epoch
 test-epochs.csv      scores of the test part after every epoch, where they were asked for: optimistic
 predictions.parquet  validation and test predictions with probabilities
+pool.parquet         what the system and the linear model of a pool say alone of the test part
 metrics.json, report.html, report.md, figures/
 familiarity.safetensors  what the training features look like, to know what is unlike them
 calibration.json     the temperature of the probabilities, where it was asked for
@@ -27,25 +29,56 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from safetensors.torch import save
-from torch import nn
 
 from emofuse.data import Modality
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.stored_files import DamagedFileError, stored_json
 from emofuse.encoders import EncoderSpec
+from emofuse.encoders.end_to_end import EndToEndSettings
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.features import EncoderIdentity
+from emofuse.models import model_info
 from emofuse.models.registry import Task
+from emofuse.runs.linear_record import LinearRecord, read_linear_record
 from emofuse.runs.record_checks import check_parts_of_split, check_record
 from emofuse.runs.settings import RunSettings
-from emofuse.runs.stored_model import load_stored_model, load_stored_weights
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from emofuse.nn.linear_model import LinearModel
 
 RECORDED_PACKAGES = ("torch", "transformers", "lightning", "av", "scikit-learn", "numpy", "pandas", "pyarrow")
+
+
+class EndToEndRecord(BaseModel):
+    """What an encoder was that has learnt together with the run's system.
+
+    Attributes:
+        base: the model that it was made of.
+        base_revision: SHA-256 of its files, or the hub's commit.
+        settings: how it learnt.
+        learnt_parameters: how many of its numbers did.
+        parameters: how many it has.
+    """
+
+    base: str
+    base_revision: str
+    settings: EndToEndSettings
+    learnt_parameters: int
+    parameters: int
+
+    @property
+    def line(self) -> str:
+        """The same for a person."""
+        return (
+            f"{self.base}, {self.learnt_parameters:,} of its {self.parameters:,} parameters, at a rate of "
+            f"{self.settings.learning_rate:g} that falls by {self.settings.layer_decay:g} from layer to layer"
+        )
 
 
 class EncoderRecord(BaseModel):
@@ -55,11 +88,13 @@ class EncoderRecord(BaseModel):
         spec: its settings.
         identity: what keys its features.
         cross_fit: where the training part was cross-fitted, how much surer an encoder is of what it has seen.
+        end_to_end: where it has learnt together with the system, what it was before, and how it learnt.
     """
 
     spec: EncoderSpec
     identity: EncoderIdentity
     cross_fit: str | None = None
+    end_to_end: EndToEndRecord | None = None
 
 
 class RunRecord(BaseModel):
@@ -129,12 +164,19 @@ class RunFolder:
         folder = cls(Path(path))
         if not folder.path.is_dir():
             raise EmofuseError(f"{path}: there is no such run folder; `emofuse train` makes one")
+        if (folder.path / "ensemble.json").exists():
+            raise EmofuseError(
+                f"{path}: holds an ensemble, which `emofuse predict` and `emofuse evaluate` take; here, name one of its runs, "
+                f"such as {Path(path) / 'seed-0'}"
+            )
         if not folder.record_file.exists():
             raise EmofuseError(
                 f"{path}: not a run folder, run.json is missing; name one that `emofuse train` made"
             )
+        if not folder.weights_file.exists() and (folder.path / "export.json").exists():
+            raise EmofuseError(f"{path}: is an exported run, which only predicts; name the run itself")
         if not folder.weights_file.exists():
-            raise EmofuseError(f"{path}: its training has not finished; run `emofuse train --resume {path}`")
+            raise EmofuseError(f"{path}: its training has not finished; repeat its command with --resume")
         return folder
 
     @property
@@ -176,6 +218,21 @@ class RunFolder:
     def baselines_file(self) -> Path:
         """What linear models on the same features say of the held-out parts."""
         return self.path / "baselines.parquet"
+
+    @property
+    def linear_file(self) -> Path:
+        """linear.json, which is there where the system is pooled with a linear model."""
+        return self.path / "linear.json"
+
+    @property
+    def linear_weights_file(self) -> Path:
+        """linear.safetensors."""
+        return self.path / "linear.safetensors"
+
+    @property
+    def pool_file(self) -> Path:
+        """What the parts of a pool say alone of the test part."""
+        return self.path / "pool.parquet"
 
     @property
     def quarantine_file(self) -> Path:
@@ -241,6 +298,8 @@ class RunFolder:
 
     def save_weights(self, model: nn.Module) -> None:
         """Write the weights, contiguous and on the CPU, as safetensors."""
+        from safetensors.torch import save
+
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
         with written_aside(self.weights_file) as aside:
             aside.write_bytes(
@@ -248,8 +307,55 @@ class RunFolder:
             )  # the library's own writer makes a file that its owner alone may read
 
     def load_model(self, record: RunRecord) -> nn.Module:
-        """The system as recorded, with its weights; nothing is downloaded. See `load_stored_model`."""
+        """The system as recorded, with its weights, pooled with a linear model where the run has one.
+
+        Nothing is downloaded. See `load_stored_model`.
+
+        Raises:
+            EmofuseError: as there; or the settings ask for a linear model, and it is not there.
+        """
+        system = self.load_system(record)
+        if self.linear_file.exists():
+            from emofuse.runs.stored_linear import load_pooled
+
+            return load_pooled(system, record, self.linear_file, self.linear_weights_file)
+        if self.read_settings().linear_pool:
+            raise EmofuseError(
+                f"{self.path}: linear.json is missing; repeat its `emofuse train` with --resume, which makes it"
+            )
+        return system
+
+    def load_system(self, record: RunRecord) -> nn.Module:
+        """The system alone, whether the run is a pool or not."""
+        from emofuse.runs.stored_model import load_stored_model
+
         return load_stored_model(record, self.record_file, self.weights_file)
+
+    def read_linear(self) -> LinearRecord | None:
+        """linear.json; None of a run that is no pool.
+
+        Raises:
+            EmofuseError: it is damaged.
+        """
+        return read_linear_record(self.linear_file) if self.linear_file.exists() else None
+
+    def write_linear(self, record: LinearRecord, model: LinearModel) -> None:
+        """Keep the linear model that the system is pooled with."""
+        from emofuse.runs.stored_linear import write_linear
+
+        write_linear(self.linear_file, self.linear_weights_file, record, model)
+
+    def title(self, record: RunRecord) -> str:
+        """What made the run's predictions, in print: ``MFCRE``, or ``MFCRE + linear`` of a pool."""
+        return model_info(record.model_name).title + self._pooled
+
+    def model_name(self, record: RunRecord) -> str:
+        """The same by the system's name."""
+        return record.model_name + self._pooled
+
+    @property
+    def _pooled(self) -> str:
+        return " + linear" if self.linear_file.exists() else ""
 
     def encoder_spec(self, record: EncoderRecord, modality: Modality) -> EncoderSpec:
         """How to make an encoder again: from the copy in this folder where one was kept."""
@@ -258,6 +364,8 @@ class RunFolder:
 
     def load_weights(self, model: nn.Module) -> None:
         """Read the weights into ``model``, all of them and no other."""
+        from emofuse.runs.stored_model import load_stored_weights
+
         load_stored_weights(model, self.weights_file)
 
 

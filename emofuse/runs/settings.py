@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import to_jsonable_python
 
 from emofuse.data import Modality
-from emofuse.data.dialogues import WindowSize
 from emofuse.data.stored_files import stored_yaml
+from emofuse.data.window_size import WindowSize
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.augment_settings import AugmentSettings
 from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTIONALS
@@ -114,6 +114,11 @@ class OptimiserSettings(_Settings):
     batch_size: int = Field(
         default=16, ge=1, description="utterances, or dialogues, per step, of all devices together"
     )
+    accumulate: int = Field(
+        default=1,
+        ge=1,
+        description="batches whose gradients are summed for one step, weighed by their utterances",
+    )
     epochs: int = Field(default=30, ge=1)
     patience: int = Field(default=4, ge=1)
     monitor: Literal["val_loss", "val_weighted_f1", "val_mae", "val_corr"] | None = Field(
@@ -185,6 +190,11 @@ class RunSettings(_Settings):
         default=False,
         description="score the test part after every epoch, to say what choosing by it would be worth; nothing is "
         "chosen by these scores, and they are marked optimistic",
+    )
+    linear_pool: bool = Field(
+        default=False,
+        description="pool the trained system with the linear model on the same features; the validation part chooses "
+        "the weight",
     )
     data: DataSettings = Field(default_factory=DataSettings)
     encoders: dict[Modality, EncoderSpec] = Field(default_factory=dict)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from emofuse.data.stored_files import DamagedFileError, check_numbers, stored_csv, stored_json, stored_table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PARTS = ("train", "val", "test")
 
@@ -95,6 +97,8 @@ def read_predictions(file: Path, task: str, labels: Sequence[str], advice: str) 
     names = ("label", "predicted") if classes else ("valence", "predicted_valence")
     numbers = [f"p_{label}" for label in labels] if classes else list(names)
     table = stored_table(file, advice, ("id", "part", "dialogue", *names, *numbers))
+    if table.empty:
+        raise DamagedFileError(file, "it holds no utterance", advice)
     check_numbers(table, numbers, file, advice)
     for column in ("id", "part", "dialogue"):
         if not table[column].map(lambda value: isinstance(value, str)).all():
@@ -117,9 +121,10 @@ def read_history(file: Path, advice: str) -> pd.DataFrame:
     Raises:
         EmofuseError: it is damaged, or holds no epoch.
     """
-    table = stored_csv(file, advice)
+    table = stored_csv(file, advice, ("epoch",))
     if table.empty:
         raise DamagedFileError(file, "it holds no epoch", advice)
+    check_numbers(table, ["epoch"], file, advice)
     scores = [name for name in map(str, table) if name.startswith(("train_", "val_"))]
     check_numbers(table, scores, file, advice, gaps=True)
     return table

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 from torch import Tensor
 
-from emofuse.data.manifest import Manifest
 from emofuse.data.targets import Target
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
@@ -17,6 +16,9 @@ from emofuse.runs.classification import Classification
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.regression import Regression
 from emofuse.runs.settings import RunSettings
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 MONITORS: dict[str, Literal["min", "max"]] = {
     "val_loss": "min",

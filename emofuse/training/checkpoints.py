@@ -54,9 +54,9 @@ def checkpoint_to_resume(folder: Path) -> tuple[Path, int] | None:
                 f"{file} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
             )
             continue
-        _tell(damaged, f"the training goes on after epoch {epoch + 1}")
+        _warn_of_damage(damaged, f"the training goes on after epoch {epoch + 1}")
         return file, epoch
-    _tell(damaged, "the training begins anew")
+    _warn_of_damage(damaged, "the training begins anew")
     return None
 
 
@@ -68,6 +68,6 @@ def drop_checkpoints(folder: Path) -> None:
         folder.rmdir()
 
 
-def _tell(damaged: list[str], what: str) -> None:
+def _warn_of_damage(damaged: list[str], what: str) -> None:
     if damaged:
         warnings.warn(f"{'; '.join(damaged)}: {what}", EmofuseWarning, stacklevel=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from emofuse.encoders import copy_encoder
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.features.augmented import AugmentedFeatures
+from emofuse.inference.baselines.pool import check_linear_pool, fit_linear_pool
 from emofuse.runs.corpus import Progress, choose_device, choose_split
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.features import encode_copies, encode_modalities
@@ -40,6 +41,9 @@ from emofuse.runs.unlearnt import unlearnt_line
 from emofuse.training.assembly import assemble_model
 from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.compiling import check_compile
+from emofuse.training.end_to_end import check_end_to_end, join_encoders
+from emofuse.training.end_to_end.keeping import keep_encoders
+from emofuse.training.end_to_end.preparing import without_end_to_end
 from emofuse.training.loop import TrainingLoop
 from emofuse.training.objective import check_objective
 from emofuse.training.processes import Processes, is_first, main_process_first, wait_for_all
@@ -84,8 +88,9 @@ def fit_run(
     check_objective(settings.model.name, task, settings.optimiser)
     parts = _split_of_run(folder, split, settings, manifest, begun)
     _check_parts(parts)
-    _tell_unlearnt(task, manifest, parts)
+    _warn_of_unlearnt(task, manifest, parts)
     check_normalise(settings, manifest, choose_modalities(settings, manifest))
+    check_linear_pool(settings, choose_modalities(settings, manifest))
     processes = Processes(settings.devices, settings.nodes)
     processes.check(choose_device(settings.device))
     if settings.test_scores and processes.count > 1:
@@ -104,6 +109,9 @@ def fit_run(
             progress,
             bars,
         )
+        if settings.linear_pool and is_first():
+            fit_linear_pool(folder, manifest, progress)
+        wait_for_all()
     return folder
 
 
@@ -129,23 +137,28 @@ def _fit(
             return
         quarantine = Quarantine(folder.quarantine_file)
         specs = choose_encoders(settings, manifest, modalities)
+        check_end_to_end(settings, specs)
         specs = encoders_of_run(settings, manifest, split, folder, specs, progress)
         # The others find it done, and need no GPU for that.
         place = device if is_first() else "cpu"
-        encoded = encode_modalities(settings, manifest, specs, place, quarantine, progress)
+        encoded = encode_modalities(
+            settings, manifest, without_end_to_end(specs), place, quarantine, progress
+        )
         encoded = encode_copies(settings, manifest, set(split.train), encoded, place, quarantine, progress)
     encoded = normalise_encoded(settings, manifest, split, encoded)
     L.seed_everything(settings.seed, verbose=False)
     model = assemble_model(settings, task, modalities, encoded, split.train)
     if settings.compile:
         check_compile(model, device)
+    with main_process_first():
+        joint = join_encoders(settings, manifest, specs, encoded, model, place, quarantine, progress)
     record = _new_record(settings, manifest, task, model, encoded)
     if is_first():
         if not begun:
             _begin(folder, settings, manifest, split)
         folder.write_record(record)
         write_statistics(folder, encoded)
-        _copy_encoders(record, folder)
+        _copy_encoders(record, folder, () if joint is None else joint.places)
     began = time.perf_counter()
     readers = {modality: part.reader for modality, part in encoded.items()}
     augmented = {
@@ -154,11 +167,14 @@ def _fit(
         if part.copies
     }
     loop = TrainingLoop(
-        settings, manifest, split, task, model, readers, folder, quarantine, device, bars, augmented
+        settings, manifest, split, task, model, readers, folder, quarantine, device, bars, augmented, joint
     )
     best_epoch = loop.run()
     wait_for_all()  # all have read the best weights
     if is_first():
+        if joint is not None:
+            record = keep_encoders(joint, record, specs, settings, manifest, split, best_epoch, folder)
+            folder.write_record(record)  # before the weights, which say that the run is finished
         folder.save_weights(model)
         finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": time.perf_counter() - began}
         folder.write_record(record.model_copy(update=finished))
@@ -218,7 +234,7 @@ def _check_parts(split: Split) -> None:
             raise EmofuseError(f"the {name} part is empty: too few labelled rows or groups for this protocol")
 
 
-def _tell_unlearnt(task: Task, manifest: Manifest, split: Split) -> None:
+def _warn_of_unlearnt(task: Task, manifest: Manifest, split: Split) -> None:
     if task.name == "classification" and (line := unlearnt_line(manifest, split)):
         warnings.warn(line, EmofuseWarning, stacklevel=3)
 
@@ -253,8 +269,8 @@ def _new_record(
     )
 
 
-def _copy_encoders(record: RunRecord, folder: RunFolder) -> None:
-    """Encoders given as local folders are kept in the run, so that it needs nothing else."""
+def _copy_encoders(record: RunRecord, folder: RunFolder, learning: Collection[Modality]) -> None:
+    """Encoders given as local folders are kept in the run, so that it needs nothing else; those that learn come later."""
     for modality, part in record.encoders.items():
-        if part.spec.name != IMPORTED:
+        if part.spec.name != IMPORTED and modality not in learning:
             copy_encoder(part.spec, folder.encoder_folder(modality))

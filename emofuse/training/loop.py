@@ -21,6 +21,7 @@ from emofuse.inference.batches import dataset_of, rows_of
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import MONITORS, Task
+from emofuse.training.end_to_end import JointSystem
 from emofuse.training.module import EmotionModule
 from emofuse.training.optimisers import EpochDecay
 from emofuse.training.processes import Processes
@@ -46,6 +47,7 @@ class TrainingLoop:
         device: where to train.
         bars: draw a progress bar.
         augmented: what is seen in training in the place of some of the readers.
+        joint: the system with the encoders that learn with it in front, where any do.
     """
 
     settings: RunSettings
@@ -59,6 +61,7 @@ class TrainingLoop:
     device: str
     bars: bool
     augmented: Mapping[Modality, FeatureSource] = field(default_factory=dict)
+    joint: JointSystem | None = None
 
     def run(self) -> int:
         """Train the model in place, leave its best weights in it, and return the epoch that they are from."""
@@ -68,7 +71,7 @@ class TrainingLoop:
         train = [self.manifest.utterance(i) for i in split.train]
         weights = self.task.class_weights(train, optimiser.class_weights)
         module = EmotionModule(
-            self.model,
+            self.joint or self.model,
             self.task,
             optimiser,
             weights,
@@ -97,6 +100,7 @@ class TrainingLoop:
             device=self.device,
             bf16=wants_bf16(self.settings.precision, self.device),
             gradient_clip=optimiser.gradient_clip,
+            accumulate=optimiser.accumulate,
             processes=Processes(self.settings.devices, self.settings.nodes),
             # Before the average, which takes its weights back at the end of the validation.
             stateful=[*noted, EpochDecay(optimiser, monitor, mode), *average],
@@ -109,7 +113,17 @@ class TrainingLoop:
         rows, context = rows_of(self.manifest, ids, self.model, hidden)
         balanced = seed is not None and self.settings.optimiser.sampling == "balanced"
         readers = self.readers if seed is None else {**self.readers, **self.augmented}
-        dataset = dataset_of(rows, self.model, readers, data, self.task.target, context, keep_frames=True)
+        places = self.joint.places if self.joint is not None else {}
+        dataset = dataset_of(
+            rows,
+            self.model,
+            {**readers, **places},
+            data,
+            self.task.target,
+            context,
+            keep_frames=True,
+            widths=dict.fromkeys(places, 1),
+        )
         return make_loader(
             dataset,
             self.settings.optimiser.batch_size,
@@ -117,6 +131,7 @@ class TrainingLoop:
             draw_weights=_class_shares([row.label for row in rows]) if balanced else None,
             workers=data.workers,
             divided=True,
+            accumulate=1 if seed is None else self.settings.optimiser.accumulate,
         )
 
 

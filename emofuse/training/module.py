@@ -74,7 +74,7 @@ class EmotionModule(L.LightningModule):
         named = {f"train_{name}": value.detach() for name, value in losses.items()}
         self.log_dict(named, on_step=False, on_epoch=True, batch_size=step.utterances)
         self.log("loss", losses["loss"].detach(), prog_bar=True, logger=False, batch_size=step.utterances)
-        return losses["loss"]
+        return losses["loss"] * batch.weight if batch.weight != 1.0 else losses["loss"]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep what the system remembers of its training rows, so that a resumed run goes on with it."""

@@ -14,20 +14,27 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from transformers import get_scheduler
 
 from emofuse.runs.settings import OptimiserSettings
+from emofuse.training.end_to_end.system import JointSystem
 
 
 def build_optimiser(model: nn.Module, settings: OptimiserSettings) -> Optimizer:
-    """Adam or AdamW; weight decay spares vectors (biases, norms) under AdamW, as is usual."""
-    trainable = [p for p in model.parameters() if p.requires_grad]
-    if settings.name == "adam":
-        return torch.optim.Adam(
-            trainable, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
-        )
+    """Adam or AdamW; weight decay spares vectors (biases, norms) under AdamW, as is usual.
+
+    Encoders that learn with a system have rates of their own, and no decay under Adam, where it is another thing.
+    """
+    joint = model.joint_encoders().values() if isinstance(model, JointSystem) else ()
+    system = model.system if isinstance(model, JointSystem) else model
+    trainable = [p for p in system.parameters() if p.requires_grad]
+    decays = settings.name == "adamw"
+    further = [group for encoder in joint for group in encoder.parameter_groups(decays)]
+    if not decays:
+        own = [{"params": trainable, "weight_decay": settings.weight_decay}]
+        return torch.optim.Adam([*own, *further], lr=settings.learning_rate, betas=settings.betas)
     groups = [
         {"params": [p for p in trainable if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in trainable if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas)
+    return torch.optim.AdamW([*groups, *further], lr=settings.learning_rate, betas=settings.betas)
 
 
 def build_step_schedule(
@@ -77,7 +84,8 @@ class EpochDecay(Callback):
         elif self.settings.schedule == "step":
             passed = (trainer.current_epoch + 1) // self.settings.decay_epochs
             for group in trainer.optimizers[0].param_groups:
-                group["lr"] = self.settings.learning_rate * self.settings.decay**passed
+                rate = group.get("base_lr", self.settings.learning_rate)
+                group["lr"] = rate * self.settings.decay**passed
 
     def state_dict(self) -> dict[str, Any]:
         """What the checkpoint keeps."""

@@ -105,7 +105,9 @@ def wait_for_all() -> None:
     try:
         dist.all_reduce(torch.zeros(1))
     except RuntimeError:
-        raise EmofuseError("another of torchrun's processes has ended; it has said why") from None
+        raise EmofuseError(
+            "another of torchrun's processes has ended; the reason is in its own output"
+        ) from None
 
 
 def _leave() -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from emofuse.data import Modality
 from emofuse.data.manifest import Manifest
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.fine_tuning import read_fine_tuned
+from emofuse.encoders.packaged import record_folder
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.evaluation.protocols.same_utterances import utterance_marks
@@ -70,7 +70,7 @@ def seen_by(spec: EncoderSpec, manifest: Manifest, ids: Iterable[str]) -> list[s
         manifest: the corpus.
         ids: of its utterances.
     """
-    record = read_fine_tuned(Path(spec.name).expanduser())
+    record = read_fine_tuned(record_folder(spec.name))
     if record is None:
         return []
     seen = set(record.seen)
@@ -89,6 +89,8 @@ def _fine_tuned(
     from emofuse.training.finetuning import fine_tune
 
     target = folder.encoder_folder(spec.modality)
+    if spec.end_to_end is not None:  # which comes after it, and has that place
+        target = target.with_name(f"{spec.modality}-stage-one")
     if settings.data.stage_one is not None:
         target = settings.data.stage_one / f"{spec.modality}-{_key(spec, manifest, split, settings.seed)}"
     fine_tune(
@@ -109,7 +111,11 @@ def _fine_tuned(
     if spec.modality == "video":  # which pictures are taken, and what of them, is not the model's to say
         return spec.model_copy(update=tuned)
     return EncoderSpec(
-        modality=spec.modality, name=str(target), batch_size=spec.batch_size, max_seconds=spec.max_seconds
+        modality=spec.modality,
+        name=str(target),
+        batch_size=spec.batch_size,
+        max_seconds=spec.max_seconds,
+        end_to_end=spec.end_to_end,
     )
 
 

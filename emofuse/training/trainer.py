@@ -116,6 +116,8 @@ def train_best(
             deterministic="warn",
             plugins=[AsideCheckpointIO()],
         )
+        # The trainer leaves a module in the mode that it has, and a pretrained network comes in that of prediction.
+        module.train()
         found = checkpoint_to_resume(checkpoints)
         resume_from = None if found is None else found[0]
         # The trainer draws the first order before any callback can say which epoch it resumes at.

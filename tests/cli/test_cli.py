@@ -16,6 +16,7 @@ from emofuse.cli.predict import timeline_positions
 from emofuse.data.audio import CHANNELS_CANCEL
 from emofuse.pipeline import EmotionSegment
 from tests.data.material import encode_sound
+from tests.quick_figures import true_figures
 from tests.small_corpus import SMALL_MODEL, make_corpus, tone_of
 
 VERBS = tuple(str(verb.name) for verb in (*app.registered_commands, *app.registered_groups))
@@ -43,9 +44,9 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(corpus: Manifest, recipe: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("runs") / "é run"
     manifest = str(corpus.root / "manifest.csv")
-    result = CliRunner().invoke(
-        app, ["train", manifest, "--out", str(out), "--recipe", str(recipe), "--json", "--quiet"]
-    )
+    arguments = ["train", manifest, "--out", str(out), "--recipe", str(recipe), "--json", "--quiet"]
+    with true_figures():
+        result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["protocol"] == "speaker"
     return out
@@ -286,9 +287,9 @@ def test_a_table_becomes_a_manifest_and_a_text_run(tmp_path: Path, recipe: Path)
             "--protocol",
             "official",
             "--epochs",
-            "30",
+            "12",
             "--learning-rate",
-            "0.02",
+            "0.04",
             "--set",
             "optimiser.patience=30",
             "--json",

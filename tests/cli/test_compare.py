@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 
 from emofuse.cli.main import app
 from emofuse.errors import EmofuseError
+from tests.quick_figures import true_figures
 from tests.small_runs import text_corpus, text_run
 
 
@@ -27,7 +28,8 @@ def compare(*arguments: object) -> str:
 
 
 def test_two_runs_become_tables_a_page_and_json(runs: Path, tmp_path: Path) -> None:
-    found = json.loads(compare(runs / "short", runs / "long", "--json", "-o", tmp_path / "out"))
+    with true_figures():
+        found = json.loads(compare(runs / "short", runs / "long", "--json", "-o", tmp_path / "out"))
     assert [m["name"] for m in found["methods"]] == ["short", "long"]
     metrics = json.loads((runs / "long" / "metrics.json").read_text(encoding="utf-8"))["test"]
     assert found["methods"][1]["metrics"]["weighted_f1"]["value"] == pytest.approx(metrics["weighted_f1"])

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+STARTER = Path(__file__).parents[2] / "starter" / "emofuse_starter" / "run"
 HEAVY = (
     "torch",
     "transformers",
@@ -37,10 +39,39 @@ def test_help_and_the_list_of_systems_load_nothing_heavy(arguments: tuple[str, .
     assert loaded_by(*arguments).isdisjoint(HEAVY)
 
 
-def test_an_audit_loads_no_networks_and_no_figures(tmp_path) -> None:
+def test_an_audit_loads_tables_and_no_networks(tmp_path) -> None:
     (tmp_path / "manifest.csv").write_text(
         "id,dialogue,text,label,split\na,x,hello there you,joy,train\nb,y,somewhere else,joy,test\n",
         encoding="utf-8",
     )
-    found = loaded_by("audit", str(tmp_path / "manifest.csv"))
-    assert found.isdisjoint({"transformers", "lightning", "matplotlib"})
+    assert loaded_by("audit", str(tmp_path / "manifest.csv")).isdisjoint(
+        set(HEAVY) - {"pandas", "pyarrow", "av", "PIL"}
+    )
+
+
+@pytest.mark.parametrize("verb", ["info", "leaderboard"])
+def test_what_is_on_record_of_a_run_is_told_without_a_network(verb: str) -> None:
+    assert loaded_by(verb, str(STARTER)).isdisjoint(HEAVY)
+
+
+def test_runs_are_compared_without_networks_and_figures() -> None:
+    found = loaded_by("compare", f"a={STARTER}", f"b={STARTER}", "--no-flops", "--bootstrap", "100")
+    assert found.isdisjoint({"torch", "transformers", "lightning", "matplotlib", "sklearn", "av", "PIL"})
+
+
+def test_a_prediction_of_words_and_sound_loads_torch_and_no_other_library_of_learning() -> None:
+    script = """
+import sys
+import numpy as np
+import emofuse.pipeline
+from emofuse.encoders import EncoderSpec, create_encoder
+from emofuse.models import create_model
+create_model("late-fusion", num_classes=2, modalities=("text", "audio"))
+create_encoder(EncoderSpec(modality="text", name="hashed-ngrams")).encode(["Oh no!"])
+create_encoder(EncoderSpec(modality="audio", name="logmel-functionals")).encode([np.ones(16000, np.float32)])
+print(*sys.modules)
+"""
+    found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    loaded = set(found.stdout.split())
+    assert "torch" in loaded
+    assert loaded.isdisjoint(set(HEAVY) - {"torch", "av", "PIL", "pyarrow"})

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.data.atomic import kept_if_whole, name_aside, write_text_aside, written_aside
+from emofuse.data.atomic import kept_if_complete, name_aside, write_text_aside, written_aside
 from emofuse.data.output_paths import explain_os_error
 
 KILLED = """
@@ -80,7 +80,7 @@ def test_a_name_aside_keeps_the_suffix(tmp_path: Path) -> None:
 
 def test_a_folder_of_a_failure_is_taken_away_if_it_was_not_there(tmp_path: Path) -> None:
     def fail(folder: Path) -> None:
-        with kept_if_whole(folder):
+        with kept_if_complete(folder):
             (folder / "part").mkdir(parents=True)
             raise ValueError("no")
 
@@ -91,3 +91,16 @@ def test_a_folder_of_a_failure_is_taken_away_if_it_was_not_there(tmp_path: Path)
     with pytest.raises(ValueError, match="no"):
         fail(tmp_path / "old")
     assert (tmp_path / "old" / "part").is_dir()
+
+
+def test_a_read_only_disk_is_told_of_the_file_that_was_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: Path, *arguments: object, **options: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(self))
+
+    monkeypatch.setattr(Path, "write_text", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(OSError, match="Read-only") as caught:
+        write_text_aside(tmp_path / "a.txt", "all")
+    assert explain_os_error(caught.value) == f"{tmp_path / 'a.txt'}: Read-only file system; write elsewhere"

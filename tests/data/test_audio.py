@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
-from emofuse.data import audio
+from emofuse.data import sound_parts
 from emofuse.data.audio import read_audio
 from emofuse.data.media import MediaError, probe
 from emofuse.data.media_writer import write_video, write_wav
@@ -150,9 +150,9 @@ def test_segments_of_a_long_file(tmp_path: Path, name: str, codec: str, own_rate
 def test_a_segment_is_read_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = encode_sound(tmp_path / "a.m4a", noise(60, RATE)[None], RATE, "aac")
     seconds = []
-    real = audio.channels_of
+    real = sound_parts.channels_of
     monkeypatch.setattr(
-        audio, "channels_of", lambda frame: seconds.append(frame.samples / RATE) or real(frame)
+        sound_parts, "channels_of", lambda frame: seconds.append(frame.samples / RATE) or real(frame)
     )
     assert len(read_audio(path, start=40, end=42)) == 2 * RATE
     assert sum(seconds) < 3

@@ -56,3 +56,8 @@ def test_the_systems_refusals_are_told_with_their_place(number: int) -> None:
     line = explain_os_error(OSError(number, os.strerror(number), "/data/run.json"))
     assert line.startswith(f"/data/run.json: {os.strerror(number)}")
     assert "\n" not in explain_os_error(OSError("two\nlines"))
+
+
+def test_what_a_library_says_of_a_full_disk_is_said_in_the_systems_words() -> None:
+    wrapped = OSError(errno.ENOSPC, "Error writing bytes to file. Detail: [errno 28] No space left on device")
+    assert explain_os_error(wrapped).startswith("No space left on device; make room")

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from emofuse.data import pickle_bounds
 from emofuse.data.array_unpickler import ArrayUnpickler
-from emofuse.data.pickle_bounds import Allowance, BoundsError
+from emofuse.data.pickle_bounds import Allowance, BoundsError, most_operations
 from emofuse.data.safe_pickle import load_pickle
 from emofuse.errors import EmofuseError
 from emofuse.features.importers import import_features
@@ -102,9 +103,26 @@ def test_bombs_are_refused(tmp_path: Path, case: str) -> None:
 
 def test_empty_containers_are_counted() -> None:
     for code in (b"]", b"}", b"\x8f", b"(d", b"(\x91"):
-        unpickler = ArrayUnpickler(io.BytesIO(b"\x80\4(" + code * 100 + b"t."), Allowance(5000))
+        unpickler = ArrayUnpickler(io.BytesIO(b"\x80\4(" + code * 100 + b"t."), Allowance(5000), 1000)
         with pytest.raises(BoundsError, match="makes more objects"):
             unpickler.load()
+
+
+def test_more_operations_than_arrays_need_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert most_operations(40 << 20) < 7_000_000, "seconds, not minutes"
+    monkeypatch.setattr(pickle_bounds, "_FREE_OPERATIONS", 1000)
+    path = tmp_path / "x.pkl"
+    for code in (b"N0", b"(0", b")", b"]", b"\x94"):
+        path.write_bytes(b"\x80\4]" + code * 5000 + b".")
+        with pytest.raises(
+            EmofuseError, match="not loaded: it has more operations than arrays need"
+        ) as caught:
+            load_pickle(path)
+        assert "\n" not in str(caught.value)
+    path.write_bytes(pickle.dumps([0.5] * 50_000))
+    assert len(load_pickle(path)) == 50_000, "numbers in a list are an operation each"
 
 
 def test_what_honest_files_share_is_loaded(tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ def test_any_exception_of_a_decoder_is_the_file_s(
         raise error
 
     path = encode_sound(tmp_path / "a.wav", noise(0.5)[None], RATE, "pcm_s16le")
-    monkeypatch.setattr("emofuse.data.audio.channels_of", fails)
+    monkeypatch.setattr("emofuse.data.sound_parts.channels_of", fails)
     with pytest.raises(MediaError) as found:
         read_audio(path)
     assert found.value.reason == reason

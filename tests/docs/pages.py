@@ -20,7 +20,7 @@ PAGES = [
     *sorted((ROOT / "docs").rglob("*.md")),
     *sorted((ROOT / "benchmarks" / "results").glob("*.md")),
 ]
-_MARK = re.compile(r"<!-- (needs|given) (.+?) -->")
+_MARK = re.compile(r"<!-- (needs|given|of) (.+?) -->")
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Block:
         line: its first.
         language: after the fence.
         content: the code.
-        marks: what comments right before it say: "needs" what it cannot run without, "given" names that it assumes.
+        marks: what comments right before it say: "needs" what it cannot run without, "given" names that it assumes, "of" the file
+            that it is an excerpt of.
     """
 
     page: Path

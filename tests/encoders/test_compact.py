@@ -1,5 +1,6 @@
 """A fine-tuned encoder as differences from a packaged one."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,13 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def compact(tuned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("differences") / "compact"
+    write_compact(tuned, MINILM.name, folder, rank=4)
+    return folder
+
+
 def features(name: str | Path) -> np.ndarray:
     return np.asarray(create_encoder(EncoderSpec(modality="text", name=str(name))).encode(TEXTS))
 
@@ -44,18 +52,16 @@ def test_a_packaged_model_is_named_like_its_package() -> None:
     np.testing.assert_array_equal(features(MINILM.name), features(MINILM.locate()))
 
 
-def test_differences_give_the_fine_tuned_encoder_back(tuned: Path, tmp_path: Path) -> None:
-    write_compact(tuned, MINILM.name, tmp_path / "compact", rank=4)
+def test_differences_give_the_fine_tuned_encoder_back(tuned: Path, compact: Path) -> None:
     expected = features(tuned)
-    assert np.abs(features(tmp_path / "compact") - expected).max() < 2e-3
+    assert np.abs(features(compact) - expected).max() < 2e-3
     assert np.abs(features(MINILM.name) - expected).max() > 0.1
-    size = sum(file.stat().st_size for file in (tmp_path / "compact").iterdir())
+    size = sum(file.stat().st_size for file in compact.iterdir())
     assert size < (tuned / "model.safetensors").stat().st_size / 50
 
 
-def test_a_run_keeps_a_copy_that_is_the_same_encoder(tuned: Path, tmp_path: Path) -> None:
-    write_compact(tuned, MINILM.name, tmp_path / "compact", rank=4)
-    spec = EncoderSpec(modality="text", name=str(tmp_path / "compact"))
+def test_a_run_keeps_a_copy_that_is_the_same_encoder(compact: Path, tmp_path: Path) -> None:
+    spec = EncoderSpec(modality="text", name=str(compact))
     copied = copy_encoder(spec, tmp_path / "run" / "encoders" / "text")
     assert copied.name != spec.name
     assert create_encoder(copied).identity == create_encoder(spec).identity
@@ -66,9 +72,8 @@ def test_a_run_keeps_a_copy_that_is_the_same_encoder(tuned: Path, tmp_path: Path
 
 
 @pytest.mark.parametrize("damage", ["shape", "name", "nan", "base", "missing"])
-def test_what_does_not_fit_is_one_line(tuned: Path, tmp_path: Path, damage: str) -> None:
-    folder = tmp_path / "compact"
-    write_compact(tuned, MINILM.name, folder, rank=2)
+def test_what_does_not_fit_is_one_line(compact: Path, tmp_path: Path, damage: str) -> None:
+    folder = Path(shutil.copytree(compact, tmp_path / "compact"))
     tensors = load_file(folder / DIFFERENCE_FILE)
     name = next(name for name in tensors if name.endswith(".left"))
     if damage == "shape":
@@ -90,7 +95,7 @@ def test_what_does_not_fit_is_one_line(tuned: Path, tmp_path: Path, damage: str)
 def test_another_shape_is_refused(tmp_path: Path) -> None:
     model = AutoModel.from_pretrained(MINILM.locate())
     config = model.config
-    config.num_hidden_layers = 7
+    config.num_hidden_layers = 1
     AutoModel.from_config(config).save_pretrained(tmp_path / "other")
     with pytest.raises(EmofuseError, match="is not one of"):
         write_compact(tmp_path / "other", MINILM.name, tmp_path / "compact", rank=2)

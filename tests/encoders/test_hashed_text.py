@@ -98,7 +98,7 @@ def test_no_texts_give_no_rows():
     assert HashedTextEncoder(64).encode([]).shape == (0, 64)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=6))
 def test_neighbours_and_order_change_nothing(texts):
     encoder = HashedTextEncoder(128)

@@ -64,7 +64,7 @@ def test_group_norm_would_be_changed_by_padding(speech_folders):
     """Why sounds of different length do not share a batch there."""
     some = encoder(speech_folders["wav2vec2", "group"])
     alone = some.encode(sounds()[1:2])
-    some._masked = True
+    some.masked = True
     assert np.abs(some.encode(sounds()[:2])[1] - alone[0]).max() > 1e-2
 
 

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from emofuse.encoders import pitch
+from emofuse.encoders.courses import running_median
 from emofuse.encoders.functionals import run_lengths
 from emofuse.encoders.pitch import track_pitch
 
@@ -141,4 +142,4 @@ def test_running_median_is_the_definition(width, count):
         np.median([values[min(max(at + step, 0), count - 1)] for step in range(-half, half + 1)])
         for at in range(count)
     ]
-    np.testing.assert_allclose(pitch._running_median(values, width), slow)
+    np.testing.assert_allclose(running_median(values, width), slow)

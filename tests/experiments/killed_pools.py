@@ -16,7 +16,7 @@ def work_for_long(folder: Path, *_: object) -> None:
 
 def trainings(folder: Path) -> None:
     """``train --all-folds --jobs``, ``sweep``, ``reproduce``."""
-    from emofuse.experiments.processes import run_in_processes
+    from emofuse.runs.processes import run_in_processes
 
     tasks = {folder / str(number): work_for_long for number in range(2)}
     run_in_processes(tasks, jobs=2, finished=lambda folder, code: None)

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import nullcontext
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pandas as pd
@@ -26,6 +27,7 @@ from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
 from emofuse.nn.swin_plan import VSCConfig
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
+from tests.experiments import light_tasks
 from tests.small_corpus import SMALL_MODEL, small_settings
 
 in_own_process = cost._in_own_process
@@ -59,8 +61,19 @@ def test_time_and_memory_are_measured_in_a_process_of_their_own(found: Ablation)
     measured = in_own_process(str(path))
     assert measured["milliseconds"] > 0
     assert measured["peak_mib"] is None or 0 < measured["peak_mib"] < 500
-    with pytest.raises(EmofuseError, match=r"measuring .*nowhere: "):
-        in_own_process(str(found.folder / "nowhere"))
+
+
+def test_what_fails_in_that_process_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    receiver, sender = Pipe(duplex=False)
+    monkeypatch.setattr(cost, "begin_worker", lambda threads: None)
+    cost._measure(str(tmp_path / "nowhere"), 1, sender)
+    assert "nowhere" in receiver.recv()["error"]
+    monkeypatch.setattr(cost, "_measure", light_tasks.cannot_measure)
+    with pytest.raises(EmofuseError, match=r"measuring nowhere: no such run$"):
+        in_own_process("nowhere")
+    monkeypatch.setattr(cost, "_measure", light_tasks.dies_measuring)
+    with pytest.raises(EmofuseError, match=r"measuring nowhere: its process died"):
+        in_own_process("nowhere")
 
 
 @pytest.mark.parametrize("config", [PAPER, TINY])
@@ -181,7 +194,7 @@ def test_the_command_lists_variants_and_names_mistakes(corpus: Manifest, tmp_pat
     listed = runner.invoke(app, ["ablate", "deepmsi-mer", manifest, "-o", str(tmp_path / "x"), "--list"])
     assert "no-contrastive" in listed.stdout
     for arguments, line in (
-        (["mfcre", manifest], "there is deepmsi-mer"),
+        (["mfcre", manifest], "only deepmsi-mer can be ablated"),
         (["deepmsi-mer", manifest, "--only", "no-legs"], "there is no variant no-legs"),
         (["deepmsi-mer", manifest, "--set", "model.modalities=[text]"], "those of the full system"),
     ):

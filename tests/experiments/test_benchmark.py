@@ -221,7 +221,9 @@ def test_values_on_imported_features_and_systems_that_cannot_are_left_out(tmp_pa
     folder = import_file(file, tmp_path / "corpus", "tokens")
     import_file(file, tmp_path / "corpus", "mean")
     manifest = Manifest.read(folder / "manifest.csv").validate()
-    plan = plan_on(manifest, systems=("mfcre", "tfn", "lmf"), seeds=1, recipes="mosi")
+    plan = plan_on(manifest, systems=("mfcre", "tfn", "lmf"), seeds=1, recipes="mosi-small, mosi")
+    wanted = {"cm-msf": "cm-msf/mosi-small", "tfn": "tfn/mosi", "mfcre": None}
+    assert {name: plan.recipe_of(name) for name in wanted} == wanted
     shared = plan.shared.with_changes(
         {"encoders": {}, "data.protocol": "official", "model.task": "regression"}
     )

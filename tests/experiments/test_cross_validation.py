@@ -1,4 +1,6 @@
 import json
+import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +14,11 @@ from emofuse.experiments.cross_validation import folds
 from emofuse.experiments.cross_validation import run as cross_validation
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import cross_validate
-from emofuse.experiments.processes import run_in_processes
+from emofuse.runs.processes import run_in_processes
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
-from tests.experiments.light_tasks import kill_self, note_start_and_end
+from tests.experiments.light_tasks import kill_self, note_start_and_end, without_page
 from tests.small_corpus import small_settings
 
 SMALL = {"optimiser__epochs": 1, "model__modalities": ["text", "audio"]}
@@ -127,19 +129,20 @@ def test_processes_give_the_numbers_of_one_and_a_killed_one_takes_no_other_with_
 ) -> None:
     settings = small_settings(corpus, **SMALL)
     real = run_in_processes
+    shutil.copytree(whole.folder, tmp_path / "cv")
+    for number in (0, 1):
+        shutil.rmtree(tmp_path / "cv" / f"fold-{number:02d}")
 
     def with_a_victim(tasks, jobs, **options):  # type: ignore[no-untyped-def]
-        doomed = dict(tasks)
-        doomed[list(tasks)[1]] = kill_self
-        real(doomed, jobs, **options)
+        first, second = tasks
+        real({first: kill_self, second: partial(without_page, tasks[second])}, jobs, **options)
 
     monkeypatch.setattr(cross_validation, "run_in_processes", with_a_victim)
-    outcome = cross_validate(settings, corpus, tmp_path / "cv", jobs=3)
-    assert [fold.number for fold in outcome.failed] == [1]
+    outcome = cross_validate(settings, corpus, tmp_path / "cv", jobs=2, resume=True)
+    assert [fold.number for fold in outcome.failed] == [0]
     assert "killed by signal 9" in str(outcome.failed[0].failure)
-    for number in (0, 2):
-        expected = whole.folds[number].folder.weights_file.read_bytes()
-        assert outcome.folds[number].folder.weights_file.read_bytes() == expected
+    expected = whole.folds[1].folder.weights_file.read_bytes()
+    assert outcome.folds[1].folder.weights_file.read_bytes() == expected
 
 
 @pytest.mark.parametrize(("free", "together"), [(10**15, True), (1, False)])

@@ -19,6 +19,7 @@ from emofuse.explanation.modalities import kept_rows
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
+from tests.quick_figures import true_figures
 from tests.small_corpus import SMALL_MODEL, make_corpus, small_settings
 
 ALL: tuple[Modality, ...] = ("text", "audio", "video")
@@ -174,7 +175,8 @@ def test_the_command_writes_data_and_pictures(run: RunFolder, corpus: Manifest, 
     assert set(json.loads(result.stdout)["shapley"]) == set(ALL)
     assert {file.name for file in out.iterdir()} >= {"explanation.json", "modalities.png", "patches.svg"}
     manifest = str(corpus.root / "manifest.csv")
-    result = runner.invoke(app, ["explain", str(run.path), manifest, "--id", "d0t1", "--device", "cpu"])
+    with true_figures():
+        result = runner.invoke(app, ["explain", str(run.path), manifest, "--id", "d0t1", "--device", "cpu"])
     assert "d0t1: " in result.stdout
     assert (run.path / "explanations" / "d0t1" / "patches.png").stat().st_size > 1000
     assert "say which row with --id" in str(

@@ -173,13 +173,13 @@ def test_a_folder_is_predicted_once_and_a_bad_recording_is_named(
 
 def test_a_changed_run_or_question_is_another(run: RunFolder, tmp_path: Path) -> None:
     copy = RunFolder(Path(shutil.copytree(run.path, tmp_path / "copy")))
-    same = run_fingerprint(run, {"every": 2.0})
-    assert run_fingerprint(copy, {"every": 2.0}) == same
-    assert run_fingerprint(copy, {"every": 3.0}) != same
+    same = run_fingerprint([run], {"every": 2.0})
+    assert run_fingerprint([copy], {"every": 2.0}) == same
+    assert run_fingerprint([copy], {"every": 3.0}) != same
     (copy.path / "report.html").write_text("x", encoding="utf-8")
-    assert run_fingerprint(copy, {"every": 2.0}) == same
+    assert run_fingerprint([copy], {"every": 2.0}) == same
     (copy.path / "calibration.json").write_text('{"temperature": 2}', encoding="utf-8")
-    assert run_fingerprint(copy, {"every": 2.0}) != same
+    assert run_fingerprint([copy], {"every": 2.0}) != same
 
 
 @pytest.mark.parametrize(

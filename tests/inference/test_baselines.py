@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.linear_model import LogisticRegression
 from typer.testing import CliRunner
 
@@ -14,7 +15,8 @@ from emofuse.evaluation.comparison.paired import PairedDifference
 from emofuse.evaluation.metrics.intervals import Interval
 from emofuse.features import FeatureStore
 from emofuse.inference.baselines import BaselineScore, fit_baselines, verdict
-from emofuse.inference.baselines.inputs import vectors_of, with_neighbours
+from emofuse.inference.baselines.candidates import classifiers
+from emofuse.inference.baselines.inputs import LinearRows, linear_rows, with_neighbours
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.runs.run_folder import RunFolder
@@ -41,12 +43,38 @@ def test_it_is_the_librarys_model_fitted_to_the_training_part_alone(run: tuple[M
     labels = [manifest.utterance(i).label for i in split.train]
     alone = table[(table["baseline"] == "linear model") & (table["part"] == "test")]
     assert list(alone["id"]) == list(split.test)
-    model = LogisticRegression(C=alone["strength"].iloc[0], max_iter=1000)
-    scale = lambda x: np.clip((x - train.mean(0)) / (train.std(0) + 1e-6), -10, 10)  # noqa: E731
+    strength, kind = alone["strength"].iloc[0], alone["kind"].iloc[0]
+    model = {
+        "logistic regression": LogisticRegression(C=strength, max_iter=1000),
+        "linear discriminant analysis": LinearDiscriminantAnalysis(solver="lsqr", shrinkage=strength),
+    }[kind]
+    scale = lambda x: np.clip((x - train.mean(0)) / np.where(train.std(0) < 1e-6, 1, train.std(0)), -10, 10)  # noqa: E731
     expected = model.fit(scale(train), labels).predict_proba(scale(reader.matrix(split.test)))
     found = alone[[f"p_{label}" for label in model.classes_]].to_numpy()
     np.testing.assert_allclose(found, expected, atol=0.02)
     assert set(table["part"]) == {"val", "test"}
+
+
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("balanced", [False, True])
+def test_each_kind_is_the_librarys(count: int, balanced: bool) -> None:
+    random = np.random.default_rng(0)
+    classes = random.integers(0, count, 90) + 1  # class 0 is missing
+    rows = random.normal(size=(90, 12)) + np.eye(count + 1, 12)[classes]
+    rows[:, 3] = 1.0  # a column that says nothing
+    fits = list(classifiers(rows, classes, count + 1, balanced))
+    assert {fit.kind for fit in fits} == {"logistic regression", "linear discriminant analysis"}
+    for fit in fits:
+        priors = np.full(count, 1 / count) if balanced else None
+        model = (
+            LogisticRegression(C=fit.strength, max_iter=1000, class_weight="balanced" if balanced else None)
+            if fit.kind == "logistic regression"
+            else LinearDiscriminantAnalysis(solver="lsqr", shrinkage=fit.strength, priors=priors)
+        ).fit(rows, classes)
+        found = np.exp(fit.outputs(rows))
+        assert (found[:, 0] == 0).all()
+        tolerance = 2e-2 if fit.kind == "logistic regression" else 1e-5
+        np.testing.assert_allclose(found[:, 1:], model.predict_proba(rows), atol=tolerance)
 
 
 def test_neighbours_are_those_of_the_dialogue_and_never_of_the_test_part_for_others(
@@ -55,10 +83,10 @@ def test_neighbours_are_those_of_the_dialogue_and_never_of_the_test_part_for_oth
     manifest, _ = run
     vectors = np.arange(1, len(manifest.ids) + 1, dtype=np.float32)[:, None]
     place = {id: row for row, id in enumerate(manifest.ids)}
-    found = with_neighbours(manifest, vectors, 2, manifest.ids, {"d0t3"})
+    found = with_neighbours(manifest, LinearRows(vectors, {}), 2, manifest.ids, {"d0t3"}).values
     turn = lambda name: vectors[place[name], 0]  # noqa: E731
-    # itself, one before, one after, two before, two after
-    assert found[place["d0t2"]].tolist() == [turn("d0t2"), turn("d0t1"), 0, turn("d0t0"), turn("d0t4")]
+    # itself, one before, one after, two before, two after; for others the dialogue closes over what is hidden
+    assert found[place["d0t2"]].tolist() == [turn(f"d0t{k}") for k in (2, 1, 4, 0, 5)]
     assert found[place["d0t3"]].tolist() == [turn(f"d0t{k}") for k in (3, 2, 4, 1, 5)]
     assert found[place["d1t0"]].tolist() == [turn("d1t0"), 0, turn("d1t1"), 0, turn("d1t2")]
 
@@ -67,7 +95,7 @@ def test_absent_modalities_are_zero_and_marked_and_sequences_pooled(tmp_path: Pa
     manifest = text_corpus(tmp_path, dialogues=1, turns=3)
     a, _, c = manifest.ids
     steps = {a: np.array([[1.0], [3.0]]), c: np.array([[5.0]])}
-    found = vectors_of(manifest, {"audio": steps}, [a, c])  # type: ignore[dict-item]
+    found = linear_rows(manifest, {"audio": steps}, [a, c]).values  # type: ignore[dict-item]
     np.testing.assert_allclose(found[[0, 2]], [[-1, 1, 1], [1, -1, 1]], atol=1e-4)
     assert found[1].tolist() == [0, 0, 0]
 

@@ -297,7 +297,10 @@ def test_it_learns_a_handful_by_heart(task):
     optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
     for _ in range(50):
         optimiser.zero_grad()
-        model.training_loss(model(**x, masks=masks), labels)["loss"].backward()
+        losses = model.training_loss(model(**x, masks=masks), labels)
+        if losses["loss"] < 0.03:
+            break
+        losses["loss"].backward()
         optimiser.step()
     output = model.eval()(**x, masks=masks)
     if task == "classification":

@@ -283,7 +283,7 @@ def test_feature_dropout_hides_numbers_of_text_and_sound_in_training_alone():
             lambda _, inputs, name=name: seen.update({name: inputs[0]})
         )
     hidden = {name: [] for name in ones}
-    for _ in range(200):
+    for _ in range(80):
         model(**ones, frames=batch["frames"][:, :1])
         for name, feature in seen.items():
             hidden[name].append((feature == 0).float().mean())
@@ -357,15 +357,16 @@ def test_it_learns_eight_utterances_by_heart(modalities):
     model, batch = small(dropout=0.0, modalities=modalities), utterances(8)
     labels = torch.arange(8) % 4
     optimizer = torch.optim.Adam(model.parameters(), 3e-3)
-    for _ in range(120):
+    for step in range(120):
         optimizer.zero_grad()
-        model.training_loss(model(**batch), labels)["loss"].backward()
+        model.training_loss(model.train()(**batch), labels)["loss"].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-    model.eval()
-    logits = model(**batch).logits
-    assert torch.equal(logits.argmax(dim=1), labels)
-    assert F.cross_entropy(logits, labels) < 0.2
+        if step % 15 == 14:
+            logits = model.eval()(**batch).logits.detach()
+            if torch.equal(logits.argmax(dim=1), labels) and F.cross_entropy(logits, labels) < 0.2:
+                return
+    pytest.fail(f"after {step + 1} steps it says {logits}")
 
 
 def test_mixed_precision_trains():

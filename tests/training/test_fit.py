@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
+from emofuse.inference import familiarity
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import choose_split
@@ -36,6 +37,18 @@ def same_weights(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool
 @pytest.fixture(scope="module")
 def uninterrupted(corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return fit_run(small_settings(corpus), corpus, tmp_path_factory.mktemp("runs") / "whole")
+
+
+def test_pictures_are_decoded_for_familiarity_where_a_run_is_kept(
+    corpus: Manifest, uninterrupted: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[int] = []
+    monkeypatch.setattr(familiarity, "fit_familiarity", lambda train, val: fitted.append(len(train)))
+    folder = RunFolder(shutil.copytree(uninterrupted.path, tmp_path / "run"))
+    evaluate_fit(folder, corpus, kept=False)
+    assert len(fitted) == 2  # of words and sound, whose features are there
+    evaluate_fit(folder, corpus)
+    assert fitted[2:] == [*fitted[:2], len(uninterrupted.read_split().train)]
 
 
 def test_a_run_folder_records_all_that_decided_its_numbers(

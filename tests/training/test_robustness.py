@@ -3,9 +3,6 @@
 import errno
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,7 @@ from emofuse.runs.settings import RunSettings
 from emofuse.training.checkpoints import AsideCheckpointIO
 from emofuse.training.fit import fit_run
 from emofuse.training.module import EmotionModule
+from tests.forked_command import ForkedCommand
 from tests.small_runs import text_corpus, text_settings
 
 EPOCHS = 3
@@ -174,23 +172,14 @@ def test_a_training_that_is_ended_says_one_line_and_can_be_resumed(
 ) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(settings.with_changes({"optimiser.epochs": 5000, "optimiser.patience": 5000}).to_yaml())
-    command = [sys.executable, "-m", "emofuse", "train", str(words.root), "--recipe", str(recipe)]
     run = tmp_path / "run"
-    process = subprocess.Popen(
-        [*command, "-o", str(run), "--quiet"],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        # A shell that starts the tests in the background lets all of them ignore Ctrl-C.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    train = ForkedCommand(
+        ["train", words.root, "--recipe", recipe, "-o", run, "--quiet"], tmp_path / "printed"
     )
-    deadline = time.monotonic() + 60
-    while not (run / "checkpoints" / "last.ckpt").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    process.send_signal(signal_number)
-    out, errors = process.communicate(timeout=60)
+    train.wait_until((run / "checkpoints" / "last.ckpt").exists)
+    ended, out, errors = train.end(signal_number)
     assert errors.strip() == "emofuse: interrupted; what was finished is kept (see --resume)"
-    assert (out, process.returncode) == ("", code)
+    assert (out, ended) == ("", code)
     assert torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["epoch"] >= 0
 
 
@@ -221,6 +210,8 @@ def test_a_full_disk_is_one_line_and_exit_code_two(
         ["finetune", "text", "{corpus}", "--model", "nobody/none", "-o", "{file}"],
         ["import", "npz", "{file}", "-o", "{file}"],
         ["leaderboard", "{run}", "-o", "{file}/x.md"],
+        ["demo", "{file}"],
+        ["evaluate", "{run}", "--data", "{corpus}", "--write-label-map", "{file}/map.yaml"],
     ],
     ids=lambda arguments: " ".join(arguments[:1] + arguments[-1:]),
 )
@@ -233,3 +224,13 @@ def test_an_output_that_cannot_be_is_told_before_the_work(
     result = CliRunner().invoke(main.app, [each.format(**places) for each in arguments])
     assert isinstance(result.exception, EmofuseError), result.output
     assert "name a folder" in str(result.exception) or "choose another name" in str(result.exception)
+
+
+def test_a_run_that_cannot_be_written_is_told_before_it_is_judged(
+    whole: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As on a read-only disk; root has every right.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    result = CliRunner().invoke(main.app, ["evaluate", str(whole.path)])
+    assert isinstance(result.exception, EmofuseError), result.output
+    assert "cannot be written" in str(result.exception)

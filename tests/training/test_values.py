@@ -36,8 +36,8 @@ def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--protocol",
             "official",
         ),
-        *("--epochs", 30, "--lr", 0.01, "--batch-size", 4, "--device", "cpu", "--quiet"),
-        *("--set", "optimiser.patience=30", "--set", "optimiser.schedule=plateau"),
+        *("--epochs", 25, "--lr", 0.01, "--batch-size", 8, "--device", "cpu", "--quiet"),
+        *("--set", "optimiser.patience=25", "--set", "optimiser.schedule=plateau"),
         *("--set", "model.options.dropout=0.0"),
     )
     return out

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import pandas as pd
 import torch
 import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback
@@ -99,4 +100,6 @@ def main(folder: Path, how: str, devices: int = 2) -> str:
 
 
 if __name__ == "__main__":
-    print(main(Path(sys.argv[1]), sys.argv[2]))
+    for each in sys.argv[2:]:
+        print(main(Path(sys.argv[1]), each))
+        print("epochs", *pd.read_csv(Path(sys.argv[1]) / "history.csv")["epoch"])

@@ -23,7 +23,7 @@ from emofuse.corpora.demo.script import SHORTEST_DIALOGUE, Line, write_script
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.media import MediaError, probe
-from emofuse.data.worker_processes import begin_worker
+from emofuse.data.worker_processes import begin_worker, workers_starting
 from emofuse.errors import EmofuseError
 
 SOURCE = "emofuse demo corpus (synthetic)"
@@ -178,7 +178,9 @@ def _each(
     context = multiprocessing.get_context("spawn")  # forking is unsafe beside the threads of torch and PyAV
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=begin_worker)
     try:
-        yield from pool.map(job, numbers, lines, chunksize=2)
+        with workers_starting():
+            done = pool.map(job, numbers, lines, chunksize=2)
+        yield from done
     except BrokenProcessPool:
         raise EmofuseError(
             "a process that draws clips was ended from outside (out of memory?); the clips so far are kept: "

@@ -1,5 +1,8 @@
-"""Which of several runs is better on the same utterances: paired tests, intervals, disagreements."""
+"""Which of several runs is better on the same utterances: paired tests, intervals, disagreements.
 
-from emofuse.evaluation.comparison.paired import Comparison, compare_predictions
+The public names stand in ``__init__.pyi``; each is loaded when it is first used.
+"""
 
-__all__ = ["Comparison", "compare_predictions"]
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from emofuse.evaluation.comparison.method_scores import MethodComparison
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,8 @@ def disagreements(
         texts: id → what was said.
         count: at most so many; all where it is 0.
     """
+    import pandas as pd
+
     order = _by_class(comparison) if comparison.labels else _by_spread(comparison)
     table, found = comparison.utterances, []
     for i in order[: count or None]:
@@ -72,6 +76,8 @@ def disagreements(
 
 def disagreement_table(comparison: MethodComparison, texts: Mapping[str, str | None]) -> pd.DataFrame:
     """All of them: ``id``, ``speaker``, ``text``, ``truth``, and ``said by <method>`` for each method."""
+    import pandas as pd
+
     columns = ["id", "speaker", "text", "truth", *(f"said by {name}" for name in comparison.answers)]
     rows = [
         (each.id, each.speaker, each.text, each.truth, *each.answers.values())

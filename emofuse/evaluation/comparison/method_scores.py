@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from emofuse.evaluation.comparison.methods import Facts
 from emofuse.evaluation.comparison.paired import McNemar, PairedDifference
 from emofuse.evaluation.metrics.classification import json_interval, json_number
 from emofuse.evaluation.metrics.estimate import Estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)

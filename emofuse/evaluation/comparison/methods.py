@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,8 @@ def make_method(name: str, runs: Sequence[JudgedRun], facts: Facts) -> Method:
     Raises:
         EmofuseError: the runs have different labels, or one of them judged an utterance twice.
     """
+    import pandas as pd
+
     rounds: list[tuple[int, list[pd.DataFrame], set[str]]] = []
     for run in runs:
         ids = set(run.table["id"])

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import friedmanchisquare, rankdata, studentized_range
 
 from emofuse.evaluation.metrics.classification import json_number
 
@@ -74,6 +73,8 @@ def compare_ranks(scores: Mapping[str, ArrayLike], *, less_is_better: bool = Fal
     Raises:
         ValueError: no methods, or different numbers of blocks.
     """
+    from scipy.stats import friedmanchisquare, rankdata
+
     columns = [np.asarray(values, dtype=np.float64) for values in scores.values()]
     if not columns or len({column.shape for column in columns}) > 1:
         raise ValueError("every method needs a score in every block")
@@ -102,5 +103,7 @@ def critical_difference(methods: int, blocks: int, alpha: float = ALPHA) -> floa
         blocks: N.
         alpha: error rate over all pairs.
     """
+    from scipy.stats import studentized_range
+
     quantile = studentized_range.ppf(1 - alpha, methods, np.inf) / math.sqrt(2)
     return float(quantile * math.sqrt(methods * (methods + 1) / (6 * blocks)))

@@ -1,5 +1,8 @@
-"""What is in a published feature file, what leaks, what made it, and how to make the like from recordings."""
+"""What is in a published feature file, what leaks, what made it, and how to make the like from recordings.
 
-from emofuse.evaluation.inspection.inspect import Inspection, inspect_features
+The public names stand in ``__init__.pyi``; each is loaded when it is first used.
+"""
 
-__all__ = ["Inspection", "inspect_features"]
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -23,7 +23,7 @@ class ModalityContents:
 
     Attributes:
         field: what they are called in the file.
-        dim: numbers of a vector, 0 where all are missing; several sizes are told in ``sizes``.
+        dim: numbers of a vector, 0 where all are missing; several sizes are listed in ``sizes``.
         sizes: size of a vector → utterances that have it.
         present: utterances with anything but zeros.
         missing: utterances without steps, or with zeros alone.

@@ -23,7 +23,7 @@ from emofuse.evaluation.inspection.makers import LikelyMaker, likely_maker
 from emofuse.evaluation.inspection.shared_rows import SharedRows, shared_rows
 from emofuse.evaluation.protocols.audit import LeakReport, audit
 from emofuse.evaluation.protocols.fitted_features import FittedFeatures, check_fitted_features
-from emofuse.evaluation.protocols.splits import Split
+from emofuse.evaluation.protocols.protocol_info import Split
 from emofuse.features.importers import read_features
 from emofuse.features.importers.content import FeatureContent, ModalityFeatures
 from emofuse.features.vectors import as_vector

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, softmax
 
 from emofuse.errors import EmofuseError
 
@@ -174,6 +172,9 @@ def fit_temperature(
     Raises:
         EmofuseError: the input does not fit (see :func:`checked_scores`).
     """
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_softmax
+
     table, index = checked_scores(logits, labels, "logits")
     rows = np.arange(len(index))
 
@@ -191,6 +192,8 @@ def apply_temperature(logits: Sequence[Sequence[float]] | np.ndarray, temperatur
     Raises:
         EmofuseError: the temperature is not a positive number.
     """
+    from scipy.special import softmax
+
     if not (np.isfinite(temperature) and temperature > 0):
         raise EmofuseError(f"temperature {temperature}: it must be a positive number")
     return np.asarray(softmax(np.asarray(logits, dtype=np.float64) / temperature, axis=1))

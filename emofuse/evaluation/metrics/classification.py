@@ -11,12 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import (
-    accuracy_score,
-    f1_score,
-    precision_recall_fscore_support,
-    recall_score,
-)
 
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.calibration import checked_probabilities, expected_calibration_error
@@ -171,6 +165,8 @@ def classification_report(
         EmofuseError: nothing to evaluate, lengths that differ, an unknown label, or rows that are no
             distribution.
     """
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
     classes = check_classes(labels)
     n = check_same_length(y_true=y_true, y_pred=y_pred)
     true, predicted = class_indices(y_true, classes, "y_true"), class_indices(y_pred, classes, "y_pred")
@@ -206,6 +202,8 @@ def _checked_table(
 def _per_class(
     true: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], intervals: dict[str, Interval]
 ) -> dict[str, PerClass]:
+    from sklearn.metrics import precision_recall_fscore_support
+
     columns = precision_recall_fscore_support(
         true, predicted, labels=range(len(classes)), zero_division=np.nan
     )
@@ -237,6 +235,8 @@ def _intervals(
 
 
 def _majority(true: np.ndarray, classes: tuple[str, ...], label: str | None) -> Majority:
+    from sklearn.metrics import accuracy_score, f1_score
+
     if label is None:
         label = classes[int(np.bincount(true).argmax())]
     always = np.full_like(true, class_indices([label], classes, "majority")[0])

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 DIRECTIONS = 32
 _FLOOR = 1e-6
@@ -57,6 +56,8 @@ def fit_familiarity(train: np.ndarray, held_out: np.ndarray, quantile: float = 0
         held_out: (M, d), M at least 8.
         quantile: share of the held-out distances that the threshold is above.
     """
+    from sklearn.decomposition import PCA
+
     if min(len(train), len(held_out)) < 8:
         return None
     values = np.asarray(train, np.float64)

@@ -28,8 +28,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.stats import pearsonr
-from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error
 
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.class_sums import metrics_from_confusions
@@ -123,6 +121,8 @@ def sentiment_report(
     Raises:
         EmofuseError: nothing to evaluate, lengths that differ, a score that is NaN, infinite or no number.
     """
+    from sklearn.metrics import accuracy_score, mean_absolute_error
+
     n = check_same_length(y_true=y_true, y_pred=y_pred)
     true, predicted = _scores(y_true, "y_true"), _scores(y_pred, "y_pred")
     group = group_indices(groups, n)
@@ -162,12 +162,16 @@ def _scores(values: Sequence[float] | np.ndarray, what: str) -> np.ndarray:
 
 
 def _pearson(true: np.ndarray, predicted: np.ndarray) -> float:
+    from scipy.stats import pearsonr
+
     if len(true) < 2 or np.ptp(true) == 0 or np.ptp(predicted) == 0:
         return float("nan")
     return float(pearsonr(true, predicted).statistic)
 
 
 def _weighted_f1(true: np.ndarray, predicted: np.ndarray) -> float:
+    from sklearn.metrics import f1_score
+
     return float(f1_score(true, predicted, average="weighted")) if len(true) else float("nan")
 
 
@@ -176,6 +180,8 @@ def _is_unit_scale(true: np.ndarray) -> bool:
 
 
 def _unit_scale_metrics(true: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    from sklearn.metrics import accuracy_score
+
     values = (
         accuracy_score(true > 0, predicted > 0),
         _weighted_f1(true > 0, predicted > 0),

@@ -1,5 +1,8 @@
-"""Who is trained on and who is judged: splits, leak audit, published splits, label maps between corpora."""
+"""Who is trained on and who is judged: splits, leak audit, published splits, label maps between corpora.
 
-from emofuse.evaluation.protocols.splits import PROTOCOLS, ProtocolInfo, Split, protocol_note, splits
+The public names stand in ``__init__.pyi``; each is loaded when it is first used.
+"""
 
-__all__ = ["PROTOCOLS", "ProtocolInfo", "Split", "protocol_note", "splits"]
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

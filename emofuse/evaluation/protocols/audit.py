@@ -15,7 +15,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.audit_keys import KINDS, TEXT_KINDS, AuditKeys
-from emofuse.evaluation.protocols.splits import PARTS, Split
+from emofuse.evaluation.protocols.protocol_info import PARTS, Split
 
 __all__ = ["KINDS", "AuditKeys", "LeakReport", "PairLeaks", "Shared", "audit"]
 

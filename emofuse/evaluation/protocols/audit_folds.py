@@ -13,8 +13,9 @@ from emofuse.data.manifest import Manifest
 from emofuse.evaluation.protocols.audit import AuditKeys, LeakReport, Shared, audit, flagged_kinds
 from emofuse.evaluation.protocols.audit_keys import KINDS
 from emofuse.evaluation.protocols.fitted_features import FittedFeatures
+from emofuse.evaluation.protocols.protocol_info import Split, protocol_info
 from emofuse.evaluation.protocols.published_splits import expand_to_utterances
-from emofuse.evaluation.protocols.splits import Split, protocol_info, protocol_note, splits
+from emofuse.evaluation.protocols.splits import protocol_note, splits
 
 FEATURES = "features"
 """Beside the kinds of :data:`~emofuse.evaluation.protocols.audit.KINDS`: imported features that know the training part."""

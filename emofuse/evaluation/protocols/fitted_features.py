@@ -17,11 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeClassifierCV, RidgeCV
-from sklearn.model_selection import GroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.random_projection import GaussianRandomProjection
 
 from emofuse.evaluation.metrics.class_sums import class_metrics, class_statistics
 from emofuse.evaluation.metrics.classification import json_interval, json_number
@@ -140,6 +135,11 @@ def check_fitted_features(
     Returns:
         None where there is too little to say anything: fewer than four dialogues in a part, or one class.
     """
+    from sklearn.linear_model import RidgeClassifierCV, RidgeCV
+    from sklearn.model_selection import GroupKFold
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     answers = np.asarray(targets)
     names = np.asarray(group_indices(list(groups), len(answers)))
     inner = _some(np.flatnonzero(train), names, seed)
@@ -226,6 +226,8 @@ def _some(rows: NDArray[np.intp], groups: NDArray[Any], seed: int) -> NDArray[np
 
 def _projected(numbers: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
     """No more numbers than a linear model takes quickly; a random projection keeps what is linear in them."""
+    from sklearn.random_projection import GaussianRandomProjection
+
     if numbers.shape[1] <= _MOST_NUMBERS:
         return numbers
     spread = numbers.std(axis=0)

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-# The tolerances of numpy's isclose, which the library compares with.
-_RTOL, _ATOL = 1e-5, 1e-8
 
 
 def strata_of(rows: pd.DataFrame) -> np.ndarray:
@@ -30,28 +25,12 @@ def strata_of(rows: pd.DataFrame) -> np.ndarray:
     return pd.factorize(np.where(labels.notna(), labels.to_numpy(object), bins), sort=True)[0]
 
 
-class QuickStratifiedGroupKFold(StratifiedGroupKFold):
-    """The library's folds, found for all folds of a group at once: ten times as quick on large corpora."""
-
-    def _find_best_fold(
-        self, y_counts_per_fold: np.ndarray, y_cnt: np.ndarray, group_y_counts: np.ndarray
-    ) -> int | None:
-        """The fold in which a group leaves the classes spread most evenly; of equal ones the smallest."""
-        folds = len(y_counts_per_fold)
-        with_group = np.repeat(y_counts_per_fold[None], folds, axis=0)
-        with_group[np.arange(folds), np.arange(folds)] += group_y_counts
-        spreads = np.std(with_group / y_cnt, axis=1).mean(axis=1).tolist()
-        sizes = y_counts_per_fold.sum(axis=1).tolist()
-        best, spread, size = None, math.inf, math.inf
-        for fold in range(folds):
-            is_close = abs(spreads[fold] - spread) <= _ATOL + _RTOL * abs(spread)
-            if spreads[fold] < spread or (is_close and sizes[fold] < size):
-                best, spread, size = fold, spreads[fold], sizes[fold]
-        return best
-
-
 def fold_numbers(strata: np.ndarray, groups: np.ndarray, k: int, seed: int) -> np.ndarray:
     """(n,) the fold in which each row is tested; k is at most the number of groups."""
+    from sklearn.model_selection import StratifiedKFold
+
+    from emofuse.evaluation.protocols.quick_folds import QuickStratifiedGroupKFold
+
     if np.bincount(strata).max() < k:
         strata = np.zeros_like(strata)  # no class reaches every fold: only sizes can be balanced
     alone = len(np.unique(groups)) == len(groups)

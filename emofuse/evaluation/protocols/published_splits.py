@@ -8,8 +8,8 @@ from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import SPLIT_ALIASES
 from emofuse.errors import EmofuseError
+from emofuse.evaluation.protocols.protocol_info import PARTS, Split
 from emofuse.evaluation.protocols.split_files import read_split_file
-from emofuse.evaluation.protocols.splits import PARTS, Split
 
 
 def read_published_split(given: str) -> Split:

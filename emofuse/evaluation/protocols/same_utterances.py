@@ -1,6 +1,6 @@
 """Telling whether two manifests, or two splits of one, hold the same utterance.
 
-An id alone does not tell: other preparations of a corpus give other ids, and ``"0"`` is an id everywhere. So
+An id alone does not show it: other preparations of a corpus give other ids, and ``"0"`` is an id everywhere. So
 every utterance gets up to three marks, and two utterances are taken for the same where they share one:
 
 - its id together with its text and the names of its media;

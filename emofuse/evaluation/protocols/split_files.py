@@ -18,7 +18,7 @@ from emofuse.data.manifest_columns import SPLIT_ALIASES
 from emofuse.data.separators import find_separator
 from emofuse.data.stored_files import stored_text
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.protocols.splits import PARTS, Split
+from emofuse.evaluation.protocols.protocol_info import PARTS, Split
 
 
 def read_split_file(path: str | Path) -> Split:

@@ -7,74 +7,15 @@ stand.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from emofuse.data.manifest import Manifest
-from emofuse.data.manifest_columns import SPLITS
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.folds import GroupedSampler, fold_numbers, strata_of
-
-PARTS = SPLITS
-
-
-class Split(NamedTuple):
-    """The ids of one fold's training, validation and test utterances."""
-
-    train: list[str]
-    val: list[str]
-    test: list[str]
-
-
-@dataclass(frozen=True)
-class ProtocolInfo:
-    """A protocol and what its numbers are worth.
-
-    Attributes:
-        name: as it is given on the command line.
-        optimistic: known to flatter; every table made with it must say so.
-        why: one line on what stands on both sides, or does not.
-    """
-
-    name: str
-    optimistic: bool
-    why: str
-
-
-PROTOCOLS: Mapping[str, ProtocolInfo] = MappingProxyType(
-    {
-        info.name: info
-        for info in (
-            ProtocolInfo("official", False, "the corpus's own parts, as its publishers drew them"),
-            ProtocolInfo("session", False, "one recording session (column group) is left out at a time"),
-            ProtocolInfo("speaker", False, "nobody who speaks in the test part is heard in training"),
-            ProtocolInfo("dialogue", False, "dialogues are kept whole; speakers may stand on both sides"),
-            ProtocolInfo(
-                "random-kfold",
-                True,
-                "utterances are drawn at random, so that dialogues and speakers stand on both sides",
-            ),
-        )
-    }
-)
-
-
-def protocol_info(protocol: str) -> ProtocolInfo:
-    """Look a protocol up by name.
-
-    Raises:
-        EmofuseError: there is none of that name.
-    """
-    if protocol not in PROTOCOLS:
-        raise EmofuseError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
-    return PROTOCOLS[protocol]
+from emofuse.evaluation.protocols.protocol_info import PARTS, Split, protocol_info
 
 
 def splits(
@@ -143,10 +84,10 @@ def protocol_note(manifest: Manifest, protocol: str, k: int = 10) -> str:
         return f"{info.why}; {_official_parts(rows).note}"
     _groupings(rows, protocol, k)  # refuses what splits refuses
     if protocol == "speaker":
-        whole = _circles(rows, k) is not None
+        keeps_dialogues = _circles(rows, k) is not None
         return f"{info.why}; " + (
             "dialogues are kept whole too"
-            if whole
+            if keeps_dialogues
             else "grouped by speaker alone, so partners may share dialogues"
         )
     return info.why
@@ -242,6 +183,9 @@ def _filled(rows: pd.DataFrame, column: str, protocol: str) -> np.ndarray:
 
 def _circles(rows: pd.DataFrame, k: int) -> np.ndarray | None:
     """Connected components of who talks with whom, or None where they make no k fair folds."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     speakers, dialogues = _codes(rows, "speaker"), _codes(rows, "dialogue")
     first_dialogue = speakers.max() + 1
     nodes = first_dialogue + dialogues.max() + 1

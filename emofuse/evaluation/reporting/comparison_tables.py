@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emofuse.data.wording import counted
-from emofuse.evaluation.comparison.method_scores import MethodComparison, MethodScores, Versus
 from emofuse.evaluation.metrics.estimate import MISSING, Estimate, p_text
 from emofuse.evaluation.reporting.report_rows import metric_name, metric_order
 from emofuse.evaluation.reporting.tables import Cell, Table, flags_of
+
+if TYPE_CHECKING:
+    from emofuse.evaluation.comparison.method_scores import MethodComparison, MethodScores, Versus
 
 SHOWN_TESTS = ("weighted_f1", "accuracy", "mae", "corr")
 _LESS_IS_BETTER = ("ece", "mae")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from emofuse.evaluation.comparison.disagreements import Disagreement
 from emofuse.evaluation.metrics.estimate import Estimate
-from emofuse.evaluation.protocols.splits import ProtocolInfo
-from emofuse.evaluation.reporting.figures.save import SavedFigure
+from emofuse.evaluation.protocols.protocol_info import ProtocolInfo
 from emofuse.evaluation.reporting.tables import Table
+
+if TYPE_CHECKING:
+    from emofuse.evaluation.comparison.disagreements import Disagreement
+    from emofuse.evaluation.reporting.figures.save import SavedFigure
 
 Place = Literal["results", "comparison", "classes", "frames", "training", "data"]
 

@@ -17,8 +17,8 @@ from torch import nn
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.batch import Batch
 from emofuse.data.manifest import Manifest
-from emofuse.data.stored_files import DamagedFileError, stored_json
-from emofuse.data.worker_processes import begin_worker
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
+from emofuse.data.worker_processes import begin_worker, workers_starting
 from emofuse.errors import EmofuseError
 from emofuse.experiments.peak_memory import PeakMemory
 from emofuse.inference.batches import dataset_of
@@ -63,7 +63,7 @@ def measured_cost(folder: RunFolder, manifest: Manifest, file: Path) -> Cost:
     Raises:
         EmofuseError: the measurement failed.
     """
-    if file.exists():
+    if is_there(file):
         return _stored_cost(file)
     record = folder.read_record()
     flops = flops_per_utterance(folder, manifest)
@@ -85,7 +85,8 @@ def _in_own_process(path: str) -> dict[str, Any]:
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_measure, args=(path, torch.get_num_threads(), sender))
-    process.start()
+    with workers_starting():
+        process.start()
     sender.close()
     try:
         measured: dict[str, Any] = receiver.recv()

@@ -132,5 +132,5 @@ def _run(
     path = _place(folder, variant) / f"seed-{seed}"
     run = fit_run(settings.with_changes(changes), manifest, path, resume=True, progress=progress)
     if run.read_record().status != "evaluated":
-        evaluate_fit(run, manifest, progress=progress)
+        evaluate_fit(run, manifest, kept=False, progress=progress)
     return run

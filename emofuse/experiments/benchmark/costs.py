@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
-from emofuse.data.stored_files import DamagedFileError, stored_json
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
 from emofuse.inference.flops import flops_per_utterance
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.runs.run_folder import RunFolder
@@ -58,7 +58,7 @@ def measured_costs(folder: RunFolder, manifest: Manifest) -> RunCosts:
         manifest: its corpus.
     """
     file = folder.path / _COSTS_FILE
-    if file.exists():
+    if is_there(file):
         return read_costs(folder)
     history = read_history(folder.history_file, "train again")
     predictor = RowPredictor(folder, manifest)
@@ -92,7 +92,7 @@ def read_costs(folder: RunFolder) -> RunCosts:
 
 
 def _memory(file: Path) -> float | None:
-    if not file.exists():
+    if not is_there(file):
         return None
     mib = stored_json(file, _ADVICE).get("mib")
     if mib is not None and not isinstance(mib, int | float):

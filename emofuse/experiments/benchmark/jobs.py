@@ -10,18 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from emofuse.data.manifest import Manifest
-from emofuse.data.worker_processes import death_of
 from emofuse.errors import reason_of
 from emofuse.experiments.benchmark.costs import measured_costs, note_memory
 from emofuse.experiments.benchmark.plan import Job
 from emofuse.experiments.cross_validation.folds import FAILURE_FILE, failure_of, is_finished, note_failure
 from emofuse.experiments.peak_memory import PeakMemory
-from emofuse.experiments.processes import run_in_processes
 from emofuse.experiments.validation_scores import VALIDATION_FILE, validation_scores
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.runs.corpus import Progress, choose_device, corpus_of
 from emofuse.runs.corpus_identity import claim_corpus
+from emofuse.runs.processes import death_of, run_in_processes
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
@@ -56,7 +55,7 @@ def run_jobs(
     """
     waiting = [job for job in jobs if not is_done(job)]
 
-    def tell(job: Job) -> None:
+    def report(job: Job) -> None:
         name = job.path.relative_to(folder / "runs").as_posix()
         say(f"{name}: {'done' if is_done(job) else f'failed: {failure_of(job.path)}'}")
 
@@ -64,14 +63,14 @@ def run_jobs(
         for job in waiting:
             with open_progress() as progress:
                 run_job(job, manifest, progress)
-            tell(job)
+            report(job)
     elif waiting:
         with open_progress() as progress:
-            _run_at_once(waiting, folder, at_once, progress, tell)
+            _run_at_once(waiting, folder, at_once, progress, report)
 
 
 def _run_at_once(
-    waiting: Sequence[Job], folder: Path, at_once: int, progress: Progress, tell: Callable[[Job], None]
+    waiting: Sequence[Job], folder: Path, at_once: int, progress: Progress, report: Callable[[Job], None]
 ) -> None:
     by_path = {job.path: job for job in waiting}
     done = 0
@@ -82,7 +81,7 @@ def _run_at_once(
         if exit_code != 0:
             note_failure(path, death_of(exit_code))
         progress(done, len(waiting), "runs")
-        tell(by_path[path])
+        report(by_path[path])
 
     progress(0, len(waiting), "runs")
     tasks = {
@@ -118,7 +117,7 @@ def run_job(job: Job, manifest: Manifest, progress: Progress | None = None, *, a
             note_memory(run, memory.mib)
         if job.judged:
             measured_costs(run, manifest)
-            outcome = evaluate_fit(run, manifest, progress=progress)
+            outcome = evaluate_fit(run, manifest, kept=False, progress=progress)
             if job.reported:
                 write_run_report(outcome, manifest)
         else:

@@ -28,7 +28,8 @@ class BenchmarkPlan:
 
     Attributes:
         shared: settings that all runs share: data, protocol, encoders, modalities, task, device, threads.
-        recipes: every system is taken from the recipe ``SYSTEM/recipes``; where it has none, from its preset "tiny".
+        recipes: names, separated by commas. Every system is taken from its first recipe ``SYSTEM/NAME`` of these; where it
+            has none, from its preset "tiny".
         systems: their names; empty for all that are registered.
         seeds: runs of each system, with the seeds 0, 1, ...
         budget: points of its search space that each system is tuned over, on the validation part; 1 is the recipe.
@@ -64,18 +65,23 @@ class BenchmarkPlan:
             raise EmofuseError(f"--systems names a system twice: {', '.join(names)}")
         return names
 
+    def recipe_of(self, system: str) -> str | None:
+        """The recipe that a system is taken from; None where it has none of those that were asked for."""
+        known = list_recipes()
+        asked = (f"{system}/{name.strip()}" for name in self.recipes.split(","))
+        return next((recipe for recipe in asked if recipe in known), None)
+
     def settings_of(self, system: str) -> RunSettings:
         """A system's settings as its recipe has them, on what all share; stopped by the task's own metric."""
-        recipe = f"{system}/{self.recipes}"
-        known = recipe in list_recipes()
-        own = RunSettings.from_yaml(find_recipe(recipe)) if known else None
+        recipe = self.recipe_of(system)
+        own = RunSettings.from_yaml(find_recipe(recipe)) if recipe else None
         shared = self.shared.model_dump(mode="json")
         content = (own or self.shared).model_dump(mode="json") | {name: shared[name] for name in _SHARED}
         content["model"] = (
             {"name": system, "preset": _preset(system), "options": {}} if own is None else content["model"]
         ) | {name: shared["model"][name] for name in ("modalities", "task")}
         content["optimiser"]["monitor"] = None
-        settings = RunSettings.checked(content, source=recipe)
+        settings = RunSettings.checked(content, source=recipe or system)
         return settings.with_changes({"test_scores": self.test_scores, **self.changes})
 
     def claim(self) -> dict[str, Any]:
@@ -143,9 +149,7 @@ def plan_systems(plan: BenchmarkPlan, manifest: Manifest) -> tuple[list[PlannedS
             left_out[name] = str(error)
             continue
         points = search_points(settings, config, plan.budget)
-        planned.append(
-            PlannedSystem(name, settings, tuple(points), f"{name}/{plan.recipes}" in list_recipes())
-        )
+        planned.append(PlannedSystem(name, settings, tuple(points), plan.recipe_of(name) is not None))
     if not planned:
         raise EmofuseError(f"no system can do this: {next(iter(left_out.values()))}")
     return planned, left_out

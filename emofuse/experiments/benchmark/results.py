@@ -18,7 +18,7 @@ from emofuse.evaluation.comparison.ranks import RankComparison, compare_ranks
 from emofuse.experiments.benchmark.costs import read_costs
 from emofuse.experiments.compared_runs import held_out
 from emofuse.inference.baselines import fit_baselines
-from emofuse.inference.baselines.fit import ALONE, NEIGHBOURS
+from emofuse.inference.baselines.names import ALONE, NEIGHBOURS
 from emofuse.inference.baselines.scores import judged_table, read_baselines
 from emofuse.inference.prediction_table import report_on
 from emofuse.models import model_info
@@ -74,7 +74,7 @@ def compare_runs(
     """
     finished = {name: list(folders) for name, folders in runs.items() if folders}
     methods = [_method(name, folders) for name, folders in finished.items()]
-    features = {name: _features(folders[0].read_record()) for name, folders in finished.items()}
+    features = {name: _features_of_run(folders[0]) for name, folders in finished.items()}
     linear, validation, theirs = _linear_models(finished, manifest, task, progress)
     first = against or _best(validation, task) or methods[0].name
     every = [*methods, *linear]
@@ -110,7 +110,7 @@ def _method(name: str, folders: Sequence[RunFolder]) -> Method:
         name,
         judged,
         Facts(
-            model=name,
+            model=folders[0].model_name(records[0]),
             modalities=tuple(records[0].model_config_["modalities"]),
             protocol=records[0].protocol,
             optimistic=records[0].optimistic,
@@ -163,6 +163,11 @@ def _kind(record: RunRecord) -> str:
     info = model_info(record.model_name)
     kinds = {info.inputs[modality] for modality in record.model_config_["modalities"]}
     return "frames" if "frames" in kinds else "sequences" if "steps" in kinds else "vectors"
+
+
+def _features_of_run(folder: RunFolder) -> str:
+    given = _features(folder.read_record())
+    return f"{given}; pooled with a linear model" if folder.linear_file.exists() else given
 
 
 def _features(record: RunRecord) -> str:

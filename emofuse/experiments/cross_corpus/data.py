@@ -6,9 +6,9 @@ import hashlib
 from pathlib import Path
 from typing import cast
 
-from emofuse.data.atomic import kept_if_whole
+from emofuse.data.atomic import kept_if_complete
 from emofuse.data.manifest import Manifest
-from emofuse.data.manifest_io import is_manifest_file, manifests_in
+from emofuse.data.manifest_files import is_manifest_file, manifests_in
 from emofuse.errors import EmofuseError
 from emofuse.features.importers import Pooling, import_features, style_of
 from emofuse.runs.corpus import corpus_file
@@ -34,7 +34,7 @@ def open_data(folder: RunFolder, path: Path) -> Manifest:
     style, pooling = _style(folder, path)
     features = folder.inside("evaluations", f"{path.stem}-{_content(path)[:12]}", "features")
     target = features.parent / "manifest.csv"
-    with kept_if_whole(features):
+    with kept_if_complete(features):
         manifest, _, _ = import_features(path, style, features, pooling=pooling)
         manifest.validate().write(target)
     return Manifest.read(target)

@@ -24,7 +24,8 @@ from emofuse.evaluation import (
 )
 from emofuse.evaluation.protocols.label_map import LabelMap
 from emofuse.evaluation.protocols.label_map_files import write_label_map
-from emofuse.inference.evaluate import SubsetScore, subsets_of
+from emofuse.inference.evaluate import subsets_of
+from emofuse.inference.outcome import SubsetScore
 from emofuse.inference.predict_rows import predict_row_subsets
 from emofuse.inference.prediction_table import prediction_table
 from emofuse.runs.classification import Classification
@@ -217,8 +218,8 @@ class _Scoring:
             raise EmofuseError("the label map leaves every labelled row out: there is nothing to score")
         splits = rows.loc[rows["id"].isin(self.ids), "split"].dropna()
         self.parts = {name: int((splits == name).sum()) for name in SPLITS if (splits == name).any()}
-        whole = len(splits) == len(self.ids) and len(self.parts) == 1
-        self.part = part or (next(iter(self.parts)) if whole else "all")
+        is_one_part = len(splits) == len(self.ids) and len(self.parts) == 1
+        self.part = part or (next(iter(self.parts)) if is_one_part else "all")
 
     def table(self, manifest: Manifest, predictions: Predictions) -> pd.DataFrame:
         """One row per utterance, with what is true and what was said."""

@@ -32,7 +32,7 @@ from emofuse.training.fit import fit_run
 Report = ClassificationReport | SentimentReport
 
 FAILURE_FILE = "failure.txt"
-_TOLD_METRICS = 3
+_SHOWN_METRICS = 3
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Fold:
         """How it scored, or why not."""
         if self.report is None:
             return f"fold {self.number} failed: {self.failure}"
-        scores = list(headline(self.report).items())[:_TOLD_METRICS]
+        scores = list(headline(self.report).items())[:_SHOWN_METRICS]
         scores_text = ", ".join(f"{metric_name(name)} {score.value_text()}" for name, score in scores)
         return f"fold {self.number}: {scores_text} ({counted(self.report.n, 'utterance')})"
 
@@ -85,7 +85,7 @@ def run_fold(
         run = fit_run(fold, manifest, path, split=split, resume=True, progress=progress)
         if baseline:
             fit_baselines(run, manifest, progress)
-        outcome = evaluate_fit(run, manifest, progress=progress)
+        outcome = evaluate_fit(run, manifest, kept=False, progress=progress)
         write_run_report(outcome, manifest)
     except Exception as error:  # whatever it is, the other folds go on; the reason is reported
         note_failure(path, reason_of(error), traceback.format_exc())

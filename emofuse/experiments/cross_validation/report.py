@@ -11,8 +11,7 @@ from emofuse.evaluation.reporting.report_rows import class_scores, headline, met
 from emofuse.experiments.cross_validation.folds import Fold
 from emofuse.experiments.cross_validation.run import CrossValidation
 from emofuse.inference.reporting.run_figures import class_figures
-from emofuse.inference.reporting.run_report import baseline_rows
-from emofuse.models import model_info
+from emofuse.inference.reporting.run_report import baseline_rows, pool_rows
 from emofuse.runs.run_folder import environment
 from emofuse.runs.tasks import task_of
 
@@ -40,7 +39,7 @@ def write_cross_report(
     )
     corpus = data.manifest.parent.name if data.manifest else "a corpus"
     report = RunReport(
-        title=title or f"{model_info(settings.model.name).title} on {corpus}, {len(outcome.folds)} folds",
+        title=title or f"{outcome.title} on {corpus}, {len(outcome.folds)} folds",
         command=" ".join(made["command"]),
         synthetic=outcome.synthetic,
         summary=_summary(outcome),
@@ -73,6 +72,7 @@ def write_cross_report(
                 if outcome.transductive
                 else ()
             ),
+            *(f"{line[0].upper()}{line[1:]}." for line in (outcome.pool.lines() if outcome.pool else ())),
         ],
     )
     return write_report(report, outcome.folder)
@@ -95,9 +95,9 @@ def _rows_over_all(outcome: CrossValidation, optimistic: bool) -> list[Compariso
     """The system and the linear models on the same utterances: those of all folds that came to an end."""
     if outcome.pooled is None:
         return []
-    name = f"{model_info(outcome.settings.model.name).title}, all folds together"
+    name = f"{outcome.title}, all folds together"
     own = ComparisonRow(name, headline(outcome.pooled), optimistic, counted(outcome.pooled.n, "utterance"))
-    return [own, *baseline_rows(outcome.baselines, optimistic)]
+    return [own, *pool_rows(outcome.pool, optimistic), *baseline_rows(outcome.baselines, optimistic)]
 
 
 def _row(fold: Fold, optimistic: bool) -> ComparisonRow:

@@ -14,7 +14,6 @@ import pandas as pd
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.output_paths import check_new_folder
-from emofuse.data.worker_processes import death_of
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Aggregate, ClassificationReport, MeanSd, Split, aggregate
 from emofuse.evaluation.metrics.aggregation import mean_sd
@@ -30,7 +29,7 @@ from emofuse.experiments.cross_validation.folds import (
     run_fold,
     settings_of_fold,
 )
-from emofuse.experiments.processes import run_in_processes
+from emofuse.inference.baselines.pool_scores import PoolScores, pool_scores_of
 from emofuse.inference.baselines.scores import BaselineScore, read_baselines, score_baselines, verdict
 from emofuse.inference.prediction_table import report_on
 from emofuse.models import model_info
@@ -38,6 +37,7 @@ from emofuse.runs.corpus import Progress, corpus_of, splits_of
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.normalisation import transductive_note
+from emofuse.runs.processes import death_of, run_in_processes
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
@@ -56,6 +56,8 @@ class CrossValidation:
         means: mean ± sd over the folds that did not fail; None where all failed.
         pooled: metrics of the test parts of those folds put together, one prediction per utterance, with
             intervals over dialogues.
+        baselines: linear models over those folds, and the system against each.
+        pool: of a system that is pooled with a linear model, how each scores alone over those folds.
     """
 
     folder: Path
@@ -64,6 +66,7 @@ class CrossValidation:
     means: Aggregate | None
     pooled: Report | None
     baselines: Sequence[BaselineScore] = ()
+    pool: PoolScores | None = None
 
     @property
     def failed(self) -> list[Fold]:
@@ -86,7 +89,14 @@ class CrossValidation:
     def verdict(self) -> str:
         """Whether the system beats the linear models on all folds together; empty where none was fitted."""
         says = verdict(self.baselines)
-        return f"{model_info(self.settings.model.name).title} {says}" if says else ""
+        if self.pool is not None:
+            says = self.pool.verdict(says)
+        return f"{self.title} {says}" if says else ""
+
+    @property
+    def title(self) -> str:
+        """What made the predictions, in print."""
+        return model_info(self.settings.model.name).title + (" + linear" if self.settings.linear_pool else "")
 
     @cached_property
     def transductive(self) -> str:
@@ -130,12 +140,14 @@ class CrossValidation:
             },
             "pooled": self.pooled.to_dict() if self.pooled is not None else None,
             "baselines": [score.to_dict() for score in self.baselines],
+            "pool": self.pool.to_dict() if self.pool is not None else None,
             "transductive": self.transductive,
         }
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
         lines = [self.verdict] if self.verdict else []
+        lines += self.pool.lines() if self.pool is not None else []
         lines += [fold.line() for fold in self.folds]
         if self.means is not None:
             means = ", ".join(
@@ -204,17 +216,17 @@ def _run_folds(
     """What is not finished, then all of it as one."""
     waiting = [n for n in range(len(parts)) if not is_finished(fold_folder(folder, n))]
 
-    def tell(number: int) -> None:
+    def report_fold(number: int) -> None:
         say(read_fold(folder, number, task)[0].line())
 
     if jobs > 1 and len(waiting) > 1:
-        _run_at_once(settings, folder, waiting, jobs, baseline, progress, tell)
+        _run_at_once(settings, folder, waiting, jobs, baseline, progress, report_fold)
     else:
         for number in waiting:
             run_fold(
                 settings, manifest, parts[number], number, fold_folder(folder, number), progress, baseline
             )
-            tell(number)
+            report_fold(number)
     outcome = collect(settings, manifest, folder, len(parts))
     write_text_aside(
         folder / "metrics.json", json.dumps(outcome.to_dict(), indent=1, ensure_ascii=False) + "\n"
@@ -228,15 +240,15 @@ def collect(settings: RunSettings, manifest: Manifest, folder: Path, count: int)
     found = [read_fold(folder, number, task) for number in range(count)]
     reports = [fold.report for fold, _ in found if fold.report is not None]
     tables = [table for _, table in found if table is not None]
+    judged = [fold.folder for fold, table in found if table is not None]
     return CrossValidation(
         folder=folder,
         settings=settings,
         folds=[fold for fold, _ in found],
         means=aggregate(reports) if reports else None,  # type: ignore[arg-type]
         pooled=report_on(pd.concat(tables), task, bootstrap=1000) if tables else None,
-        baselines=_pooled_baselines(
-            [fold.folder for fold, table in found if table is not None], tables, task
-        ),
+        baselines=_pooled_baselines(judged, tables, task),
+        pool=pool_scores_of(judged, pd.concat(tables, ignore_index=True), task) if tables else None,
     )
 
 
@@ -277,7 +289,7 @@ def _run_at_once(
     jobs: int,
     baseline: bool,
     progress: Progress | None,
-    tell: Callable[[int], None],
+    report_fold: Callable[[int], None],
 ) -> None:
     corpus_of(settings)  # each process reads it again: what is wrong with it is better said now
     paths = {fold_folder(folder, number): number for number in waiting}
@@ -291,7 +303,7 @@ def _run_at_once(
             note_failure(path, death_of(exit_code))
         if progress is not None:
             progress(done, len(paths), "folds")
-        tell(paths[path])
+        report_fold(paths[path])
 
     if progress is not None:
         progress(0, len(paths), "folds")

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emofuse.data.stored_files import is_there
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.aggregation import mean_sd
 from emofuse.evaluation.metrics.estimate import Estimate
@@ -152,7 +153,7 @@ def _rows(path: Path, name: str) -> Iterator[LeaderboardRow]:
             corpus=f"{corpus} ({record.data_fingerprint[:6]})",
             protocol=record.protocol,
             evaluated_on=where,
-            model=record.model_name,
+            model=folder.model_name(record),
             modalities=tuple(record.model_config_.get("modalities", ())),
             seed=record.seed,
             fold=settings.data.fold if record.protocol != "official" else None,
@@ -169,7 +170,7 @@ def _rows(path: Path, name: str) -> Iterator[LeaderboardRow]:
 
 
 def _json(run: Path, file: Path) -> dict[str, Any]:
-    if not file.exists():
+    if not is_there(file):
         raise EmofuseError(f"has not been scored; run `emofuse evaluate {run}`")
     return read_metrics(file, f"run `emofuse evaluate {run}`")
 

@@ -117,7 +117,7 @@ def reproduce_paper(
     chosen = _chosen(plan, corpus, tables)
     with locked_folder(folder):
         claim_corpus(folder, manifest, fingerprints_below(folder))
-        runs: dict[str, str] = {_identity(settings, manifest): plan.whole.key}
+        runs: dict[str, str] = {_identity(settings, manifest): plan.full_system.key}
         outcomes: dict[tuple[str, str], CrossValidation] = {}
         left_out: dict[tuple[str, str], str] = {}
         rows = [(table, variant) for table in chosen for variant in table.variants]
@@ -132,7 +132,7 @@ def reproduce_paper(
             key = runs.setdefault(_identity(changed, manifest), variant.key)
             if key not in done:
                 say(f"{number}/{len(rows)}  {variant.name}")
-                changed = settings if key == plan.whole.key else changed
+                changed = settings if key == plan.full_system.key else changed
                 done[key] = _cross_validate(
                     plan, variant, changed, manifest, folder / "runs" / key, jobs, open_progress, say
                 )
@@ -213,7 +213,7 @@ def _cross_validate(
             progress=progress,
             say=lambda line: say(f"     {line}"),
         )
-    title = plan.title if folder.name == plan.whole.key else f"{plan.title}: {variant.name}"
+    title = plan.title if folder.name == plan.full_system.key else f"{plan.title}: {variant.name}"
     write_cross_report(outcome, manifest, title=title)
     say(f"     {outcome.lines()[-1]}")
     return outcome

@@ -84,7 +84,7 @@ class PaperPlan:
     tables: tuple[PaperTable, ...]
 
     @property
-    def whole(self) -> Variant:
+    def full_system(self) -> Variant:
         """The system as the recipe has it."""
         return Variant("whole", self.title)
 

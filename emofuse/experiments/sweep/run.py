@@ -16,7 +16,8 @@ from emofuse.data.stored_files import stored_json
 from emofuse.errors import EmofuseError, reason_of
 from emofuse.experiments.sweep.grid import Axis, GridPoint, grid_points
 from emofuse.experiments.validation_scores import validation_scores
-from emofuse.inference.evaluate import Outcome, evaluate_fit
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.outcome import Outcome
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.models.registry import model_config
 from emofuse.runs.corpus import Progress

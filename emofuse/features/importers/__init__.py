@@ -1,13 +1,8 @@
-"""Published feature files, so that work done on them goes on at once."""
+"""Published feature files, so that work done on them goes on at once.
 
-from emofuse.features.importers.run import (
-    STYLES,
-    Imported,
-    Pooling,
-    StyleInfo,
-    import_features,
-    read_features,
-    style_of,
-)
+The public names stand in ``__init__.pyi``; each is loaded when it is first used.
+"""
 
-__all__ = ["STYLES", "Imported", "Pooling", "StyleInfo", "import_features", "read_features", "style_of"]
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

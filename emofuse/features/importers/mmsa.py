@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.corpora.mosi import sentiment_of
 from emofuse.data.manifest_columns import SPLIT_ALIASES, SPLITS
 from emofuse.data.modality import Modality
 from emofuse.data.safe_pickle import load_pickle
+from emofuse.data.sentiments import sentiment_of
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 from emofuse.features.importers.content import (

@@ -22,6 +22,7 @@ from emofuse.data.manifest_columns import FEATURES
 from emofuse.data.modality import MODALITIES, Modality
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError, reason_of
+from emofuse.features.identity import IMPORTED as KIND
 from emofuse.features.identity import EncoderIdentity
 from emofuse.features.importers.content import FeatureContent, ModalityFeatures
 from emofuse.features.importers.conv_emotion import read_conv_emotion, read_multiemo
@@ -29,7 +30,6 @@ from emofuse.features.importers.mmsa import read_mmsa
 from emofuse.features.importers.plain import read_npz, read_table
 from emofuse.features.store import FeatureStore
 
-KIND = "imported"
 Pooling = Literal["mean", "tokens"]
 
 
@@ -244,7 +244,7 @@ class _Maker:
         return array if array.ndim == 1 else array.mean(axis=0, dtype=np.float64).astype(np.float32)
 
     def notes(self, modality: str, rows: int) -> list[str]:
-        """What there is to tell about a modality."""
+        """What to say about a modality."""
         steps = [1 if (a := self.features.arrays[id]).ndim == 1 else len(a) for id in self.present]
         longest = f", {min(steps)} to {max(steps)} steps" if steps and max(steps) > 1 else ""
         lines = [f"{modality}: {len(self.present)} of {rows} utterances{longest}"]

@@ -1,6 +1,8 @@
-"""The linear models that stand beside every run: fitted on its features and its split, scored as it is."""
+"""The linear models that stand beside every run: fitted on its features and its split, scored as it is.
 
-from emofuse.inference.baselines.fit import fit_baselines
-from emofuse.inference.baselines.scores import BaselineScore, baseline_scores, verdict
+The public names stand in ``__init__.pyi``; each is loaded when it is first used.
+"""
 
-__all__ = ["BaselineScore", "baseline_scores", "fit_baselines", "verdict"]
+import lazy_loader as _lazy
+
+__getattr__, __dir__, __all__ = _lazy.attach_stub(__name__, __file__)

@@ -2,45 +2,75 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression, Ridge
+import torch
 
+from emofuse.data import Modality
 from emofuse.data.atomic import written_aside
+from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.spec import FRAME_STATISTICS
 from emofuse.evaluation import Split
-from emofuse.inference.baselines.inputs import has_neighbours, vectors_of, with_neighbours
+from emofuse.inference.baselines.candidates import LinearFit, classifiers, ridges
+from emofuse.inference.baselines.inputs import (
+    LinearRows,
+    ShortenedFeatures,
+    has_neighbours,
+    linear_rows,
+    with_neighbours,
+)
+from emofuse.inference.baselines.names import ALONE, NEIGHBOURS
+from emofuse.inference.batches import longest_sequences
 from emofuse.inference.prediction_table import prediction_table
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
 from emofuse.runs.features import encode, encode_modalities, feature_store_of
 from emofuse.runs.normalisation import normalise_encoded
 from emofuse.runs.predictions import Predictions
-from emofuse.runs.run_folder import RunFolder
-from emofuse.runs.tasks import Task, recorded_task
+from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.tasks import MONITORS, Task, recorded_task
 from emofuse.runs.threads import torch_threads
 
-ALONE, NEIGHBOURS = "linear model", "linear model with neighbours"
 REACHES = (1, 2)
-STRENGTHS = (3e-5, 3e-4, 3e-3, 3e-2)
-PENALTIES = (1e1, 1e2, 1e3, 1e4)
 _FRAMES = 3  # pictures that the descriptor of a system's frames looks at
 
 
-def fit_baselines(folder: RunFolder, manifest: Manifest, progress: Progress | None = None) -> None:
-    """Fit logistic regression (of a value: ridge) on the features that a run was trained on, in seconds.
+@dataclass(frozen=True)
+class FittedLinear:
+    """The linear model that the validation part likes best among those of one kind of rows.
 
-    One sees each utterance alone. Where the corpus has dialogues, another one sees its neighbours too. The validation
-    part chooses the strength, and how many neighbours; the test part is only predicted. Frames, which a linear model cannot
-    read, are described by `frame-statistics`. Writes ``baselines.parquet`` into the run folder.
+    Attributes:
+        name: of the kind: of utterances alone, or with neighbours.
+        rows: of the corpus, in the order of its manifest.
+        fit: the model.
+        score: on the validation part, larger for a better one.
+    """
+
+    name: str
+    rows: LinearRows
+    fit: LinearFit
+    score: float
+
+    def outputs(self, manifest: Manifest, ids: Sequence[str]) -> np.ndarray:
+        """(n, C) log-probabilities, or (n, 1) values, of these utterances."""
+        place = {utterance: row for row, utterance in enumerate(manifest.ids)}
+        return self.fit.outputs(self.rows.values[[place[i] for i in ids]])
+
+
+def fit_baselines(folder: RunFolder, manifest: Manifest, progress: Progress | None = None) -> None:
+    """Fit linear models on the features that a run was trained on, in seconds.
+
+    Classes: logistic regression and linear discriminant analysis with shrinkage. A value: ridge. One sees each utterance
+    alone. Where the corpus has dialogues, another one sees its neighbours too. The validation part chooses the model, its
+    strength, and how many neighbours; the test part is only predicted. Frames, which a linear model cannot read, are
+    described by `frame-statistics`. Writes ``baselines.parquet`` into the run folder.
 
     Args:
         folder: of a fitted run.
@@ -52,104 +82,124 @@ def fit_baselines(folder: RunFolder, manifest: Manifest, progress: Progress | No
     """
     if folder.baselines_file.exists():
         return
-    record, settings, split = folder.read_record(), folder.read_settings(), folder.read_split()
-    task = recorded_task(record.task, record.labels)
-    quarantine = Quarantine(folder.quarantine_file)
+    readers = training_features(folder, manifest, progress)
+    record = folder.read_record()
+    if reads_frames(record):
+        readers["video"] = _frame_statistics(folder, manifest, progress)
+    write_baselines(folder, manifest, fit_linear_models(folder, manifest, readers))
+
+
+def reads_frames(record: RunRecord) -> bool:
+    """Whether the run's system sees the pictures themselves."""
+    return model_info(record.model_name).reads_frames and "video" in record.model_config_["modalities"]
+
+
+def training_features(
+    folder: RunFolder, manifest: Manifest, progress: Progress | None = None
+) -> dict[Modality, FeatureSource]:
+    """Modality → the features that a run was trained on, as its system took them, of what was encoded.
+
+    Raises:
+        EmofuseError: they cannot be had any more.
+    """
+    record, settings = folder.read_record(), folder.read_settings()
+    info = model_info(record.model_name)
     specs = {modality: part.spec for modality, part in record.encoders.items()}
+    quarantine = Quarantine(folder.quarantine_file)
     encoded = encode_modalities(settings, manifest, specs, "cpu", quarantine, progress)
-    encoded = normalise_encoded(settings, manifest, split, encoded)
-    readers: dict[Any, Any] = {modality: part.reader for modality, part in encoded.items()}
-    if model_info(record.model_name).reads_frames and "video" in record.model_config_["modalities"]:
-        readers["video"] = encode(
-            manifest,
-            EncoderSpec(modality="video", name=FRAME_STATISTICS, frames=_FRAMES),
-            feature_store_of(settings, manifest),
-            device="cpu",
-            quarantine=quarantine,
-            workers=settings.data.workers,
-            progress=progress,
-        ).reader
+    encoded = normalise_encoded(settings, manifest, folder.read_split(), encoded)
+    longest = longest_sequences(settings.data, record.model_config_.get("text_length"))
+    return {
+        m: ShortenedFeatures(part.reader, m, longest[m]) if info.takes(m) == "steps" else part.reader
+        for m, part in encoded.items()
+    }
+
+
+def fit_linear_models(
+    folder: RunFolder, manifest: Manifest, readers: Mapping[Modality, FeatureSource]
+) -> list[FittedLinear]:
+    """The best linear model of utterances alone, and where there are dialogues the best with neighbours.
+
+    Args:
+        folder: of a fitted run, whose training part they are fitted on and whose validation part chooses.
+        manifest: its corpus.
+        readers: modality → features.
+    """
+    record, settings, split = folder.read_record(), folder.read_settings(), folder.read_split()
+    task, balanced = (
+        recorded_task(record.task, record.labels),
+        settings.optimiser.class_weights == "balanced",
+    )
     with torch_threads(settings.threads):
-        vectors = vectors_of(manifest, readers, split.train)
-        chosen = [_best(task, manifest, split, [("", vectors)], settings.optimiser.class_weights)]
-        chosen[0]["baseline"] = ALONE
+        alone = linear_rows(manifest, readers, split.train)
+        found = [_best(ALONE, task, manifest, split, [alone], balanced)]
         if has_neighbours(manifest):
-            inputs = (
-                (
-                    f"{reach} on each side",
-                    with_neighbours(manifest, vectors, reach, split.train, split.test),
-                )
-                for reach in REACHES
-            )
-            found = _best(task, manifest, split, inputs, settings.optimiser.class_weights)
-            chosen.append(found.assign(baseline=NEIGHBOURS))
+            wider = (with_neighbours(manifest, alone, reach, split.train, split.test) for reach in REACHES)
+            found += [_best(NEIGHBOURS, task, manifest, split, wider, balanced)]
+    return found
+
+
+def write_baselines(folder: RunFolder, manifest: Manifest, models: Sequence[FittedLinear]) -> None:
+    """Keep what linear models say of a run's validation and test part."""
+    record, split = folder.read_record(), folder.read_split()
+    task = recorded_task(record.task, record.labels)
+    tables = [
+        linear_table(manifest, model, task, part, ids).assign(baseline=model.name)
+        for model in models
+        for part, ids in (("val", split.val), ("test", split.test))
+    ]
     with written_aside(folder.baselines_file) as aside:
-        pd.concat(chosen, ignore_index=True).to_parquet(aside, index=False)
+        pd.concat(tables, ignore_index=True).to_parquet(aside, index=False)
+
+
+def linear_table(
+    manifest: Manifest, model: FittedLinear, task: Task, part: str, ids: Sequence[str]
+) -> pd.DataFrame:
+    """What a linear model says of utterances, as in predictions.parquet, and which model it is."""
+    outputs = model.outputs(manifest, ids)
+    targets = np.array([task.target.of(manifest.utterance(i)) for i in ids])
+    table = prediction_table(manifest, _predictions(task, ids, outputs, targets), task, part)
+    near = f"{model.rows.reach} on each side" if model.rows.reach else ""
+    return table.assign(neighbours=near, kind=model.fit.kind, strength=model.fit.strength)
+
+
+def _frame_statistics(folder: RunFolder, manifest: Manifest, progress: Progress | None) -> FeatureSource:
+    settings = folder.read_settings()
+    return encode(
+        manifest,
+        EncoderSpec(modality="video", name=FRAME_STATISTICS, frames=_FRAMES),
+        feature_store_of(settings, manifest),
+        device="cpu",
+        quarantine=Quarantine(folder.quarantine_file),
+        workers=settings.data.workers,
+        progress=progress,
+    ).reader
 
 
 def _best(
-    task: Task,
-    manifest: Manifest,
-    split: Split,
-    inputs: Iterable[tuple[str, np.ndarray]],
-    class_weights: str,
-) -> pd.DataFrame:
-    """What the model says of both held-out parts that the validation part likes best."""
+    name: str, task: Task, manifest: Manifest, split: Split, inputs: Iterable[LinearRows], balanced: bool
+) -> FittedLinear:
+    """The model that the validation part likes best."""
     place = {utterance: row for row, utterance in enumerate(manifest.ids)}
-    rows = {part: [place[i] for i in ids] for part, ids in split._asdict().items()}
+    train, val = ([place[i] for i in ids] for ids in (split.train, split.val))
     targets = np.array([task.target.of(manifest.utterance(i)) for i in manifest.ids])
-    found, best = None, -np.inf
-    for name, vectors in inputs:
-        for strength, outputs in _outputs(task, vectors, targets, rows, class_weights):
-            metrics = task.report(
-                _predictions(task, split.val, outputs["val"], targets[rows["val"]]), split.val
-            ).metrics
-            value = metrics["weighted_f1"] if task.name == "classification" else -metrics["mae"]
-            if value > best:
-                best, found = value, (name, strength, outputs)
-    assert found is not None  # there are strengths
-    name, strength, outputs = found
-    tables = []
-    for part in ("val", "test"):
-        ids = getattr(split, part)
-        table = prediction_table(
-            manifest, _predictions(task, ids, outputs[part], targets[rows[part]]), task, part
-        )
-        tables.append(table.assign(neighbours=name, strength=strength))
-    return pd.concat(tables, ignore_index=True)
+    sign = 1.0 if MONITORS[task.own_metric] == "max" else -1.0
+    known: Any = torch.from_numpy(targets[val])
+    best: FittedLinear | None = None
+    for rows in inputs:
+        for fit in _fits(task, rows.values[train], targets[train], balanced):
+            outputs = torch.from_numpy(fit.outputs(rows.values[val]))
+            score = sign * task.validation(outputs, known)[task.own_metric]
+            if best is None or score > best.score:
+                best = FittedLinear(name, rows, fit, score)
+    assert best is not None  # there are strengths
+    return best
 
 
-def _outputs(
-    task: Task, vectors: np.ndarray, targets: np.ndarray, rows: dict[str, list[int]], class_weights: str
-) -> Iterator[tuple[float, dict[str, np.ndarray]]]:
-    """For each strength the logits (n, C), or the values (n, 1), of both held-out parts."""
-    known, train = vectors[rows["train"]], targets[rows["train"]]
+def _fits(task: Task, rows: np.ndarray, targets: np.ndarray, balanced: bool) -> Iterator[LinearFit]:
     if task.name == "regression":
-        for penalty in PENALTIES:
-            ridge = Ridge(penalty).fit(known, train)
-            yield penalty, {part: ridge.predict(vectors[rows[part]])[:, None] for part in ("val", "test")}
-        return
-    model = LogisticRegression(
-        max_iter=100,
-        tol=1e-3,
-        warm_start=True,
-        class_weight="balanced" if class_weights == "balanced" else None,
-    )
-    for strength in STRENGTHS:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # near enough for a comparison
-            model.set_params(C=strength).fit(known, train)
-        yield (
-            strength,
-            {part: _logits(model, vectors[rows[part]], len(task.labels)) for part in ("val", "test")},
-        )
-
-
-def _logits(model: LogisticRegression, vectors: np.ndarray, classes: int) -> np.ndarray:
-    """(n, C) log-probabilities; a class that training lacks is out of the question."""
-    logits = np.full((len(vectors), classes), -1e3)
-    logits[:, model.classes_.astype(int)] = model.predict_log_proba(vectors)
-    return np.maximum(logits, -1e3)
+        return ridges(rows, targets)
+    return classifiers(rows, targets, len(task.labels), balanced)
 
 
 def _predictions(task: Task, ids: Sequence[str], outputs: np.ndarray, targets: np.ndarray) -> Predictions:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from emofuse.data.stored_files import DamagedFileError, check_numbers
+from emofuse.data.stored_files import DamagedFileError, check_numbers, is_there
 from emofuse.evaluation.comparison.compare_methods import compare_methods
 from emofuse.evaluation.comparison.methods import Facts, JudgedRun, make_method
 from emofuse.evaluation.comparison.paired import PairedDifference
 from emofuse.evaluation.metrics.classification import json_number
+from emofuse.inference.baselines.names import STRENGTH_NAMES
 from emofuse.inference.prediction_table import report_on
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.stored_results import read_predictions
@@ -32,6 +34,7 @@ class BaselineScore:
         difference: the run's (b) minus the linear model's (a), with its paired interval over dialogues.
         val: the linear model's on the validation part, which chose among several.
         report: all metrics of the linear model on the test part.
+        how: which linear model the validation part has chosen; empty where an older run does not say it.
     """
 
     name: str
@@ -39,6 +42,7 @@ class BaselineScore:
     difference: PairedDifference
     val: float
     report: Any
+    how: str = ""
 
     @property
     def gain(self) -> float:
@@ -58,20 +62,30 @@ class BaselineScore:
 
     def line(self) -> str:
         """For a person, e.g. ``weighted F1 90.7 against 85.2 (+5.5, 95 % 2.1 to 8.8)``."""
-        number = (lambda x: f"{x:.3f}") if self.metric == "mae" else (lambda x: f"{100 * x:.1f}")
-        system, baseline = number(self.difference.b), number(self.difference.a)
-        return f"{self._metric_name} {system} against {baseline} ({self._difference_text})"
+        system, baseline = self._number(self.difference.b), self.score_text
+        return f"{self.metric_name} {system} against {baseline} ({self.difference_text})"
+
+    @property
+    def score_text(self) -> str:
+        """The linear model's own score."""
+        return self._number(self.difference.a)
+
+    def _number(self, score: float) -> str:
+        return f"{score:.3f}" if self.metric == "mae" else f"{100 * score:.1f}"
 
     def note(self) -> str:
         """The same beside a table that has both scores, e.g. ``the system's weighted F1 differs by +5.5, 95 % …``."""
-        return f"the system's {self._metric_name} differs by {self._difference_text}"
+        how = f"{self.how}; " if self.how else ""
+        return f"{how}the system's {self.metric_name} differs by {self.difference_text}"
 
     @property
-    def _metric_name(self) -> str:
+    def metric_name(self) -> str:
+        """In print."""
         return "MAE" if self.metric == "mae" else "weighted F1"
 
     @property
-    def _difference_text(self) -> str:
+    def difference_text(self) -> str:
+        """The run's score minus the model's, and its interval, e.g. ``+5.5, 95 % +2.1 to +8.8``."""
         sign = (lambda x: f"{x:+.3f}") if self.metric == "mae" else (lambda x: f"{100 * x:+.1f}")
         low, high = self.difference.interval
         interval = f"95 % {sign(low)} to {sign(high)}" if np.isfinite(low) else "no interval: one dialogue"
@@ -82,6 +96,7 @@ class BaselineScore:
         known = np.isfinite(self.difference.interval[0])
         return {
             "name": self.name,
+            "how": self.how,
             "metric": self.metric,
             "system": self.difference.b,
             "baseline": self.difference.a,
@@ -114,7 +129,7 @@ def baseline_scores(folder: RunFolder, system: pd.DataFrame, task: Task) -> list
         EmofuseError: the file is damaged, or of other utterances.
     """
     file = folder.baselines_file
-    if not file.exists():
+    if not is_there(file):
         return []
     table = read_baselines(folder, task)
     for _, rows in table[table["part"] == "test"].groupby("baseline"):
@@ -129,12 +144,23 @@ def read_baselines(folder: RunFolder, task: Task) -> pd.DataFrame:
     Raises:
         EmofuseError: it is damaged.
     """
-    table = read_predictions(folder.baselines_file, task.name, list(task.labels), _ADVICE)
+    return read_rivals(folder.baselines_file, task, _ADVICE)
+
+
+def read_rivals(file: Path, task: Task, advice: str) -> pd.DataFrame:
+    """Predictions of what a run is compared with, named by the column ``baseline``.
+
+    Raises:
+        EmofuseError: the file is damaged.
+    """
+    table = read_predictions(file, task.name, list(task.labels), advice)
     for column in ("baseline", "strength", "speaker"):
         if column not in table:
-            raise DamagedFileError(folder.baselines_file, f"it has no column {column}", _ADVICE)
-    check_numbers(table, ["strength"], folder.baselines_file, _ADVICE)
-    return table
+            raise DamagedFileError(file, f"it has no column {column}", advice)
+    if "kind" not in table:  # earlier runs knew logistic regression alone, and ridge
+        table = table.assign(kind="", neighbours="")
+    check_numbers(table, ["strength"], file, advice)
+    return table.assign(kind=table["kind"].astype(str), neighbours=table["neighbours"].astype(str))
 
 
 def score_baselines(table: pd.DataFrame, system: pd.DataFrame, task: Task) -> list[BaselineScore]:
@@ -151,6 +177,7 @@ def _score(
     name: str, rows: pd.DataFrame, test: pd.DataFrame, system: pd.DataFrame, task: Task
 ) -> BaselineScore:
     metric = "weighted_f1" if task.name == "classification" else "mae"
+    val = rows[rows["part"] == "val"]
     methods = [
         make_method(n, [judged_table(n, t, task)], Facts(model=n))
         for n, t in ((name, test), ("system", system))
@@ -160,9 +187,21 @@ def _score(
         name=name,
         metric=metric,
         difference=versus[metric].paired,
-        val=report_on(rows[rows["part"] == "val"], task, bootstrap=0).metrics[metric],
+        val=report_on(val, task, bootstrap=0).metrics[metric] if len(val) else float("nan"),
         report=report_on(test, task, bootstrap=1000),
+        how=_how(test),
     )
+
+
+def _how(rows: pd.DataFrame) -> str:
+    """Which linear models there are, e.g. ``linear discriminant analysis, shrinkage 0.3``; of several folds their kinds."""
+    if len(rows.drop_duplicates(["kind", "strength", "neighbours"])) > 1:
+        return " or ".join(sorted(set(rows["kind"]) - {""}))
+    first = rows.iloc[0]
+    if not first["kind"]:
+        return ""
+    strength = f"{first['kind']}, {STRENGTH_NAMES.get(first['kind'], 'strength')} {first['strength']:g}"
+    return f"{strength}, {first['neighbours']}" if first["neighbours"] else strength
 
 
 def judged_table(name: str, table: pd.DataFrame, task: Task) -> JudgedRun:

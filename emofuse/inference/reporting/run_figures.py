@@ -27,7 +27,7 @@ from emofuse.evaluation.reporting.figures.values import draw_values
 from emofuse.evaluation.reporting.report import ReportFigure
 from emofuse.evaluation.reporting.report_rows import class_scores
 from emofuse.inference.batches import dataset_of
-from emofuse.inference.evaluate import Outcome
+from emofuse.inference.outcome import Outcome
 from emofuse.inference.reporting.reliability import reliability_figures
 from emofuse.models import EmotionOutput
 from emofuse.runs.features import readers_of

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from emofuse.corpora.mosi import sentiment_of
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
+from emofuse.data.sentiments import sentiment_of
 from emofuse.data.wording import counted
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.evaluation.metrics.estimate import Estimate
@@ -19,7 +19,8 @@ from emofuse.evaluation.reporting.figures import Bar
 from emofuse.evaluation.reporting.report import ComparisonRow, ReportFiles, RunReport, write_report
 from emofuse.evaluation.reporting.report_rows import class_scores, headline, metric_name, pick_examples
 from emofuse.inference.baselines import BaselineScore
-from emofuse.inference.evaluate import Outcome
+from emofuse.inference.baselines.pool_scores import PoolScores
+from emofuse.inference.outcome import Outcome
 from emofuse.inference.reporting.run_figures import (
     certainty_figures,
     class_figures,
@@ -70,7 +71,7 @@ def write_run_report(
     info = model_info(record.model_name)
     report = RunReport(
         title=title
-        or f"{info.title} on {settings.data.manifest.parent.name if settings.data.manifest else 'a corpus'}",
+        or f"{folder.title(record)} on {settings.data.manifest.parent.name if settings.data.manifest else 'a corpus'}",
         command=" ".join(record.command),
         synthetic=record.synthetic,
         summary=_summary(outcome),
@@ -104,8 +105,10 @@ def write_run_report(
             *notes,
             *_no_interval(outcome),
             *_cross_fits(outcome),
+            *_learnt_encoders(outcome),
             *([_sentence(line)] if is_classes and (line := unlearnt_line(manifest, split)) else ()),
             *([_sentence(outcome.transductive)] if outcome.transductive else ()),
+            *(_sentence(line) for line in (outcome.pool.lines() if outcome.pool is not None else ())),
             *([_sentence(outcome.change_note)] if outcome.corpus_change else ()),
             *([_sentence(outcome.best_test_epoch.line())] if outcome.best_test_epoch else ()),
             *_definitions(outcome),
@@ -117,8 +120,13 @@ def write_run_report(
 def _compared(outcome: Outcome, others: Sequence[ComparisonRow], own_note: str) -> list[ComparisonRow]:
     """The run itself and what it is compared with; nothing where there is nothing to compare it with."""
     optimistic = outcome.record.optimistic
-    rows = [*baseline_rows(outcome.baselines, optimistic), *others, *_subset_rows(outcome)]
-    title = model_info(outcome.record.model_name).title
+    rows = [
+        *pool_rows(outcome.pool, optimistic),
+        *baseline_rows(outcome.baselines, optimistic),
+        *others,
+        *_subset_rows(outcome),
+    ]
+    title = outcome.folder.title(outcome.record)
     name = f"{title} ({', '.join(outcome.record.model_config_['modalities'])})"
     own = ComparisonRow(name, headline(outcome.test), optimistic=optimistic, note=own_note or "this run")
     return [own, *rows] if rows else []
@@ -130,6 +138,22 @@ def baseline_rows(baselines: Sequence[BaselineScore], optimistic: bool) -> list[
         ComparisonRow(score.name, headline(score.report), optimistic=optimistic, note=score.note())
         for score in baselines
     ]
+
+
+def pool_rows(pool: PoolScores | None, optimistic: bool) -> list[ComparisonRow]:
+    """The parts of a pool alone, as rows of the table of runs; none of another run."""
+    if pool is None:
+        return []
+    names = (f"{pool.title} alone", f"{pool.name_of_linear}, as it is pooled")
+    return [
+        ComparisonRow(name, headline(score.report), optimistic=optimistic, note=_pool_note(score))
+        for name, score in zip(names, pool.parts, strict=True)
+    ]
+
+
+def _pool_note(score: BaselineScore) -> str:
+    how = f"{score.how}; " if score.how else ""
+    return f"{how}the pool's {score.metric_name} differs by {score.difference_text}"
 
 
 def _no_interval(outcome: Outcome[Any]) -> list[str]:
@@ -144,6 +168,15 @@ def _cross_fits(outcome: Outcome[Any]) -> list[str]:
         f"The {modality} encoder was cross-fitted. {_sentence(part.cross_fit)} The system was trained on the latter."
         for modality, part in outcome.record.encoders.items()
         if part.cross_fit is not None
+    ]
+
+
+def _learnt_encoders(outcome: Outcome[Any]) -> list[str]:
+    """Which encoders have learnt together with the system."""
+    return [
+        f"The {modality} encoder has learnt together with the system, end to end: {part.end_to_end.line}."
+        for modality, part in outcome.record.encoders.items()
+        if part.end_to_end is not None
     ]
 
 
@@ -174,7 +207,7 @@ def _definitions(outcome: Outcome[Any]) -> list[str]:
 
 def _subset_rows(outcome: Outcome[Any]) -> list[ComparisonRow]:
     """The test part once more, with fewer modalities given to the same run."""
-    optimistic, whole = outcome.record.optimistic, len(outcome.record.model_config_["modalities"])
+    optimistic, trained_on = outcome.record.optimistic, len(outcome.record.model_config_["modalities"])
     return [
         ComparisonRow(
             f"given {part.name}",
@@ -183,7 +216,7 @@ def _subset_rows(outcome: Outcome[Any]) -> list[ComparisonRow]:
             note="the same run, the others withheld",
         )
         for part in outcome.subsets
-        if len(part.modalities) < whole  # given all of them it is the run itself
+        if len(part.modalities) < trained_on  # given all of them it is the run itself
     ]
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from emofuse.data.batch import DecodeFailure
-from emofuse.data.loader import EpochShuffle
+from emofuse.data.loader import EpochShuffle, OwnGenerator
 
 _POOL = 50  # batches that are sorted by length together: near enough in length, and still in another order every time
 
@@ -158,6 +158,7 @@ def tuning_loader(
         collate_fn=_as_it_is,
         num_workers=workers,
         persistent_workers=workers > 0,
+        generator=OwnGenerator(),
     )
 
 

@@ -69,10 +69,15 @@ def fine_tune_held_out(split: Split, groups: Mapping[str, int], fine_tune: FineT
     """
     found: dict[str, tuple[int, int]] = {}
     for number in range(max(groups.values()) + 1):
-        train = [utterance for utterance in split.train if groups[utterance] != number]
-        group = [utterance for utterance in split.train if groups[utterance] == number]
-        found |= fine_tune(number, Split(train, list(split.val), group))
+        found |= fine_tune(number, part_without(split, groups, number))
     return found
+
+
+def part_without(split: Split, groups: Mapping[str, int], number: int) -> Split:
+    """A split that is trained on all groups but one, which stands in the place of its test part."""
+    train = [utterance for utterance in split.train if groups[utterance] != number]
+    group = [utterance for utterance in split.train if groups[utterance] == number]
+    return Split(train, list(split.val), group)
 
 
 def weighted_f1(judgement: Judgement) -> float:

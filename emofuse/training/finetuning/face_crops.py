@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from emofuse.data.atomic import written_aside
 from emofuse.data.manifest import Utterance
-from emofuse.data.pictures import PictureSampling, open_pictures
+from emofuse.data.picture_sampling import PictureSampling
+from emofuse.data.pictures import open_pictures
 from emofuse.data.stills import is_still
 from emofuse.encoders.faces import FaceCutter
 from emofuse.encoders.spec import EncoderSpec

@@ -22,10 +22,12 @@ from transformers import (
 )
 
 from emofuse.data.modality import Modality
+from emofuse.encoders.compact import add_difference
 from emofuse.encoders.face_cnn import FaceCnnConfig, FaceCnnForImageClassification
 from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.encoders.pretrained import Source, guarded, load_config
 from emofuse.encoders.spec import FACE_CNN
+from emofuse.encoders.transformer_parts import embeddings_of, transformer_layers
 from emofuse.errors import EmofuseError
 from emofuse.training.finetuning.batches import TuningBatch
 
@@ -100,6 +102,8 @@ def load_classifier(
         output_loading_info=True,
     )
     _check_loaded(network, report, source.name)
+    if source.compact is not None:
+        add_difference(network.base_model, source.compact)
     _freeze(network, modality, settings, source.name)
     if settings.gradient_checkpointing:
         # The library has renamed it; its older versions know the older name alone.
@@ -152,7 +156,7 @@ def _freeze(network: Any, modality: Modality, settings: FineTuneSettings, name: 
         network.freeze_feature_encoder()
     elif front and modality == "text":
         network.base_model.get_input_embeddings().requires_grad_(False)
-        _embeddings(network.base_model).requires_grad_(False)
+        embeddings_of(network.base_model).requires_grad_(False)
     elif front:
         _picture_front(network.base_model, name).requires_grad_(False)
     layers = transformer_layers(network.base_model) if settings.freeze_layers else []
@@ -164,11 +168,6 @@ def _freeze(network: Any, modality: Modality, settings: FineTuneSettings, name: 
         layer.requires_grad_(False)
 
 
-def _embeddings(encoder: Any) -> nn.Module:
-    found = getattr(encoder, "embeddings", None)
-    return found if isinstance(found, nn.Module) else encoder.get_input_embeddings()
-
-
 def _picture_front(encoder: Any, name: str) -> nn.Module:
     """What an image model makes of pixels before its layers."""
     for place in ("embeddings", "embedder", "stem"):
@@ -176,16 +175,3 @@ def _picture_front(encoder: Any, name: str) -> nn.Module:
         if isinstance(found, nn.Module):
             return found
     raise EmofuseError(f"encoder {name}: freeze_front: it is not known what stands before its layers")
-
-
-def transformer_layers(encoder: Any) -> Sequence[nn.Module]:
-    """The layers (of a convolutional network the stages) of an encoder, lowest first.
-
-    Empty where they are not where they usually are.
-    """
-    for trunk in (*(getattr(encoder, place, None) for place in ("encoder", "transformer")), encoder):
-        for name in ("layer", "layers", "stages", "blocks"):
-            layers = getattr(trunk, name, None)
-            if isinstance(layers, nn.ModuleList | nn.Sequential):
-                return list(layers)
-    return []

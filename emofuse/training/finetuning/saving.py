@@ -35,13 +35,13 @@ def save_encoder(network: Any, reader: Any, record: FineTunedRecord, folder: Pat
         folder: where the files go.
 
     Raises:
-        EmofuseError: a weight is not finite, as after a training that went astray.
+        EmofuseError: a weight is not finite, as after a training that diverged.
         OSError: the disk is full, or the like.
     """
     _check_finite(network)
     aside = name_aside(folder / "saving")
     try:
-        with quiet_library(), _told_as_of_the_system(folder):
+        with quiet_library(), _as_os_error(folder):
             network.save_pretrained(aside)
             reader.save_pretrained(aside)
         for file in sorted(aside.iterdir(), key=lambda file: file.name == _CONFIG):
@@ -52,7 +52,7 @@ def save_encoder(network: Any, reader: Any, record: FineTunedRecord, folder: Pat
 
 
 @contextmanager
-def _told_as_of_the_system(folder: Path) -> Iterator[None]:
+def _as_os_error(folder: Path) -> Iterator[None]:
     """Make an OSError of what the system refused: these libraries, written in Rust, raise exceptions of their own."""
     try:
         yield
@@ -70,5 +70,5 @@ def _check_finite(network: nn.Module) -> None:
     for name, parameter in network.named_parameters():
         if not torch.isfinite(parameter).all():
             raise EmofuseError(
-                f"fine-tuning went astray: {name} is not finite; use a smaller learning rate or precision 32"
+                f"the fine-tuning diverged: {name} is not finite; use a smaller learning rate or precision 32"
             )

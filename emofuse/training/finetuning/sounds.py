@@ -118,7 +118,7 @@ def feature_extractor(source: Source) -> Any:
 
 
 def _seconds(row: Utterance) -> float:
-    """How long an utterance is, as far as it can be told without decoding it."""
+    """How long an utterance is, as far as it is known without decoding it."""
     source = row.audio or row.video
     end = row.end
     if end is None and source is not None:

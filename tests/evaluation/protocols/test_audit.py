@@ -8,7 +8,8 @@ from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.audit import audit
 from emofuse.evaluation.protocols.audit_folds import audit_protocol
-from emofuse.evaluation.protocols.splits import Split, splits
+from emofuse.evaluation.protocols.protocol_info import Split
+from emofuse.evaluation.protocols.splits import splits
 
 
 def manifest_of(**columns):

@@ -9,10 +9,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 from emofuse.evaluation.protocols.folds import (
     GroupedSampler,
-    QuickStratifiedGroupKFold,
     fold_numbers,
     strata_of,
 )
+from emofuse.evaluation.protocols.quick_folds import QuickStratifiedGroupKFold
 
 SEEDS = st.integers(0, 2**32 - 1)
 

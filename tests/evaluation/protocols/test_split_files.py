@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emofuse.errors import EmofuseError
+from emofuse.evaluation.protocols.protocol_info import Split
 from emofuse.evaluation.protocols.split_files import read_split_file, write_split_file
-from emofuse.evaluation.protocols.splits import Split
 
 # What a manifest's id can be: one line without control characters.
 ids = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp")), min_size=1, max_size=12)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.folds import fold_numbers
-from emofuse.evaluation.protocols.splits import PROTOCOLS, Split, protocol_info, protocol_note, splits
+from emofuse.evaluation.protocols.protocol_info import PROTOCOLS, Split, protocol_info
+from emofuse.evaluation.protocols.splits import protocol_note, splits
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -73,7 +74,7 @@ def values(manifest, ids, column):
     return set(frame.loc[ids, column])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(manifests(), st.sampled_from(sorted(PROTOCOLS)), st.integers(2, 6), SEEDS)
 def test_parts_are_disjoint_and_hold_labelled_rows_only(manifest, protocol, k, seed):
     for split in split_or_skip(manifest, protocol, k, seed):
@@ -86,7 +87,7 @@ def test_parts_are_disjoint_and_hold_labelled_rows_only(manifest, protocol, k, s
         assert all(part == sorted(part) for part in split)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=2, max_size=12), st.integers(2, 12), SEEDS, st.data())
 def test_no_fold_is_empty_however_uneven_the_groups(sizes, k, seed, data):
     groups = np.repeat(np.arange(len(sizes)), sizes)
@@ -97,7 +98,7 @@ def test_no_fold_is_empty_however_uneven_the_groups(sizes, k, seed, data):
     assert all(len(set(folds[groups == group])) == 1 for group in set(groups))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(manifests(), st.sampled_from(sorted(set(PROTOCOLS) - {"official"})), st.integers(2, 6), SEEDS)
 def test_every_labelled_row_is_tested_exactly_once(manifest, protocol, k, seed):
     folds = split_or_skip(manifest, protocol, k, seed)
@@ -109,7 +110,7 @@ def test_every_labelled_row_is_tested_exactly_once(manifest, protocol, k, seed):
         assert len(folds) == k
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     manifests(),
     st.sampled_from([("session", "group"), ("speaker", "speaker"), ("dialogue", "dialogue")]),
@@ -125,7 +126,7 @@ def test_no_group_stands_on_two_sides(manifest, named, k, seed):
             assert not values(manifest, split.train, column) & values(manifest, split.val, column)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(manifests(), st.sampled_from(sorted(PROTOCOLS)), st.integers(2, 4), SEEDS)
 def test_the_same_seed_gives_the_same_split_in_any_order_of_rows(manifest, protocol, k, seed):
     first = split_or_skip(manifest, protocol, k, seed)

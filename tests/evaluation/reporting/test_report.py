@@ -16,7 +16,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation.comparison.paired import compare_predictions
 from emofuse.evaluation.metrics.classification import classification_report
 from emofuse.evaluation.metrics.estimate import Estimate
-from emofuse.evaluation.protocols.splits import PROTOCOLS
+from emofuse.evaluation.protocols.protocol_info import PROTOCOLS
 from emofuse.evaluation.reporting.figures import (
     draw_confusion,
     draw_kept_patches,

@@ -1,8 +1,11 @@
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
@@ -14,7 +17,7 @@ from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.runs.corpus import choose_split
 from emofuse.runs.features import encode, feature_store_of
-from emofuse.training.finetuning import fine_tune
+from emofuse.training.finetuning import cross_fit_job, fine_tune
 from emofuse.training.finetuning.cross_fitting import cross_fit_groups
 from emofuse.training.fit import fit_run
 from tests.training.finetuning.test_stage_one import TUNING, settings_of
@@ -42,6 +45,43 @@ def cross_fitted(talk: Manifest, bert_folder: Path, tmp_path_factory: pytest.Tem
     fine_tune(spec, talk, split, folder, protocol="speaker", resume=True)
     assert (part_folder(folder, 0) / "model.safetensors").stat().st_mtime_ns == first
     return folder
+
+
+def test_several_at_once_make_the_same_encoders(
+    talk: Manifest, bert_folder: Path, cross_fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = settings_of(talk, {"name": str(bert_folder), "finetune": {**QUICK, "cross_fit": 2}})
+    asked = []
+
+    def run_here(tasks, jobs, *, finished):  # type: ignore[no-untyped-def]
+        """What a process of its own would be handed, without the seconds that it takes to start."""
+        asked.append(jobs)
+        for folder, task in tasks.items():
+            pickle.loads(pickle.dumps(task))(folder)
+            finished(folder, 0)
+
+    monkeypatch.setattr(cross_fit_job, "run_in_processes", run_here)
+    spec = settings.encoder("text")
+    assert isinstance(spec, EncoderSpec)
+    told = []
+    fine_tune(
+        spec,
+        talk,
+        choose_split(settings, talk),
+        tmp_path,
+        protocol="speaker",
+        jobs=2,
+        progress=lambda done, total, what: told.append((done, total, what)),
+    )
+    assert asked == [2]
+    assert (2, 2, "encoders of the cross-fitting") in told
+    for number in (0, 1):
+        one, other = (
+            load_file(part_folder(folder, number) / "model.safetensors")
+            for folder in (cross_fitted, tmp_path)
+        )
+        assert all(torch.equal(one[name], other[name]) for name in one)
+    assert read_cross_fit(tmp_path) == read_cross_fit(cross_fitted)
 
 
 def test_each_training_utterance_is_encoded_by_an_encoder_that_has_not_seen_it(

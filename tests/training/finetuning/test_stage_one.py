@@ -170,7 +170,7 @@ def test_an_untuned_encoder_is_not_taken_for_a_tuned_one(bert_folder: Path, talk
     from emofuse.encoders import create_encoder
 
     spec = EncoderSpec.model_validate({"modality": "text", "name": str(bert_folder), "finetune": TUNING})
-    with pytest.raises(EmofuseError, match="is to be fine-tuned first"):
+    with pytest.raises(EmofuseError, match="must be fine-tuned first"):
         create_encoder(spec)
     assert seen_by(EncoderSpec(modality="text", name="hashed-ngrams"), talk, talk.ids) == []
     assert seen_by(EncoderSpec(modality="text", name=str(bert_folder)), talk, talk.ids) == []

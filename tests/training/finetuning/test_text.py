@@ -14,7 +14,7 @@ from emofuse.encoders.fine_tuning import RECORD_FILE
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split, read_split_file, splits
 from emofuse.features.dialogue_context import ContextWindow, texts_in_context
-from emofuse.training.finetuning import fine_tune, run, saving
+from emofuse.training.finetuning import fine_tune, job, saving
 from emofuse.training.finetuning.module import FineTuneModule
 from emofuse.training.finetuning.run import FineTuned
 
@@ -238,10 +238,10 @@ def test_weights_that_went_astray_are_not_saved(
         module.classifier.network.classifier.weight.data.fill_(torch.nan)
         return 0
 
-    monkeypatch.setattr(run, "train_best", astray)
-    monkeypatch.setattr(run, "judge_part", lambda *arguments: Mock())
-    monkeypatch.setattr(run, "_metrics", lambda reports: "{}")
-    monkeypatch.setattr(run, "_scores", lambda reports: {})
+    monkeypatch.setattr(job, "train_best", astray)
+    monkeypatch.setattr(job, "judge_part", lambda *arguments: Mock())
+    monkeypatch.setattr(job, "_metrics", lambda reports: "{}")
+    monkeypatch.setattr(job, "_scores", lambda reports: {})
     with pytest.raises(EmofuseError, match=r"classifier\.weight is not finite"):
         fine_tune(spec_of(bert_folder), talk, split_of(talk), tmp_path / "run")
     assert not (tmp_path / "run" / RECORD_FILE).exists()

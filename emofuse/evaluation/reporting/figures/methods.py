@@ -24,7 +24,7 @@ from emofuse.evaluation.reporting.figures.style import (
 )
 from emofuse.evaluation.reporting.printable import printable
 
-# Okabe and Ito's palette again; the shapes tell methods apart where the colours come round.
+# Okabe and Ito's palette again; shapes distinguish the methods where the colours come round.
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#aa3377", "#56b4e9", "#7f5539", "#332288", "#999933")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
 _SIDE = 0.15  # inches between two methods of a row

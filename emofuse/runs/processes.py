@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.worker_processes import begin_worker
+from emofuse.data.worker_processes import begin_worker, workers_starting
 
 _PEAK_FILE = "peak-memory.txt"
 _SPARE = 0.9  # of the free memory
@@ -48,7 +48,8 @@ def run_in_processes(
             while waiting and len(running) < limit:
                 folder, task = waiting.pop(0)
                 running[folder] = context.Process(target=_work, args=(task, folder))
-                running[folder].start()
+                with workers_starting():
+                    running[folder].start()
             done = [folder for folder, process in running.items() if not process.is_alive()]
             for folder in done:
                 process = running.pop(folder)
@@ -62,6 +63,13 @@ def run_in_processes(
         for process in running.values():
             process.terminate()
             process.join()
+
+
+def death_of(exit_code: int) -> str:
+    """Why a process ended with this code, in one line."""
+    if exit_code < 0:
+        return f"its process was killed by signal {-exit_code}, for want of memory perhaps; use fewer --jobs"
+    return f"its process ended with code {exit_code}"
 
 
 def available_memory() -> int | None:

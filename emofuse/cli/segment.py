@@ -1,0 +1,147 @@
+"""``emofuse segment``: a recording in, a manifest of its utterances out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from emofuse.data.output_paths import check_new_file
+from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from emofuse.recordings.segment import Segmentation
+    from emofuse.recordings.settings import SegmentSettings
+
+EXAMPLE = """Find the utterances of a recording: who says what, from when to when.
+
+Example: `emofuse segment film.mp4`
+
+Example: `emofuse segment film.mp4 --by asr --speakers 2 -o film.csv`
+"""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command(name="segment", help=EXAMPLE)(segment)
+
+
+def segment(
+    recording: Annotated[Path, typer.Argument(help="video or sound file, of any length")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", "-o", help="manifest to write, in the recording's folder or above; by default beside it"
+        ),
+    ] = None,
+    by: Annotated[
+        str,
+        typer.Option(
+            help="auto, subtitles, asr (speech recognition) or vad (voice activity); auto takes the first that is there"
+        ),
+    ] = "auto",
+    subtitles: Annotated[Path | None, typer.Option(help="a file: .srt, .vtt, .ass or .ssa")] = None,
+    encoding: Annotated[str | None, typer.Option(help="of the subtitles' text, such as cp1251")] = None,
+    speakers: Annotated[str, typer.Option(help="how many people speak: auto, none or a number")] = "auto",
+    min_speech: Annotated[float, typer.Option(help="seconds below which a sound is no utterance")] = 0.25,
+    pause: Annotated[float, typer.Option(help="seconds of silence that end an utterance")] = 0.5,
+    pad: Annotated[float, typer.Option(help="seconds added before and after what is heard")] = 0.1,
+    longest: Annotated[
+        float, typer.Option(help="seconds above which an utterance is divided at a pause")
+    ] = 20.0,
+    threshold: Annotated[float, typer.Option(help="probability from which a sound is speech")] = 0.5,
+    asr_model: Annotated[
+        str | None, typer.Option(help="speech recognition by name or folder; by default Whisper tiny.en")
+    ] = None,
+    language: Annotated[str | None, typer.Option(help="of the speech, such as en; else found out")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="print the utterances as JSON")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
+) -> None:
+    """Find, write, and say what was found."""
+    from emofuse.cli.progress import progress_bar
+    from emofuse.recordings.manifest import default_manifest, manifest_of
+    from emofuse.recordings.segment import segment_recording
+    from emofuse.recordings.settings import parse_by, parse_speakers
+
+    target = out or default_manifest(recording)
+    check_new_file(target)
+    _check_folder(recording, target)
+    settings = _settings(
+        by=parse_by(by),
+        subtitles=subtitles,
+        encoding=encoding,
+        speakers=parse_speakers(speakers),
+        min_speech=min_speech,
+        pause=pause,
+        pad=pad,
+        longest=longest,
+        threshold=threshold,
+        asr_model=asr_model,
+        language=language,
+        device=_device(device),
+    )
+    with progress_bar(quiet=quiet) as progress:
+        found = segment_recording(recording, settings, progress)
+    manifest_of(found).validate().write(target)
+    if as_json:
+        typer.echo(json.dumps(_as_json(found, target), ensure_ascii=False, indent=1))
+        return
+    for line in _lines(found):
+        typer.echo(line)
+    typer.echo(f"written: {target}")
+
+
+def _settings(**given: object) -> SegmentSettings:
+    from pydantic import ValidationError
+
+    from emofuse.recordings.settings import SegmentSettings
+
+    try:
+        return SegmentSettings.model_validate(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "-".join(str(part) for part in first["loc"]).replace("_", "-")
+        raise EmofuseError(f"--{option}: {first['msg']} (given: {first['input']})") from None
+
+
+def _check_folder(recording: Path, target: Path) -> None:
+    """A manifest names its media from its own folder; said before the recording is listened to."""
+    folder = recording.resolve().parent
+    if not folder.is_relative_to(target.resolve().parent):
+        raise EmofuseError(
+            f"{target}: a manifest lies in the folder of its recording or above; write it to "
+            f"{folder / target.name}, or put the recording below {target.resolve().parent}"
+        )
+
+
+def _device(given: str) -> str:
+    if given == "cpu":
+        return given
+    from emofuse.runs.corpus import choose_device
+
+    return choose_device(given)
+
+
+def _as_json(found: Segmentation, target: Path) -> dict[str, object]:
+    return {
+        "manifest": str(target),
+        "by": found.by,
+        "language": found.language,
+        "notes": found.notes,
+        "utterances": [
+            {"id": u.id, "start": u.start, "end": u.end, "speaker": u.speaker, "text": u.text}
+            for u in found.utterances()
+        ],
+    }
+
+
+def _lines(found: Segmentation) -> list[str]:
+    seconds = sum(one.seconds for one in found.spoken)
+    who = f", {len(found.speakers)} speakers: {', '.join(found.speakers[:8])}" if found.speakers else ""
+    more = ", ..." if len(found.speakers) > 8 else ""
+    ways = {"subtitles": "subtitles", "asr": "speech recognition", "vad": "voice activity"}
+    lines = [f"by {ways[found.by]}: {len(found.spoken)} utterances, {seconds:.1f} s of speech{who}{more}"]
+    return lines + [f"note: {note}" for note in found.notes]

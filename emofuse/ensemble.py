@@ -1,0 +1,139 @@
+"""Several trained runs as one: a raw clip in, the mean of what they say out.
+
+pipe = open_pipeline("runs/five-seeds")
+for segment in pipe("clip.mp4", text="I can't believe it!"):
+    print(segment.start, segment.end, segment.label, segment.probabilities)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from emofuse.corpora.mosi import sentiment_of
+from emofuse.data import Modality
+from emofuse.data.manifest import Manifest
+from emofuse.errors import EmofuseError
+from emofuse.inference.timeline import EmotionTimeline
+from emofuse.pipeline import EmotionPipeline, EmotionSegment
+from emofuse.runs.ensemble_folder import is_ensemble, members_of
+from emofuse.runs.run_folder import RunRecord
+
+
+class EnsemblePipeline:
+    """Runs of one task; probabilities, or values, are their mean.
+
+    Args:
+        members: two or more, that tell the same labels.
+    """
+
+    def __init__(self, members: Sequence[EmotionPipeline]) -> None:
+        self.members = list(members)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path | str, device: str = "auto") -> EnsemblePipeline:
+        """Load an ensemble's folder.
+
+        Raises:
+            EmofuseError: it is none, or a member cannot be loaded.
+        """
+        return cls([EmotionPipeline.from_pretrained(run.path, device) for run in members_of(Path(folder))])
+
+    @property
+    def record(self) -> RunRecord:
+        """run.json of the first member."""
+        return self.members[0].record
+
+    @property
+    def labels(self) -> list[str]:
+        """The emotions that the members know."""
+        return self.members[0].labels
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The modalities that the first member uses."""
+        return self.members[0].modalities
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What whoever sees a prediction must know, of all members."""
+        return tuple(dict.fromkeys(note for member in self.members for note in member.notes))
+
+    @property
+    def expert_lines(self) -> list[str]:
+        """None: an ensemble has runs alone."""
+        return []
+
+    def __call__(self, *args: Any, **named: Any) -> EmotionTimeline:
+        """As a call of `EmotionPipeline` with one recording."""
+        _refuse_sets(named)
+        return self._mean([member(*args, **named) for member in self.members])
+
+    def predict_manifest(self, manifest: Manifest, **named: Any) -> EmotionTimeline:
+        """As `EmotionPipeline.predict_manifest`."""
+        _refuse_sets(named)
+        return self._mean([member.predict_manifest(manifest, **named) for member in self.members])
+
+    def _mean(self, told: Sequence[Sequence[EmotionSegment]]) -> EmotionTimeline:
+        return EmotionTimeline(mean_segments(told), self.labels, self.notes)
+
+
+def open_pipeline(folder: Path | str, device: str = "auto") -> EmotionPipeline | EnsemblePipeline:
+    """A run, or an ensemble, ready for raw media.
+
+    Raises:
+        EmofuseError: the folder is neither, or cannot be loaded.
+    """
+    if is_ensemble(Path(folder)):
+        return EnsemblePipeline.from_pretrained(folder, device)
+    return EmotionPipeline.from_pretrained(folder, device)
+
+
+def mean_segments(told: Sequence[Sequence[EmotionSegment]]) -> list[EmotionSegment]:
+    """The mean of what several runs say of the same segments.
+
+    A modality is missing where it is for the first run; an utterance is as unfamiliar as it is to the runs on average.
+    """
+    return [_mean(segments) for segments in zip(*told, strict=True)]
+
+
+def _mean(segments: Sequence[EmotionSegment]) -> EmotionSegment:
+    first = segments[0]
+    probabilities = _mean_of([segment.probabilities for segment in segments])
+    value = None
+    if first.value is not None:
+        value = float(np.mean([segment.value for segment in segments if segment.value is not None]))
+    label = (
+        max(probabilities, key=lambda name: probabilities[name])
+        if value is None
+        else str(sentiment_of(value))
+    )
+    return replace(
+        first,
+        label=label,
+        probabilities=probabilities,
+        value=value,
+        novelty=_mean_of([segment.novelty for segment in segments]),
+        by_modality={
+            modality: _mean_of([segment.by_modality[modality] for segment in segments])
+            for modality in first.by_modality
+            if all(modality in segment.by_modality for segment in segments)
+        },
+    )
+
+
+def _mean_of(values: Sequence[dict[Any, float]]) -> dict[Any, float]:
+    """The mean of what all of them have."""
+    shared = [name for name in values[0] if all(name in each for each in values)]
+    return {name: float(np.mean([each[name] for each in values])) for name in shared}
+
+
+def _refuse_sets(named: dict[str, Any]) -> None:
+    if named.get("coverage") is not None:
+        raise EmofuseError(
+            "sets of labels are of one run: name a run of the ensemble, or leave --coverage out"
+        )

@@ -1,0 +1,3 @@
+from .paired import Comparison, compare_predictions
+
+__all__ = ["Comparison", "compare_predictions"]

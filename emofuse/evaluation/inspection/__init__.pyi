@@ -1,0 +1,3 @@
+from .inspect import Inspection, inspect_features
+
+__all__ = ["Inspection", "inspect_features"]

@@ -1,0 +1,93 @@
+"""One training with several seeds: a run folder each, and the ensemble of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.manifest import Manifest
+from emofuse.data.output_paths import check_new_folder
+from emofuse.errors import EmofuseError
+from emofuse.inference.baselines import fit_baselines
+from emofuse.inference.ensemble import EnsembleOutcome, evaluate_ensemble
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.reporting.run_report import write_run_report
+from emofuse.runs.corpus import Progress
+from emofuse.runs.ensemble_folder import ENSEMBLE_FILE, write_ensemble
+from emofuse.runs.folder_lock import locked_folder
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.settings import RunSettings
+from emofuse.training.fit import fit_run
+
+
+def train_seeds(
+    settings: RunSettings,
+    manifest: Manifest,
+    folder: Path | str,
+    count: int,
+    *,
+    resume: bool = False,
+    baseline: bool = False,
+    progress: Progress | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> EnsembleOutcome:
+    """Train with ``count`` seeds, from that of the settings on, evaluate each, and score the mean of their answers.
+
+    The split is the same for all. Each run is complete in itself, with its report; the folder is an ensemble.
+
+    Args:
+        settings: of every run but for the seed.
+        manifest: a validated corpus.
+        folder: holds the runs, ``seed-0`` and so on; must be new unless ``resume``.
+        count: of the seeds, at least 2.
+        resume: take up an earlier call with the same settings; what is finished stays.
+        baseline: fit the linear models on each run's features and split.
+        progress: called with (done, total, what) of the run in hand.
+        say: called with a line as each run ends.
+
+    Raises:
+        EmofuseError: the folder is taken, or as `fit_run`.
+    """
+    folder = Path(folder)
+    check_new_folder(folder)
+    if count < 2:
+        raise EmofuseError("--seeds: an ensemble needs two seeds or more; leave it out for one")
+    with locked_folder(folder):
+        _claim(folder, settings, resume)
+        names = []
+        for seed in range(settings.seed, settings.seed + count):
+            names.append(f"seed-{seed}")
+            run = RunFolder(folder / names[-1])
+            if not _is_finished(run):
+                fit_run(
+                    settings.with_changes({"seed": seed}), manifest, run.path, resume=True, progress=progress
+                )
+                if baseline:
+                    fit_baselines(run, manifest, progress)
+                outcome = evaluate_fit(run, manifest, progress=progress)
+                write_run_report(outcome, manifest)
+                say(f"seed {seed}: {outcome.task.lines(outcome.test)[0]}")
+        write_ensemble(folder, names)
+        return evaluate_ensemble(folder)
+
+
+def _claim(folder: Path, settings: RunSettings, resume: bool) -> None:
+    """Take the folder for these settings; another number of seeds may be asked for later."""
+    config = folder / "config.yaml"
+    if not config.exists():
+        if (folder / ENSEMBLE_FILE).exists() or (folder / "run.json").exists():
+            raise EmofuseError(f"{folder}: holds a run already; choose another folder")
+        write_text_aside(config, settings.to_yaml())
+    elif not resume:
+        raise EmofuseError(
+            f"{folder}: holds a training already; choose another folder, or add --resume to take it up"
+        )
+    elif RunSettings.from_yaml(config) != settings:
+        raise EmofuseError(
+            f"{config}: the training to resume was started with other settings; repeat them or choose a new folder"
+        )
+
+
+def _is_finished(run: RunFolder) -> bool:
+    return (run.path / "report.html").exists() and run.read_record().status == "evaluated"

@@ -1,0 +1,63 @@
+"""An exported run in the place of its network: ONNX Runtime computes, the rest of a prediction is the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from emofuse.errors import EmofuseError
+from emofuse.inference.exporting.folder import program_path, read_export
+from emofuse.inference.exporting.inputs import as_tensors, padded, program_inputs, sizes_of
+from emofuse.inference.exporting.program import onnx_session, run_onnx
+from emofuse.models import model_config, model_info
+from emofuse.models.output import EmotionOutput
+from emofuse.runs.run_folder import RunRecord
+
+
+class OnnxSystem(nn.Module):
+    """A system whose program ONNX Runtime runs, on the processor.
+
+    Args:
+        folder: of an exported run.
+        record: its run.json.
+        threads: to compute with.
+
+    Raises:
+        EmofuseError: the folder is damaged, another system's, or no ONNX.
+    """
+
+    def __init__(self, folder: Path, record: RunRecord, threads: int | None = None) -> None:
+        super().__init__()
+        export = read_export(folder)
+        if export.format != "onnx":
+            raise EmofuseError(f"{folder}: is a program of torch; export the run with --format onnx")
+        self.info = model_info(record.model_name)
+        self.config = model_config(record.model_name, **record.model_config_)
+        self.inputs = program_inputs(self.info, self.config)
+        self.fixed = export.fixed
+        session = onnx_session(str(program_path(folder, export)), threads or torch.get_num_threads())
+        given = [each.name for each in session.get_inputs()]
+        if given != [each.name for each in self.inputs]:
+            raise EmofuseError(f"{folder}: its program is not {self.info.title}'s; export the run again")
+        self.run = run_onnx(session)
+        self.read = [output.name.removeprefix("feature_") for output in session.get_outputs()[1:]]
+
+    def forward(self, **given: Any) -> EmotionOutput:
+        """What the system makes of a batch; see its own ``forward``.
+
+        Raises:
+            EmofuseError: the batch is longer than the program's fixed sizes.
+        """
+        sizes, tensors = sizes_of(self.inputs, given), as_tensors(self.inputs, given)
+        try:
+            outputs = [
+                torch.from_numpy(output) for output in self.run(padded(self.inputs, tensors, self.fixed))
+            ]
+        except ValueError as error:
+            raise EmofuseError(f"{error}; predict with the run itself") from None
+        logits = outputs[0][:, : sizes["dialogue"]] if "dialogue" in sizes else outputs[0]
+        present = {str(m): flags for m, flags in given.get("present", {}).items()}
+        return EmotionOutput(logits, dict(zip(self.read, outputs[1:], strict=True)), present)

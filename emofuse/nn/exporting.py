@@ -1,0 +1,117 @@
+"""What a network does differently while it is written down as a program (torch.export), where sizes cannot depend on values.
+
+The numbers are the same: what would be cut to the longest sequence of a batch keeps its padding, which is masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def exporting() -> bool:
+    """Whether the network is being exported; torch.compile, which may break its graphs, does not count."""
+    told = getattr(torch.compiler, "is_exporting", None)  # of torch 2.7 and later
+    return told is not None and bool(told())
+
+
+def longest(counts: Tensor, size: int) -> int:
+    """The longest of counts (B,), at least 1; all that there is, ``size``, in an export."""
+    return size if exporting() else max(1, int(counts.max()))
+
+
+def run_over_time(
+    step: Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], tuple[tuple[Tensor, ...], Tensor]],
+    state: tuple[Tensor, ...],
+    inputs: tuple[Tensor, ...],
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    """A recurrence over the first axis: the last state, and (T, ...) of what each step gives; in an export a scan.
+
+    Args:
+        step: (state, inputs at t) -> (state, output).
+        state: before the first step.
+        inputs: (T, ...) each.
+    """
+    if exporting():
+        return _scanned(step, state, inputs)
+    given = []
+    for at in zip(*(x.unbind(0) for x in inputs), strict=True):
+        state, output = step(state, at)
+        given.append(output)
+    return state, torch.stack(given)
+
+
+def _scanned(
+    step: Callable[..., Any], state: tuple[Tensor, ...], inputs: tuple[Tensor, ...]
+) -> tuple[tuple[Tensor, ...], Tensor]:
+    from torch._higher_order_ops.scan import scan
+
+    def combine(carried: Any, at: Any) -> Any:
+        after, output = step(tuple(carried), tuple(at))
+        # A program's loop may hand back no tensor twice.
+        return tuple(after), output.clone()
+
+    last, given = scan(combine, state, inputs, dim=0)
+    return tuple(last), given
+
+
+def run_padded_lstm(cell: nn.LSTM | nn.GRU, x: Tensor, mask: Tensor) -> Tensor:
+    """The states (B, T, directions · hidden) of a whole `nn.LSTM` or `nn.GRU` over padded sequences, without packing.
+
+    The backward direction runs over each sequence turned round within its own length. Padding comes last.
+    """
+    from emofuse.nn.recurrent import gather_steps, reversed_positions
+
+    turned = reversed_positions(mask)
+    for layer in range(cell.num_layers):
+        ahead = _one_direction(cell, x, f"l{layer}")
+        if not cell.bidirectional:
+            x = ahead
+            continue
+        back = _one_direction(cell, gather_steps(x, turned), f"l{layer}_reverse")
+        x = torch.cat([ahead, gather_steps(back, turned)], dim=-1)
+    return x
+
+
+def run_recurrent(cell: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
+    """The states (B, T, hidden) of a layer that runs in one direction over (B, T, d)."""
+    if exporting():
+        return _one_direction(cell, x, "l0")
+    states: Tensor = cell(x)[0]
+    return states
+
+
+def _one_direction(cell: nn.LSTM | nn.GRU, x: Tensor, suffix: str) -> Tensor:
+    """By the equations in torch's documentation of either cell: its own kernel takes no length that varies."""
+    weights = [getattr(cell, f"{name}_{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+    from_input = torch.nn.functional.linear(x, weights[0], weights[2]).transpose(0, 1)
+    empty = x.new_zeros(x.shape[0], cell.hidden_size)
+    if isinstance(cell, nn.LSTM):
+        return run_over_time(_lstm_step(weights), (empty, empty.clone()), (from_input,))[1].transpose(0, 1)
+    return run_over_time(_gru_step(weights), (empty,), (from_input,))[1].transpose(0, 1)
+
+
+def _lstm_step(weights: list[Tensor]) -> Callable[..., Any]:
+    def step(state: tuple[Tensor, ...], at: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        h, c = state
+        i, f, g, o = (at[0] + torch.nn.functional.linear(h, weights[1], weights[3])).chunk(4, dim=-1)
+        c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+        h = o.sigmoid() * c.tanh()
+        return (h, c), h
+
+    return step
+
+
+def _gru_step(weights: list[Tensor]) -> Callable[..., Any]:
+    def step(state: tuple[Tensor, ...], at: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        (h,) = state
+        reset, update, new = at[0].chunk(3, dim=-1)
+        reset_h, update_h, new_h = torch.nn.functional.linear(h, weights[1], weights[3]).chunk(3, dim=-1)
+        z = (update + update_h).sigmoid()
+        h = (1.0 - z) * (new + (reset + reset_h).sigmoid() * new_h).tanh() + z * h
+        return (h,), h
+
+    return step

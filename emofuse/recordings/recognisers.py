@@ -1,0 +1,184 @@
+"""Whisper as it writes down a piece of speech with the times of its words: by faster-whisper, or of transformers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emofuse.errors import EmofuseError
+from emofuse.recordings.words import Word
+
+RATE = 16_000
+INSTALL = "pip install 'emofuse[asr]'"
+# What Whisper's authors hold for made up: so repetitive, or so unsure of itself that probably nobody speaks.
+MOST_REPETITIVE, LEAST_SURE, SILENCE = 2.4, -1.0, 0.6
+SURE_OF_LANGUAGE = 0.5
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was said in a piece of sound; times are seconds from its beginning."""
+
+    words: list[Word]
+    language: str | None
+    language_probability: float = 1.0
+
+
+class Recogniser(Protocol):
+    """Writes down speech.
+
+    Attributes:
+        name: of its model.
+    """
+
+    name: str
+
+    def __call__(self, samples: NDArray[np.float32], language: str | None) -> Heard:
+        """What is said in (samples,) of 30 s at most, at 16 kHz; in ``language``, or in the one that is found."""
+
+
+def is_installed() -> bool:
+    """Whether the library is there, and the packaged model."""
+    from emofuse.encoders.whisper import packaged_whisper
+
+    return find_spec("faster_whisper") is not None and packaged_whisper() is not None
+
+
+def load_recogniser(model: str | None, device: str = "cpu") -> Recogniser:
+    """The recogniser of a model.
+
+    Args:
+        model: None for the packaged Whisper tiny.en, which knows English; a folder of CTranslate2 or of transformers; or a
+            name, such as ``"small"`` (faster-whisper's own) or ``"openai/whisper-small"`` (transformers').
+        device: ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        EmofuseError: the extra is not installed, or the model cannot be had.
+    """
+    if model is not None and _is_of_transformers(model):
+        return _Transformers(model, device)
+    return _FasterWhisper(model, device)
+
+
+def _is_of_transformers(model: str) -> bool:
+    folder = Path(model).expanduser()
+    if not folder.is_dir():
+        return "/" in model and not any(mark in model.lower() for mark in ("faster", "ct2"))
+    if (folder / "model.bin").is_file() and not (folder / "model.safetensors").is_file():
+        return False
+    try:
+        return "model_type" in json.loads((folder / "config.json").read_text("utf-8"))
+    except (OSError, ValueError, TypeError):
+        raise EmofuseError(
+            f"{folder}: is no model of speech recognition; name a folder of CTranslate2 (model.bin) or of transformers"
+        ) from None
+
+
+class _FasterWhisper:
+    def __init__(self, model: str | None, device: str) -> None:
+        if find_spec("faster_whisper") is None:
+            raise EmofuseError(f"speech recognition: needs the extra asr; {INSTALL}")
+        import torch
+        from faster_whisper import WhisperModel
+
+        self.name = model or "whisper-tiny.en"
+        where = _packaged() if model is None else str(Path(model).expanduser())
+        kind = "cuda" if device.startswith("cuda") else "cpu"
+        try:
+            self._model: Any = WhisperModel(
+                where if Path(where).is_dir() else str(model),
+                device=kind,
+                compute_type="float32" if kind == "cpu" else "float16",
+                cpu_threads=torch.get_num_threads(),
+            )
+        except (
+            Exception
+        ) as error:  # no network, no such model, a damaged folder: each has an error of its own
+            reason = " ".join(str(error).split())[:150] or type(error).__name__
+            raise EmofuseError(
+                f"speech recognition: {self.name} cannot be loaded ({reason}); name a folder of CTranslate2, or leave "
+                "--asr-model out"
+            ) from None
+
+    def __call__(self, samples: NDArray[np.float32], language: str | None) -> Heard:
+        given = language if self._model.model.is_multilingual else "en"
+        segments, info = self._model.transcribe(
+            samples,
+            language=given,
+            word_timestamps=True,
+            condition_on_previous_text=False,  # an error would carry on to what follows
+            hallucination_silence_threshold=2.0,
+            compression_ratio_threshold=MOST_REPETITIVE,
+            log_prob_threshold=LEAST_SURE,
+            no_speech_threshold=SILENCE,
+        )
+        words = [
+            Word(float(word.start), float(word.end), str(word.word))
+            for segment in segments
+            if _is_believed(segment)
+            for word in segment.words or ()
+        ]
+        return Heard(words, info.language, float(info.language_probability))
+
+
+def _is_believed(segment: Any) -> bool:
+    is_unsure = segment.avg_logprob < LEAST_SURE and segment.no_speech_prob > SILENCE
+    return segment.compression_ratio <= MOST_REPETITIVE and not is_unsure
+
+
+def _packaged() -> str:
+    from emofuse.encoders.whisper import check_weights, packaged_whisper
+
+    folder = packaged_whisper()
+    if folder is None:
+        raise EmofuseError(f"speech recognition: the packaged Whisper tiny.en is not installed; {INSTALL}")
+    check_weights(folder / "model.bin")
+    return str(folder)
+
+
+class _Transformers:
+    def __init__(self, model: str, device: str) -> None:
+        import torch
+        from transformers import AutoProcessor, WhisperForConditionalGeneration
+
+        from emofuse.encoders.pretrained import guarded, load_model, locate
+
+        source = locate(model)
+        self.name = source.name
+        self._processor: Any = guarded(source, AutoProcessor.from_pretrained)
+        self._model: Any = load_model(source, device, torch.float32, WhisperForConditionalGeneration)
+        if getattr(self._model.generation_config, "alignment_heads", None) is None:
+            raise EmofuseError(
+                f"speech recognition: {model} tells no times of words (its generation_config.json has no alignment_heads); "
+                "take a Whisper as OpenAI published it"
+            )
+
+    def __call__(self, samples: NDArray[np.float32], language: str | None) -> Heard:
+        from transformers import pipeline
+
+        from emofuse.encoders.pretrained import quiet_library
+
+        is_multilingual = bool(getattr(self._model.generation_config, "is_multilingual", False))
+        options = {"language": language} if is_multilingual and language else {}
+        with quiet_library():
+            run: Any = pipeline(
+                "automatic-speech-recognition",
+                model=self._model,
+                tokenizer=self._processor.tokenizer,
+                feature_extractor=self._processor.feature_extractor,
+            )
+            said = run(
+                {"raw": samples, "sampling_rate": RATE}, return_timestamps="word", generate_kwargs=options
+            )
+        words = [
+            Word(float(chunk["timestamp"][0]), float(chunk["timestamp"][1]), str(chunk["text"]))
+            for chunk in said["chunks"]
+            if None not in chunk["timestamp"]
+        ]
+        return Heard(words, language if is_multilingual else "en")

@@ -1,0 +1,236 @@
+"""The utterances of a recording, by the best way that there is."""
+
+from __future__ import annotations
+
+import importlib.util
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from emofuse.data.media import MediaError, MediaInfo, probe
+from emofuse.data.utterance import Utterance
+from emofuse.errors import EmofuseError, EmofuseWarning
+from emofuse.recordings.cues import Cue, utterances_of
+from emofuse.recordings.settings import By, Method, SegmentSettings
+from emofuse.recordings.spoken import Progress, Spoken, within
+from emofuse.recordings.subtitle_streams import read_subtitle_stream, text_streams
+from emofuse.recordings.subtitles import read_subtitles, subtitles_beside
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What was found in a recording.
+
+    Attributes:
+        recording: the file.
+        spoken: utterances in order of time; at least one.
+        by: the way that was taken.
+        notes: what a user should know, each a line: which way, and what was left out or guessed.
+        language: of the speech, where that is known.
+        info: what the recording holds.
+    """
+
+    recording: Path
+    spoken: tuple[Spoken, ...]
+    by: Method
+    notes: tuple[str, ...]
+    language: str | None
+    info: MediaInfo
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """Who speaks, in the order in which they are first heard."""
+        return tuple(dict.fromkeys(one.speaker for one in self.spoken if one.speaker is not None))
+
+    def utterances(self) -> list[Utterance]:
+        """Rows of one dialogue, with absolute paths."""
+        path = self.recording.absolute()
+        return [
+            Utterance(
+                id=f"{self.recording.stem}#{turn:0{len(str(len(self.spoken)))}d}",
+                dialogue=self.recording.stem,
+                turn=turn,
+                speaker=one.speaker,
+                text=one.text,
+                video=path if self.info.has_video else None,
+                audio=path if self.info.has_audio else None,
+                start=round(one.start, 3),
+                end=max(round(one.end, 3), round(one.start, 3) + 0.001),
+                label=None,
+                valence=None,
+                split=None,
+                group=None,
+            )
+            for turn, one in enumerate(self.spoken)
+        ]
+
+
+def segment_recording(
+    recording: Path | str, settings: SegmentSettings | By = "auto", progress: Progress | None = None
+) -> Segmentation:
+    """Find the utterances of a recording.
+
+    Args:
+        recording: a video or sound file of any length.
+        settings: or the way alone: ``"auto"``, ``"subtitles"``, ``"asr"``, ``"vad"``.
+        progress: called with (done, total, what).
+
+    Raises:
+        EmofuseError: nobody speaks in it, the way that is asked for needs what is not there, or it cannot be read.
+    """
+    path = Path(recording)
+    if not isinstance(settings, SegmentSettings):
+        settings = SegmentSettings(by=settings)
+    info = probe(path)
+    method, why = _method(path, info, settings)
+    notes = [why] if why else []
+    language = None
+    if method == "subtitles":
+        spoken, told = _by_subtitles(path, settings)
+        notes += told
+    else:
+        _check_sound(path, info)
+        spoken, language, told = _by_sound(path, method, settings, progress)
+        notes += told
+    spoken, behind = within(spoken, info.duration)
+    if behind:
+        notes.append(f"{behind} utterances lie behind the recording's end and were left out")
+    if not spoken:
+        raise EmofuseError(_nothing(path, method, behind))
+    spoken, told = _with_speakers(path, info, spoken, settings, progress)
+    return Segmentation(path, tuple(spoken), method, (*notes, *told), language, info)
+
+
+def _method(path: Path, info: MediaInfo, settings: SegmentSettings) -> tuple[Method, str]:
+    """The way to take, and a line that says why where the user left it open."""
+    if settings.by != "auto":
+        return settings.by, ""
+    if settings.subtitles is not None or subtitles_beside(path) or text_streams(path):
+        return "subtitles", ""
+    from emofuse.recordings import recognisers, voice_activity
+
+    _check_sound(path, info)
+    hears = voice_activity.is_installed()
+    has_library = importlib.util.find_spec("faster_whisper") is not None
+    if hears and (recognisers.is_installed() or (settings.asr_model is not None and has_library)):
+        return "asr", "no subtitles beside or inside the recording"
+    if hears:
+        return (
+            "vad",
+            f"no subtitles, and no speech recognition ({recognisers.INSTALL}): the words are missing",
+        )
+    raise EmofuseError(
+        f"{path}: has no subtitles beside it or inside, and nothing is installed that hears speech; "
+        f"{voice_activity.INSTALL} (voice activity) or {recognisers.INSTALL} (words as well), or name --subtitles"
+    )
+
+
+def _by_subtitles(path: Path, settings: SegmentSettings) -> tuple[list[Spoken], list[str]]:
+    cues, notes = _cues(path, settings)
+    read = utterances_of(cues)
+    if read.silent:
+        notes.append(f"{read.silent} of {len(cues)} cues hold music or sounds alone and were left out")
+    if read.guessed:
+        notes.append(f"{read.guessed} cues end where they begin; their length was guessed from their text")
+    return read.spoken, notes
+
+
+def _cues(path: Path, settings: SegmentSettings) -> tuple[list[Cue], list[str]]:
+    file = settings.subtitles
+    beside = subtitles_beside(path) if file is None else []
+    if beside:
+        file = beside[0]
+    if file is not None:
+        cues, notes = read_subtitles(file, settings.encoding)
+        others = f" (not {', '.join(other.name for other in beside[1:4])})" if len(beside) > 1 else ""
+        return cues, [f"read from {file.name}{others}", *notes]
+    cues = read_subtitle_stream(path)
+    if not cues:
+        raise EmofuseError(
+            f"{path}: no subtitles of its name ({path.stem}.srt, .vtt, .ass, .ssa) lie beside it, and none in text inside; "
+            "name a file with --subtitles, or use --by vad"
+        )
+    return cues, ["read from the recording's own subtitles"]
+
+
+def _by_sound(
+    path: Path, method: Method, settings: SegmentSettings, progress: Progress | None
+) -> tuple[list[Spoken], str | None, list[str]]:
+    if method == "vad":
+        from emofuse.recordings.voice_activity import spoken_by_activity
+
+        return spoken_by_activity(path, settings, progress), None, []
+    from emofuse.recordings.speech_recognition import transcribe
+
+    found = transcribe(path, settings, progress)
+    told = [f"written down by {found.model}" + (f", language {found.language}" if found.language else "")]
+    return found.spoken, found.language, told
+
+
+def _check_sound(path: Path, info: MediaInfo) -> None:
+    if not info.has_audio:
+        raise MediaError(path, "no-audio", "it holds no sound and no subtitles, so nobody is heard to speak")
+
+
+def _nothing(path: Path, method: Method, behind: int) -> str:
+    if method == "subtitles":
+        what = "all its subtitles lie behind its end" if behind else "its subtitles say nothing"
+        return f"{path}: {what}; name others with --subtitles, or use --by vad"
+    return (
+        f"{path}: nobody is heard to speak in it; where somebody does, lower --threshold or --min-speech, "
+        "or cut it with --every"
+    )
+
+
+def _with_speakers(
+    path: Path,
+    info: MediaInfo,
+    spoken: Sequence[Spoken],
+    settings: SegmentSettings,
+    progress: Progress | None,
+) -> tuple[list[Spoken], list[str]]:
+    unknown = sum(one.speaker is None for one in spoken)
+    if settings.speakers is None or not unknown or not info.has_audio:
+        return list(spoken), []
+    if settings.speakers == 1:
+        name = next((one.speaker for one in spoken if one.speaker is not None), "speaker 1")
+        return [replace(one, speaker=one.speaker or name) for one in spoken], []
+    from emofuse.recordings import voice_embedding
+    from emofuse.recordings.speakers import name_speakers
+
+    if settings.speakers == "auto" and not voice_embedding.is_installed():
+        what = f"{unknown} utterances have no speaker; to tell voices apart, {voice_embedding.INSTALL}"
+        return list(spoken), [what]
+    return name_speakers(path, spoken, settings.speakers, progress), []
+
+
+def segmented_utterances(
+    recording: Path | str | None,
+    settings: SegmentSettings | By,
+    progress: Progress | None = None,
+    *,
+    given: Sequence[object] = (),
+) -> list[Utterance]:
+    """The utterances of a recording for prediction; a warning tells what a user should know of how they were found.
+
+    Args:
+        recording: the file.
+        settings: or the way alone.
+        progress: called with (done, total, what).
+        given: what else was said of the recording, all of it nothing.
+
+    Raises:
+        EmofuseError: as :func:`segment_recording`, or something is given that goes with one utterance alone.
+    """
+    if recording is None:
+        raise EmofuseError("segment: name a recording whose utterances are to be found")
+    if any(one is not None for one in given):
+        raise EmofuseError(
+            "segment: finds the utterances and what is said in them; leave out text, audio, speaker, context, start, end "
+            "and every"
+        )
+    found = segment_recording(recording, settings, progress)
+    for note in (f"{Path(recording).name}: {len(found.spoken)} utterances by {found.by}", *found.notes):
+        warnings.warn(note, EmofuseWarning, stacklevel=3)
+    return found.utterances()

@@ -1,0 +1,85 @@
+"""How utterances are looked for in a recording."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from emofuse.errors import EmofuseError
+
+Method = Literal["subtitles", "asr", "vad"]
+By = Literal["auto", "subtitles", "asr", "vad"]
+
+
+class SegmentSettings(BaseModel):
+    """What counts as an utterance, and where it is looked for.
+
+    Attributes:
+        by: the way; ``"auto"`` takes subtitles where there are some, else speech recognition where that is installed,
+            else voice activity.
+        subtitles: a file of subtitles in the place of one beside or inside the recording.
+        encoding: of the subtitles' text, where it is not UTF-8 or Windows-1252.
+        speakers: how many people speak; ``"auto"`` finds it out, None leaves speakers alone.
+        min_speech: seconds below which a sound is no utterance.
+        pause: seconds of silence that end an utterance.
+        pad: seconds that are added before and after what is heard.
+        longest: seconds above which an utterance is divided at its longest pause.
+        threshold: probability from which a sound is speech.
+        asr_model: a model of speech recognition by name or folder; by default the packaged Whisper tiny.en.
+        language: of the speech, as "en"; found out by default where the model knows several.
+        device: where networks run: "cpu" or "cuda".
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    by: By = "auto"
+    subtitles: Path | None = None
+    encoding: str | None = None
+    speakers: int | Literal["auto"] | None = "auto"
+    min_speech: float = Field(default=0.25, ge=0.05, le=10)
+    pause: float = Field(default=0.5, ge=0.05, le=10)
+    pad: float = Field(default=0.1, ge=0, le=2)
+    longest: float = Field(default=20.0, ge=2, le=30)
+    threshold: float = Field(default=0.5, gt=0.05, lt=1)
+    asr_model: str | None = None
+    language: str | None = None
+    device: str = "cpu"
+
+    @model_validator(mode="after")
+    def _check(self) -> SegmentSettings:
+        if isinstance(self.speakers, int) and not 1 <= self.speakers <= 100:
+            raise ValueError(f"speakers is 'auto', or a number from 1 to 100, not {self.speakers}")
+        return self
+
+
+def parse_speakers(given: str | None) -> int | Literal["auto"] | None:
+    """``auto``, ``none`` or a number.
+
+    Raises:
+        EmofuseError: it is none of them.
+    """
+    if given is None or given == "none":
+        return None
+    if given == "auto":
+        return "auto"
+    if given.isdecimal() and 1 <= int(given) <= 100:
+        return int(given)
+    raise EmofuseError(f"--speakers {given!r}: is auto, none, or a number from 1 to 100")
+
+
+def parse_by(given: str, option: str = "--by") -> By:
+    """A way of looking for utterances.
+
+    Args:
+        given: its name.
+        option: by which it was given, for the message.
+
+    Raises:
+        EmofuseError: there is no such way.
+    """
+    for by in get_args(By):
+        if given == by:
+            return by
+    raise EmofuseError(f"{option} {given!r}: is one of {', '.join(get_args(By))}")

@@ -1,0 +1,4 @@
+from .run_folder import RunFolder, RunRecord
+from .settings import RunSettings
+
+__all__ = ["RunFolder", "RunRecord", "RunSettings"]

@@ -1,0 +1,74 @@
+"""An ensemble on disk: a folder of finished runs of one task, whose answers are averaged.
+
+ensemble.json        which runs
+seed-0, seed-1, ...  the runs, each complete in itself
+predictions.parquet  the mean of what they said of the validation and the test part
+metrics.json         how that scores, and what the ensemble costs
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.stored_files import DamagedFileError, stored_json
+from emofuse.errors import EmofuseError
+from emofuse.runs.run_folder import RunFolder
+
+ENSEMBLE_FILE = "ensemble.json"
+
+
+class EnsembleRecord(BaseModel):
+    """ensemble.json.
+
+    Attributes:
+        runs: folders of the members, each a name inside of the ensemble's folder.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    runs: list[str] = Field(min_length=2, max_length=1000)
+
+
+def is_ensemble(folder: Path) -> bool:
+    """Whether a folder says that it is one."""
+    return (folder / ENSEMBLE_FILE).is_file()
+
+
+def write_ensemble(folder: Path, runs: list[str]) -> None:
+    """Say which runs below a folder are its members."""
+    record = EnsembleRecord(runs=runs)
+    write_text_aside(folder / ENSEMBLE_FILE, record.model_dump_json(indent=1) + "\n")
+
+
+def members_of(folder: Path) -> list[RunFolder]:
+    """The runs of an ensemble, finished and of one task.
+
+    Raises:
+        EmofuseError: the file is damaged, a member lies elsewhere, is not finished, or tells other labels or values.
+    """
+    file = folder / ENSEMBLE_FILE
+    try:
+        record = EnsembleRecord.model_validate(stored_json(file, "train it again"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or ENSEMBLE_FILE
+        raise DamagedFileError(file, f"{where}: {first['msg']}", "train it again") from None
+    inside = folder.resolve()
+    for name in record.runs:
+        if Path(name).name != name or not (folder / name).resolve().is_relative_to(inside):
+            raise EmofuseError(
+                f"{file}: {name} lies outside of the folder; a member is a folder inside of it"
+            )
+    members = [RunFolder.open(folder / name) for name in record.runs]
+    first_record = members[0].read_record()
+    for member in members[1:]:
+        other = member.read_record()
+        if (other.task, other.labels) != (first_record.task, first_record.labels):
+            raise EmofuseError(
+                f"{member.path}: says something else than {members[0].path} ({other.task}, {len(other.labels)} labels); "
+                f"the runs of an ensemble are of one task: take it out of {file}"
+            )
+    return members

@@ -1,0 +1,80 @@
+"""Ctrl-C of whole commands: one line, the code that a shell expects, and no process that works on."""
+
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from emofuse.data.manifest import Manifest
+from emofuse.runs.run_folder import RunFolder
+from emofuse.training.fit import fit_run
+from tests.forked_command import ForkedCommand
+from tests.small_runs import text_corpus, text_settings
+
+LINE = "emofuse: interrupted; what was finished is kept (see --resume)"
+Start = Callable[..., ForkedCommand]
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return text_corpus(tmp_path_factory.mktemp("words"), dialogues=9)
+
+
+@pytest.fixture(scope="module")
+def run(words: Manifest) -> RunFolder:
+    return fit_run(text_settings(words, optimiser__epochs=1), words, words.root / "run")
+
+
+@pytest.fixture(scope="module")
+def endless(words: Manifest) -> Path:
+    settings = text_settings(words, optimiser__epochs=5000, optimiser__patience=5000)
+    recipe = words.root / "endless.yaml"
+    recipe.write_text(settings.to_yaml(), encoding="utf-8")
+    return recipe
+
+
+def interrupted(command: ForkedCommand) -> None:
+    code, out, errors = command.end(signal.SIGINT)
+    last = [line for line in errors.replace("\r", "\n").splitlines() if line.strip()][-1]
+    assert last.strip() == LINE
+    assert code == 130
+    assert "Traceback" not in out + errors
+    deadline = time.monotonic() + 20
+    while command.alive() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not command.alive()
+
+
+def test_folds_in_processes_of_their_own(words: Manifest, endless: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cv"
+    arguments = ["train", words.root, "--recipe", endless, "--all-folds", "--jobs", 2, "-o", out]
+    command = ForkedCommand(arguments, tmp_path / "printed")
+    command.wait_until(lambda: list(out.glob("fold-00/checkpoints/last.ckpt")))
+    interrupted(command)
+
+
+def test_a_sweep(words: Manifest, endless: Path, tmp_path: Path) -> None:
+    grid = "optimiser.learning_rate=0.01,0.02"
+    arguments = ["sweep", endless, words.root, "--grid", grid, "-o", tmp_path / "swept"]
+    command = ForkedCommand(arguments, tmp_path / "printed")
+    command.wait_until(lambda: list((tmp_path / "swept").rglob("last.ckpt")))
+    interrupted(command)
+
+
+def test_an_extraction_in_two_processes(tmp_path: Path) -> None:
+    corpus = text_corpus(tmp_path / "words", dialogues=400, turns=10)
+    arguments = ["extract", corpus.root / "manifest.csv", "--modality", "text", "--processes", 2]
+    command = ForkedCommand([*arguments, "--set", "dim=8192"], tmp_path / "printed")
+    command.wait_until(lambda: len(command.alive()) > 2)
+    interrupted(command)
+
+
+def test_a_prediction(run: RunFolder, tmp_path: Path) -> None:
+    corpus = text_corpus(tmp_path / "words", dialogues=600, turns=10)
+    began = time.monotonic()
+    arguments = ["predict", run.path, corpus.root / "manifest.csv", "--csv"]
+    command = ForkedCommand(arguments, tmp_path / "printed")
+    command.wait_until(lambda: time.monotonic() - began > 0.3)
+    interrupted(command)

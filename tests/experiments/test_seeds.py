@@ -1,0 +1,139 @@
+"""Several seeds as one: the mean of what they say, in tables, of raw texts, and from the command line."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from emofuse.cli.main import app
+from emofuse.data.manifest import Manifest
+from emofuse.ensemble import open_pipeline
+from emofuse.errors import EmofuseError
+from emofuse.experiments.seeds import train_seeds
+from emofuse.inference.ensemble import evaluate_ensemble
+from emofuse.pipeline import EmotionPipeline
+from emofuse.runs.ensemble_folder import ENSEMBLE_FILE, members_of
+from emofuse.runs.run_folder import RunFolder
+from tests.small_runs import text_corpus, text_settings
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    return text_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def trained(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """From the command line, two seeds."""
+    place = tmp_path_factory.mktemp("ensembles")
+    recipe = place / "recipe.yaml"
+    recipe.write_text(text_settings(manifest, seed=3, optimiser__epochs=2).to_yaml(), encoding="utf-8")
+    arguments = ["train", str(manifest.root), "--recipe", str(recipe), "--out", str(place / "two")]
+    told = CliRunner().invoke(app, [*arguments, "--seeds", "2", "--no-baseline", "--quiet"])
+    assert told.exit_code == 0, told.output
+    assert "ensemble of 2 seeds" in told.output
+    assert "takes 2 times as long as with one" in told.output
+    return place / "two"
+
+
+def test_the_ensemble_says_the_mean_of_its_members(trained: Path, manifest: Manifest) -> None:
+    members = members_of(trained)
+    assert [member.read_record().seed for member in members] == [3, 4]
+    assert members[0].read_split() == members[1].read_split()
+    one, other = (pd.read_parquet(member.predictions_file).set_index(["part", "id"]) for member in members)
+    mean = pd.read_parquet(trained / "predictions.parquet").set_index(["part", "id"])
+    columns = [f"p_{label}" for label in manifest.labels]
+    wanted = (one[columns] + other.loc[one.index, columns]) / 2
+    np.testing.assert_allclose(mean.loc[one.index, columns], wanted)
+    said = [manifest.labels[best] for best in wanted.to_numpy().argmax(axis=1)]
+    assert list(mean.loc[one.index, "predicted"]) == said
+    assert not np.allclose(one[columns], other.loc[one.index, columns], atol=1e-3)
+    metrics = json.loads((trained / "metrics.json").read_text())
+    test = mean.loc["test"]
+    assert metrics["test"]["accuracy"] == pytest.approx((test["predicted"] == test["label"]).mean())
+    alone = [json.loads((member.path / "metrics.json").read_text()) for member in members]
+    accuracies = [one["test"]["accuracy"] for one in alone]
+    assert metrics["members"]["metrics"]["accuracy"]["mean"] == pytest.approx(np.mean(accuracies))
+    assert metrics["fit_seconds"] == pytest.approx(sum(one["fit_seconds"] for one in alone))
+
+
+def test_a_raw_text_and_a_manifest_are_told_the_mean(trained: Path, manifest: Manifest) -> None:
+    pipe = open_pipeline(trained)
+    members = [EmotionPipeline.from_pretrained(member.path) for member in members_of(trained)]
+    [segment] = pipe(text="I love it so much")
+    alone = [member(text="I love it so much")[0] for member in members]
+    for label, p in segment.probabilities.items():
+        assert p == pytest.approx(np.mean([one.probabilities[label] for one in alone]))
+    assert segment.label == max(segment.probabilities, key=lambda name: segment.probabilities[name])
+    told = pd.read_parquet(trained / "predictions.parquet").query("part == 'test'").set_index("id")
+    for row in pipe.predict_manifest(manifest.select(list(told.index))):
+        assert row.probabilities["joy"] == pytest.approx(told.loc[row.id, "p_joy"], abs=1e-5)
+    with pytest.raises(EmofuseError, match="sets of labels are of one run"):
+        pipe(text="I love it", coverage=0.9)
+
+
+def test_predict_and_evaluate_take_the_folder(trained: Path) -> None:
+    told = CliRunner().invoke(app, ["predict", str(trained), "--text", "I hate this", "--json", "--quiet"])
+    assert told.exit_code == 0, told.output
+    assert sum(json.loads(told.output)[0]["probabilities"].values()) == pytest.approx(1)
+    told = CliRunner().invoke(app, ["evaluate", str(trained), "--json"])
+    assert json.loads(told.output)["times_as_long"] == 2
+    told = CliRunner().invoke(app, ["evaluate", str(trained), "--subsets"])
+    assert "are for a run" in str(told.exception)
+    with pytest.raises(EmofuseError, match="holds an ensemble"):
+        RunFolder.open(trained)
+
+
+def test_more_seeds_join_what_is_there_and_other_settings_are_refused(
+    trained: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    shutil.copytree(trained, tmp_path / "more")
+    settings = text_settings(manifest, seed=3, optimiser__epochs=2)
+    before = (tmp_path / "more" / "seed-3" / "model.safetensors").stat().st_mtime_ns
+    outcome = train_seeds(settings, manifest, tmp_path / "more", 3, resume=True)
+    assert [record.seed for record in outcome.records] == [3, 4, 5]
+    assert (tmp_path / "more" / "seed-3" / "model.safetensors").stat().st_mtime_ns == before
+    with pytest.raises(EmofuseError, match="add --resume"):
+        train_seeds(settings, manifest, tmp_path / "more", 3)
+    with pytest.raises(EmofuseError, match="other settings"):
+        train_seeds(
+            settings.with_changes({"optimiser.epochs": 1}), manifest, tmp_path / "more", 3, resume=True
+        )
+
+
+def copied(trained: Path, place: Path) -> Path:
+    return Path(shutil.copytree(trained, place))
+
+
+@pytest.mark.parametrize(
+    ("runs", "said"),
+    [
+        (["seed-3", "../two"], "lies outside of the folder"),
+        (["seed-3", "seed-9"], "there is no such run folder"),
+        (["seed-3"], "runs: List should have at least 2"),
+    ],
+)
+def test_a_strange_ensemble_is_one_line(trained: Path, tmp_path: Path, runs: list[str], said: str) -> None:
+    folder = copied(trained, tmp_path / "two")
+    (folder / ENSEMBLE_FILE).write_text(json.dumps({"runs": runs}), encoding="utf-8")
+    with pytest.raises(EmofuseError, match=said):
+        members_of(folder)
+
+
+def test_members_are_of_one_task_and_were_judged_on_the_same_utterances(
+    trained: Path, tmp_path: Path
+) -> None:
+    folder = copied(trained, tmp_path / "two")
+    run = RunFolder(folder / "seed-4")
+    table = pd.read_parquet(run.predictions_file)
+    table.iloc[1:].to_parquet(run.predictions_file)
+    with pytest.raises(EmofuseError, match="judged on other utterances"):
+        evaluate_ensemble(folder)
+    record = run.read_record()
+    run.write_record(record.model_copy(update={"labels": [*record.labels[:-1], "other"]}))
+    with pytest.raises(EmofuseError, match="are of one task"):
+        members_of(folder)

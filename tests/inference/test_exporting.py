@@ -1,0 +1,131 @@
+"""Runs as programs: what they say, what varies, and what is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from emofuse.errors import EmofuseError
+from emofuse.inference.exporting import program as programs
+from emofuse.inference.exporting.folder import export_run, read_export
+from emofuse.inference.exporting.inputs import as_tensors, padded, program_inputs, random_tensors, sizes_of
+from emofuse.inference.exporting.program import (
+    capture,
+    check,
+    onnx_bytes,
+    onnx_session,
+    run_exported,
+    run_onnx,
+)
+from emofuse.inference.exporting.runtime import OnnxSystem
+from emofuse.models import create_model, model_info
+from emofuse.pipeline import EmotionPipeline
+from emofuse.runs.run_folder import RunFolder
+from tests.models.test_every_system import build
+
+STARTER = Path(__file__).parents[2] / "starter" / "emofuse_starter" / "run"
+LONGEST = {"dialogue": 12, "steps_text": 12, "steps_audio": 12, "steps_video": 12, "frames": 4}
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("export") / "starter"
+    export_run(RunFolder.open(STARTER), out, "onnx")
+    return out
+
+
+# One of dialogues with recurrences, one of sequences that are aligned: every axis varies.
+@pytest.mark.parametrize("name", ["bc-lstm", "mfn"])
+def test_a_system_says_the_same_as_a_program_of_any_size(name: str) -> None:
+    captured = capture(build(model_info(name)), LONGEST)
+    assert captured.fixed == {}
+    assert check(captured, run_exported(captured)) < 1e-4
+    assert check(captured, run_onnx(onnx_session(onnx_bytes(captured), 1))) < 1e-4
+
+
+def test_a_program_that_says_something_else_is_refused() -> None:
+    model = create_model("late-fusion", num_classes=3, text_dim=4, audio_dim=4, video_dim=4)
+    captured = capture(model, LONGEST)
+    run = run_exported(captured)
+    check(captured, run)
+    with pytest.raises(EmofuseError, match=r"Late fusion was not exported: its logits differ"):
+        check(captured, lambda tensors: [output + 1e-2 for output in run(tensors)])
+
+
+def test_axes_that_cannot_vary_are_named_and_filled_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = programs._exported
+
+    def stubborn(program, fixed):
+        if not fixed:
+            raise ValueError("a loop over\nutterances")
+        return usual(program, fixed)
+
+    monkeypatch.setattr(programs, "_exported", stubborn)
+    captured = capture(build(model_info("cfn-esa")), LONGEST)
+    assert captured.fixed == {"dialogue": 12}
+    assert captured.reason.endswith("a loop over")
+    assert check(captured, run_exported(captured)) < 1e-4
+
+
+def test_what_a_batch_lacks_is_marked_as_absent() -> None:
+    model = build(model_info("late-fusion"))
+    inputs = program_inputs(model_info("late-fusion"), model.config)
+    some = inputs[0].modality
+    given = {some: torch.ones(2, inputs[0].axes[-1]), "present": {some: torch.tensor([True, False])}}
+    tensors = dict(zip([each.name for each in inputs], as_tensors(inputs, given), strict=True))
+    assert sizes_of(inputs, given) == {"batch": 2}
+    for each in inputs:
+        if each.modality != some:
+            assert not tensors[each.name].any()
+            assert len(tensors[each.name]) == 2
+
+
+def test_filling_up_goes_no_further_than_the_fixed_size() -> None:
+    model = build(model_info("cfn-esa"))
+    inputs = program_inputs(model_info("cfn-esa"), model.config)
+    sizes = {"batch": 2, "dialogue": 5}
+    filled = padded(inputs, random_tensors(inputs, sizes, 0), {"dialogue": 7})
+    assert {tensor.shape[1] for tensor in filled} == {7}
+    with pytest.raises(ValueError, match="has 5 on its axis dialogue, the program 4"):
+        padded(inputs, random_tensors(inputs, sizes, 0), {"dialogue": 4})
+
+
+def test_an_exported_run_predicts_what_the_run_predicts(exported: Path) -> None:
+    run = RunFolder.open(STARTER)
+    record = run.read_record()
+    network, program = run.load_model(record).eval(), OnnxSystem(exported, record)
+    inputs = program.inputs
+    tensors = random_tensors(inputs, {"batch": 4}, seed=3)
+    given = {each.name: t for each, t in zip(inputs, tensors, strict=True) if each.kind == "feature"}
+    flags = {each.modality: t for each, t in zip(inputs, tensors, strict=True) if each.kind == "flag"}
+    with torch.inference_mode():
+        np.testing.assert_allclose(
+            program(**given, present=flags).logits, network(**given, present=flags).logits, atol=1e-4
+        )
+    for name in ("run.json", "config.yaml", "calibration.json", "familiarity.safetensors"):
+        assert (exported / name).read_bytes() == (STARTER / name).read_bytes()
+    assert read_export(exported).axes == ["batch"]
+
+
+def test_the_folder_is_found_and_another_program_in_it_refused(exported: Path, tmp_path: Path) -> None:
+    pipe = EmotionPipeline.from_pretrained(exported)
+    assert isinstance(pipe.model, OnnxSystem)
+    assert pipe.temperature == pytest.approx(
+        json.loads((STARTER / "calibration.json").read_text())["temperature"]
+    )
+    with pytest.raises(EmofuseError, match="has not been exported"):
+        EmotionPipeline.from_pretrained(STARTER, backend="onnx")
+    with pytest.raises(EmofuseError, match="is there already"):
+        export_run(RunFolder.open(STARTER), exported, "onnx")
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in exported.iterdir():
+        if file.is_file():
+            (other / file.name).write_bytes(file.read_bytes())
+    (other / "model.onnx").write_bytes(b"something else")
+    with pytest.raises(EmofuseError, match="not the program that was checked"):
+        OnnxSystem(other, RunFolder(other).read_record())
