@@ -33,7 +33,6 @@ from emofuse.inference.exporting.places import exported_below, is_export
 from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.label_sets import LabelSets
-from emofuse.inference.portable import publish_run, save_run
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.models import model_info
@@ -183,6 +182,8 @@ class EmotionPipeline:
         Raises:
             EmofuseError: the pipeline was not loaded from a run folder, or the folder holds something already.
         """
+        from emofuse.inference.portable import save_run
+
         return save_run(self._loaded_from("save_pretrained"), Path(folder))
 
     def push_to_hub(
@@ -209,6 +210,8 @@ class EmotionPipeline:
         Raises:
             EmofuseError: the hub refuses, or cannot be reached; nothing of a half upload is seen there.
         """
+        from emofuse.inference.portable import publish_run
+
         return publish_run(
             self._loaded_from("push_to_hub"), repo_id, private=private, token=token, licence=licence, api=api
         )

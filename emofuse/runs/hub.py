@@ -6,15 +6,6 @@ import re
 import warnings
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
-
 from emofuse.errors import EmofuseError, EmofuseWarning
 
 # As the hub names what it holds: an owner and a name, letters, digits and "._-".
@@ -68,6 +59,8 @@ def fetch_run(name: str, *, revision: str | None = None, token: str | None = Non
         EmofuseWarning,
         stacklevel=3,
     )
+    from huggingface_hub import snapshot_download  # where it is used: most runs lie on a disk
+
     try:
         return Path(snapshot_download(name, revision=revision, token=token, allow_patterns=list(ALLOWED)))
     except Exception as error:  # the HTTP library's own errors differ between versions
@@ -75,6 +68,13 @@ def fetch_run(name: str, *, revision: str | None = None, token: str | None = Non
 
 
 def _reason(error: Exception) -> str:
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
     if isinstance(error, GatedRepoError):
         return "its owners grant access on request; ask on its page, then log in (`hf auth login`)"
     if isinstance(error, RevisionNotFoundError):
@@ -91,8 +91,7 @@ def _reason(error: Exception) -> str:
 
 def hub_failure(error: Exception) -> str:
     """Why the hub did not do what it was asked, in one line."""
-    response = error.response if isinstance(error, HfHubHTTPError) else None
-    code = getattr(response, "status_code", None)
+    code = getattr(getattr(error, "response", None), "status_code", None)
     if code in (401, 403):
         return "the hub refuses it; log in (`hf auth login`) with a token that may, or give token="
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

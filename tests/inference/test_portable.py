@@ -5,6 +5,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import huggingface_hub
 import pytest
 import yaml
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
@@ -14,7 +15,6 @@ from emofuse import EmofuseError, EmotionPipeline
 from emofuse.cli.main import app
 from emofuse.errors import EmofuseWarning
 from emofuse.inference.reporting.model_card import model_card
-from emofuse.runs import hub
 from emofuse.runs.hub import ALLOWED, is_hub_name
 from emofuse.runs.run_folder import RunFolder
 from tests.small_runs import text_corpus, text_run
@@ -92,7 +92,7 @@ def test_a_name_of_the_hub_fetches_what_is_allowed_and_a_folder_wins(
         asked.update(options, name=name)
         return str(run.path)
 
-    monkeypatch.setattr(hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     monkeypatch.chdir(tmp_path)
     with pytest.warns(EmofuseWarning, match="looked for on the Hugging Face hub"):
         pipe = EmotionPipeline.from_pretrained("me/run", device="cpu", revision="v1", token="t")
@@ -122,7 +122,7 @@ def test_a_failure_of_the_hub_is_one_line(
     def download(name: str, **options: Any) -> str:
         raise failure
 
-    monkeypatch.setattr(hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
     monkeypatch.chdir(tmp_path)
     with pytest.warns(EmofuseWarning), pytest.raises(EmofuseError, match=line) as told:
         EmotionPipeline.from_pretrained("me/run")
