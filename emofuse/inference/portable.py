@@ -13,16 +13,22 @@ from huggingface_hub import HfApi
 
 from emofuse.data.atomic import kept_if_whole, write_text_aside, written_aside
 from emofuse.data.output_paths import check_new_folder
-from emofuse.encoders.pretrained import model_files
 from emofuse.errors import EmofuseError
 from emofuse.inference.reporting.model_card import CARD_FILE, model_card
-from emofuse.runs.hub import hub_failure, is_repo_id
+from emofuse.runs.hub import ENCODER_FILES, hub_failure, is_repo_id
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.stored_results import read_metrics, read_predictions
 
 # Copied as they are; of the others only what says nothing of the machine and of single utterances is kept.
-_COPIED = ("model.safetensors", "normalisation.safetensors", "calibration.json", "familiarity.safetensors")
+_COPIED = (
+    "model.safetensors",
+    "linear.safetensors",
+    "linear.json",
+    "normalisation.safetensors",
+    "calibration.json",
+    "familiarity.safetensors",
+)
 
 
 def save_run(run: RunFolder, folder: Path, *, licence: str | None = None) -> Path:
@@ -105,7 +111,7 @@ def publish_run(
 
 
 def _copy_encoders(run: RunFolder, record: RunRecord, folder: Path) -> RunRecord:
-    """Copy the files of encoders that the run keeps; the record then names them by their modality."""
+    """Copy the files of encoders that the run keeps; the record then names no place of this machine."""
     encoders = dict(record.encoders)
     for modality, part in record.encoders.items():
         kept = run.encoder_folder(modality)
@@ -113,10 +119,13 @@ def _copy_encoders(run: RunFolder, record: RunRecord, folder: Path) -> RunRecord
             continue
         target = folder / "encoders" / modality
         target.mkdir(parents=True)
-        for file in model_files(kept):
+        for file in sorted(file for pattern in ENCODER_FILES for file in kept.glob(pattern)):
             with written_aside(target / file.name) as aside:
                 shutil.copyfile(file, aside)
-        encoders[modality] = part.model_copy(update={"spec": part.spec.model_copy(update={"name": modality})})
+        if Path(part.spec.name).is_absolute() or Path(part.spec.name).exists():  # a place of this machine
+            encoders[modality] = part.model_copy(
+                update={"spec": part.spec.model_copy(update={"name": modality})}
+            )
     return record.model_copy(update={"encoders": encoders})
 
 

@@ -17,6 +17,8 @@ RUN_FILES = (
     "run.json",
     "config.yaml",
     "model.safetensors",
+    "linear.safetensors",
+    "linear.json",
     "normalisation.safetensors",
     "calibration.json",
     "familiarity.safetensors",
