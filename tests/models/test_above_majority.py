@@ -18,7 +18,7 @@ SYSTEMS = [
     for info in list_models()
     if not info.reads_frames and "tiny" in info.presets and "classification" in info.tasks
 ]
-STEPS = 60
+STEPS = 40
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def trained(info: ModelInfo, inputs: dict[str, Any], labels: Tensor, classes: in
     task = {"task": "classification"} if "regression" in info.tasks else {}
     dims = {f"{m}_dim": DIM for m in info.inputs}
     model = create_model(info.name, preset="tiny", num_classes=classes, **dims, **task)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=0.01, weight_decay=0.01)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.005, weight_decay=0.01)
     for _ in range(STEPS):
         optimiser.zero_grad()
         model.train().training_loss(model(**inputs), labels)["loss"].backward()  # type: ignore[operator]
