@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from emofuse.data.container import SIGNATURES
+from emofuse.data.recording_file import SIGNATURES
 from emofuse.errors import EmofuseError
 
 _NAMES = (
