@@ -27,8 +27,6 @@ from emofuse.features import FeatureStore, UtteranceEncoder
 from emofuse.features.encoding import encode_utterances
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import read_calibration, with_temperature
-from emofuse.inference.expert_fusion import expert_spec, fuse_experts
-from emofuse.inference.expert_labels import read_given
 from emofuse.inference.exporting.places import exported_below, is_export
 from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
@@ -252,6 +250,9 @@ class EmotionPipeline:
         Raises:
             EmofuseError: nothing is named, something named cannot be had, or a class counts as no label.
         """
+        from emofuse.inference.expert_fusion import expert_spec, fuse_experts
+        from emofuse.inference.expert_labels import read_given
+
         named: dict[Modality, str | None] = {"text": text, "audio": audio, "video": video}
         specs = [expert_spec(m, name, faces=faces) for m, name in named.items() if name is not None]
         if not specs:

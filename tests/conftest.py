@@ -57,6 +57,12 @@ def shared_media() -> Path:
 
 
 @pytest.fixture(scope="session")
+def shared_cases() -> Path:
+    """Files that were made to break readers."""
+    return _shared("cases")
+
+
+@pytest.fixture(scope="session")
 def shared_meld() -> Path:
     """Folder with the real MELD train and dev transcripts."""
     return _shared("data/meld")

@@ -23,8 +23,8 @@ from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from emofuse.data.audio import FASTEST_RATE, SLOWEST_RATE
 from emofuse.data.container import MAX_PIXELS
+from emofuse.data.sound_parts import FASTEST_RATE, SLOWEST_RATE
 from emofuse.errors import EmofuseError
 
 # How a WAV file orders so many channels.

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 from huggingface_hub import HfApi
 
-from emofuse.data.atomic import kept_if_whole, write_text_aside, written_aside
+from emofuse.data.atomic import kept_if_complete, write_text_aside, written_aside
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 from emofuse.inference.reporting.model_card import CARD_FILE, model_card
@@ -48,7 +48,7 @@ def save_run(run: RunFolder, folder: Path, *, licence: str | None = None) -> Pat
     check_new_folder(folder)
     if folder.is_dir() and any(folder.iterdir()):
         raise EmofuseError(f"{folder}: holds something already; name a new folder")
-    with kept_if_whole(folder):
+    with kept_if_complete(folder):
         folder.mkdir(parents=True, exist_ok=True)
         record = _copy_encoders(run, run.read_record(), folder)
         for name in _COPIED:

@@ -18,7 +18,7 @@ SYSTEMS = [
     for info in list_models()
     if not info.reads_frames and "tiny" in info.presets and "classification" in info.tasks
 ]
-STEPS = 80
+STEPS = 40
 
 
 @pytest.fixture(scope="module")

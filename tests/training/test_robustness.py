@@ -230,7 +230,7 @@ def test_a_run_that_cannot_be_written_is_told_before_it_is_judged(
     whole: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As on a read-only disk; root has every right.
-    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & os.W_OK)
     result = CliRunner().invoke(main.app, ["evaluate", str(whole.path)])
     assert isinstance(result.exception, EmofuseError), result.output
     assert "cannot be written" in str(result.exception)

@@ -1,0 +1,271 @@
+"""Speech as it comes: the gate, the cutter, a conversation that is remembered, and the verb."""
+
+import io
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from emofuse import EmofuseError, EmotionPipeline, Manifest
+from emofuse.app.live.cutter import Cut, CutSettings, SpeechBegan, UtteranceCutter
+from emofuse.app.live.detectors import BLOCK, EnergyGate
+from emofuse.app.live.events import SpokenUtterance, UtteranceLatency
+from emofuse.app.live.listening import listen
+from emofuse.app.live.session import HeardCut, LiveSession, samples_of_pcm
+from emofuse.app.live.sources import Microphone, Piece, SoundFile, open_source
+from emofuse.app.live.summary import latency_line
+from emofuse.cli.main import app
+from emofuse.data.media_writer import write_wav
+from emofuse.runs.run_folder import RunFolder
+from emofuse.training.fit import fit_run
+from tests.small_corpus import TONES, small_settings
+from tests.small_runs import text_run
+
+RATE = 16_000
+
+
+def tone(seconds: float, hertz: float = 440.0, level: float = 0.3) -> NDArray[np.float32]:
+    return (level * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)).astype(np.float32)
+
+
+def room(seconds: float, level: float = 0.002, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(0, level, round(seconds * RATE)).astype(np.float32)
+
+
+def cuts_of(sound: NDArray[np.float32], settings: CutSettings | None = None, piece: int = 700) -> list[Cut]:
+    cutter = UtteranceCutter(EnergyGate(), settings)
+    events: list[SpeechBegan | Cut] = []
+    for begin in range(0, len(sound), piece):
+        events += cutter.push(sound[begin : begin + piece])
+    return [event for event in [*events, *cutter.flush()] if isinstance(event, Cut)]
+
+
+def spans(cuts: list[Cut]) -> list[tuple[float, float]]:
+    return [(cut.start, cut.end) for cut in cuts]
+
+
+def test_utterances_are_cut_where_they_begin_and_end_whatever_the_noise_of_the_room() -> None:
+    for level in (0.0, 0.0005, 0.004, 0.01):
+        parts = [room(1.0, level), tone(0.8), room(0.9, level), tone(1.2, level=0.15), room(1.0, level)]
+        found = cuts_of(np.concatenate(parts))
+        assert np.array(spans(found)) == pytest.approx(np.array([(1.0, 1.8), (2.7, 3.9)]), abs=0.07), level
+        assert [cut.decided - cut.end for cut in found] == pytest.approx([0.5, 0.5], abs=0.04)
+        # The padding is part of the sound, not of the times.
+        assert [len(cut.samples) / RATE for cut in found] == pytest.approx([1.1, 1.5], abs=0.1)
+    assert cuts_of(room(5.0, 0.01)) == []
+
+
+def test_short_pauses_and_clicks_make_no_utterance() -> None:
+    sound = np.concatenate([room(1.0), tone(0.06), room(1.0), tone(0.5), room(0.3), tone(0.5), room(1.0)])
+    assert np.array(spans(cuts_of(sound))) == pytest.approx(np.array([(2.06, 3.36)]), abs=0.07)
+
+
+def test_hysteresis_keeps_a_voice_that_falls_and_a_fan_becomes_the_floor() -> None:
+    falling = tone(1.0) * np.linspace(1, 0.02, RATE, dtype=np.float32)
+    [cut] = cuts_of(np.concatenate([room(1.0), falling, room(1.0)]))
+    assert cut.end == pytest.approx(2.0, abs=0.1)
+    fan = np.concatenate([room(2.0, 0.0004), room(20.0, 0.003, seed=1), room(1.0, 0.0004)])
+    assert len(cuts_of(fan)) <= 2
+
+
+def test_a_monologue_is_cut_at_its_quietest_moment_and_nothing_of_it_is_lost() -> None:
+    sound = np.concatenate([room(0.5), tone(1.7), tone(0.1, level=0.05), tone(4.0), room(1.0)])
+    cuts = cuts_of(sound, CutSettings(longest=2.5, padding=0.1))
+    assert cuts[0].end == pytest.approx(2.25, abs=0.1)
+    assert all(cut.end - cut.start <= 2.6 for cut in cuts)
+    assert [cut.start for cut in cuts[1:]] == pytest.approx([cut.end for cut in cuts[:-1]])
+    assert cuts[-1].end == pytest.approx(6.3, abs=0.07)
+    heard = np.concatenate([cut.samples for cut in cuts])
+    begin = round((cuts[0].start) * RATE) - round(0.1 * RATE) // BLOCK * BLOCK
+    np.testing.assert_array_equal(heard, sound[begin : begin + len(heard)])
+
+
+def test_a_stream_in_pieces_of_any_size_and_rate_is_the_same() -> None:
+    sound = np.concatenate([room(1.0), tone(0.8), room(1.0)])
+    expected = spans(cuts_of(sound))
+    for piece in (511, 4096, len(sound)):
+        assert spans(cuts_of(sound, piece=piece)) == expected
+    session = LiveSession(48_000)
+    slow = np.repeat(sound, 3)  # three samples for each, crudely at 48 kHz
+    events = [e for begin in range(0, len(slow), 2000) for e in session.push(slow[begin : begin + 2000])]
+    [heard] = [e for e in [*events, *session.flush()] if isinstance(e, HeardCut)]
+    assert (heard.cut.start, heard.cut.end) == pytest.approx(expected[0], abs=0.04)
+
+
+def test_memory_is_bounded_while_nobody_speaks() -> None:
+    cutter = UtteranceCutter(EnergyGate())
+    for seed in range(60):
+        cutter.push(room(1.0, seed=seed))
+    held = sum(block.nbytes for block in [*cutter._before, *cutter._blocks]) + cutter._rest.nbytes
+    assert held < 0.5 * RATE * 4
+
+
+def test_pcm_is_read_as_it_is_meant_and_an_odd_byte_dropped() -> None:
+    data = np.array([0, 16384, -32768], "<i2").tobytes()
+    assert samples_of_pcm(data + b"\x01").tolist() == [0.0, 0.5, -1.0]
+
+
+def test_the_latency_of_answers_is_told_with_its_percentile() -> None:
+    made = [UtteranceLatency(pause=0.5, answer=a, total=0.5 + a) for a in np.linspace(0.1, 0.3, 21)]
+    line = latency_line(made)
+    assert "21 utterances" in line
+    assert "median 0.70 s, 95th percentile 0.79 s" in line
+    assert latency_line([]) == "no utterance was heard"
+
+
+def conversation(folder: Path, labels: list[str]) -> tuple[Path, list[NDArray[np.float32]]]:
+    said = [tone(0.6 + 0.1 * i, TONES[label]) for i, label in enumerate(labels)]
+    parts = [part for one in said for part in (one, room(1.0))]
+    write_wav(folder / "talk.wav", np.concatenate([room(1.0), *parts]))
+    return folder / "talk.wav", said
+
+
+class Sound:
+    """A source that comes at once."""
+
+    rate = RATE
+
+    def __init__(self, path: Path) -> None:
+        self._file = SoundFile(path, at_once=True)
+
+    def pieces(self):
+        yield from self._file.pieces()
+
+
+@pytest.fixture(scope="module")
+def causal_run(media_corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    options = {"dim": 16, "heads": 2, "context": "causal", "window": 3}
+    settings = small_settings(
+        media_corpus,
+        model__name="mfcre",
+        model__modalities=["audio"],
+        model__options=options,
+        optimiser__epochs=2,
+        encoders__audio={"modality": "audio", "name": "logmel-functionals"},
+    )
+    return fit_run(settings, media_corpus, tmp_path_factory.mktemp("runs") / "causal")
+
+
+def test_a_causal_run_remembers_the_conversation_as_it_does_in_a_batch(
+    causal_run: RunFolder, tmp_path: Path
+) -> None:
+    pipe = EmotionPipeline.from_pretrained(causal_run.path, device="cpu")
+    path, _ = conversation(tmp_path, ["joy", "anger", "sadness", "joy", "joy"])
+    told = [e for e in listen(pipe, Sound(path)) if isinstance(e, SpokenUtterance)]
+    assert [e.number for e in told] == [0, 1, 2, 3, 4]
+
+    session, heard = LiveSession(RATE), []
+    for piece in Sound(path).pieces():
+        heard += [e for e in session.push(piece.samples) if isinstance(e, HeardCut)]
+    for one in heard:
+        write_wav(tmp_path / f"{one.number}.wav", one.cut.samples)
+    rows = pd.DataFrame(
+        [
+            {"id": str(one.number), "dialogue": "d", "turn": one.number, "audio": f"{one.number}.wav"}
+            for one in heard
+        ]
+    )
+    Manifest.from_frame(rows, tmp_path).write(tmp_path / "manifest.csv")
+    batch = pipe.predict_manifest(Manifest.read(tmp_path / "manifest.csv").validate())
+    alone = [pipe(tmp_path / f"{number}.wav")[0] for number in range(5)]
+    for live, expected in zip(told, batch, strict=True):
+        assert live.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
+    assert told[0].probabilities == pytest.approx(alone[0].probabilities, abs=1e-4)
+    assert told[4].probabilities != pytest.approx(alone[4].probabilities, abs=1e-4), "the past counts"
+
+
+def test_live_on_a_file_tells_lines_and_json(causal_run: RunFolder, tmp_path: Path) -> None:
+    path, said = conversation(tmp_path, ["joy", "anger"])
+    begun = time.monotonic()
+    arguments = [
+        "live",
+        str(causal_run.path),
+        "--input",
+        str(path),
+        "--at-once",
+        "--gate",
+        "energy",
+        "--device",
+        "cpu",
+    ]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "2 utterances; from its end to its answer: median 0." in result.output
+    assert result.output.count("s after its end") == 2
+    assert time.monotonic() - begun < 60
+    events = CliRunner().invoke(app, [*arguments, "--json", "--quiet"])
+    parsed = [json.loads(line) for line in events.stdout.splitlines()]
+    assert [e["event"] for e in parsed] == ["ready", "speech", "utterance", "speech", "utterance", "end"]
+    assert parsed[2]["end"] - parsed[2]["start"] == pytest.approx(len(said[0]) / RATE, abs=0.1)
+
+
+def test_raw_pcm_comes_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Standard:
+        buffer = io.BytesIO(np.arange(1000, dtype="<i2").tobytes())
+
+    monkeypatch.setattr(sys, "stdin", Standard())
+    pieces = list(open_source("-", rate=8000).pieces())
+    assert sum(len(piece.samples) for piece in pieces) == 1000
+    assert len(pieces[0].samples) == 256
+
+
+def test_a_file_plays_at_its_own_pace(tmp_path: Path) -> None:
+    write_wav(tmp_path / "a.wav", tone(0.5))
+    begun = time.monotonic()
+    pieces = list(SoundFile(tmp_path / "a.wav").pieces())
+    assert 0.45 < time.monotonic() - begun < 2.0
+    assert sum(len(piece.samples) for piece in pieces) == RATE // 2
+    assert pieces[-1].arrived == pytest.approx(begun + 0.5, abs=0.05)
+
+
+def test_what_cannot_be_heard_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, causal_run: RunFolder
+) -> None:
+    with pytest.raises(EmofuseError, match="no such file"):
+        open_source(str(tmp_path / "none.wav"))
+    monkeypatch.setitem(sys.modules, "sounddevice", None)
+    with pytest.raises(EmofuseError, match=r"emofuse\[microphone\]"):
+        open_source("mic")
+
+
+def test_a_run_of_words_alone_says_that_it_cannot_hear(tmp_path: Path, words: RunFolder) -> None:
+    write_wav(tmp_path / "a.wav", tone(0.5))
+    pipe = EmotionPipeline.from_pretrained(words.path, device="cpu")
+    with pytest.raises(EmofuseError, match="--modalities audio"):
+        next(iter(listen(pipe, SoundFile(tmp_path / "a.wav", at_once=True))))
+
+
+def test_a_microphone_that_is_not_emptied_says_what_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Device:
+        class PortAudioError(Exception):
+            pass
+
+        def check_input_settings(self, **settings: object) -> None:
+            pass
+
+    monkeypatch.setitem(sys.modules, "sounddevice", Device())  # type: ignore[arg-type]
+    microphone = Microphone()
+    block = np.zeros((512, 1), np.float32)
+    kept = microphone._waiting.maxsize
+    for _ in range(kept + 10):
+        microphone._hear(block, 512, None, None)
+    first = microphone._waiting.get_nowait()
+    assert isinstance(first, Piece)
+    microphone._hear(block, 512, None, None)
+    lost = [microphone._waiting.get_nowait().lost for _ in range(kept)]
+    assert lost[-1] == pytest.approx(10 * 512 / RATE)
+    assert not any(lost[:-1])
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    from tests.small_runs import text_corpus
+
+    folder = tmp_path_factory.mktemp("words")
+    return text_run(text_corpus(folder), folder / "run", optimiser__epochs=1)

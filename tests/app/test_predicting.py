@@ -1,0 +1,114 @@
+"""What a worker makes of a recording: utterances that are found, names of the client, no path of this machine."""
+
+from pathlib import Path
+
+import pytest
+
+from emofuse import EmofuseError, EmotionPipeline
+from emofuse.app.limits import ServeLimits
+from emofuse.app.page_parts import error_box, explanation_table, introduction, progress_box, timeline_frame
+from emofuse.app.predicting import describe_run, predict_recording
+from emofuse.app.refusals import RefusedError
+from emofuse.app.schemas import JobStatus, Prediction, PredictOptions, RunDescription, Segment, Shares
+from emofuse.app.tasks import PredictTask
+from emofuse.app.worker import WorkerSetup
+from emofuse.cli.serve import _check_extra
+from emofuse.runs.run_folder import RunFolder
+from tests.recordings.made import make_recording
+
+EVIL = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def pipe(media_run: RunFolder) -> EmotionPipeline:
+    return EmotionPipeline.from_pretrained(media_run.path, device="cpu")
+
+
+def test_utterances_are_found_told_and_shown(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    made = make_recording(tmp_path / "hidden", seconds=14.0, picture=False, subtitles=False)
+    upload = made.path.rename(made.path.with_name("recording"))
+    options = PredictOptions(segment="vad", by_modality=True)
+    steps: list[tuple[int, int, str]] = []
+    task = PredictTask(upload, f"{EVIL}.wav", options, page=tmp_path / "page.html")
+    answer = predict_recording(
+        pipe, task, describe_run(pipe, "small"), lambda done, total, what: steps.append((done, total, what))
+    )
+    assert len(answer.segments) == len(made.turns)
+    for segment, turn in zip(answer.segments, made.turns, strict=True):
+        assert (segment.start, segment.end) == pytest.approx((turn.start, turn.end), abs=0.4)
+        assert segment.id.startswith(f"{EVIL}.wav#")
+    assert f"{EVIL}.wav: {len(made.turns)} utterances by vad." in answer.notes
+    assert "predicting" in {what for _, _, what in steps}
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert "data:audio/wav;base64," in page
+    for text in (answer.model_dump_json(), page):
+        assert str(tmp_path) not in text
+    assert EVIL not in page
+    assert "&lt;img src=x" in page
+
+
+def test_what_a_recording_is_refused_for(pipe: EmotionPipeline, media_run: RunFolder, tmp_path: Path) -> None:
+    made = make_recording(tmp_path, seconds=8.0, picture=False, subtitles=False)
+    run = describe_run(pipe, "small")
+
+    def refusal(**given: object) -> RefusedError:
+        options = PredictOptions.model_validate(given)
+        task = PredictTask(made.path, "né.wav", options, longest=None if given else 7.0)
+        with pytest.raises(RefusedError) as refused:
+            predict_recording(pipe, task, run, lambda *_: None)
+        assert str(tmp_path) not in refused.value.line
+        assert str(media_run.path) not in refused.value.line
+        return refused.value
+
+    assert (refusal().status, refusal().line[:22]) == (413, "né.wav lasts 8 s, and ")
+    assert "none in text inside" in refusal(segment="subtitles").line
+    assert "emofuse evaluate the run" in refusal(coverage=0.9).line
+
+
+def test_the_pieces_of_the_page_escape_what_came_from_outside() -> None:
+    run = RunDescription(
+        name=EVIL, system="x", task="classification", labels=[EVIL], modalities=["text"], notes=[EVIL]
+    )
+    segment = Segment(
+        id=EVIL,
+        start=0,
+        end=1,
+        label=EVIL,
+        probabilities={},
+        used=[],
+        missing={},
+        explanation=Shares(shapley={EVIL: 0.125}, leave_one_out={}, notes=[EVIL]),
+    )
+    prediction = Prediction(
+        recording=EVIL,
+        seconds=1,
+        labels=[],
+        segments=[segment, segment.model_copy(update={"explanation": None})],
+    )
+    table = explanation_table(prediction)
+    pieces = [
+        introduction(run, ServeLimits()),
+        error_box(EVIL),
+        timeline_frame(f'"{EVIL}', has_page=True),
+        progress_box(JobStatus(id="x", state="running", done=1, total=3, doing=EVIL)),
+        table,
+    ]
+    assert not any("<img" in piece for piece in pieces)
+    assert "+12.5" in table
+    assert "The first 1 of 2 segments." in table
+    assert 'value="1" max="3"' in pieces[3]
+    assert "2 before it" in progress_box(JobStatus(id="x", state="waiting", position=2))
+
+
+def test_a_server_without_its_extra_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(EmofuseError, match=r"pip install 'emofuse\[app\]'"):
+        _check_extra()
+
+
+def test_a_worker_s_setup_crosses_to_another_process() -> None:
+    import pickle
+
+    setup = WorkerSetup("run", "cpu", 1, ("a note",), Path("x"))
+    assert pickle.loads(pickle.dumps(setup)) == setup
+    assert str(pickle.loads(pickle.dumps(RefusedError(413, "too\nlong")))) == "too long"
