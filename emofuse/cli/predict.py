@@ -216,14 +216,14 @@ def run_and_clips(run: Path | None, clips: list[Path] | None) -> tuple[Path, lis
 
 def _is_clips_folder(run: Path, clips: list[Path] | None) -> bool:
     """A folder that stands alone and is no run: there would be nothing else to predict."""
-    from emofuse.data.recording_files import has_recording
+    from emofuse.data.found_recordings import has_recording
 
     return not clips and run.is_dir() and not (run / "run.json").exists() and has_recording(run)
 
 
 def _is_clip_name(run: Path) -> bool:
     """What is not there and has a suffix: a misspelt clip, and no name of a run on the hub such as ``org/run-1.0``."""
-    from emofuse.data.recording_files import is_recording_name
+    from emofuse.data.found_recordings import is_recording_name
 
     on_hub = "/" in str(run) and not run.parent.exists() and not is_recording_name(run)
     return not run.exists() and bool(run.suffix) and str(run) != STARTER and not on_hub

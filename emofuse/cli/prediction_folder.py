@@ -59,8 +59,8 @@ def predict_places(asked: FolderArguments, **options: Any) -> None:
         EmofuseError: an option belongs to one recording alone, nothing was found, or a recording failed.
     """
     from emofuse.cli.progress import progress_bar
+    from emofuse.data.found_recordings import find_recordings
     from emofuse.data.modality import parse_modalities
-    from emofuse.data.recording_files import find_recordings
     from emofuse.folders import FolderRequest, predict_folder
     from emofuse.folders.predict import checked_formats, plain_options
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.recording_files import RecordingFile
+from emofuse.data.found_recordings import RecordingFile
 from emofuse.ensemble import EnsemblePipeline, open_pipeline
 from emofuse.errors import EmofuseError
 from emofuse.folders.index_page import IndexRow, index_page
@@ -85,7 +85,7 @@ def predict_folder(
 
     Args:
         request: the run and what is asked of it.
-        recordings: of :func:`emofuse.data.recording_files.find_recordings`.
+        recordings: of :func:`emofuse.data.found_recordings.find_recordings`.
         out: made if it is missing; one job at a time works in it.
         jobs: processes, each with the run in memory.
         progress: called with (done, total, what).

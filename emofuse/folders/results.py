@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.recording_files import RecordingFile
+from emofuse.data.found_recordings import RecordingFile
 from emofuse.data.stored_files import stored_json
 from emofuse.errors import EmofuseError
 from emofuse.inference.segments import EmotionSegment

@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from emofuse.cli.main import app
+from emofuse.data.found_recordings import RecordingFile, find_recordings
 from emofuse.data.media_writer import write_wav
-from emofuse.data.recording_files import RecordingFile, find_recordings
 from emofuse.errors import EmofuseError
 from emofuse.folders import FolderRequest, predict_folder
 from emofuse.folders.predict import checked_formats
