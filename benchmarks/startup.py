@@ -74,7 +74,7 @@ def predictions(runs: Sequence[Path], clip: Path | None) -> dict[str, tuple[Path
     """Name → run and clip of each prediction that is measured."""
     found: dict[str, tuple[Path, Path | None]] = {}
     for run in runs:
-        name = "the starter" if run == STARTER else run.name
+        name = "the starter" if run.resolve() == STARTER.resolve() else run.name
         found[f"predict, {name}, words alone"] = (run, None)
         if clip is not None:
             found[f"predict, {name}, a clip"] = (run, clip)
