@@ -29,6 +29,7 @@ from emofuse.training.end_to_end.encoder import CutNetwork, JointEncoder
 from emofuse.training.end_to_end.sounds import speech_encoder
 from emofuse.training.end_to_end.system import JointSystem, Places
 from emofuse.training.end_to_end.texts import JointTextEncoder, TokenTable
+from emofuse.training.processes import is_torchrun
 
 _CHECKED = 4  # utterances whose features are compared
 _CLOSE = 1e-3  # of features of about 1
@@ -58,6 +59,11 @@ def check_end_to_end(settings: RunSettings, specs: Mapping[Modality, EncoderSpec
         if modality == "audio" and settings.data.augment.copies:
             raise EmofuseError(
                 f"{where}: copies of sounds are made before the training; set data.augment.copies=0"
+            )
+        if modality == "audio" and settings.devices > 1 and not is_torchrun():
+            raise EmofuseError(
+                f"{where}: a speech model that learns cannot be handed to other processes; start them with torchrun, or leave "
+                "out devices"
             )
         if settings.optimiser.mixup:
             raise EmofuseError(f"{where}: what an encoder reads cannot be mixed; leave out optimiser.mixup")

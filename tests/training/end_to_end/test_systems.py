@@ -13,9 +13,11 @@ from transformers import AutoModel
 
 from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_wav
+from emofuse.errors import EmofuseError
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.settings import RunSettings
+from emofuse.training.end_to_end import check_end_to_end
 from emofuse.training.fit import fit_run
 from tests.small_corpus import SMALL_MODEL
 from tests.training.end_to_end.small import joint_settings
@@ -123,27 +125,28 @@ def tuned(folder: Path) -> dict[str, Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-def test_encoders_that_another_process_is_handed_still_learn(
-    heard: Manifest, bert_folder: Path, wav2vec2_folder: Path, tmp_path: Path
+def test_an_encoder_that_another_process_is_handed_still_learns(
+    talk: Manifest, bert_folder: Path, tmp_path: Path
 ) -> None:
-    settings = joint_settings(
-        heard,
-        bert_folder,
-        data__features=str(tmp_path),
-        model__modalities=["text", "audio"],
-        encoders__text__end_to_end={"freeze_layers": 1},
-        encoders__audio={"modality": "audio", "name": str(wav2vec2_folder), "end_to_end": True},
-    )
-    joint, _ = joined(settings, heard, tmp_path)
+    frozen = {"encoders__text__end_to_end": {"freeze_layers": 1}}
+    settings = joint_settings(talk, bert_folder, data__features=str(tmp_path), **frozen)
+    joint, _ = joined(settings, talk, tmp_path)
     again = pickle.loads(pickle.dumps(joint)).eval()
-    for modality, encoder in joint.eval().joint_encoders().items():
-        number = torch.tensor([joint.places[modality].numbers[heard.ids[3]]])
-        other = again.joint_encoders()[modality]
-        with torch.no_grad():
-            torch.testing.assert_close(encoder(number)[0], other(number)[0])
-        other(number)[0].sum().backward()
-        assert any(p.grad is not None for p in other.network.parameters())
-        assert all(p.grad is None for p in encoder.network.parameters())
+    own, other = joint.eval().joint_encoders()["text"], again.joint_encoders()["text"]
+    number = torch.tensor([joint.places["text"].numbers[talk.ids[3]]])
+    torch.testing.assert_close(own(number)[0], other(number)[0])
+    other(number)[0].sum().backward()
+    assert any(p.grad is not None for p in other.network.parameters())
+    assert all(p.grad is None for p in own.network.parameters())
+
+
+def test_a_voice_that_learns_is_for_one_device(
+    heard: Manifest, bert_folder: Path, wavlm_folder: Path
+) -> None:
+    audio = {"modality": "audio", "name": str(wavlm_folder), "end_to_end": True}
+    settings = joint_settings(heard, bert_folder, encoders__audio=audio, devices=2)
+    with pytest.raises(EmofuseError, match="start them with torchrun"):
+        check_end_to_end(settings, settings.encoders)
 
 
 @pytest.mark.parametrize("pieces", [60.0, 0.6])
