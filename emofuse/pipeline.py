@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from emofuse.data import MODALITIES, Modality
@@ -472,9 +473,10 @@ class EmotionPipeline:
         rows = [u if "video" in chosen else _without_video(u) for u in keyed]
         several = [m for m in self.modalities if m in chosen] if by_modality else []
         predictions, *alone = self._forward(rows, given, [None, *([m] for m in several)], progress)
+        novelty = self._novelty(keyed, given, predictions)
+        predictions = self._with_doubts(predictions, novelty)
         segments = self._segments(utterances, predictions, missing, notes)
         said = dict(zip(several, alone, strict=True))
-        novelty = self._novelty(keyed, given, predictions)
         told = [
             replace(
                 segment,
@@ -527,6 +529,24 @@ class EmotionPipeline:
             if len(vectors) == len(rows) and len(rows):
                 novelty[modality] = dict(zip(rows, map(float, gaussian.novelty(vectors)), strict=True))
         return novelty
+
+    def _with_doubts(
+        self, predictions: Predictions, novelty: Mapping[Modality, Mapping[int, float]]
+    ) -> Predictions:
+        """In a late fusion, an expert of what is unlike anything in its training has less say."""
+        pool = getattr(self.model, "pool_of_experts", None)
+        doubted = sorted({row for rows in novelty.values() for row, value in rows.items() if value > 1})
+        if pool is None or not doubted:
+            return predictions
+        experts = {m: torch.from_numpy(x[doubted]) for m, x in predictions.features.items()}
+        present = {m: torch.from_numpy(x[doubted]) for m, x in predictions.present.items()}
+        unlikeness = {
+            m: torch.tensor([novelty.get(m, {}).get(row, 1.0) for row in doubted]) for m in self.modalities
+        }
+        logits = predictions.logits.copy()
+        with torch.inference_mode():
+            logits[doubted] = pool(experts, present, unlikeness).numpy() / self.temperature
+        return replace(predictions, logits=logits)
 
     def normalised(
         self,
@@ -637,6 +657,7 @@ class EmotionPipeline:
         ids = [u.id for u in utterances]
         # Of what is encoded, the encoder's features are looked at; the system's own of what it reads itself.
         own = any(modality not in self.record.encoders for modality in self.familiarity)
+        own = own or hasattr(self.model, "pool_of_experts")
         found = predict_subsets(
             self.model, loader, subsets, device=self.device, on_batch=advance, keep_features=own
         )

@@ -73,3 +73,11 @@ def test_real_clips_are_predicted_from_face_and_voice(starter: Path, shared_medi
         assert set(segment.used) == {"audio", "video"}
         assert set(segment.probabilities) == LABELS
         assert max(segment.probabilities.values()) < 0.98
+
+
+def test_a_voice_unlike_those_in_training_says_little(starter: Path, shared_media: Path) -> None:
+    pipe = EmotionPipeline.from_pretrained("starter")
+    (segment,) = pipe(shared_media / "talking_head_2.mp4", end=3.0, modalities=["audio"], by_modality=True)
+    assert segment.unfamiliar == ("audio",)
+    # What the expert says alone is shown as it is; what is said in the end is unsure.
+    assert max(segment.probabilities.values()) < 0.5 < max(segment.by_modality["audio"].values())

@@ -123,7 +123,9 @@ class LateFusion(nn.Module):
         if self.training and self.config.modality_dropout:
             available = drop_modalities(available, self.config.modality_dropout)
         experts = {m: self._logits(m, given.get(m), available[m]) for m in names}
-        return EmotionOutput(logits=self._pool(experts, available), features=experts, present=available)
+        return EmotionOutput(
+            logits=self.pool_of_experts(experts, available), features=experts, present=available
+        )
 
     def _logits(self, m: str, x: Tensor | None, available: Tensor) -> Tensor:
         if x is None:
@@ -133,12 +135,29 @@ class LateFusion(nn.Module):
         logits: Tensor = self.experts[m](dropped)
         return logits.masked_fill(~available.unsqueeze(-1), 0.0)
 
-    def _pool(self, experts: Mapping[str, Tensor], available: Mapping[str, Tensor]) -> Tensor:
-        """The logarithmic opinion pool; an expert without its modality is left out of the sum."""
+    def pool_of_experts(
+        self,
+        experts: Mapping[str, Tensor],
+        available: Mapping[str, Tensor],
+        unlikeness: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """The logarithmic opinion pool; an expert without its modality is left out of the sum.
+
+        Args:
+            experts: modality → (B, C) logits.
+            available: modality → (B,) bool.
+            unlikeness: modality → (B,) how many times as far an input lies from the training data as the farthest of those
+                do; an expert's weight is divided by what is above 1. None for inputs like those.
+
+        Returns:
+            (B, C) log-probabilities up to a constant.
+        """
         total = torch.zeros_like(wide(next(iter(experts.values()))))
-        for number, (m, logits) in enumerate(experts.items()):
-            said = (wide(logits).detach() / self.temperature[number]).log_softmax(-1)
+        for number, m in enumerate(str(m) for m in self.config.modalities):
+            said = (wide(experts[m]).detach() / self.temperature[number]).log_softmax(-1)
             weight = F.softplus(self.trust[m]) * available[m].unsqueeze(-1)
+            if unlikeness is not None:
+                weight = weight / unlikeness[m].clamp(min=1.0).unsqueeze(-1)
             total = total + weight * said
         return total
 

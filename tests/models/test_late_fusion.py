@@ -39,6 +39,23 @@ def test_the_pool_is_the_normalised_product_of_what_the_experts_say() -> None:
         torch.testing.assert_close(output.probabilities[row], product / product.sum())
 
 
+def test_an_expert_of_what_it_does_not_know_has_less_say() -> None:
+    model, inputs = model_of(), inputs_of(2)
+    present = {m: torch.ones(2, dtype=torch.bool) for m in inputs}
+    experts = {m: model.experts[m][-1](x).detach() for m, x in inputs.items()}
+    unlike = {
+        "text": torch.tensor([0.3, 1.0]),
+        "audio": torch.tensor([4.0, 1.0]),
+        "video": torch.tensor([1.0, 2.5]),
+    }
+    found = model.pool_of_experts(experts, present, unlike).softmax(-1)
+    for row, weights in enumerate(((1, 1 / 4, 1), (1, 1, 1 / 2.5))):
+        product = torch.ones(3, dtype=torch.float64)
+        for weight, logits in zip(weights, experts.values(), strict=True):
+            product = product * logits[row].softmax(0) ** weight
+        torch.testing.assert_close(found[row], product / product.sum())
+
+
 def test_weights_are_one_at_first_and_a_row_without_anything_is_undecided() -> None:
     model, inputs = model_of(), inputs_of()
     absent = {m: torch.zeros(5, dtype=torch.bool) for m in inputs}
