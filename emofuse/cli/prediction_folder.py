@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emofuse.cli.prediction_files import PredictionFiles
-    from emofuse.folders import FolderOutcome
+    from emofuse.folders.predict import FolderOutcome
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ def predict_places(asked: FolderArguments, **options: Any) -> None:
     from emofuse.cli.progress import progress_bar
     from emofuse.data.found_recordings import find_recordings
     from emofuse.data.modality import parse_modalities
-    from emofuse.folders import FolderRequest, predict_folder
-    from emofuse.folders.predict import checked_formats, plain_options
+    from emofuse.folders.predict import FolderRequest, checked_formats, plain_options, predict_folder
 
     _check(asked)
     recordings = find_recordings(asked.places)

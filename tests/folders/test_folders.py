@@ -1,8 +1,6 @@
 import os
 import shutil
-import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
 
@@ -15,13 +13,13 @@ from emofuse.cli.main import app
 from emofuse.data.found_recordings import RecordingFile, find_recordings
 from emofuse.data.media_writer import write_wav
 from emofuse.errors import EmofuseError
-from emofuse.folders import FolderRequest, predict_folder
-from emofuse.folders.predict import checked_formats
+from emofuse.folders.predict import FolderRequest, checked_formats, predict_folder
 from emofuse.folders.results import ResultFiles, finished, keep, run_fingerprint
 from emofuse.folders.workers import run_tasks
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
+from tests.folders.deadly import DeadlyJob
 from tests.inference.timelines.made import LABELS, segment
 from tests.small_corpus import make_corpus, small_settings
 
@@ -83,27 +81,9 @@ def test_a_result_is_taken_for_the_same_run_and_recording_alone(tmp_path: Path) 
         assert finished(files, recording, "run 1") is None
 
 
-@dataclass(frozen=True)
-class _Deadly:
-    """Tasks that say what they do: end well, fail, or kill their process."""
-
-    begins: bool = True
-
-    def begin(self) -> str:
-        if not self.begins:
-            raise EmofuseError("no such run")
-        return "held"
-
-    def do(self, held: str, task: str) -> None:
-        if task == "die":
-            os.kill(os.getpid(), signal.SIGKILL)
-        if task == "fail":
-            raise ValueError("two\nlines")
-
-
 def _run(tasks: Sequence[str], processes: int) -> dict[int, str | None]:
     ended: dict[int, str | None] = {}
-    run_tasks(_Deadly(), tasks, processes, ended.__setitem__)
+    run_tasks(DeadlyJob(), tasks, processes, ended.__setitem__)
     return ended
 
 
@@ -116,7 +96,7 @@ def test_a_task_that_fails_or_dies_takes_no_other_with_it() -> None:
     assert "killed by signal 9" in str(ended[4])
     assert _run([], 2) == {}
     with pytest.raises(EmofuseError, match="no such run"):
-        run_tasks(_Deadly(begins=False), ["well"], 1, lambda place, reason: None)
+        run_tasks(DeadlyJob(begins=False), ["well"], 1, lambda place, reason: None)
 
 
 def test_formats_are_named_freely() -> None:
