@@ -271,4 +271,4 @@ def _one_line(error: BaseException) -> str:
     cause = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
-    return reason_of(cause).strip().splitlines()[0][:200]
+    return reason_of(cause)[:200]
