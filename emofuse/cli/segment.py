@@ -56,6 +56,10 @@ def segment(
         str | None, typer.Option(help="speech recognition by name or folder; by default Whisper tiny.en")
     ] = None,
     language: Annotated[str | None, typer.Option(help="of the speech, such as en; else found out")] = None,
+    faces: Annotated[
+        bool,
+        typer.Option("--faces", help="look who of those that are seen speaks: columns face and listeners"),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print the utterances as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
@@ -81,6 +85,7 @@ def segment(
         threshold=threshold,
         asr_model=asr_model,
         language=language,
+        faces=faces,
         device=_device(device),
     )
     with progress_bar(quiet=quiet) as progress:

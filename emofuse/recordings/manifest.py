@@ -7,16 +7,20 @@ from pathlib import Path
 import pandas as pd
 
 from emofuse.data.manifest import Manifest
+from emofuse.recordings.seen_speaking import SeenSpeaker
 from emofuse.recordings.segment import Segmentation
 
 
 def manifest_of(segmentation: Segmentation) -> Manifest:
     """One row per utterance, in the recording's folder.
 
-    Beyond the usual columns, ``segmented_by`` says how utterances were found, and ``language`` what is spoken.
+    Beyond the usual columns, ``segmented_by`` says how utterances were found, and ``language`` what is spoken. Where it was
+    looked who is seen speaking, ``face`` is the place of that face (x1, y1, x2, y2 as shares of the picture),
+    ``listeners`` those of the others, divided by semicolons, and ``face_margin`` how sure that is, 0 to 1.
     """
     recording = segmentation.recording
     column = "video" if segmentation.info.has_video else "audio"
+    seen = segmentation.seen or [None] * len(segmentation.spoken)
     rows = [
         {
             "id": one.id,
@@ -29,10 +33,22 @@ def manifest_of(segmentation: Segmentation) -> Manifest:
             "end": one.end,
             "segmented_by": segmentation.by,
             **({"language": segmentation.language} if segmentation.language else {}),
+            **(_faces(who) if segmentation.seen else {}),
         }
-        for one in segmentation.utterances()
+        for one, who in zip(segmentation.utterances(), seen, strict=True)
     ]
     return Manifest.from_frame(pd.DataFrame(rows), recording.absolute().parent)
+
+
+def _faces(who: SeenSpeaker | None) -> dict[str, str | None]:
+    if who is None:
+        return {"face": None, "listeners": None, "face_margin": None}
+    listeners = "; ".join(map(_place, who.listeners))
+    return {"face": _place(who.face), "listeners": listeners or None, "face_margin": f"{who.margin:.2f}"}
+
+
+def _place(face: tuple[float, float, float, float]) -> str:
+    return " ".join(f"{edge:.3f}" for edge in face)
 
 
 def default_manifest(recording: Path) -> Path:

@@ -12,6 +12,7 @@ from emofuse.data.media import MediaError, MediaInfo, probe
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.recordings.cues import Cue, utterances_of
+from emofuse.recordings.seen_speaking import SeenSpeaker, seen_speakers
 from emofuse.recordings.settings import By, Method, SegmentSettings
 from emofuse.recordings.spoken import Progress, Spoken, within
 from emofuse.recordings.subtitle_streams import read_subtitle_stream, text_streams
@@ -29,6 +30,7 @@ class Segmentation:
         notes: what a user should know, each a line: which way, and what was left out or guessed.
         language: of the speech, where that is known.
         info: what the recording holds.
+        seen: of each utterance who is seen speaking; empty where that was not looked at.
     """
 
     recording: Path
@@ -37,6 +39,7 @@ class Segmentation:
     notes: tuple[str, ...]
     language: str | None
     info: MediaInfo
+    seen: tuple[SeenSpeaker | None, ...] = ()
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -99,7 +102,8 @@ def segment_recording(
     if not spoken:
         raise EmofuseError(_nothing(path, method, behind))
     spoken, told = _with_speakers(path, info, spoken, settings, progress)
-    return Segmentation(path, tuple(spoken), method, (*notes, *told), language, info)
+    seen = tuple(seen_speakers(path, spoken, progress)) if settings.faces else ()
+    return Segmentation(path, tuple(spoken), method, (*notes, *told), language, info, seen)
 
 
 def _method(path: Path, info: MediaInfo, settings: SegmentSettings) -> tuple[Method, str]:

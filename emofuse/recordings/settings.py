@@ -29,6 +29,7 @@ class SegmentSettings(BaseModel):
         threshold: probability from which a sound is speech.
         asr_model: a model of speech recognition by name or folder; by default the packaged Whisper tiny.en.
         language: of the speech, as "en"; found out by default where the model knows several.
+        faces: whether it is looked who of those that are seen speaks.
         device: where networks run: "cpu" or "cuda".
     """
 
@@ -45,6 +46,7 @@ class SegmentSettings(BaseModel):
     threshold: float = Field(default=0.5, gt=0.05, lt=1)
     asr_model: str | None = None
     language: str | None = None
+    faces: bool = False
     device: str = "cpu"
 
     @model_validator(mode="after")

@@ -11,6 +11,9 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_video, write_wav
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.recordings import recognisers, voice_activity
+from emofuse.recordings import segment as segment_module
+from emofuse.recordings.manifest import manifest_of
+from emofuse.recordings.seen_speaking import SeenSpeaker
 from emofuse.recordings.segment import segment_recording, segmented_utterances
 from emofuse.recordings.settings import SegmentSettings
 from tests.recordings.made import MadeRecording, make_recording
@@ -163,3 +166,18 @@ def test_a_recording_of_sound_alone_is_named_in_the_column_audio(tmp_path: Path)
     rows = list(Manifest.read(tmp_path / "film.utterances.csv").validate().rows())
     assert len(rows) == len(made.turns)
     assert all(row.audio == made.path and row.video is None for row in rows)
+
+
+def test_who_is_seen_speaking_stands_in_the_manifest(
+    film: MadeRecording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = SeenSpeaker((0.1, 0.2, 0.3, 0.4), ((0.5, 0.5, 0.9, 0.9),), 0.75)
+    monkeypatch.setattr(
+        segment_module, "seen_speakers", lambda path, spoken, progress: [seen, *[None] * (len(spoken) - 1)]
+    )
+    found = segment_recording(film.path, SegmentSettings(faces=True))
+    frame = manifest_of(found).frame
+    assert frame["face"][0] == "0.100 0.200 0.300 0.400"
+    assert frame["listeners"][0] == "0.500 0.500 0.900 0.900"
+    assert frame["face_margin"][0] == "0.75"
+    assert frame["face"][1:].isna().all()
