@@ -82,7 +82,8 @@ def mouth_movement(
 
     What moves the whole face, as a nod or the light does, moves both. 0 where the face was not found twice in a row.
     """
-    movement, before = np.zeros(len(pictures)), {}
+    movement = np.zeros(len(pictures))
+    before: dict[int, NDArray[np.float64]] = {}
     for picture in sorted(track):
         left, top, right, bottom = (float(edge) for edge in boxes[picture][track[picture]])
         face = (
