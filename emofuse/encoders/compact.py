@@ -80,6 +80,8 @@ def write_compact(tuned: Path, base: str, folder: Path, rank: int) -> None:
     """
     packaged = PACKAGED[base]
     before, after = (_weights(place) for place in (packaged.locate(), tuned))
+    if missing := sorted(before.keys() - after.keys()):
+        raise EmofuseError(f"{tuned}: lacks {missing[0]}; it is not one of {base}")
     tensors: dict[str, Tensor] = {}
     for name, weight in after.items():
         if name not in before or before[name].shape != weight.shape:

@@ -102,9 +102,11 @@ def test_a_clip_is_predicted_as_json_csv_and_picture(trained: Path, corpus: Mani
     assert result.stdout.splitlines()[0].startswith("id,start,end,speaker,label,p_anger")
     assert len(result.stdout.splitlines()) == 3
     picture = tmp_path / "timeline.png"
-    result = runner.invoke(
-        app, ["predict", str(trained), str(corpus.root / "manifest.csv"), "--figure", str(picture), "--quiet"]
-    )
+    with true_figures():
+        result = runner.invoke(
+            app,
+            ["predict", str(trained), str(corpus.root / "manifest.csv"), "--figure", str(picture), "--quiet"],
+        )
     assert result.exit_code == 0, result.output
     assert picture.stat().st_size > 1000
     assert len([line for line in result.stdout.splitlines() if " from text+audio+video" in line]) == len(

@@ -115,8 +115,12 @@ def test_a_damaged_file_is_one_line(runs: tuple[Path, Path], tmp_path: Path, nam
         damage(run / name)
         verb = READERS[name][number % len(READERS[name])]
         result = CliRunner().invoke(app, command(verb, run, runs[1]))
-        assert isinstance(result.exception, EmofuseError), (kind, verb, result.exception, result.output)
-        (line,) = str(result.exception).splitlines()
+        if verb == "leaderboard" and result.exception is None:
+            lines = [line for line in result.output.splitlines() if line.startswith("|") and str(run) in line]
+            (line,) = lines  # a run without a score is listed with the reason
+        else:
+            assert isinstance(result.exception, EmofuseError), (kind, verb, result.exception, result.output)
+            (line,) = str(result.exception).splitlines()
         assert line.isprintable()
         assert str(run) in line, (kind, verb, line)
     assert not RunFolder(run).checkpoints.exists()
