@@ -182,7 +182,6 @@ def test_a_causal_run_remembers_the_conversation_as_it_does_in_a_batch(
 
 def test_live_on_a_file_tells_lines_and_json(causal_run: RunFolder, tmp_path: Path) -> None:
     path, said = conversation(tmp_path, ["joy", "anger"])
-    begun = time.monotonic()
     arguments = [
         "live",
         str(causal_run.path),
