@@ -35,8 +35,8 @@ from emofuse.encoders.fine_tuning import FineTunedRecord, training_settings
 from emofuse.encoders.image_preprocessing import preprocessing_of
 from emofuse.evaluation import ClassificationReport, Split, classification_report, read_split_file, splits
 from emofuse.runs.run_folder import environment
+from emofuse.training.finetuning.claims import marks_seen
 from emofuse.training.finetuning.face_augmentation import FaceAugmentation
-from emofuse.training.finetuning.run import marks_seen
 from emofuse.training.finetuning.saving import save_encoder
 
 PLAN = Path(__file__).with_name("face_plan.json")

@@ -80,7 +80,8 @@ def write_compact(tuned: Path, base: str, folder: Path, rank: int) -> None:
     """
     packaged = PACKAGED[base]
     before, after = (_weights(place) for place in (packaged.locate(), tuned))
-    if missing := sorted(before.keys() - after.keys()):
+    # Of the base's buffers a fine-tuned model keeps none.
+    if missing := sorted(name for name in before.keys() - after.keys() if not name.endswith("position_ids")):
         raise EmofuseError(f"{tuned}: lacks {missing[0]}; it is not one of {base}")
     tensors: dict[str, Tensor] = {}
     for name, weight in after.items():

@@ -23,8 +23,8 @@ from emofuse.evaluation.reporting.figures import (
     draw_learning_curves,
     save_figure,
 )
+from emofuse.evaluation.reporting.printable import markdown_text as markdown_cell
 from emofuse.evaluation.reporting.report import ComparisonRow, ReportFigure, RunReport, write_report
-from emofuse.evaluation.reporting.report import _markdown as markdown_cell
 from emofuse.evaluation.reporting.report_rows import class_scores, headline, paired_rows, pick_examples
 
 LABELS = ["neutral", "joy", "sadness", "anger", "surprise", "fear"]
