@@ -132,8 +132,8 @@ class EmotionPage:
                         label="Explain: what moved the label", value=False, elem_id="explain"
                     )
             with gr.Row():
-                begin = gr.Button("Find emotions", variant="primary", elem_id="find")
-                stop = gr.Button("Cancel", elem_id="cancel", scale=0)
+                begin = gr.Button("Find emotions", variant="primary", elem_id="find", min_width=120)
+                stop = gr.Button("Cancel", elem_id="cancel", scale=0, min_width=90)
             state = gr.HTML(elem_id="state")
             timeline = gr.HTML(elem_id="timeline")
             why = gr.HTML(elem_id="why")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -139,6 +140,10 @@ def serve(settings: ServeSettings, ready: Callable[[str], None]) -> None:
         EmofuseError: the run cannot be loaded, or the address cannot be had.
     """
     check_installed(page=settings.page)
+    # A worker that is ended in its work leaves locks behind; the process that puts them away would say so after the last line.
+    os.environ["PYTHONWARNINGS"] = ",".join(
+        filter(None, (os.environ.get("PYTHONWARNINGS"), "ignore:resource_tracker:UserWarning"))
+    )
     server = EmotionServer(settings)
     try:
         _Uvicorn(server, ready).run()

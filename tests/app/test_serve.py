@@ -311,9 +311,11 @@ def test_the_page_in_a_browser(serving: Serving, clip: Path) -> None:
 
         page.get_by_role("tab", name="Camera").click()
         page.locator("#camera button").first.click()
+        live = "document.querySelector('#camera video[data-testid=webcam-video]').currentTime > {}"
+        page.wait_for_function(live.format(0.3))
         page.locator("#camera [title='start recording']").click()
         page.locator("#camera [title='stop recording']").wait_for()
-        page.wait_for_timeout(4000)  # a busy machine takes a while to record anything
+        page.wait_for_timeout(3000)
         page.locator("#camera [title='stop recording']").click()
         page.locator("#camera video[src]").first.wait_for()
         page.locator("#every input, #every textarea").fill("")
