@@ -81,7 +81,7 @@ class EmotionPage:
         with gr.Blocks(title="emofuse", analytics_enabled=False) as blocks:
             gr.HTML(introduction(self._queue.run, limits))
             kind, job_id = gr.State(UPLOAD), gr.State("")
-            with gr.Row():
+            with gr.Row(elem_id="asking"):
                 with gr.Column(scale=3), gr.Tabs():
                     with gr.Tab("Upload") as first:
                         upload = gr.File(
@@ -233,9 +233,7 @@ def _take_uploads_only(component: Any, folder: Path) -> None:
 
 
 _STYLE = """
-.gradio-container { max-width: 1100px !important; margin: 0 auto !important; }
-.gradio-container, .gradio-container main, .gradio-container .column, .gradio-container .block { min-width: 0 !important; }
-@media (max-width: 480px) { .gradio-container .main { width: 100vw; padding-left: 12px; padding-right: 12px; } }
+.gradio-container { max-width: min(1100px, 100vw) !important; margin: 0 auto !important; }
 #timeline iframe { width: 100%; height: 860px; border: 1px solid #c8d3de; border-radius: 8px; background: #fff; }
 #timeline p { padding: .4rem; }
 #why table { border-collapse: collapse; width: 100%; } #why th, #why td { text-align: left; padding: .2rem .6rem; }
