@@ -124,6 +124,8 @@ def _exported(program: Program, fixed: Mapping[str, int]) -> ExportedProgram:
         {place: dims[axis] for place, axis in enumerate(each.axes) if axis in dims} for each in program.inputs
     )
     given = tuple(random_tensors(program.inputs, sizes, seed=0))
+    # What was compiled earlier in this process would decide which sizes count as fixed inside of a scan.
+    torch.compiler.reset()
     # As one argument that stands for all: the function takes any number.
     return torch.export.export(program, given, dynamic_shapes=(shapes,), strict=False)
 
