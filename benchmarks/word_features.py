@@ -11,14 +11,16 @@ each row is optimistic alike. Writes benchmarks/results/word_features.md.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.linear_model import Ridge
 from sklearn.metrics import f1_score
 from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
 from emofuse.encoders import EncoderSpec, create_encoder
@@ -41,23 +43,14 @@ def vectors(texts: Sequence[str], name: str, layers: tuple[int, ...], file: Path
     return found
 
 
-def ridge(x: np.ndarray, y: np.ndarray, weights: np.ndarray, other: np.ndarray) -> Iterator[np.ndarray]:
-    """What a ridge regression of every strength says of other rows; one eigendecomposition serves all."""
-    mean, spread = x.mean(0), x.std(0) + 1e-6
-    x, other = (x - mean) / spread, (other - mean) / spread
-    centre, level = np.average(x, axis=0, weights=weights), np.average(y, axis=0, weights=weights)
-    x, other = x - centre, other - centre
-    values, basis = np.linalg.eigh((x.T @ (weights[:, None] * x)).astype(np.float64))
-    turned = basis.T @ (x.T @ (weights[:, None] * (y - level)))
-    for strength in STRENGTHS:
-        yield other @ (basis @ (turned / (values[:, None] + strength))) + level
-
-
 def held_out(x: np.ndarray, y: np.ndarray, weights: np.ndarray, groups: np.ndarray, folds: int) -> np.ndarray:
     """(strengths, n, targets): what is said of each row by a model that has not seen its group."""
     said = np.zeros((len(STRENGTHS), *y.shape))
     for train, test in GroupKFold(folds).split(x, groups=groups):
-        said[:, test] = list(ridge(x[train], y[train], weights[train], x[test]))
+        scaler = StandardScaler().fit(x[train])
+        for place, strength in enumerate(STRENGTHS):
+            ridge = Ridge(strength).fit(scaler.transform(x[train]), y[train], sample_weight=weights[train])
+            said[place, test] = ridge.predict(scaler.transform(x[test])).reshape(len(test), -1)
     return said
 
 

@@ -137,7 +137,6 @@ class EmotionPipeline:
             device: where to compute.
             backend: what computes the system: "torch" its network, "onnx" the program that `emofuse export` made of it,
                 found as ``run_dir`` or as ``export`` in it; by default what ``run_dir`` is.
-
             revision: branch, tag or commit on the hub.
             token: for the hub; by default the one that ``hf auth login`` has stored.
 

@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from emofuse.pipeline import EmotionPipeline
 
 ProgressHook = Callable[[int, int, str], None]
-_SYNTHETIC = "This run has learnt from synthetic clips; on real people it only guesses."
 
 
-def describe_run(pipe: EmotionPipeline, name: str, notes: Sequence[str] = ()) -> RunDescription:
+def describe_run(pipe: EmotionPipeline, name: str) -> RunDescription:
     """What a client is told of the run."""
     return RunDescription(
         name=name,
@@ -31,7 +30,7 @@ def describe_run(pipe: EmotionPipeline, name: str, notes: Sequence[str] = ()) ->
         task=pipe.record.task,
         labels=pipe.labels,
         modalities=list(pipe.modalities),
-        notes=[*notes, *([_SYNTHETIC] if pipe.record.synthetic else [])],
+        notes=list(pipe.notes),
     )
 
 

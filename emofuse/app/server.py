@@ -45,7 +45,6 @@ class ServeSettings:
         device: where they compute.
         threads: of torch in each of them.
         page: whether there is a page besides the interface for programs.
-        notes: what every answer must say.
     """
 
     run: str
@@ -57,7 +56,6 @@ class ServeSettings:
     device: str = "auto"
     threads: int | None = None
     page: bool = True
-    notes: tuple[str, ...] = ()
 
 
 class EmotionServer:
@@ -74,9 +72,7 @@ class EmotionServer:
         self.settings = settings
         self.metrics = ServerMetrics()
         self.storage = Storage(settings.limits.stored_bytes)
-        setup = WorkerSetup(
-            settings.run, settings.device, settings.threads, settings.notes, self.storage.scratch
-        )
+        setup = WorkerSetup(settings.run, settings.device, settings.threads, self.storage.scratch)
         workers = [WorkerProcess(setup) for _ in range(settings.workers)]
         self.queue = JobQueue(workers, self.storage, settings.limits, self.metrics)
         self._live = LiveEndpoint(setup, settings.limits, self.metrics)

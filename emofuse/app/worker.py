@@ -26,14 +26,12 @@ class WorkerSetup:
         run: its folder, or "starter".
         device: where to compute.
         threads: of torch in each worker; its own default if None.
-        notes: what every answer must say of the run.
         scratch: folder for what a worker writes down for a moment; the server's own, which is cleaned.
     """
 
     run: str
     device: str = "auto"
     threads: int | None = None
-    notes: tuple[str, ...] = ()
     scratch: Path = Path()
 
 
@@ -52,7 +50,7 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
     except EmofuseError as error:
         connection.send(Outcome("refused", status=503, line=str(error)))
         return
-    run = describe_run(pipe, _name_of(setup.run), setup.notes)
+    run = describe_run(pipe, _name_of(setup.run))
     hearing = LiveRecogniser(pipe, setup.scratch)
     connection.send(Loaded(run))
     while True:

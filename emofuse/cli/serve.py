@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from emofuse.errors import EmofuseError
-from emofuse.starter import LICENCE, STARTER
+from emofuse.starter import STARTER
 
 EXAMPLE = """Serve a run: a page to upload or record and see the timeline, a REST interface, and live emotions of a stream.
 It is reached from this machine alone unless --host says otherwise. Needs the extra `app`.
@@ -68,7 +68,6 @@ def serve(
     check_installed(page=page)
     if token is not None and not token.strip():
         raise EmofuseError("the token is empty: leave --token and EMOFUSE_TOKEN out, or say one")
-    is_starter = run is None or (str(run) == STARTER and not run.exists())
     upload = int(max_mb * MEGABYTE)
     settings = ServeSettings(
         run=STARTER if run is None else str(run),
@@ -88,7 +87,6 @@ def serve(
         threads=threads,
         device=device,
         page=page,
-        notes=(f"{LICENCE[0].upper()}{LICENCE[1:]}.",) if is_starter else (),
     )
     if token is None and not is_loopback(host):
         typer.echo(f"note: whoever reaches {host} can use this server; a token keeps others out", err=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,7 @@ from emofuse.encoders import EncoderSpec
 from emofuse.encoders.experts import Checkpoint, Opinions, create_expert, read_checkpoint
 from emofuse.encoders.mtcnn_weights import mtcnn_folder
 from emofuse.encoders.pretrained import is_hub_name
-from emofuse.errors import EmofuseError, EmofuseWarning
+from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.familiarity import Familiarity
 from emofuse.features import UtteranceEncoder
 from emofuse.features.normalisation import TrainingStatistics
@@ -27,7 +26,7 @@ from emofuse.models.late_fusion import LateFusion, LateFusionConfig
 from emofuse.nn.feature_scaler import FeatureScaler
 from emofuse.runs.modalities import IMPORTED
 from emofuse.runs.normalisation import normalised_by, read_statistics
-from emofuse.runs.run_encoders import encoder_of_run, is_remote
+from emofuse.runs.run_encoders import encoder_of_run, is_remote, tell_what_is_fetched
 from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment
 from emofuse.runs.settings import DataSettings
 
@@ -162,13 +161,7 @@ def _name_remote(specs: Sequence[EncoderSpec]) -> None:
     """Say what may be fetched before anything is."""
     for spec in specs:
         if is_remote(spec) and is_hub_name(spec.name):
-            revision = f", revision {spec.revision}" if spec.revision else ""
-            warnings.warn(
-                f"the {spec.modality} expert is {spec.name}{revision}, which is fetched from the Hugging Face hub where it "
-                "is not on this machine yet (HF_HUB_OFFLINE=1 forbids that)",
-                EmofuseWarning,
-                stacklevel=3,
-            )
+            tell_what_is_fetched(f"the {spec.modality} expert", spec)
 
 
 def _called(checkpoint: Checkpoint) -> str:

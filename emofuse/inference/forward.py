@@ -13,36 +13,6 @@ from emofuse.data.modality import Modality
 from emofuse.runs.predictions import Predictions
 
 
-def predict_batches(
-    model: nn.Module,
-    batches: Iterable[Batch],
-    *,
-    device: torch.device | str,
-    autocast: torch.dtype | None = None,
-    on_batch: Callable[[int], None] | None = None,
-    keep_features: bool = False,
-) -> Predictions:
-    """Run ``model`` in evaluation mode over ``batches`` and gather what it says.
-
-    Args:
-        model: takes ``Batch.inputs`` by name and returns an object with ``logits``.
-        batches: in the order wanted.
-        device: where the model is.
-        autocast: reduced precision for the forward pass, or none.
-        on_batch: called with the number of utterances after each batch, for a progress bar.
-        keep_features: keep what the system makes of each modality as well.
-    """
-    return predict_subsets(
-        model,
-        batches,
-        [None],
-        device=device,
-        autocast=autocast,
-        on_batch=on_batch,
-        keep_features=keep_features,
-    )[0]
-
-
 def predict_subsets(
     model: nn.Module,
     batches: Iterable[Batch],
@@ -53,16 +23,19 @@ def predict_subsets(
     on_batch: Callable[[int], None] | None = None,
     keep_features: bool = False,
 ) -> list[Predictions]:
-    """As `predict_batches`, once for each set of modalities; media are decoded once.
+    """Run ``model`` in evaluation mode over ``batches``, once for each set of modalities; media are decoded once.
 
     Args:
-        model: as there.
-        batches: as there.
+        model: takes ``Batch.inputs`` by name and returns an object with ``logits``.
+        batches: in the order wanted.
         subsets: the modalities that the model is given; None for all that there are.
-        device: as there.
-        autocast: as there.
-        on_batch: as there.
-        keep_features: as there.
+        device: where the model is.
+        autocast: reduced precision for the forward pass, or none.
+        on_batch: called with the number of utterances after each batch, for a progress bar.
+        keep_features: keep what the system makes of each modality as well.
+
+    Returns:
+        What it says, for each set.
     """
     was_training = model.training
     model.eval()

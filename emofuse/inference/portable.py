@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,20 +16,10 @@ from emofuse.data.atomic import kept_if_complete, write_text_aside, written_asid
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 from emofuse.inference.reporting.model_card import CARD_FILE, model_card
-from emofuse.runs.hub import ENCODER_FILES, hub_failure, is_repo_id
+from emofuse.runs.hub import COPIED_FILES, ENCODER_FILES, hub_failure, is_repo_id
 from emofuse.runs.run_folder import RunFolder, RunRecord
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.stored_results import read_metrics, read_predictions
-
-# Copied as they are; of the others only what says nothing of the machine and of single utterances is kept.
-_COPIED = (
-    "model.safetensors",
-    "linear.safetensors",
-    "linear.json",
-    "normalisation.safetensors",
-    "calibration.json",
-    "familiarity.safetensors",
-)
 
 
 def save_run(run: RunFolder, folder: Path, *, licence: str | None = None) -> Path:
@@ -51,7 +42,8 @@ def save_run(run: RunFolder, folder: Path, *, licence: str | None = None) -> Pat
     with kept_if_complete(folder):
         folder.mkdir(parents=True, exist_ok=True)
         record = _copy_encoders(run, run.read_record(), folder)
-        for name in _COPIED:
+        # Of the other files only what says nothing of the machine and of single utterances is kept.
+        for name in COPIED_FILES:
             if (run.path / name).is_file():
                 with written_aside(folder / name) as aside:
                     shutil.copyfile(run.path / name, aside)
@@ -147,7 +139,7 @@ def _without_paths(settings: RunSettings) -> RunSettings:
 
 def _plain_record(record: RunRecord) -> RunRecord:
     command = [Path(word).name if "/" in word or "\\" in word else word for word in record.command]
-    return record.model_copy(update={"command": command})
+    return record.model_copy(update={"command": command, "platform": platform.machine()})
 
 
 def _copy_validation(run: RunFolder, record: RunRecord, copy: RunFolder) -> None:

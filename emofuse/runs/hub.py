@@ -11,17 +11,21 @@ from emofuse.errors import EmofuseError, EmofuseWarning
 # As the hub names what it holds: an owner and a name, letters, digits and "._-".
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
-# What a prediction reads: weights as safetensors, settings, tables, and the files of an encoder's folder. Neither
-# programs nor pickles are among them, whatever else a repository holds.
-RUN_FILES = (
-    "run.json",
-    "config.yaml",
+# Files of a run that a copy of it holds as they are.
+COPIED_FILES = (
     "model.safetensors",
     "linear.safetensors",
     "linear.json",
     "normalisation.safetensors",
     "calibration.json",
     "familiarity.safetensors",
+)
+# What a prediction reads: weights as safetensors, settings, tables, and the files of an encoder's folder. Neither
+# programs nor pickles are among them, whatever else a repository holds.
+RUN_FILES = (
+    "run.json",
+    "config.yaml",
+    *COPIED_FILES,
     "predictions.parquet",
     "metrics.json",
     "README.md",

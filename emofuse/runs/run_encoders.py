@@ -32,13 +32,7 @@ def encoder_of_run(folder: RunFolder, record: RunRecord, modality: Modality, dev
     part = record.encoders[modality]
     spec = folder.encoder_spec(part, modality)
     if is_remote(spec):
-        revision = f", revision {spec.revision}" if spec.revision else ""
-        warnings.warn(
-            f"{folder.path}: its {modality} encoder is {spec.name}{revision}, which is fetched from the Hugging Face hub "
-            "where it is not on this machine yet (HF_HUB_OFFLINE=1 forbids that)",
-            EmofuseWarning,
-            stacklevel=2,
-        )
+        tell_what_is_fetched(f"{folder.path}: its {modality} encoder", spec)
     encoder = create_encoder(spec, device=device)
     if encoder.identity.digest != part.identity.digest:
         raise EmofuseError(
@@ -46,6 +40,22 @@ def encoder_of_run(folder: RunFolder, record: RunRecord, modality: Modality, dev
             "restore it, or train again"
         )
     return encoder
+
+
+def tell_what_is_fetched(what: str, spec: EncoderSpec) -> None:
+    """Warn that a model may be fetched, before anything is asked of the network.
+
+    Args:
+        what: such as "RUN: its text encoder".
+        spec: of a name on the hub.
+    """
+    revision = f", revision {spec.revision}" if spec.revision else ""
+    warnings.warn(
+        f"{what} is {spec.name}{revision}, which is fetched from the Hugging Face hub where it is not on this machine yet "
+        "(HF_HUB_OFFLINE=1 forbids that)",
+        EmofuseWarning,
+        stacklevel=3,
+    )
 
 
 def is_remote(spec: EncoderSpec) -> bool:

@@ -362,12 +362,6 @@ class RunFolder:
         copy = self.encoder_folder(modality)
         return record.spec.model_copy(update={"name": str(copy)}) if copy.is_dir() else record.spec
 
-    def load_weights(self, model: nn.Module) -> None:
-        """Read the weights into ``model``, all of them and no other."""
-        from emofuse.runs.stored_model import load_stored_weights
-
-        load_stored_weights(model, self.weights_file)
-
 
 def fingerprints_below(folder: Path) -> set[str]:
     """The data fingerprints on record in the run folders below a folder."""

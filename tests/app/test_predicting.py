@@ -109,6 +109,6 @@ def test_a_server_without_its_extra_says_what_to_install(monkeypatch: pytest.Mon
 def test_a_worker_s_setup_crosses_to_another_process() -> None:
     import pickle
 
-    setup = WorkerSetup("run", "cpu", 1, ("a note",), Path("x"))
+    setup = WorkerSetup("run", "cpu", 1, Path("x"))
     assert pickle.loads(pickle.dumps(setup)) == setup
     assert str(pickle.loads(pickle.dumps(RefusedError(413, "too\nlong")))) == "too long"

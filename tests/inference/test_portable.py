@@ -1,4 +1,5 @@
 import json
+import platform
 import re
 import shutil
 from pathlib import Path
@@ -40,6 +41,7 @@ def test_what_is_saved_predicts_the_same_and_names_no_place_and_no_utterance(
     for file in folder.iterdir():
         assert str(run.path.parents[1]).encode() not in file.read_bytes()
         assert not re.search(rb"d\d+t\d", file.read_bytes())
+    assert RunFolder(folder).read_record().platform == platform.machine()
     with pytest.raises(EmofuseError, match="holds something already"):
         pipe.save_pretrained(folder)
 

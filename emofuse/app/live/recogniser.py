@@ -29,11 +29,6 @@ class LiveRecogniser:
         self._pipe, self._scratch = pipe, scratch
         self._stream = _stream_of(pipe)
 
-    @property
-    def remembers(self) -> bool:
-        """Whether what was said before counts."""
-        return self._stream is not None
-
     def hear(self, task: HearTask) -> Segment:
         """The emotion of the next utterance.
 
