@@ -86,8 +86,8 @@ def discriminants(
 ) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
     """Linear discriminant analysis, its covariance drawn towards a multiple of the identity.
 
-    As scikit-learn's with ``solver="lsqr"``, which decomposes the covariance anew for each shrinkage and so takes minutes
-    on 2,500 columns. Here it is made once, and solved by Cholesky.
+    As scikit-learn's with ``solver="lsqr"``, which makes and decomposes the covariance anew for each shrinkage: 7 s each on
+    9,000 rows of 2,560 columns. Here it is made once, and solved by Cholesky: 2 s for four.
 
     Args:
         rows: (n, D).
