@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emofuse.data.output_paths import check_new_file
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -145,8 +146,14 @@ def _as_json(found: Segmentation, target: Path) -> dict[str, object]:
 
 def _lines(found: Segmentation) -> list[str]:
     seconds = sum(one.seconds for one in found.spoken)
-    who = f", {len(found.speakers)} speakers: {', '.join(found.speakers[:8])}" if found.speakers else ""
+    who = (
+        f", {counted(len(found.speakers), 'speaker')}: {', '.join(found.speakers[:8])}"
+        if found.speakers
+        else ""
+    )
     more = ", ..." if len(found.speakers) > 8 else ""
     ways = {"subtitles": "subtitles", "asr": "speech recognition", "vad": "voice activity"}
-    lines = [f"by {ways[found.by]}: {len(found.spoken)} utterances, {seconds:.1f} s of speech{who}{more}"]
+    lines = [
+        f"by {ways[found.by]}: {counted(len(found.spoken), 'utterance')}, {seconds:.1f} s of speech{who}{more}"
+    ]
     return lines + [f"note: {note}" for note in found.notes]

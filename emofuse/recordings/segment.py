@@ -10,6 +10,7 @@ from pathlib import Path
 
 from emofuse.data.media import MediaError, MediaInfo, probe
 from emofuse.data.utterance import Utterance
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.recordings.cues import Cue, utterances_of
 from emofuse.recordings.seen_speaking import SeenSpeaker, seen_speakers
@@ -235,6 +236,9 @@ def segmented_utterances(
             "and every"
         )
     found = segment_recording(recording, settings, progress)
-    for note in (f"{Path(recording).name}: {len(found.spoken)} utterances by {found.by}", *found.notes):
+    for note in (
+        f"{Path(recording).name}: {counted(len(found.spoken), 'utterance')} by {found.by}",
+        *found.notes,
+    ):
         warnings.warn(note, EmofuseWarning, stacklevel=3)
     return found.utterances()
