@@ -17,6 +17,7 @@ from emofuse.runs.corpus import Progress
 from emofuse.runs.ensemble_folder import ENSEMBLE_FILE, write_ensemble
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.same_settings import check_same_settings
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
 
@@ -83,10 +84,8 @@ def _claim(folder: Path, settings: RunSettings, resume: bool) -> None:
         raise EmofuseError(
             f"{folder}: holds a training already; choose another folder, or add --resume to take it up"
         )
-    elif RunSettings.from_yaml(config) != settings:
-        raise EmofuseError(
-            f"{config}: the training to resume was started with other settings; repeat them or choose a new folder"
-        )
+    else:
+        check_same_settings(config, "training", RunSettings.from_yaml(config), settings)
 
 
 def _is_finished(run: RunFolder) -> bool:

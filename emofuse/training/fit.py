@@ -34,6 +34,7 @@ from emofuse.runs.modalities import (
 )
 from emofuse.runs.normalisation import check_normalise, normalise_encoded, write_statistics
 from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment, fingerprints_below
+from emofuse.runs.same_settings import check_same_settings
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
 from emofuse.runs.threads import torch_threads
@@ -195,10 +196,7 @@ def _is_begun(folder: RunFolder, settings: RunSettings, manifest: Manifest, resu
         raise EmofuseError(
             f"{folder.path}: holds a run already; choose another folder, or add --resume to take it up"
         )
-    if folder.read_settings() != settings:
-        raise EmofuseError(
-            f"{config}: the run to resume was started with other settings; repeat them or choose a new folder"
-        )
+    check_same_settings(config, "run", folder.read_settings(), settings)
     claim_corpus(folder.path, manifest, fingerprints_below(folder.path))
     return True
 

@@ -192,6 +192,15 @@ def test_resuming_keeps_what_is_finished_tries_failures_again_and_takes_more(
     assert more.comparison.methods.methods[0].name == "bc-lstm"
     with pytest.raises(EmofuseError, match="other settings"):
         run(replace(plan, changes={"optimiser.epochs": 2}), corpus, found.folder, resume=True)
+    claim = found.folder / "benchmark.json"
+    written = claim.read_text()
+    held = json.loads(written)
+    del held["shared"]["linear_pool"], held["shared"]["optimiser"]["accumulate"]
+    claim.write_text(json.dumps(held))
+    assert run(plan, corpus, found.folder, resume=True).failures == [], (
+        "an earlier version knew fewer settings"
+    )
+    claim.write_text(written)
     changed = Manifest.from_frame(corpus.frame.assign(text="something else"), corpus.root).validate()
     with pytest.raises(EmofuseError, match="another state of this corpus"):
         run(plan, changed, found.folder, resume=True)

@@ -33,6 +33,8 @@ from emofuse.runs.fitted_features import fitted_features, imported_readers
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.modalities import IMPORTED, choose_encoders, choose_modalities
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
+from emofuse.runs.same_settings import check_same_settings
+from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
 
 _CLAIM_FILE = "benchmark.json"
@@ -127,12 +129,16 @@ def _claim(folder: Path, plan: BenchmarkPlan, manifest: Manifest, resume: bool) 
         write_text_aside(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     elif not resume:
         raise EmofuseError(f"{folder}: holds a benchmark already; choose another folder, or add --resume")
-    elif stored_json(file, "choose a new folder") != content:
-        raise EmofuseError(
-            f"{file}: the benchmark to resume was started with other settings; repeat them or choose a new folder "
-            "(systems, seeds and budget may differ)"
-        )
     else:
+        held = stored_json(file, "choose a new folder")
+        stored = RunSettings.checked(held.get("shared") or {}, source=str(file))
+        hint = " (systems, seeds and budget may differ)"
+        check_same_settings(file, "benchmark", stored, plan.shared, hint)
+        if {**held, "shared": None} != {**content, "shared": None}:
+            raise EmofuseError(
+                f"{file}: the benchmark to resume was started with other settings (--recipes, --set or --no-test-scores); "
+                f"repeat them or choose a new folder{hint}"
+            )
         claim_corpus(folder, manifest, fingerprints_below(folder))
 
 

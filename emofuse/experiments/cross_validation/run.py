@@ -39,6 +39,7 @@ from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.processes import death_of, run_in_processes
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
+from emofuse.runs.same_settings import check_same_settings
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
 
@@ -273,12 +274,8 @@ def _claim(folder: Path, settings: RunSettings, manifest: Manifest, resume: bool
         raise EmofuseError(
             f"{folder}: holds a cross-validation or a run already; choose another folder, or add --resume"
         )
-    elif RunFolder(folder).read_settings() != settings:
-        raise EmofuseError(
-            f"{config}: the cross-validation to resume was started with other settings; repeat them or choose a "
-            "new folder"
-        )
     else:
+        check_same_settings(config, "cross-validation", RunFolder(folder).read_settings(), settings)
         claim_corpus(folder, manifest, fingerprints_below(folder))
 
 

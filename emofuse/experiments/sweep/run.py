@@ -24,6 +24,7 @@ from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
+from emofuse.runs.same_settings import check_same_settings
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of
 from emofuse.training.fit import fit_run
@@ -168,9 +169,12 @@ def _claim(folder: Path, settings: RunSettings, manifest: Manifest, axes: Sequen
     if not file.exists():
         CorpusIdentity.of(manifest).write(folder)
         write_text_aside(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    elif stored_json(file, "choose a new folder") != content:
-        raise EmofuseError(
-            f"{file}: the sweep in this folder has another grid or other settings; repeat them or choose a new folder"
-        )
     else:
+        held = stored_json(file, "choose a new folder")
+        stored = RunSettings.checked(held.get("settings") or {}, source=str(file))
+        check_same_settings(file, "sweep", stored, settings)
+        if held.get("grid") != content["grid"]:
+            raise EmofuseError(
+                f"{file}: the sweep in this folder has another grid; repeat it or choose a new folder"
+            )
         claim_corpus(folder, manifest, fingerprints_below(folder))

@@ -41,11 +41,20 @@ def claim_tuning(
         )
     held = path.read_text(encoding="utf-8")
     claim_corpus(folder, manifest, () if held == text else _fingerprints(held))
-    if held != text:
+    if _with_defaults(held) != asked:
         raise EmofuseError(
             f"{path}: the fine-tuning to resume was started with other settings or another split; repeat them or choose "
             "a new folder"
         )
+
+
+def _with_defaults(claim: str) -> object:
+    """A claim of an earlier version lacks the settings that came later; they have their defaults."""
+    try:
+        held = json.loads(claim)
+        return {**held, "encoder": EncoderSpec.model_validate(held["encoder"]).model_dump(mode="json")}
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _fingerprints(claim: str) -> list[str]:
