@@ -1,0 +1,118 @@
+"""The demo's figures over seeds and threads, beside the linear models on the same features and split.
+
+    emofuse demo demo
+    python -m benchmarks.demo_seeds demo/corpus/manifest.csv --work demo-seeds
+
+Every seed is of the weights, the batches and the dropout; the corpus and the split are the demo's. The demo's criterion is
+that all three modalities together are ten points of weighted F1 over the best single one, and within ten of the ceiling
+that the corpus has by construction. What was finished is kept in the working folder. Writes
+benchmarks/results/demo_seeds.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from sklearn.metrics import f1_score
+
+from benchmarks.machine import machine_line
+from emofuse.corpora.demo import Scenario, ceilings
+from emofuse.data import MODALITIES, Modality
+from emofuse.data.manifest import Manifest
+from emofuse.inference.baselines import fit_baselines
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.recipes import find_recipe
+from emofuse.runs.settings import RunSettings
+from emofuse.training.fit import fit_run
+
+RESULTS = Path(__file__).parent / "results" / "demo_seeds.md"
+ALL = "text, audio, video"
+
+
+def weighted_f1(manifest: Manifest, settings: RunSettings, path: Path) -> tuple[float, float]:
+    """Of the system and of the better linear model, as the validation part ranks these, on the test part; in percent."""
+    folder = fit_run(settings, manifest, path, resume=path.exists())
+    outcome = evaluate_fit(folder, manifest, kept=False)
+    fit_baselines(folder, manifest)
+    table = pd.read_parquet(folder.baselines_file)
+    validation = {name: _score(rows) for name, rows in table[table["part"] == "val"].groupby("baseline")}
+    best = max(validation, key=lambda name: validation[name])
+    return 100 * outcome.test.weighted_f1, _score(
+        table[(table["part"] == "test") & (table["baseline"] == best)]
+    )
+
+
+def _score(rows: pd.DataFrame) -> float:
+    return 100 * float(f1_score(rows["label"], rows["predicted"], average="weighted"))
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean ± standard deviation over the seeds."""
+    return f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
+
+
+def criterion(scores: dict[str, list[float]], ceiling: float) -> str:
+    """Of each seed: points over the best single modality, and points below the ceiling."""
+    alone = [max(scores[m][i] for m in MODALITIES) for i in range(len(scores[ALL]))]
+    over = [f"{score - best:.1f}" for score, best in zip(scores[ALL], alone, strict=True)]
+    below = [f"{ceiling - score:.1f}" for score in scores[ALL]]
+    return f"over the best single modality {', '.join(over)}; below the ceiling {', '.join(below)}"
+
+
+def main() -> None:
+    """Train what is missing, write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("manifest", type=Path, help="of the demo corpus")
+    parser.add_argument("--work", type=Path, required=True, help="keeps the runs")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    given = parser.parse_args()
+    manifest = Manifest.read(given.manifest).validate()
+    modalities: dict[str, list[Modality]] = {ALL: list(MODALITIES)} | {m: [m] for m in MODALITIES}
+    ceiling = {
+        name: 100 * ceilings(Scenario())[frozenset(used)].speaker_unknown for name, used in modalities.items()
+    }
+    demo = RunSettings.from_yaml(find_recipe("deepmsi-mer/demo")).with_changes(
+        {
+            "data.manifest": str(given.manifest.resolve()),
+            "data.frame_cache": str((given.work / "frames").resolve()),
+            "device": "cpu",
+        }
+    )
+    lines = [
+        "# The demo over seeds and threads\n",
+        f"DeepMSI-MER (tiny) on the **synthetic** demo corpus of {len(manifest)} clips, one split by speaker. Weighted F1 in "
+        f"percent, mean ± standard deviation over {given.seeds} seeds. The linear model is the one that the validation part "
+        f"ranks first. {machine_line(max(given.threads))}.\n",
+        "| modalities | threads | DeepMSI-MER | linear model, same features and split | ceiling |",
+        "|---|---:|---:|---:|---:|",
+    ]
+    told = []
+    for threads in given.threads:
+        scores: dict[str, list[float]] = {}
+        for name, used in modalities.items():
+            found = []
+            for seed in range(given.seeds):
+                settings = demo.with_changes({"seed": seed, "threads": threads, "model.modalities": used})
+                path = given.work / f"{'-'.join(used)}-threads-{threads}-seed-{seed}"
+                found.append(weighted_f1(manifest, settings, path))
+                print(name, threads, seed, *(f"{score:.1f}" for score in found[-1]), flush=True)
+            scores[name] = [system for system, _ in found]
+            lines.append(
+                f"| {name} | {threads} | {spread(scores[name])} | {spread([linear for _, linear in found])} | "
+                f"{ceiling[name]:.1f} |"
+            )
+        told.append(
+            f"- {threads} {'thread' if threads == 1 else 'threads'}, by seed: {criterion(scores, ceiling[ALL])}."
+        )
+    RESULTS.write_text("\n".join([*lines, "", *told]) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
