@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 EXAMPLE = """Train every system on the same features and the same split, tune each with the same budget on the validation
@@ -149,7 +150,7 @@ def benchmark(
         typer.echo(f"page: {written.html}")
     if found.failures:
         raise EmofuseError(
-            f"{len(found.failures)} runs failed ({found.failures[0]}); --resume tries them again"
+            f"{counted(len(found.failures), 'run')} failed ({found.failures[0]}); --resume tries them again"
         )
 
 

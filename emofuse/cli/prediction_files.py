@@ -71,7 +71,7 @@ def checked_media(media: str | None, usual: Literal["auto", "link"] = "auto") ->
         EmofuseError: there is no such way.
     """
     if media is not None and media not in _MEDIA:
-        raise EmofuseError(f"--media {media}: choose of {', '.join(_MEDIA)}")
+        raise EmofuseError(f"--media {media}: choose one of {', '.join(_MEDIA)}")
     return cast("Media", media or usual)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -162,7 +163,7 @@ def reproduce(
         typer.echo("written: " + ", ".join(str(file) for file in written))
     if found.failures:
         raise EmofuseError(
-            f"{len(found.failures)} folds failed ({found.failures[0]}); the same command tries them again"
+            f"{counted(len(found.failures), 'fold')} failed ({found.failures[0]}); the same command tries them again"
         )
 
 

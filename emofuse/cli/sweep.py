@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 EXAMPLE = """Train a run at every point of a grid of settings, choose the best by its validation part, and judge that one
@@ -71,5 +72,5 @@ def sweep(
         typer.echo("written: " + ", ".join(str(path) for path in written))
     if found.failures:
         raise EmofuseError(
-            f"{len(found.failures)} points failed ({found.failures[0]}); the same command tries them again"
+            f"{counted(len(found.failures), 'point')} failed ({found.failures[0]}); the same command tries them again"
         )

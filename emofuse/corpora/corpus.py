@@ -108,7 +108,7 @@ def refuse_only_pointers(manifest: Manifest, root: Path) -> None:
 def only_pointers(root: Path, count: int) -> EmofuseError:
     """What is wrong with a corpus that was cloned without Git LFS."""
     return EmofuseError(
-        f"{root}: all {count} recordings are Git LFS pointers: the files themselves were not downloaded; run "
+        f"{root}: holds Git LFS pointers in place of all recordings ({count}): the files themselves were not downloaded; run "
         "`git lfs pull` there"
     )
 

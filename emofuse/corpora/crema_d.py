@@ -186,7 +186,9 @@ def _records(path: Path, columns: tuple[str, ...]) -> list[dict[str, Any]]:
     frame.columns = [_spelled(str(name), columns) for name in frame.columns]
     lacking = [column for column in columns if column not in frame]
     if lacking:
-        raise EmofuseError(f"{path}: has no column {', '.join(lacking)}, only {column_names(frame)}")
+        raise EmofuseError(
+            f"{path}: has no column {', '.join(lacking)}, only {column_names(frame)}; is it CREMA-D's?"
+        )
     return frame[list(columns)].to_dict("records")  # type: ignore[return-value]
 
 

@@ -99,7 +99,9 @@ def read_meld(root: Path, speakers: Speakers = "all", target: Target = "emotion"
     require_choice("meld", "target", target, ("emotion", "sentiment"))
     transcripts = {part: _transcript(root, part) for part in _PARTS}
     if not any(transcripts.values()):
-        raise EmofuseError(f"{root}: has none of {', '.join(part.transcript for part in _PARTS)}")
+        raise EmofuseError(
+            f"{root}: has none of {', '.join(part.transcript for part in _PARTS)}; name the folder of MELD that holds them"
+        )
     found = _Found()
     for part, path in transcripts.items():
         if path is None:

@@ -267,8 +267,8 @@ def read_parquet(path: Path) -> RawTable:
         raise EmofuseError(f"{path}: there is no such file") from None
     except (pa.ArrowException, OSError) as error:
         raise EmofuseError(f"{path}: cannot be read as Parquet ({str(error).splitlines()[0]})") from None
-    if len(set(table.column_names)) < table.num_columns:
-        raise EmofuseError(f"{path}: has a column twice; rename one of them")
+    if repeated := [name for name, times in Counter(table.column_names).items() if times > 1]:
+        raise EmofuseError(f"{path}: has the column {repeated[0]!r} twice; rename one of them")
     # Integers with nulls would otherwise become floats, and an id of 7 would be "7.0".
     frame = table.to_pandas(ignore_metadata=True, integer_object_nulls=True)
     return RawTable(frame, np.arange(1, len(frame) + 1))

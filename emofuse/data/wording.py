@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 
-def counted(number: int, what: str) -> str:
-    """``"1 row"`` or ``"2 rows"``."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
+def counted(number: int, what: str, several: str | None = None) -> str:
+    """``"1 row"`` or ``"2 rows"``; ``several`` is the plural where it takes more than an s."""
+    return f"{number} {what if number == 1 else several or what + 's'}"
 
 
 def first_few(names: Sequence[str], most: int = 5) -> str:

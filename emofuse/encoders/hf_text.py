@@ -13,6 +13,7 @@ from emofuse.encoders.pretrained import load_model, locate, revision_of
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.encoders.text_reader import TextInput, TextReader
 from emofuse.encoders.token_pooling import pooled_vectors
+from emofuse.encoders.transformer_parts import check_layers
 from emofuse.errors import EmofuseError
 from emofuse.features.dialogue_context import TextInContext
 from emofuse.features.identity import EncoderIdentity, InputNeeds
@@ -58,8 +59,7 @@ class HFTextEncoder:
         self.needs = InputNeeds(context=self._reader.context)
         self._layers = spec.layers
         count = config.num_hidden_layers
-        if absent := [layer for layer in spec.layers or () if not -count - 1 <= layer <= count]:
-            raise EmofuseError(f"encoder {spec.name}: has {count} layers and no layer {absent[0]}")
+        check_layers(spec.name, spec.layers or (), count)
         self.dim = int(config.hidden_size) * len(spec.layers or (0,))
         self.identity = EncoderIdentity(
             modality="text",

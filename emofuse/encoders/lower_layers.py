@@ -8,8 +8,7 @@ import torch
 from emofuse.encoders.hf_text import HFTextEncoder
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.encoders.text_reader import TextInput
-from emofuse.encoders.transformer_parts import layers_place
-from emofuse.errors import EmofuseError
+from emofuse.encoders.transformer_parts import check_layers_left, layers_place, transformer_layers
 
 
 class LowerLayers(HFTextEncoder):
@@ -26,14 +25,11 @@ class LowerLayers(HFTextEncoder):
 
     def __init__(self, spec: EncoderSpec, count: int, device: torch.device | str = "cpu") -> None:
         super().__init__(spec.model_copy(update={"pooling": "tokens", "layers": None}), device)
-        place = layers_place(self._model)
-        layers = [] if place is None else list(getattr(*place))
-        if place is None or count >= len(layers):
-            raise EmofuseError(
-                f"encoder {spec.name}: freeze_layers {count} leaves none of its {len(layers)} layers to learn"
-            )
+        layers = transformer_layers(self._model)
+        check_layers_left(spec.name, count, len(layers))
         # The layer above is kept as well: what it is given is free of a norm that may stand behind the last.
-        setattr(*place, torch.nn.ModuleList(layers[: count + 1]))
+        trunk, name = layers_place(self._model) or (self._model, "layers")
+        setattr(trunk, name, torch.nn.ModuleList(layers[: count + 1]))
         self._count, self._layers = count, (count,)
         self.identity = self.identity.model_copy(
             update={

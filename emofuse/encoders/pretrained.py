@@ -25,6 +25,7 @@ from emofuse.data.stored_files import stored_json
 from emofuse.encoders.compact import COMPACT_FILE, DIFFERENCE_FILE, add_difference, read_compact
 from emofuse.encoders.fine_tuning import RECORD_FILE
 from emofuse.encoders.packaged import PACKAGED, model_folder
+from emofuse.encoders.transformer_parts import refuse_missing_weights
 from emofuse.errors import EmofuseError
 
 _INDEX = "model.safetensors.index.json"
@@ -245,11 +246,7 @@ def load_model(
         output_loading_info=True,
     )
     absent = sorted(key for key in report["missing_keys"] if not _is_unused(key))
-    if absent:
-        raise EmofuseError(
-            f"encoder {source.name}: {len(absent)} weights are missing, {absent[0]} among them; "
-            f"the checkpoint is not one of {type(model).__name__}"
-        )
+    refuse_missing_weights(source.name, absent, model)
     if source.compact is not None:
         add_difference(model, source.compact)
     return model.to(device).eval()

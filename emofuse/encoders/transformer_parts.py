@@ -7,6 +7,9 @@ from typing import Any
 
 from torch import nn
 
+from emofuse.data.wording import counted
+from emofuse.errors import EmofuseError
+
 _TRUNKS = ("encoder", "transformer")
 _LAYERS = ("layer", "layers", "stages", "blocks")
 
@@ -27,6 +30,54 @@ def transformer_layers(encoder: Any) -> Sequence[nn.Module]:
     """
     place = layers_place(encoder)
     return [] if place is None else list(getattr(*place))
+
+
+def check_layers(name: str, asked: Sequence[int], count: int) -> None:
+    """See that an encoder has the layers whose states are wanted.
+
+    Args:
+        name: the encoder's.
+        asked: layers from 1 on, 0 for what the first one reads; negative ones count from the last.
+        count: how many layers it has.
+
+    Raises:
+        EmofuseError: it lacks one.
+    """
+    if absent := [layer for layer in asked if not -count - 1 <= layer <= count]:
+        raise EmofuseError(
+            f"encoder {name}: there is no layer {absent[0]}; its layers are 1 to {count}, and 0 is what they read"
+        )
+
+
+def check_layers_left(name: str, frozen: int, count: int) -> None:
+    """See that a layer is left to learn above those that are frozen.
+
+    Raises:
+        EmofuseError: there is none.
+    """
+    if frozen >= count:
+        raise EmofuseError(
+            f"encoder {name}: freeze_layers {frozen} leaves none of its {counted(count, 'layer')} to learn; freeze fewer"
+        )
+
+
+def refuse_missing_weights(name: str, missing: Sequence[str], network: object) -> None:
+    """See that a checkpoint holds the weights of a network.
+
+    Args:
+        name: the encoder's.
+        missing: names of weights that it lacks.
+        network: what they are for.
+
+    Raises:
+        EmofuseError: there are any.
+    """
+    if missing:
+        lacks = counted(len(missing), "weight")
+        raise EmofuseError(
+            f"encoder {name}: its checkpoint lacks {lacks}, {min(missing)} among them, so it is not one of "
+            f"{type(network).__name__}; name another model"
+        )
 
 
 def embeddings_of(encoder: Any) -> nn.Module:

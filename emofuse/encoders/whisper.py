@@ -20,6 +20,7 @@ from transformers import WhisperFeatureExtractor
 from emofuse.encoders.pretrained import load_model, locate, revision_of
 from emofuse.encoders.sequence_rate import frames_per_step, slowed
 from emofuse.encoders.spec import WHISPER_TINY_EN, EncoderSpec
+from emofuse.encoders.transformer_parts import check_layers
 from emofuse.encoders.whisper_network import from_ctranslate2, hidden_states, side_by_side
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity, UnusableInputError
@@ -199,9 +200,5 @@ def _of_transformers(
 def _chosen_layers(spec: EncoderSpec, count: int) -> tuple[int, ...]:
     """The layers whose states are wanted, as they are written in the settings."""
     asked = spec.layers if spec.layers is not None else (spec.layer if spec.layer is not None else count,)
-    for layer in asked:
-        if not -count - 1 <= layer <= count:
-            raise EmofuseError(
-                f"encoder {spec.name}: layer {layer} is not there; it has layers 1 to {count}, and 0 is what they read"
-            )
+    check_layers(spec.name, asked, count)
     return tuple(asked)

@@ -201,7 +201,7 @@ def checked_formats(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         key = name.strip().lower().removeprefix(".")
         if key not in known:
-            raise EmofuseError(f"--also {name}: no such format; choose of {', '.join(known)}")
+            raise EmofuseError(f"--also {name}: no such format; choose one of {', '.join(known)}")
         found.append(known[key])
     return tuple(dict.fromkeys(found))
 

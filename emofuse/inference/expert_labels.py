@@ -90,7 +90,9 @@ def count_classes(
             f"such as --label-map {_quoted(f'{strange[0]}={DROP}')}"
         )
     if len({place for place in found if place is not None}) < 2:
-        raise EmofuseError(f"{expert}: its classes count as fewer than two labels, so it tells none apart")
+        raise EmofuseError(
+            f"{expert}: its classes count as fewer than two labels, so it tells none apart; map two or more with --label-map"
+        )
     return tuple(found)
 
 

@@ -99,7 +99,7 @@ def segment_recording(
         notes += told
     spoken, behind = within(spoken, info.duration)
     if behind:
-        notes.append(f"{behind} utterances lie behind the recording's end and were left out")
+        notes.append(f"left out behind the recording's end: {counted(behind, 'utterance')}")
     if not spoken:
         raise EmofuseError(_nothing(path, method, behind))
     spoken, told = _with_speakers(path, info, spoken, settings, progress)
@@ -135,9 +135,9 @@ def _by_subtitles(path: Path, settings: SegmentSettings) -> tuple[list[Spoken], 
     cues, notes = _cues(path, settings)
     read = utterances_of(cues)
     if read.silent:
-        notes.append(f"{read.silent} of {len(cues)} cues hold music or sounds alone and were left out")
+        notes.append(f"left out, for music or sounds alone: {read.silent} of {counted(len(cues), 'cue')}")
     if read.guessed:
-        notes.append(f"{read.guessed} cues end where they begin; their length was guessed from their text")
+        notes.append(f"length guessed from the text, for want of an end: {counted(read.guessed, 'cue')}")
     return read.spoken, notes
 
 
@@ -205,7 +205,7 @@ def _with_speakers(
     from emofuse.recordings.speakers import name_speakers
 
     if settings.speakers == "auto" and not voice_embedding.is_installed():
-        what = f"{unknown} utterances have no speaker; to tell voices apart, {voice_embedding.INSTALL}"
+        what = f"{counted(unknown, 'utterance')} without a speaker; to tell voices apart, {voice_embedding.INSTALL}"
         return list(spoken), [what]
     return name_speakers(path, spoken, settings.speakers, progress), []
 

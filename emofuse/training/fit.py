@@ -229,7 +229,10 @@ def _split_of_run(
 def _check_parts(split: Split) -> None:
     for name, ids in (("training", split.train), ("validation", split.val), ("test", split.test)):
         if not ids:
-            raise EmofuseError(f"the {name} part is empty: too few labelled rows or groups for this protocol")
+            raise EmofuseError(
+                f"the {name} part is empty: too few labelled rows or groups for this protocol; label more rows, or "
+                "choose another --protocol"
+            )
 
 
 def _warn_of_unlearnt(task: Task, manifest: Manifest, split: Split) -> None:

@@ -104,8 +104,8 @@ def test_a_corpus_of_nothing_but_pointers(tmp_path: Path) -> None:
         with pytest.raises(EmofuseError) as caught:
             load_corpus(corpus, tmp_path / corpus)
         assert str(caught.value) == (
-            f"{tmp_path / corpus}: all {count} recordings are Git LFS pointers: the files themselves were not "
-            "downloaded; run `git lfs pull` there"
+            f"{tmp_path / corpus}: holds Git LFS pointers in place of all recordings ({count}): the files "
+            "themselves were not downloaded; run `git lfs pull` there"
         )
     (tmp_path / "ravdess" / "Actor_01" / "03-01-01-01-01-01-01.wav").write_bytes(b"a file of its own")
     assert len(read_corpus("ravdess", tmp_path / "ravdess").manifest) == 2

@@ -73,7 +73,7 @@ def test_truncated_parquet(tmp_path: Path) -> None:
     with pytest.raises(EmofuseError, match="cannot be read as Parquet"):
         Manifest.read(tmp_path / "m.parquet")
     pq.write_table(pa.Table.from_arrays([pa.array(["a"])] * 2, ["id", "id"]), tmp_path / "m.parquet")
-    with pytest.raises(EmofuseError, match="has a column twice"):
+    with pytest.raises(EmofuseError, match="has the column 'id' twice"):
         Manifest.read(tmp_path / "m.parquet")
 
 

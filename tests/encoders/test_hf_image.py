@@ -173,7 +173,7 @@ def test_what_is_no_image_model_is_one_clear_line(bert_folder, tmp_path, resnet_
             encoder(damaged)
     for folder, options, complaint in (
         (bert_folder, {}, "not an image encoder"),
-        (headless, {"output": "logits"}, "weights are missing, classifier"),
+        (headless, {"output": "logits"}, "lacks 2 weights, classifier"),
         (tmp_path / "clips", {}, "does not read single pictures"),
         (resnet_folder, {"pooling": "cls"}, "no CLS token"),
         (tmp_path / "nowhere", {}, "no such folder"),

@@ -108,7 +108,7 @@ def test_weights_that_are_not_this_models_are_refused(folder):
     weights = load_file(folder / "model.safetensors")
     lost = "encoder.layer.1.output.dense.weight"
     save_file({name: value for name, value in weights.items() if name != lost}, folder / "model.safetensors")
-    with pytest.raises(EmofuseError, match=rf"1 weights are missing, {lost}"):
+    with pytest.raises(EmofuseError, match=rf"its checkpoint lacks 1 weight, {lost}"):
         load_model(locate(str(folder)), "cpu", torch.float32)
 
 

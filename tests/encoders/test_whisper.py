@@ -62,7 +62,7 @@ def test_a_layer_may_be_chosen(folder: Path) -> None:
     found = encoder(folder, layer=1, pooling="mean").encode(sounds((8000,)))[0]
     np.testing.assert_allclose(found, slow_states(folder, sounds((8000,))[0], layer=1).mean(0), atol=1e-5)
     assert encoder(folder, layer=1).identity.digest != encoder(folder).identity.digest
-    with pytest.raises(EmofuseError, match="layer 3 is not there; it has layers 1 to 2"):
+    with pytest.raises(EmofuseError, match="there is no layer 3; its layers are 1 to 2"):
         encoder(folder, layer=3)
 
 

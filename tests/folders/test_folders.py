@@ -169,7 +169,7 @@ def test_a_changed_run_or_question_is_another(run: RunFolder, tmp_path: Path) ->
         (["--start", "1"], "--start belongs to one recording"),
         (["--page", "p.html"], "leave out --page"),
         (["--also", "doc"], "--also doc"),
-        (["--media", "cloud"], "--media cloud: choose of auto"),
+        (["--media", "cloud"], "--media cloud: choose one of auto"),
     ],
 )
 def test_what_cannot_go_with_a_folder_is_said_first(tmp_path: Path, options: list[str], line: str) -> None:

@@ -85,7 +85,7 @@ def test_cues_behind_the_end_are_left_out_and_counted(tmp_path: Path) -> None:
     )
     found = segment_recording(tmp_path / "a.wav", SegmentSettings(speakers=None))
     assert [(u.start, u.end) for u in found.spoken] == [(1.0, pytest.approx(2.0))]
-    assert any("1 utterances lie behind" in note for note in found.notes)
+    assert any("end: 1 utterance" in note for note in found.notes)
 
 
 def test_the_verb_writes_a_manifest_that_can_be_read_back(film: MadeRecording, tmp_path: Path) -> None:

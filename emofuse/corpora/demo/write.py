@@ -23,6 +23,7 @@ from emofuse.corpora.demo.script import SHORTEST_DIALOGUE, Line, write_script
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.media import MediaError, probe
+from emofuse.data.wording import counted
 from emofuse.data.worker_processes import begin_worker, workers_starting
 from emofuse.errors import EmofuseError
 
@@ -114,9 +115,13 @@ def is_demo_corpus(manifest: Manifest) -> bool:
 
 def _check(settings: _Settings, workers: int) -> None:
     if settings.clips < FEWEST_CLIPS:
-        raise EmofuseError(f"{settings.clips} clips: the demo corpus needs at least {FEWEST_CLIPS}")
+        raise EmofuseError(
+            f"{counted(settings.clips, 'clip')}: the demo corpus needs at least {FEWEST_CLIPS}"
+        )
     if settings.speakers % 6 or not 12 <= settings.speakers <= len(NAMES):
-        raise EmofuseError(f"{settings.speakers} speakers: choose a multiple of six from 12 to {len(NAMES)}")
+        raise EmofuseError(
+            f"{counted(settings.speakers, 'speaker')}: choose a multiple of six from 12 to {len(NAMES)}"
+        )
     if settings.clips < settings.speakers // 2 * SHORTEST_DIALOGUE:
         raise EmofuseError(
             f"{settings.clips} clips are too few for {settings.speakers} speakers: take at least "

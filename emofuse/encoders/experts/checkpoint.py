@@ -92,15 +92,21 @@ def read_checkpoint(spec: EncoderSpec) -> Checkpoint:
 def _labels(name: str, config: Any) -> tuple[str, ...]:
     count = config.num_labels
     if config.problem_type == "regression" or count < 2:
-        raise EmofuseError(f"{name}: predicts a value and tells no classes apart")
+        raise EmofuseError(
+            f"{name}: predicts a value and tells no classes apart; name a classifier of emotions"
+        )
     if count > _MOST_CLASSES:
-        raise EmofuseError(f"{name}: has {count:,} classes, which are no emotions")
+        raise EmofuseError(
+            f"{name}: has {count:,} classes, which are no emotions; name a classifier of emotions"
+        )
     found = config.id2label
     # What is printed must not move the cursor of a terminal.
     labels = ["".join(c for c in str(found.get(i, f"LABEL_{i}")) if c.isprintable()) for i in range(count)]
     twice = [label for label in labels if labels.count(label) > 1]
     if twice:
-        raise EmofuseError(f"{name}: its configuration gives two classes the name {twice[0]!r}")
+        raise EmofuseError(
+            f"{name}: two classes have the name {twice[0]!r}; mend id2label in its config.json"
+        )
     return tuple(labels)
 
 

@@ -54,7 +54,9 @@ def compare_methods(
         raise EmofuseError("bootstrap=0: a comparison needs resamples, 1000 or more")
     names = [method.name for method in methods]
     if len(set(names)) < len(names):
-        raise EmofuseError(f"two methods have the same name: {', '.join(names)}")
+        raise EmofuseError(
+            f"two methods have the same name: {', '.join(names)}; write NAME=FOLDER to give one another"
+        )
     group = group_indices(methods[0].rounds[0]["dialogue"].tolist(), len(methods[0].rounds[0]))
     labels = methods[0].labels
     drawn = [_Drawn(method, labels, group, bootstrap, seed) for method in methods]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -173,7 +174,8 @@ def _check_truth(methods: Sequence[Method]) -> None:
             if differ.any():
                 i = int(differ.argmax())
                 raise EmofuseError(
-                    f"{methods[0].name} and {method.name} do not agree on what is true of {int(differ.sum())} "
-                    f"utterances (the first is {table['id'][i]}: {first['truth'][i]}, {table['truth'][i]}): "
-                    "they were trained on different versions of the corpus"
+                    f"{methods[0].name} and {method.name} do not agree on what is true of "
+                    f"{counted(int(differ.sum()), 'utterance')} (the first is {table['id'][i]}: "
+                    f"{first['truth'][i]}, {table['truth'][i]}): "
+                    "they were trained on different versions of the corpus; train one of them again"
                 )

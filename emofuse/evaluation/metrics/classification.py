@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.calibration import checked_probabilities, expected_calibration_error
 from emofuse.evaluation.metrics.class_sums import class_metrics, class_statistics
@@ -195,7 +196,9 @@ def _checked_table(
 ) -> np.ndarray:
     table, _ = checked_probabilities(probabilities, true)
     if table.shape[1] != c:
-        raise EmofuseError(f"probabilities have {table.shape[1]} columns for {c} labels")
+        raise EmofuseError(
+            f"probabilities have {counted(table.shape[1], 'column')} for {counted(c, 'label')}"
+        )
     return table
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 _CHUNK_CELLS = 8_000_000  # weights of one chunk of resamples: 64 MB of float64
@@ -47,7 +48,9 @@ def group_indices(groups: Sequence[Hashable] | None, n: int) -> np.ndarray:
     if groups is None:
         return np.arange(n)
     if len(groups) != n:
-        raise EmofuseError(f"{len(groups)} groups for {n} utterances: give one (its dialogue) for each")
+        raise EmofuseError(
+            f"{counted(len(groups), 'group')} for {counted(n, 'utterance')}: give one (its dialogue) for each"
+        )
     seen: dict[Hashable, int] = {}
     return np.array([seen.setdefault(_group_key(i, group), len(seen)) for i, group in enumerate(groups)])
 

@@ -176,7 +176,7 @@ def _filled(rows: pd.DataFrame, column: str, protocol: str) -> np.ndarray:
     if len(absent):
         raise EmofuseError(
             f"protocol {protocol!r} needs the column {column} in every labelled row: "
-            f"{len(absent)} have none (the first is id {absent.iloc[0]!r})"
+            f"{len(absent)} of them lack it (the first is id {absent.iloc[0]!r})"
         )
     return _codes(rows, column)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.data.modality import Modality
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 
@@ -102,7 +103,10 @@ def class_name(value: Any, labels: Sequence[str] | None, place: str) -> str | No
     if labels is None:
         return str(int(number))
     if not 0 <= number < len(labels):
-        raise EmofuseError(f"{place}: class {number:g} has no name among the {len(labels)} labels given")
+        raise EmofuseError(
+            f"{place}: class {number:g} has no name among the {counted(len(labels), 'label')} given; "
+            "name one for each number"
+        )
     return labels[int(number)]
 
 

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from emofuse.data.modality import Modality
 from emofuse.data.safe_pickle import load_pickle
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 from emofuse.features.importers.content import (
     FeatureContent,
@@ -233,10 +234,10 @@ def _are_sentiments(moods: Sequence[Any], count: int) -> bool:
 def _entries(dialogues: _Dialogues, dialogue: Any, count: int | None, place: str) -> Sequence[Any]:
     entries = dialogues.get(dialogue)
     if entries is None:
-        raise EmofuseError(f"{place}: has no dialogue {dialogue!r}, though it is in a part")
+        raise EmofuseError(f"{place}: has no dialogue {dialogue!r}, which a part names; fetch the file again")
     if count is not None and len(entries) != count:
         raise EmofuseError(
-            f"{place}: dialogue {dialogue!r} has {len(entries)} entries for {count} utterances"
+            f"{place}: dialogue {dialogue!r} has {counted(len(entries), 'entry', 'entries')} for {counted(count, 'utterance')}"
         )
     return entries
 

@@ -162,7 +162,9 @@ class _Part:
     def _column(self, name: str) -> Any:
         value = self.content.get(name)
         if value is not None and len(value) != len(self.ids):
-            raise EmofuseError(f"{self.place}.{name}: has {len(value)} rows for {len(self.ids)} ids")
+            raise EmofuseError(
+                f"{self.place}.{name}: has {counted(len(value), 'row')} for {counted(len(self.ids), 'id')}"
+            )
         return value
 
     def _scores(self, suffix: str) -> list[float] | None:

@@ -23,6 +23,7 @@ from emofuse.corpora.table_files import read_table_file
 from emofuse.data.manifest_columns import COLUMNS, number_cells
 from emofuse.data.modality import Modality
 from emofuse.data.stored_files import check_regular
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 from emofuse.features.importers.content import (
     FeatureContent,
@@ -63,7 +64,8 @@ def read_npz(path: Path, labels: Sequence[str] | None = None) -> FeatureContent:
     known = {"id", "raw_text", *_ROW_COLUMNS, *ALIASES, *(f"{name}_lengths" for name in ALIASES)}
     for name, array in arrays.items():
         if name in known and len(np.atleast_1d(array)) != len(ids):
-            raise EmofuseError(f"{path}: {name} has {len(np.atleast_1d(array))} rows for {len(ids)} ids")
+            held = counted(len(np.atleast_1d(array)), "row")
+            raise EmofuseError(f"{path}: {name} has {held} for {counted(len(ids), 'id')}")
     columns = {name: arrays[name].tolist() for name in _ROW_COLUMNS if name in arrays}
     if "raw_text" in arrays:
         columns["text"] = texts_of(arrays["raw_text"])

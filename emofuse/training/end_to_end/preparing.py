@@ -16,7 +16,12 @@ from emofuse.encoders.factory import as_fine_tuned
 from emofuse.encoders.lower_layers import LowerLayers
 from emofuse.encoders.pretrained import load_model, locate
 from emofuse.encoders.text_reader import TextInput, TextReader
-from emofuse.encoders.transformer_parts import embeddings_of, layers_place, transformer_layers
+from emofuse.encoders.transformer_parts import (
+    check_layers_left,
+    embeddings_of,
+    layers_place,
+    transformer_layers,
+)
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureReader, FeatureStore, extract_features
 from emofuse.features.dialogue_context import texts_in_context
@@ -196,10 +201,7 @@ def _check_layers(spec: EncoderSpec, network: nn.Module, frozen: int) -> None:
         raise EmofuseError(
             f"encoder {spec.name}: it is not known where its layers begin; leave freeze_layers out"
         )
-    if frozen >= count:
-        raise EmofuseError(
-            f"encoder {spec.name}: freeze_layers {frozen} leaves none of its {count} layers to learn"
-        )
+    check_layers_left(spec.name, frozen, count)
     for layer in spec.layers or ():
         if (layer if layer >= 0 else count + 1 + layer) < frozen:
             raise EmofuseError(

@@ -17,7 +17,7 @@ from emofuse.encoders import EncoderSpec
 from emofuse.encoders.end_to_end import EndToEndSettings
 from emofuse.encoders.factory import as_fine_tuned
 from emofuse.encoders.hf_speech import RATE, HFSpeechEncoder
-from emofuse.encoders.transformer_parts import transformer_layers
+from emofuse.encoders.transformer_parts import check_layers_left, transformer_layers
 from emofuse.errors import EmofuseError
 from emofuse.training.end_to_end.encoder import JointEncoder
 from emofuse.training.finetuning.parts import READING
@@ -185,11 +185,8 @@ def _set_up(network: Any, settings: EndToEndSettings, name: str) -> None:
     if settings.freeze_front:
         network.freeze_feature_encoder()
     layers = transformer_layers(network)
-    if settings.freeze_layers >= len(layers) and settings.freeze_layers:
-        raise EmofuseError(
-            f"encoder {name}: freeze_layers {settings.freeze_layers} leaves none of its {len(layers)} layers to learn"
-        )
     if settings.freeze_layers:
+        check_layers_left(name, settings.freeze_layers, len(layers))
         kept = {id(parameter) for layer in layers for parameter in layer.parameters()}
         for parameter in network.parameters():
             parameter.requires_grad_(parameter.requires_grad and id(parameter) in kept)

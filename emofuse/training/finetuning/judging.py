@@ -74,6 +74,8 @@ def judge_part(
                 progress(done, len(rows), "scoring")
     classifier.cpu()
     if not logits:
-        raise EmofuseError("finetune: nothing of a part could be read; see quarantine.csv")
+        raise EmofuseError(
+            f"finetune: none of the {len(rows)} utterances to score could be read; see quarantine.csv"
+        )
     probabilities = torch.cat(logits).softmax(dim=-1).numpy()
     return JudgedPart(ids, probabilities, torch.cat(truth).numpy().astype(np.int64))

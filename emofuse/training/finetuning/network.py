@@ -22,12 +22,13 @@ from transformers import (
 )
 
 from emofuse.data.modality import Modality
+from emofuse.data.wording import counted
 from emofuse.encoders.compact import add_difference
 from emofuse.encoders.face_cnn import FaceCnnConfig, FaceCnnForImageClassification
 from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.encoders.pretrained import Source, guarded, load_config
 from emofuse.encoders.spec import FACE_CNN
-from emofuse.encoders.transformer_parts import embeddings_of, transformer_layers
+from emofuse.encoders.transformer_parts import embeddings_of, refuse_missing_weights, transformer_layers
 from emofuse.errors import EmofuseError
 from emofuse.training.finetuning.batches import TuningBatch
 
@@ -143,11 +144,7 @@ def _check_loaded(network: Any, report: dict[str, Any], name: str) -> None:
         for key in changed
         if key.startswith(encoder) and not key.removeprefix(encoder).startswith((*_HEADS, *_UNUSED))
     ]
-    if absent:
-        raise EmofuseError(
-            f"encoder {name}: {len(absent)} weights are missing, {sorted(absent)[0]} among them; the checkpoint is "
-            f"not one of {type(network).__name__}"
-        )
+    refuse_missing_weights(name, absent, network)
 
 
 def _freeze(network: Any, modality: Modality, settings: FineTuneSettings, name: str) -> None:
@@ -162,7 +159,8 @@ def _freeze(network: Any, modality: Modality, settings: FineTuneSettings, name: 
     layers = transformer_layers(network.base_model) if settings.freeze_layers else []
     if settings.freeze_layers > len(layers):
         raise EmofuseError(
-            f"encoder {name}: freeze_layers {settings.freeze_layers} is more than its {len(layers)} layers"
+            f"encoder {name}: freeze_layers {settings.freeze_layers} is more than its "
+            f"{counted(len(layers), 'layer')}; freeze fewer"
         )
     for layer in list(layers)[: settings.freeze_layers]:
         layer.requires_grad_(False)

@@ -70,7 +70,7 @@ def test_other_labels_and_another_truth_are_refused():
         on_same_utterances([a, fewer])
     run = judged("c", 1, 2)
     changed = run.table.assign(truth=np.where(run.table["id"] == "d03t4", "other", run.table["truth"]))
-    with pytest.raises(EmofuseError, match=r"not agree on what is true of 1 utterances \(the first is d03t4"):
+    with pytest.raises(EmofuseError, match=r"not agree on what is true of 1 utterance \(the first is d03t4"):
         on_same_utterances([a, method("c", replace(run, table=changed))])
 
 

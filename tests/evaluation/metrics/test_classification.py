@@ -225,7 +225,7 @@ def test_a_report_survives_json():
         ({"labels": ["joy", "joy"]}, "twice"),
         ({"probabilities": [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]}, "3 columns for 2 labels"),
         ({"probabilities": [[1.0, 0.0]]}, "shape"),
-        ({"groups": ["d1"]}, "1 groups for 2"),
+        ({"groups": ["d1"]}, "1 group for 2"),
         ({"bootstrap": -5}, "bootstrap=-5"),
         ({"majority": "fear"}, "majority, row 1"),
     ],

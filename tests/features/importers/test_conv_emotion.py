@@ -114,8 +114,8 @@ def changed(at: int, part: Any) -> tuple[Any, ...]:
     [
         ({}, "is no tuple of dialogues"),
         (iemocap()[:6], "is no tuple of dialogues"),
-        (changed(4, {}), "videoAudio: has no dialogue 'Ses01F_impro01', though it is in a part"),
-        (changed(1, {"Ses01F_impro01": ["F"]}), "dialogue 'Ses01F_impro01' has 1 entries for 2 utterances"),
+        (changed(4, {}), "videoAudio: has no dialogue 'Ses01F_impro01', which a part names"),
+        (changed(1, {"Ses01F_impro01": ["F"]}), "dialogue 'Ses01F_impro01' has 1 entry for 2 utterances"),
         (
             changed(2, {"Ses01F_impro01": [2, 9], "Ses05M_impro02": [1]}),
             "class 9 has no name among the 6 labels",

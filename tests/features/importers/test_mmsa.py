@@ -145,7 +145,7 @@ def broken(**changes: Any) -> dict[str, Any]:
         ([1, 2], "has no parts train, valid or test"),
         ({"a": {}}, "has no parts train, valid or test"),
         (broken(id=None), "train has no ids"),
-        (broken(raw_text=["one"]), "train.raw_text: has 1 rows for 2 ids"),
+        (broken(raw_text=["one"]), "train.raw_text: has 1 row for 2 ids"),
         (broken(text=np.zeros((3, 2, 3))), "train.text: has 3 rows for 2 ids"),
         (broken(text=np.zeros((2, 2, 3, 4))), "train.text: has the shape (2, 2, 3, 4)"),
         (broken(text=np.array(["a", "b"])), "train.text: holds texts and no numbers"),

@@ -104,7 +104,7 @@ def npz(**changes: Any) -> dict[str, Any]:
     [
         (npz(id=None), "has no array 'id', only raw_text"),
         (npz(text=np.zeros((2, 2))), "text has 2 rows for 3 ids"),
-        (npz(split=np.array("train")), "split has 1 rows for 3 ids"),
+        (npz(split=np.array("train")), "split has 1 row for 3 ids"),
         (npz(text=np.zeros((3, 2, 2, 2))), "text has the shape (3, 2, 2, 2)"),
         (npz(text=np.array(["a", "b", "c"])), "text: holds texts and no numbers"),
         (npz(text=np.array([[1], [2], [{}]], object)), "is no .npz file of plain arrays"),
