@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -216,7 +217,7 @@ def _alone(
 ) -> ExpertFusion:
     size = len(labels)
     modalities = tuple(m for m in MODALITIES if m in encoders)
-    sizes = {f"{m}_dim": size for m in modalities}
+    sizes: dict[str, Any] = {f"{m}_dim": size for m in modalities}
     model = LateFusion(LateFusionConfig(num_classes=size, modalities=modalities, **sizes))
     for m in modalities:
         _stand_in(model, m, size, trust.get(m, 1.0))

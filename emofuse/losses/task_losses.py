@@ -39,14 +39,14 @@ def cross_entropy(logits: Tensor, labels: Tensor, class_weights: Tensor | None =
 
 
 def value_error(value: Tensor, targets: Tensor, kind: Literal["l1", "mse"]) -> Tensor:
-    """Mean absolute or squared error of (B,) values over targets that are not NaN; 0 where there is none."""
+    """Mean absolute or squared error of values (...) over targets that are not NaN; 0 where there is none."""
     known = ~torch.isnan(targets)
     error = wide(value)[known] - targets[known].to(wide(value).dtype)
     errors = error.abs() if kind == "l1" else error.square()
     return errors.sum() / known.sum().clamp_min(1)
 
 
-def sequence_loss(
+def task_loss(
     output: _ValueOutput,
     labels: Tensor,
     task: Literal["classification", "regression"],

@@ -37,7 +37,7 @@ class AGHMNConfig(DialogueSystemConfig):
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> AGHMNConfig:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> AGHMNConfig:
         """A size for tests."""
         return cls(num_classes=num_classes, **{"dim": 16, "dropout": 0.0, **overrides})
 
@@ -50,6 +50,7 @@ class AGHMNConfig(DialogueSystemConfig):
     scope="dialogue",
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=AGHMNConfig,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{jiao2020aghmn,
@@ -76,7 +77,7 @@ class AGHMN(DialogueSystem):
         self.ahead = nn.ModuleList(AttentionGRU(c.dim) for _ in range(c.hops))
         both_ways = c.attention == "both"
         self.behind = nn.ModuleList(AttentionGRU(c.dim) for _ in range(c.hops if both_ways else 0))
-        self.classifier = nn.Linear(c.dim, c.num_classes)
+        self.classifier = nn.Linear(c.dim, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

@@ -36,7 +36,7 @@ class BCLSTMConfig(DialogueSystemConfig):
     dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> BCLSTMConfig:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> BCLSTMConfig:
         """A size for tests."""
         return cls(
             num_classes=num_classes, **{"hidden": 16, "dense": 16, "layers": 1, "dropout": 0.1, **overrides}
@@ -51,6 +51,7 @@ class BCLSTMConfig(DialogueSystemConfig):
     scope="dialogue",
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=BCLSTMConfig,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{poria2017context,
@@ -81,7 +82,7 @@ class BCLSTM(DialogueSystem):
         )
         self.attention = MatchingAttention(states, states, "general2", squash=True) if c.attention else None
         self.dense = nn.Linear(states, c.dense)
-        self.classifier = nn.Linear(c.dense, c.num_classes)
+        self.classifier = nn.Linear(c.dense, c.outputs)
         self.pack = c.pack
         self.dropout = nn.Dropout(c.dropout)
 

@@ -104,7 +104,7 @@ class CFNESA(DialogueSystem):
         self.acme = nn.ModuleList(ACMELayer(names, c.dim, c.heads, c.dropout) for _ in range(c.acme_layers))
         self.combine = nn.Linear(len(names) * c.dim, c.dim)
         self.shift = EmotionShift(c.dim, c.shift_dim, c.shift_dropout)
-        self.classifier = nn.Linear(c.dim, c.num_classes)
+        self.classifier = nn.Linear(c.dim, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> CFNESAOutput:

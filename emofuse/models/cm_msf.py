@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.data.modality import Modality
-from emofuse.losses.task_losses import sequence_loss
+from emofuse.losses.task_losses import task_loss
 from emofuse.models.cm_msf_config import CMMSFConfig
 from emofuse.models.cm_msf_inputs import check_sequences, real_steps
 from emofuse.models.registry import register_system
@@ -161,7 +161,7 @@ class CMMSF(nn.Module):
         Raises:
             EmofuseError: if class weights are given for a regression.
         """
-        return sequence_loss(output, labels, self.config.task, self.config.regression_loss, class_weights)
+        return task_loss(output, labels, self.config.task, self.config.regression_loss, class_weights)
 
     def _build_encoders(self, m: Modality) -> DualEncoder:
         c = self.config

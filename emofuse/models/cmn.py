@@ -25,6 +25,7 @@ class CMNConfig(MemorySystemConfig):
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=CMNConfig,
     speakers=True,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{hazarika2018conversational,
@@ -52,7 +53,7 @@ class CMN(DialogueSystem):
         self.own, self.other = (
             nn.ModuleList(HistoryGRU(dim, c.dim) for _ in range(c.hops + 1)) for _ in range(2)
         )
-        self.classifier = nn.Linear(c.dim, c.num_classes)
+        self.classifier = nn.Linear(c.dim, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

@@ -45,7 +45,7 @@ class DialogueGCNConfig(DialogueSystemConfig):
     dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> DialogueGCNConfig:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> DialogueGCNConfig:
         """A size for tests."""
         sizes = {"hidden": 8, "layers": 1, "graph_dim": 16, "bases": 4, "max_speakers": 3, "dropout": 0.1}
         return cls(num_classes=num_classes, **{**sizes, "nodal_attention": False, **overrides})
@@ -96,6 +96,7 @@ class SpeakerLevelEncoder(nn.Module):
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=DialogueGCNConfig,
     speakers=True,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{ghosal2019dialoguegcn,
@@ -121,7 +122,7 @@ class DialogueGCN(DialogueSystem):
         self.speaker_level = SpeakerLevelEncoder(self.context.dim, c)
         states = self.context.dim + c.graph_dim
         self.attention = MatchingAttention(states, states, "general") if c.nodal_attention else None
-        self.dense, self.classifier = nn.Linear(states, c.graph_dim), nn.Linear(c.graph_dim, c.num_classes)
+        self.dense, self.classifier = nn.Linear(states, c.graph_dim), nn.Linear(c.graph_dim, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

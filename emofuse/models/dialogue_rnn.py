@@ -49,7 +49,7 @@ class DialogueRNNConfig(DialogueSystemConfig):
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> DialogueRNNConfig:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> DialogueRNNConfig:
         """A size for tests, without the attention over emotion states, which can collapse on a handful of utterances."""
         sizes: dict[str, Any] = {
             "emotion_attention": False,
@@ -194,6 +194,7 @@ def parties_of(speakers: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=DialogueRNNConfig,
     speakers=True,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{majumder2019dialoguernn,
@@ -217,7 +218,7 @@ class DialogueRNN(DialogueSystem):
         states = c.emotion_dim * (2 if c.bidirectional else 1)
         self.encoder = DialogueRNNEncoder(dim, c)
         self.dense = nn.Linear(states, c.dense)
-        self.classifier = nn.Linear(c.dense, c.num_classes)
+        self.classifier = nn.Linear(c.dense, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

@@ -1,4 +1,4 @@
-"""What systems of dialogues have in common: inputs checked and scaled, and the cross-entropy over their utterances."""
+"""What systems of dialogues have in common: inputs checked and scaled, and the loss of either task over their utterances."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.data.modality import Modality
-from emofuse.losses.task_losses import cross_entropy
+from emofuse.losses.task_losses import task_loss
 from emofuse.models.dialogue_inputs import check_dialogues, dialogue_presence
 from emofuse.models.output import DialogueOutput
 from emofuse.models.system_config import DialogueSystemConfig
@@ -36,7 +36,8 @@ class Dialogues(NamedTuple):
 class DialogueSystem(nn.Module):
     """Base of systems that see dialogues of utterance vectors, B dialogues of up to N utterances.
 
-    A system implements `recognise`, and overrides `training_loss` where its paper has more than cross-entropy.
+    A system implements `recognise`, ending with `_output`, and overrides `training_loss` where its paper has more than
+    cross-entropy. One that does not can learn a value too, and declares that.
 
     Args:
         config: of the system.
@@ -97,18 +98,20 @@ class DialogueSystem(nn.Module):
             scaled[str(m)] = F.dropout(values, config.feature_dropout, self.training)
         return Dialogues(scaled, mask, available, _speakers_or_one(speakers, mask))
 
-    @staticmethod
     def _output(
+        self,
         logits: Tensor,
         features: Mapping[str, Tensor],
         fused: Tensor,
         mask: Tensor,
         available: dict[str, Tensor],
     ) -> DialogueOutput:
-        """Zeros where a dialogue has ended."""
+        """Of logits (B, N, C), or (B, N, 1) for a regression; zeros where a dialogue has ended."""
         padding = ~mask.unsqueeze(-1)
+        logits = logits.masked_fill(padding, 0.0)
         return DialogueOutput(
-            logits=logits.masked_fill(padding, 0.0),
+            logits=logits,
+            value=logits.squeeze(-1) if self.config.task == "regression" else None,
             features={m: x.masked_fill(padding, 0.0) for m, x in features.items()},
             present=available,
             fused=fused.masked_fill(padding, 0.0),
@@ -122,9 +125,21 @@ class DialogueSystem(nn.Module):
         class_weights: Tensor | None = None,
         present: Mapping[str, Tensor] | None = None,
     ) -> dict[str, Tensor]:
-        """Cross-entropy over the utterances (B, N) that have a label, negative where there is none."""
-        loss = cross_entropy(output.logits, labels.masked_fill(~output.mask, -1), class_weights)
-        return {"loss": loss, "cross_entropy": loss}
+        """Cross-entropy, or for a regression the mean absolute or squared error, over the utterances that have a target.
+
+        Args:
+            output: of B dialogues.
+            labels: (B, N), class numbers, negative where there is none, or values, NaN where there is none.
+            class_weights: (C,), or None.
+            present: not read.
+
+        Raises:
+            EmofuseError: if class weights are given for a regression.
+        """
+        c = self.config
+        absent = -1 if c.task == "classification" else torch.nan
+        known = labels.masked_fill(~output.mask, absent)
+        return task_loss(output, known, c.task, c.regression_loss, class_weights)
 
 
 def _speakers_or_one(speakers: Tensor | None, mask: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ class DialogueTRMConfig(DialogueSystemConfig):
         return self
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> DialogueTRMConfig:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> DialogueTRMConfig:
         """A size for tests."""
         sizes = {"dim": 16, "heads": 2, "layers": 1, "ff_dim": 32, "dropout": 0.1}
         return cls(num_classes=num_classes, **{**sizes, **overrides})
@@ -132,6 +132,7 @@ class MultiGrainedInteractiveFusion(nn.Module):
     scope="dialogue",
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=DialogueTRMConfig,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{mao2021dialoguetrm,
@@ -156,7 +157,7 @@ class DialogueTRM(DialogueSystem):
         self.inputs = nn.ModuleDict({m: nn.Linear(d, c.dim) for m, d in c.input_dims.items()})
         self.transformers = nn.ModuleDict({m: HierarchicalTransformer(c, m in c.sequential) for m in names})
         self.fusion = MultiGrainedInteractiveFusion(c)
-        self.classifier = nn.Linear(len(names) * c.dim, c.num_classes)
+        self.classifier = nn.Linear(len(names) * c.dim, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

@@ -43,7 +43,7 @@ class EmoCapsConfig(DialogueSystemConfig):
         return self
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> EmoCapsConfig:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> EmoCapsConfig:
         """A size for tests."""
         sizes = {"dim": 16, "heads": 2, "ff_dim": 32, "mapping": (16, 8), "context": 16, "dropout": 0.1}
         return cls(num_classes=num_classes, **{**sizes, **overrides})
@@ -84,6 +84,7 @@ class Emoformer(nn.Module):
     scope="dialogue",
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=EmoCapsConfig,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{li2022emocaps,
@@ -108,7 +109,7 @@ class EmoCaps(DialogueSystem):
         self.emoformers = nn.ModuleDict({m: Emoformer(d, c) for m, d in c.input_dims.items()})
         capsule = len(c.modalities) * c.mapping[-1] + (c.text_dim if "text" in c.modalities else 0)
         self.context = Recurrent("lstm", capsule, c.context, bidirectional=True, merge="cat")
-        self.classifier = nn.Linear(2 * c.context, c.num_classes)
+        self.classifier = nn.Linear(2 * c.context, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

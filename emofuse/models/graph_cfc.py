@@ -101,13 +101,13 @@ class GraphCFC(DialogueSystem):
         self.private = nn.ModuleDict({m: FeedForward(c.dim, c.dropout) for m in names})
         self.common = FeedForward(c.dim, c.dropout)
         self.combine = nn.Linear(len(names) * c.dim, c.dim)
-        self.heads = nn.ModuleDict({s: nn.Linear(c.dim, c.num_classes) for s in (*names, "shared")})
+        self.heads = nn.ModuleDict({s: nn.Linear(c.dim, c.outputs) for s in (*names, "shared")})
         self.edge_types = nn.Embedding(c.max_speakers * (c.max_speakers + 1) // 2 + 1, c.dim)
         self.complements = nn.ModuleList(
             PairwiseComplement(c.dim, c.layers, c.heads, c.max_speakers, c.past, c.future, c.dropout)
             for _ in names
         )
-        self.classifier = nn.Linear(c.dim, c.num_classes)
+        self.classifier = nn.Linear(c.dim, c.outputs)
 
     def recognise(self, dialogues: Dialogues) -> GraphCFCOutput:
         """Recognise the utterances of B dialogues."""

@@ -116,7 +116,7 @@ class GraphSmile(DialogueSystem):
             HeterogeneousConvolution(c.dim, c.layers, c.past, c.future, c.dropout) for _ in self.pairs
         )
         self.fusion = nn.Sequential(nn.Linear(c.dim, c.dim), nn.LeakyReLU())
-        self.classifier = nn.Linear(c.dim, c.num_classes)
+        self.classifier = nn.Linear(c.dim, c.outputs)
         count = max(c.sentiments) + 1 if c.sentiments else 0
         self.sentiment = nn.Linear(c.dim, count) if count else None
         self.shift_from, self.shift_to = nn.Linear(c.dim, 2), nn.Linear(c.dim, 2, bias=False)

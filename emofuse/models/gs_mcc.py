@@ -109,7 +109,7 @@ class GSMCC(DialogueSystem):
         self.low = FourierGraphOperators(c.dim, c.operators)
         self.high = FourierGraphOperators(c.dim, c.operators)
         self.dense = nn.Linear(2 * len(c.modalities) * c.dim, c.dense)
-        self.classifier = nn.Linear(c.dense, c.num_classes)
+        self.classifier = nn.Linear(c.dense, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> GSMCCOutput:

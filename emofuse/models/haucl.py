@@ -108,7 +108,7 @@ class HAUCL(DialogueSystem):
         self.autoencoder = HypergraphAutoencoder(c.dim, c.hidden, c.gumbel_temperature)
         self.convolution = HypergraphConvolution()
         self.dense = nn.Linear(2 * count * c.dim, c.dense)
-        self.classifier = nn.Linear(c.dense, c.num_classes)
+        self.classifier = nn.Linear(c.dense, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> HAUCLOutput:

@@ -35,7 +35,7 @@ class HFusionConfig(DialogueSystemConfig):
     dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> HFusionConfig:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> HFusionConfig:
         """A size for tests."""
         return cls(num_classes=num_classes, **{"dim": 16, "context": 16, "dropout": 0.1, **overrides})
 
@@ -61,6 +61,7 @@ class FeatureWiseFusion(nn.Module):
     scope="dialogue",
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=HFusionConfig,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @article{majumder2018multimodal,
@@ -95,7 +96,7 @@ class HFusion(DialogueSystem):
         self.fusions = nn.ModuleDict({pair: FeatureWiseFusion(2, c.dim) for pair in pairs})
         self.trimodal = FeatureWiseFusion(3, c.dim) if len(names) == 3 else None
         self.last = groups[-1]
-        self.classifier = nn.Linear(c.context if c.contextual else sizes[self.last], c.num_classes)
+        self.classifier = nn.Linear(c.context if c.contextual else sizes[self.last], c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

@@ -28,6 +28,7 @@ class ICONConfig(MemorySystemConfig):
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=ICONConfig,
     speakers=True,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{hazarika2018icon,
@@ -53,7 +54,7 @@ class ICON(DialogueSystem):
         self.own, self.other = HistoryGRU(dim, c.dim), HistoryGRU(dim, c.dim)  # self-influence module
         self.influence = HistoryGRU(c.dim, c.dim)  # dynamic global influence module
         self.memory = HistoryGRU(c.dim, c.dim) if c.hops > 1 else None
-        self.classifier = nn.Linear(c.dim, c.num_classes)
+        self.classifier = nn.Linear(c.dim, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

@@ -83,9 +83,9 @@ class LateFusion(nn.Module):
     def _expert(self, size: int) -> nn.Module:
         c = self.config
         if not c.hidden:
-            return nn.Sequential(nn.Dropout(c.dropout), nn.Linear(size, c.num_classes))
+            return nn.Sequential(nn.Dropout(c.dropout), nn.Linear(size, c.outputs))
         return nn.Sequential(
-            nn.Linear(size, c.hidden), nn.ReLU(), nn.Dropout(c.dropout), nn.Linear(c.hidden, c.num_classes)
+            nn.Linear(size, c.hidden), nn.ReLU(), nn.Dropout(c.dropout), nn.Linear(c.hidden, c.outputs)
         )
 
     def forward(

@@ -42,7 +42,7 @@ class M3NetConfig(DialogueSystemConfig):
     dropout: float = Field(default=0.5, ge=0.0, lt=1.0)
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> M3NetConfig:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> M3NetConfig:
         """A size for tests."""
         sizes = {"dim": 16, "layers": 1, "hyper_layers": 2, "frequency_layers": 2, "places": 4, "dense": 16}
         return cls(num_classes=num_classes, **{**sizes, "dropout": 0.1, **overrides})
@@ -79,6 +79,7 @@ class MultiFrequencyPropagation(nn.Module):
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=M3NetConfig,
     speakers=True,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{chen2023m3net,
@@ -107,7 +108,7 @@ class M3Net(DialogueSystem):
         self.weights = HypergraphWeights(count, c.places)
         self.hypergraph_convolution = HypergraphConvolution()
         self.frequencies = MultiFrequencyPropagation(c.dim, c.frequency_layers)
-        self.dense, self.classifier = nn.Linear(2 * count * c.dim, c.dense), nn.Linear(c.dense, c.num_classes)
+        self.dense, self.classifier = nn.Linear(2 * count * c.dim, c.dense), nn.Linear(c.dense, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

@@ -103,7 +103,7 @@ class MMDFN(DialogueSystem):
         self.party_context = PartyContext("lstm", c.dim) if any(c.speaker_weights.values()) else None
         self.first = nn.Linear(c.dim, c.graph_dim)
         self.fusion = DynamicFusion(c.graph_dim, c.graph_layers, c.alpha, c.rho, c.dropout)
-        self.classifier = nn.Linear(len(c.modalities) * (c.dim + c.graph_dim), c.num_classes)
+        self.classifier = nn.Linear(len(c.modalities) * (c.dim + c.graph_dim), c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

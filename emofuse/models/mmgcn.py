@@ -45,7 +45,7 @@ class MMGCNConfig(DialogueSystemConfig):
     dropout: float = Field(default=0.4, ge=0.0, lt=1.0)
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> MMGCNConfig:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> MMGCNConfig:
         """A size for tests."""
         sizes = {"dim": 16, "layers": 1, "speaker_dim": 4, "graph_dim": 16, "graph_layers": 2, "dropout": 0.1}
         return cls(num_classes=num_classes, **{**sizes, **overrides})
@@ -61,6 +61,7 @@ class MMGCNConfig(DialogueSystemConfig):
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=MMGCNConfig,
     speakers=True,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{hu2021mmgcn,
@@ -86,7 +87,7 @@ class MMGCN(DialogueSystem):
         self.speakers = nn.Embedding(c.max_speakers, c.speaker_dim)
         self.first = nn.Linear(node_dim, c.graph_dim)
         self.convolution = DeepGraphConvolution(c.graph_dim, c.graph_layers, c.alpha, c.eta, c.dropout)
-        self.classifier = nn.Linear(len(c.modalities) * (node_dim + c.graph_dim), c.num_classes)
+        self.classifier = nn.Linear(len(c.modalities) * (node_dim + c.graph_dim), c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

@@ -106,7 +106,7 @@ class MultiEMO(DialogueSystem):
         super().__init__(config)
         c, names = config, config.modalities
         states = DialogueRNNConfig(
-            num_classes=c.num_classes,
+            num_classes=c.outputs,
             global_dim=c.global_dim,
             party_dim=c.party_dim,
             emotion_dim=c.emotion_dim,
@@ -120,7 +120,7 @@ class MultiEMO(DialogueSystem):
         )
         self.multi_attn = MultiAttn(c.dim, names, c.layers, c.heads, c.ff_dim, c.dropout)
         self.fully_connected = nn.Linear(len(names) * c.dim, c.dim)
-        self.dense, self.classifier = nn.Linear(c.dim, c.hidden), nn.Linear(c.hidden, c.num_classes)
+        self.dense, self.classifier = nn.Linear(c.dim, c.hidden), nn.Linear(c.hidden, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
         self.swfc = SampleWeightedFocalContrastiveLoss(c.temperature, c.alpha, c.gamma)
         self.soft_hgr = SoftHGRLoss()
@@ -151,7 +151,7 @@ class MultiEMO(DialogueSystem):
         known = y >= 0
         parts = {"cross_entropy": cross_entropy(output.logits, y, class_weights)}
         zero = parts["cross_entropy"] * 0.0
-        counts = torch.bincount(y[known], minlength=c.num_classes)
+        counts = torch.bincount(y[known], minlength=c.outputs)
         n = known.sum().clamp_min(1)
         parts["swfc"] = self.swfc(output.fused[known], y[known], counts) / n if c.contrastive_weight else zero
         features = {m: f[output.mask] for m, f in output.features.items()}

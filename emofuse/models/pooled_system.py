@@ -41,9 +41,8 @@ class PooledSystem(nn.Module):
         linear = self._linear(inputs, output.logits)
         pooled = pool(output.logits.double(), linear, self.weights, self.linear.shape.classes)
         pooled = pooled.to(output.logits.dtype)
-        if getattr(output, "value", None) is None:
-            return replace(output, logits=pooled)
-        return replace(output, logits=pooled, value=pooled.squeeze(-1))  # type: ignore[call-arg]
+        value = None if output.value is None else pooled.squeeze(-1)
+        return replace(output, logits=pooled, value=value)
 
     @property
     def linear_alone(self) -> nn.Module:

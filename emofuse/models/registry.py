@@ -224,7 +224,7 @@ def model_config(name: str, preset: str | None = None, **config: Any) -> BaseMod
     """Checked settings of a system: a preset's, with ``config`` put over them.
 
     Raises:
-        EmofuseError: for an unknown name, preset or setting, or a value out of range.
+        EmofuseError: for an unknown name, preset or setting, a value out of range, or a task that the system does not do.
     """
     from pydantic import ValidationError
 
@@ -234,12 +234,16 @@ def model_config(name: str, preset: str | None = None, **config: Any) -> BaseMod
         raise EmofuseError(f"{name} has no preset {preset!r}: choose from {choice}")
     try:
         build = system.config if preset is None else getattr(system.config, preset)
-        return build(**config)
+        built: BaseModel = build(**config)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'config'}: {e['msg']}" for e in error.errors())
         raise EmofuseError(f"the settings of {name} are not valid: {wrong}") from error
     except TypeError as error:
         raise EmofuseError(f"the settings of {name} are not complete: {error}") from error
+    task = getattr(built, "task", "classification")
+    if task not in system.info.tasks:
+        raise EmofuseError(f"{system.info.title} does no {task}; it does {', '.join(system.info.tasks)}")
+    return built
 
 
 def create_model(name: str, preset: str | None = None, **config: Any) -> nn.Module:

@@ -50,7 +50,7 @@ class RGATConfig(DialogueSystemConfig):
         return self
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> RGATConfig:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> RGATConfig:
         """A size for tests."""
         sizes = {"dim": 16, "heads": 2, "layers": 1, "ff_dim": 16, "dense": 16}
         return cls(num_classes=num_classes, **{**sizes, **overrides})
@@ -66,6 +66,7 @@ class RGATConfig(DialogueSystemConfig):
     inputs={"text": "vector", "audio": "vector", "video": "vector"},
     config=RGATConfig,
     speakers=True,
+    tasks=("classification", "regression"),
     presets=("paper", "tiny"),
     citation="""
 @inproceedings{ishiwatari2020rgat,
@@ -94,7 +95,7 @@ class RGAT(DialogueSystem):
             RelationalGraphLayer(c.dim, c.heads, RELATIONS, positions, c.ff_dim, c.dropout)
             for _ in range(c.layers)
         )
-        self.dense, self.classifier = nn.Linear(2 * c.dim, c.dense), nn.Linear(c.dense, c.num_classes)
+        self.dense, self.classifier = nn.Linear(2 * c.dim, c.dense), nn.Linear(c.dense, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:

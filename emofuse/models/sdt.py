@@ -150,8 +150,8 @@ class SDT(DialogueSystem):
         self.gates = nn.ModuleDict({pair: nn.Linear(c.dim, c.dim, bias=False) for pair in pairs})
         self.reduce = nn.ModuleDict({m: nn.Linear(len(names) * c.dim, c.dim) for m in names})
         self.last_gate = nn.Linear(c.dim, c.dim, bias=False)
-        self.student_classifiers = nn.ModuleDict({m: nn.Linear(c.dim, c.num_classes) for m in names})
-        self.classifier = nn.Linear(c.dim, c.num_classes)
+        self.student_classifiers = nn.ModuleDict({m: nn.Linear(c.dim, c.outputs) for m in names})
+        self.classifier = nn.Linear(c.dim, c.outputs)
         self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> SDTOutput:

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from emofuse.errors import EmofuseError
 from emofuse.models.output import EmotionOutput
 
 
@@ -15,7 +14,7 @@ class SequenceOutput(EmotionOutput):
     """Outputs for B utterances.
 
     Attributes:
-        logits: y of Eq. 21: (B, classes), or (B, 1) for a regression.
+        logits: y of Eq. 21: (B, classes), or (B, 1) for a regression; its softmax is Eq. 22.
         features: modality -> H_m, (B, d), its steps that count pooled; 0 where a row lacks it.
         present: modality -> (B,) bool, the rows that had it (in training, after modality dropout).
         value: (B,), what a regression predicts; None for a classification.
@@ -25,18 +24,6 @@ class SequenceOutput(EmotionOutput):
         masks: modality -> (B, T_m) bool, the steps that counted; likewise.
     """
 
-    value: Tensor | None = None
     fused: Tensor = field(repr=False)
     gates: dict[str, Tensor] = field(default_factory=dict, repr=False)
     masks: dict[str, Tensor] = field(default_factory=dict, repr=False)
-
-    @property
-    def probabilities(self) -> Tensor:
-        """Softmax of the logits, (B, classes), in float32 or wider (Eq. 22).
-
-        Raises:
-            EmofuseError: for a regression.
-        """
-        if self.value is not None:
-            raise EmofuseError("a regression has a value and no probabilities")
-        return super().probabilities

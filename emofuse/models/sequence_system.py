@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emofuse.data.modality import Modality
-from emofuse.losses.task_losses import sequence_loss
+from emofuse.losses.task_losses import task_loss
 from emofuse.models.cm_msf_inputs import check_sequences, real_steps
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.models.system_config import SequenceSystemConfig
@@ -125,7 +125,7 @@ class SequenceSystem(nn.Module):
         Raises:
             EmofuseError: if class weights are given for a regression.
         """
-        return sequence_loss(output, labels, self.config.task, self.config.regression_loss, class_weights)
+        return task_loss(output, labels, self.config.task, self.config.regression_loss, class_weights)
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

@@ -19,11 +19,42 @@ def _in_usual_order(names: tuple[Modality, ...]) -> tuple[Modality, ...]:
 UsedModalities = Annotated[tuple[Modality, ...], Field(min_length=1), AfterValidator(_in_usual_order)]
 
 
-class DialogueSystemConfig(BaseModel):
+class TaskConfig(BaseModel):
+    """What a system learns to say.
+
+    Attributes:
+        task: "classification" into num_classes, or "regression" to one number.
+        num_classes: C; a regression has none.
+        regression_loss: "l1", mean absolute error, or "mse", mean squared error.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    task: Literal["classification", "regression"] = "classification"
+    num_classes: int | None = Field(default=None, ge=2)
+    regression_loss: Literal["l1", "mse"] = "l1"
+
+    @model_validator(mode="after")
+    def _check_task(self) -> Self:
+        if (self.num_classes is None) == (self.task == "classification"):
+            raise ValueError("a classification needs num_classes, a regression has none")
+        return self
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that the head gives: C, or one."""
+        return self.num_classes or 1
+
+    @classmethod
+    def paper(cls, num_classes: int | None = None, **overrides: Any) -> Self:
+        """The paper's sizes."""
+        return cls(num_classes=num_classes, **overrides)
+
+
+class DialogueSystemConfig(TaskConfig):
     """Settings of a system that sees utterance vectors, of dialogues or single ones.
 
     Attributes:
-        num_classes: C.
         modalities: which it has.
         text_dim: features of an utterance's text.
         audio_dim: of its sound.
@@ -33,9 +64,6 @@ class DialogueSystemConfig(BaseModel):
         modality_dropout: probability with which a training utterance loses a modality; it never loses all.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    num_classes: int = Field(ge=2)
     modalities: UsedModalities = MODALITIES
     text_dim: int = Field(default=768, ge=1)
     audio_dim: int = Field(default=262, ge=1)
@@ -49,11 +77,6 @@ class DialogueSystemConfig(BaseModel):
         """Features that each modality brings."""
         sizes: dict[Modality, int] = {"text": self.text_dim, "audio": self.audio_dim, "video": self.video_dim}
         return {m: sizes[m] for m in self.modalities}
-
-    @classmethod
-    def paper(cls, num_classes: int, **overrides: Any) -> Self:
-        """The paper's sizes."""
-        return cls(num_classes=num_classes, **overrides)
 
 
 class MemorySystemConfig(DialogueSystemConfig):
@@ -72,56 +95,32 @@ class MemorySystemConfig(DialogueSystemConfig):
     dropout: float = Field(default=0.3, ge=0.0, lt=1.0)
 
     @classmethod
-    def tiny(cls, num_classes: int, **overrides: Any) -> Self:
+    def tiny(cls, num_classes: int | None = None, **overrides: Any) -> Self:
         """A size for tests."""
         return cls(num_classes=num_classes, **{"dim": 16, "hops": 2, "dropout": 0.0, **overrides})
 
 
-class SequenceSystemConfig(BaseModel):
+class SequenceSystemConfig(TaskConfig):
     """Settings of a system that sees an utterance as sequences of words, sound and pictures.
 
     Attributes:
-        task: "classification" into num_classes, or "regression" to one number.
-        num_classes: C; a regression has none.
         modalities: which it has.
         text_dim: features of a token.
         audio_dim: of a step of sound.
         video_dim: of a step of video.
         dropout: everywhere, unless a system says otherwise.
-        regression_loss: "l1", mean absolute error, or "mse", mean squared error.
         modality_dropout: probability with which a training row loses a modality; it never loses all.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    task: Literal["classification", "regression"] = "classification"
-    num_classes: int | None = Field(default=None, ge=2)
     modalities: UsedModalities = MODALITIES
     text_dim: int = Field(default=768, ge=1)
     audio_dim: int = Field(default=74, ge=1)
     video_dim: int = Field(default=35, ge=1)
     dropout: float = Field(default=0.1, ge=0.0, lt=1.0)
-    regression_loss: Literal["l1", "mse"] = "l1"
     modality_dropout: float = Field(default=0.0, ge=0.0, lt=1.0)
-
-    @model_validator(mode="after")
-    def _check_task(self) -> Self:
-        if (self.num_classes is None) == (self.task == "classification"):
-            raise ValueError("a classification needs num_classes, a regression has none")
-        return self
 
     @property
     def input_dims(self) -> dict[Modality, int]:
         """Features that each step of a modality brings."""
         sizes: dict[Modality, int] = {"text": self.text_dim, "audio": self.audio_dim, "video": self.video_dim}
         return {m: sizes[m] for m in self.modalities}
-
-    @property
-    def outputs(self) -> int:
-        """Numbers that the head gives: C, or one."""
-        return self.num_classes or 1
-
-    @classmethod
-    def paper(cls, num_classes: int | None = None, **overrides: Any) -> Self:
-        """The paper's sizes."""
-        return cls(num_classes=num_classes, **overrides)

@@ -151,11 +151,15 @@ class OptimiserSettings(_Settings):
         ge=0,
         description="weight of the difference between two passes with other dropout; 0 makes one pass",
     )
-    weight_average: Literal["none", "ema"] = Field(
-        default="none", description="ema keeps a moving average of the weights, which is judged and saved"
+    weight_average: Literal["none", "ema", "swa"] = Field(
+        default="none",
+        description="of the weights, judged and saved in their place: ema, a moving one; swa, the mean over epochs",
     )
     ema_decay: float = Field(
         default=0.99, gt=0, lt=1, description="share of the average that a step leaves as it is"
+    )
+    swa_start: float = Field(
+        default=0.5, ge=0, lt=1, description="share of the epochs before the first that is in the mean of swa"
     )
 
     @model_validator(mode="after")

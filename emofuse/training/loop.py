@@ -27,7 +27,7 @@ from emofuse.training.optimisers import EpochDecay
 from emofuse.training.processes import Processes
 from emofuse.training.test_scores import TestScores
 from emofuse.training.trainer import train_best, wants_bf16
-from emofuse.training.weight_average import MovingAverage
+from emofuse.training.weight_average import weight_average
 
 
 @dataclass
@@ -79,7 +79,6 @@ class TrainingLoop:
             self.settings.compile,
             self.settings.seed,
         )
-        average = [MovingAverage(optimiser.ema_decay)] if optimiser.weight_average == "ema" else []
         noted: list[Callback] = []
         if self.settings.test_scores:
             loader = self._loader(split.test, set())
@@ -103,7 +102,7 @@ class TrainingLoop:
             accumulate=optimiser.accumulate,
             processes=Processes(self.settings.devices, self.settings.nodes),
             # Before the average, which takes its weights back at the end of the validation.
-            stateful=[*noted, EpochDecay(optimiser, monitor, mode), *average],
+            stateful=[*noted, EpochDecay(optimiser, monitor, mode), *weight_average(optimiser)],
             bars=self.bars,
         )
 

@@ -137,10 +137,10 @@ def disagreement(first: GlobalStep, second: GlobalStep) -> Tensor:
 
     The mean of both Kullback-Leibler divergences (R-Drop, Eq. 2), or the squared difference of two values.
     """
-    value = getattr(first.output, "value", None)
-    if value is not None:
+    value, again = first.output.value, second.output.value
+    if value is not None and again is not None:
         known = ~torch.isnan(first.labels)
-        difference = wide(value)[known] - wide(second.output.value)[known]  # type: ignore[attr-defined]
+        difference = wide(value)[known] - wide(again)[known]
         return difference.square().sum() / known.sum().clamp_min(1)
     known = first.labels >= 0
     p, q = (wide(step.output.logits)[known].log_softmax(-1) for step in (first, second))

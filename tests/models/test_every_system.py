@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from emofuse.errors import EmofuseError
 from emofuse.models import create_model, list_models, model_info
 from emofuse.models.registry import ModelInfo
 
@@ -176,7 +177,11 @@ def test_rows_without_a_target_and_weights_of_classes(info: ModelInfo) -> None:
     assert torch.isfinite(nothing)
 
 
-@pytest.mark.parametrize("info", [i for i in LEARNERS if "regression" in i.tasks], ids=lambda info: info.name)
+@pytest.mark.parametrize(
+    "info",
+    [i for i in LEARNERS if "regression" in i.tasks and i.scope == "utterance"],
+    ids=lambda info: info.name,
+)
 def test_a_value_is_learnt_too(info: ModelInfo) -> None:
     model = build(info, task="regression")
     inputs, optimiser = batch(info), torch.optim.Adam(model.parameters(), lr=0.02)
@@ -193,6 +198,46 @@ def test_a_value_is_learnt_too(info: ModelInfo) -> None:
     assert found.shape == (3,)
     assert abs(found[0] + 1.5) < 0.3
     assert abs(found[2] - 0.5) < 0.3
+
+
+@pytest.mark.parametrize("kind", ["l1", "mse"])
+@pytest.mark.parametrize(
+    "info",
+    [i for i in SYSTEMS if "regression" in i.tasks and i.scope == "dialogue"],
+    ids=lambda info: info.name,
+)
+def test_a_dialogue_of_values_has_the_error_of_those_that_are_known(info: ModelInfo, kind: str) -> None:
+    model = build(info, task="regression", regression_loss=kind).double().eval()
+    inputs = batch(info)
+    inputs |= {m: inputs[m].double() for m in info.inputs}
+    values = torch.linspace(-3, 3, 12, dtype=torch.float64).view(3, 4)
+    known = inputs["mask"].clone()
+    known[0, 1] = False
+    output = model(**inputs)
+    assert output.value.shape == (3, 4)
+    assert not output.value[~inputs["mask"]].any()
+    # Of padding a target counts for nothing, of an utterance without one it is NaN.
+    losses = model.training_loss(output, values.masked_fill(inputs["mask"] & ~known, torch.nan))  # type: ignore[operator]
+    errors = output.value[known] - values[known]
+    torch.testing.assert_close(
+        losses["loss"], errors.abs().mean() if kind == "l1" else errors.square().mean()
+    )
+    assert set(losses) == {"loss", kind}
+    wanted = torch.zeros_like(values)
+    wanted[known] = (errors.sign() if kind == "l1" else 2 * errors).detach() / known.sum()
+    (found,) = torch.autograd.grad(losses["loss"], output.value, retain_graph=True)
+    torch.testing.assert_close(found, wanted)
+    losses["loss"].backward()
+    unused = [
+        n for n, p in model.named_parameters() if p.requires_grad and p.grad is None and ".0.norm." not in n
+    ]
+    assert not unused
+    nothing = model.training_loss(output, torch.full_like(values, torch.nan))["loss"]  # type: ignore[operator]
+    assert nothing.item() == 0.0
+    with pytest.raises(EmofuseError, match="leave class_weights out"):
+        model.training_loss(output, values, torch.ones(3))  # type: ignore[operator]
+    with pytest.raises(EmofuseError, match="a value and no probabilities"):
+        output.probabilities  # noqa: B018
 
 
 @by_name

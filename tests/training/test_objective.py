@@ -98,6 +98,7 @@ def test_a_moving_average_is_the_published_one() -> None:
         {"optimiser__mixup": 0.4},
         {"optimiser__r_drop": 1.0},
         {"optimiser__weight_average": "ema", "optimiser__ema_decay": 0.9},
+        {"optimiser__weight_average": "swa", "optimiser__swa_start": 0.0},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -142,6 +143,36 @@ def test_an_average_is_what_is_judged_and_saved(words: Manifest, tmp_path: Path)
         run = fit_run(settings, words, tmp_path / "run")
     saved = load_file(run.weights_file)
     assert any(not torch.equal(saved[name], seen[0][name]) for name in saved)
+
+
+def test_a_stochastic_average_is_the_mean_of_the_last_epochs(words: Manifest, tmp_path: Path) -> None:
+    """Of epochs 2 to 4 of four; what is judged in each epoch is what a checkpoint of that epoch would keep."""
+    ends: list[dict[str, torch.Tensor]] = []
+    judged: list[dict[str, torch.Tensor]] = []
+
+    def noting(method: Any, kept: list[dict[str, torch.Tensor]]) -> Any:
+        def noted(self: EmotionModule, *given: Any) -> None:
+            kept.append({name: value.clone() for name, value in self.model.state_dict().items()})
+            method(self, *given)
+
+        return noted
+
+    settings = text_settings(
+        words, optimiser__epochs=4, optimiser__weight_average="swa", optimiser__swa_start=0.25
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name, kept in (("on_train_epoch_end", ends), ("on_validation_epoch_start", judged)):
+            patch.setattr(EmotionModule, name, noting(getattr(EmotionModule, name), kept))
+        run = fit_run(settings, words, tmp_path / "run")
+    saved, best = load_file(run.weights_file), run.read_record().best_epoch
+    assert best is not None
+    for name, value in saved.items():
+        for epoch in range(4):
+            inside = [ends[each][name] for each in range(1, epoch + 1)] or [ends[0][name]]
+            mean = torch.stack([each.double() for each in inside]).mean(dim=0).to(value.dtype)
+            torch.testing.assert_close(judged[epoch][name], mean)
+        assert torch.equal(value, judged[best][name])
+    assert any(not torch.equal(judged[3][name], ends[3][name]) for name in saved)
 
 
 def test_what_does_not_fit_is_refused_in_a_line(words: Manifest, tmp_path: Path) -> None:

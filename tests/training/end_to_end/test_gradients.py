@@ -21,6 +21,7 @@ from emofuse.training.assembly import assemble_model
 from emofuse.training.end_to_end import JointSystem, join_encoders
 from emofuse.training.end_to_end.preparing import without_end_to_end
 from emofuse.training.optimisers import build_optimiser
+from tests.small_corpus import SMALL_MODEL
 from tests.training.end_to_end.small import joint_settings
 
 
@@ -124,6 +125,37 @@ def test_features_and_gradients_are_those_of_a_literal_joint_network(
     assert max(float(gradient.abs().max()) for gradient in found.values()) > 1e-4
     for name, gradient in expected.items():
         torch.testing.assert_close(found[name], gradient, atol=1e-6, rtol=1e-3, msg=name)
+
+
+def test_gradients_through_a_system_of_utterances_are_those_of_a_literal_one(
+    talk: Manifest, bert_folder: Path, tmp_path: Path
+) -> None:
+    """DeepMSI-MER, whose contrastive loss compares the utterances of a batch, on words whose model learns."""
+    settings = joint_settings(
+        talk,
+        bert_folder,
+        data__features=str(tmp_path),
+        encoders__text__end_to_end={"max_tokens": 30, "gradient_checkpointing": True},
+        model__name="deepmsi-mer",
+        model__preset="tiny",
+        model__options=SMALL_MODEL | {"dropout": 0.0},
+    )
+    joint, split = joined(settings, talk, tmp_path)
+    ids = split.train[:7]
+    batch = batch_of(joint, settings, talk, ids)
+    loss, found = loss_of(joint, batch), gradients(joint)
+    network, tokenizer = AutoModel.from_pretrained(bert_folder), AutoTokenizer.from_pretrained(bert_folder)
+    network.eval()  # without dropout
+    texts = [tokenizer([talk.utterance(id).text], return_tensors="pt") for id in ids]
+    features = torch.stack([network(**tokens).last_hidden_state[0].mean(dim=0) for tokens in texts])
+    present = batch.inputs["present"]
+    wanted = joint.training_loss(joint.system(text=features, present=present), batch.labels, present=present)
+    torch.testing.assert_close(loss, wanted["loss"].detach(), atol=1e-5, rtol=1e-5)
+    wanted["loss"].backward()
+    assert float(found["encoder.layer.0.output.dense.weight"].abs().max()) > 1e-5
+    for name, p in network.named_parameters():
+        if p.grad is not None and not name.startswith("embeddings."):
+            torch.testing.assert_close(found[name], p.grad, atol=1e-6, rtol=1e-3, msg=name)
 
 
 def _learns(name: str, below: int, front_stays: bool) -> bool:

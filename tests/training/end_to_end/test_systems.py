@@ -16,10 +16,10 @@ from emofuse.data.media_writer import write_wav
 from emofuse.errors import EmofuseError
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.pipeline import EmotionPipeline
+from emofuse.recipes import find_recipe
 from emofuse.runs.settings import RunSettings
 from emofuse.training.end_to_end import check_end_to_end
 from emofuse.training.fit import fit_run
-from tests.small_corpus import SMALL_MODEL
 from tests.training.end_to_end.small import joint_settings
 from tests.training.end_to_end.test_gradients import joined
 
@@ -68,19 +68,6 @@ def check_run(settings: RunSettings, manifest: Manifest, place: Path) -> None:
         assert list(segment.probabilities.values()) == pytest.approx(wanted, abs=2e-4)
 
 
-def test_a_system_of_utterances(talk: Manifest, bert_folder: Path, tmp_path: Path) -> None:
-    settings = joint_settings(
-        talk,
-        bert_folder,
-        data__features=str(tmp_path / "features"),
-        model__name="deepmsi-mer",
-        model__preset="tiny",
-        model__options=SMALL_MODEL,
-        optimiser__epochs=2,
-    )
-    check_run(settings, talk, tmp_path / "run")
-
-
 def test_a_system_of_words_as_steps(heard: Manifest, bert_folder: Path, tmp_path: Path) -> None:
     settings = joint_settings(
         heard,
@@ -96,11 +83,9 @@ def test_a_system_of_words_as_steps(heard: Manifest, bert_folder: Path, tmp_path
     check_run(settings, heard, tmp_path / "run")
 
 
-@pytest.mark.parametrize("folder", ["wavlm_folder", "wav2vec2_folder"])
 def test_words_and_voices_of_a_dialogue_in_one_backward_pass(
-    heard: Manifest, bert_folder: Path, folder: str, tmp_path: Path, request: pytest.FixtureRequest
+    heard: Manifest, bert_folder: Path, wavlm_folder: Path, tmp_path: Path
 ) -> None:
-    speech = request.getfixturevalue(folder)
     settings = joint_settings(
         heard,
         bert_folder,
@@ -108,17 +93,60 @@ def test_words_and_voices_of_a_dialogue_in_one_backward_pass(
         model__modalities=["text", "audio"],
         encoders__audio={
             "modality": "audio",
-            "name": str(speech),
+            "name": str(wavlm_folder),
             "max_seconds": 1.0,
             "end_to_end": {"learning_rate": 1e-3, "freeze_layers": 1, "gradient_checkpointing": True},
         },
         optimiser__epochs=2,
     )
     check_run(settings, heard, tmp_path / "run")
-    before, after = load_file(speech / "model.safetensors"), tuned(tmp_path / "run" / "encoders" / "audio")
-    changed = {name for name, values in after.items() if not torch.equal(values, before[name])}
-    assert changed
-    assert all(name.startswith("encoder.layers.1.") for name in changed)
+    assert_upper_layers_learnt(wavlm_folder, tmp_path / "run" / "encoders" / "audio", frozen=1)
+
+
+def test_the_recipe_of_words_and_sound(
+    heard: Manifest, bert_folder: Path, wav2vec2_folder: Path, tmp_path: Path
+) -> None:
+    """DeepMSI-MER as its recipe has it, with small checkpoints in the places of the pretrained ones."""
+    recipe = RunSettings.from_yaml(find_recipe("deepmsi-mer/meld-words-sound-end-to-end"))
+    settings = recipe.with_changes(
+        {
+            "data.manifest": str(heard.root / "manifest.csv"),
+            "data.features": str(tmp_path / "features"),
+            "data.protocol": "dialogue",
+            "data.folds": 3,
+            "data.val_fraction": 0.25,
+            "device": "cpu",
+            "threads": 1,
+            "encoders.text.name": str(bert_folder),
+            "encoders.text.max_length": 40,
+            "encoders.text.end_to_end.freeze_layers": 2,
+            "encoders.audio.name": str(wav2vec2_folder),
+            "encoders.audio.max_seconds": 1.0,
+            "encoders.audio.end_to_end.freeze_layers": 1,
+            "optimiser.epochs": 2,
+            "optimiser.batch_size": 8,
+        }
+    )
+    check_run(settings, heard, tmp_path / "run")
+    for folder, modality, frozen in ((bert_folder, "text", 2), (wav2vec2_folder, "audio", 1)):
+        assert_upper_layers_learnt(folder, tmp_path / "run" / "encoders" / modality, frozen)
+
+
+def assert_upper_layers_learnt(before: Path, after: Path, frozen: int) -> None:
+    """All layers above those that are frozen have other weights, and nothing else has."""
+    first, last = tuned(before), tuned(after)
+    changed = {name for name, values in last.items() if not torch.equal(values, first[name])}
+    layers = {
+        int(name.split(".")[2]) for name in changed if name.startswith(("encoder.layer.", "encoder.layers."))
+    }
+    assert layers == {layer for layer in all_layers(last) if layer >= frozen}
+    assert all(name.startswith(("encoder.layer.", "encoder.layers.")) for name in changed)
+
+
+def all_layers(weights: dict[str, Tensor]) -> set[int]:
+    return {
+        int(name.split(".")[2]) for name in weights if name.startswith(("encoder.layer.", "encoder.layers."))
+    }
 
 
 def tuned(folder: Path) -> dict[str, Tensor]:
