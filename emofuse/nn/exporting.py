@@ -23,6 +23,13 @@ def longest(counts: Tensor, size: int) -> int:
     return size if exporting() else max(1, int(counts.max()))
 
 
+def best_first(scores: Tensor) -> Tensor:
+    """The places of scores (B, N), the largest first and equal ones as they stand."""
+    if exporting():  # programs have no stable sort, and ONNX's TopK leaves equal ones as they stand
+        return scores.topk(scores.shape[1], dim=1).indices
+    return torch.argsort(scores, dim=1, descending=True, stable=True)
+
+
 def run_over_time(
     step: Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], tuple[tuple[Tensor, ...], Tensor]],
     state: tuple[Tensor, ...],
