@@ -1,103 +1,130 @@
-"""Does work on a manifest grow in proportion to its rows? Processor seconds, and the slope of their logarithms.
+"""Does work grow in proportion to its size? Processor seconds and memory, and the slopes of their logarithms.
 
-    python -m benchmarks.growth --work FOLDER
+    python -m benchmarks.growth --work FOLDER [--of PIECE ...] [--sizes N ...]
 
-Reads, checks, splits, audits and writes manifests of dialogues of ten turns, and scores as many predictions with
-intervals over dialogues. A slope of 1 is proportional. Writes benchmarks/results/growth.md.
+Rows of a manifest, rows that are scored, resamples, runs of a leaderboard, utterances of a dialogue. Each piece and size
+is measured in a process of its own. A slope of 1 is proportional; of memory it is that of what is held beside what the
+process holds before. Writes benchmarks/results/growth.md of all that has been measured in this folder.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import math
-import platform
-import time
-from collections.abc import Callable
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import pandas as pd
-
-from emofuse.corpora.tables import manifest_from_tables
-from emofuse.data.manifest import Manifest
-from emofuse.evaluation.metrics.classification import classification_report
-from emofuse.evaluation.protocols.audit_folds import audit_protocol
+from benchmarks.growth_work import manifest_file, measured, pieces
+from benchmarks.machine import machine_line
 
 RESULTS = Path(__file__).parent / "results" / "growth.md"
-SIZES = (10_000, 30_000, 100_000)
-LABELS = list("abcdefg")
+SIZES = {
+    "rows of a manifest": (10_000, 100_000, 1_000_000),
+    "rows that are scored": (10_000, 30_000, 100_000),
+    "resamples": (250, 1_000, 4_000),
+    "runs": (20, 100, 500),
+    "utterances of a dialogue": (1_000, 3_000, 10_000),
+}
+LEAST_SECONDS, LEAST_MIB = 0.02, 2.0  # less than these is noise, and has no slope
+Figures = dict[str, dict[str, dict[str, list[float]]]]
 
 
-def table(rows: int) -> pd.DataFrame:
-    """Dialogues of ten turns; a tenth of the texts stand twice."""
-    dialogue = np.arange(rows) // 10
-    return pd.DataFrame(
-        {
-            "id": [f"u{i}" for i in range(rows)],
-            "dialogue": [f"d{d}" for d in dialogue],
-            "turn": np.arange(rows) % 10,
-            "speaker": [f"s{(d * 7 + i % 3) % (rows // 50 + 1)}" for i, d in enumerate(dialogue)],
-            "text": [f"text number {i % (rows * 9 // 10)} of all" for i in range(rows)],
-            "label": np.random.default_rng(0).choice(LABELS, rows),
-        }
+def in_its_own_process(grows: str, piece: str, size: int, folder: Path) -> list[float]:
+    """Seconds and mebibytes of one piece at one size."""
+    command = [sys.executable, "-m", "benchmarks.growth", "--work", str(folder)]
+    done = subprocess.run(
+        [*command, "--measure", grows, piece, str(size)], check=True, stdout=subprocess.PIPE, text=True
     )
-
-
-def measure(rows: int, folder: Path) -> dict[str, float]:
-    """Processor seconds of each piece of work."""
-    folder.mkdir(parents=True, exist_ok=True)
-    file = folder / f"{rows}.csv"
-    table(rows).to_csv(file, index=False)
-    found: dict[str, float] = {}
-
-    def timed(name: str, work: Callable[[], Any]) -> Any:
-        began = time.process_time()
-        result = work()
-        found[name] = time.process_time() - began
-        return result
-
-    manifest = timed("read", lambda: Manifest.read(file))
-    timed("check", manifest.validate)
-    timed(
-        "audit of five folds by dialogue",
-        lambda: audit_protocol(manifest, "dialogue", k=5, seed=0, val_fraction=0.15),
-    )
-    timed("write", lambda: manifest.write(folder / "written.csv"))
-    timed("prepare a table", lambda: manifest_from_tables([file]))
-    rng = np.random.default_rng(0)
-    true, probabilities = rng.integers(0, len(LABELS), rows), rng.dirichlet(np.ones(len(LABELS)), rows)
-    dialogues = [f"d{row // 10}" for row in range(rows)]
-    timed(
-        "scores with intervals of 1,000 resamples",
-        lambda: classification_report(
-            true, probabilities.argmax(axis=1), LABELS, probabilities, groups=dialogues
-        ),
-    )
+    found: list[float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
+def slope(sizes: Sequence[int], taken: Sequence[float], least: float) -> float | None:
+    """From the smallest size at which there is something to measure to the largest; None where there is none."""
+    pairs = [(size, value) for size, value in zip(sizes, taken, strict=True) if value >= least]
+    if len(pairs) < 2:
+        return None
+    (small, little), (large, much) = pairs[0], pairs[-1]
+    return math.log(much / little) / math.log(large / small)
+
+
+def page(figures: Figures) -> str:
+    """All that has been measured as Markdown."""
+    parts = [
+        "# Growth",
+        f"{machine_line(1)}. Processor seconds, and mebibytes that a process holds at most beside what it held before; each "
+        "piece and size in a process of its own.\nThe slope is that of the logarithms: 1 is proportional.",
+    ]
+    for grows, sizes in SIZES.items():
+        found = figures.get(grows, {})
+        if found:
+            parts += [f"## {grows[0].upper()}{grows[1:]}", _table(sizes, found)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(sizes: Sequence[int], found: dict[str, dict[str, list[float]]]) -> str:
+    heads = [f"{size:,}" for size in sizes]
+    lines = [
+        f"| | {' | '.join(f'{head}, s' for head in heads)} | slope | {' | '.join(f'{head}, MiB' for head in heads)} | slope |",
+        "|---|" + "---:|" * (2 * len(sizes) + 2),
+    ]
+    for piece, by_size in found.items():
+        known = [size for size in sizes if str(size) in by_size]
+        seconds, mib = ([by_size[str(size)][which] for size in known] for which in (0, 1))
+        cells = [
+            *_cells(sizes, known, seconds, 2),
+            _number(slope(known, seconds, LEAST_SECONDS), 2),
+            *_cells(sizes, known, mib, 0),
+            _number(slope(known, mib, LEAST_MIB), 2),
+        ]
+        lines.append(f"| {piece} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cells(sizes: Sequence[int], known: Sequence[int], values: Sequence[float], digits: int) -> list[str]:
+    found = dict(zip(known, values, strict=True))
+    return [_number(found.get(size), digits) for size in sizes]
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
 def main() -> None:
-    """Measure every size and write the table."""
+    """Measure what is asked for and write the tables."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--work", type=Path, required=True)
-    found = {rows: measure(rows, parser.parse_args().work) for rows in SIZES}
-    lines = []
-    for name in found[SIZES[0]]:
-        seconds = [found[rows][name] for rows in SIZES]
-        slope = math.log(seconds[-1] / seconds[0]) / math.log(SIZES[-1] / SIZES[0])
-        lines.append(f"| {name} | {' | '.join(f'{s:.2f}' for s in seconds)} | {slope:.2f} |")
-        print(lines[-1])
-    RESULTS.write_text(
-        f"# Growth with the rows of a manifest\n\nProcessor seconds, {platform.processor() or platform.machine()}; the slope "
-        "is that of the logarithms.\n\n"
-        f"| work | {' | '.join(f'{rows:,} rows' for rows in SIZES)} | slope |\n|---|---:|---:|---:|---:|\n"
-        + "\n".join(lines)
-        + "\n",
-        encoding="utf-8",
-    )
+    parser.add_argument("--work", type=Path, required=True, help="folder for the inputs, which are kept")
+    parser.add_argument("--of", nargs="+", help="pieces, or what grows; all by default")
+    parser.add_argument("--sizes", type=int, nargs="+", help="some of the sizes; all by default")
+    parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    known = pieces(given.work)
+    if given.measure:
+        grows, piece, size = given.measure
+        print(json.dumps(measured(known[grows][piece](int(size)))))
+        return
+    given.work.mkdir(parents=True, exist_ok=True)
+    kept = given.work / "figures.json"
+    figures: Figures = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    for grows, sizes in SIZES.items():
+        for piece in known[grows]:
+            for size in sizes:
+                if (given.of and not {piece, grows} & set(given.of)) or (
+                    given.sizes and size not in given.sizes
+                ):
+                    continue
+                if grows == "rows of a manifest":
+                    manifest_file(given.work, size)
+                found = in_its_own_process(grows, piece, size, given.work)
+                print(f"{piece}, {size:,}: {found[0]:.2f} s, {found[1]:.0f} MiB", flush=True)
+                figures.setdefault(grows, {}).setdefault(piece, {})[str(size)] = found
+                kept.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+                RESULTS.write_text(page(figures), encoding="utf-8")
 
 
 if __name__ == "__main__":

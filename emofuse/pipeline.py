@@ -734,9 +734,9 @@ def _with_key(utterance: Utterance, position: int) -> Utterance:
 
 
 def _exported_system(folder: Path, record: RunRecord) -> nn.Module:
-    from emofuse.inference.exporting.runtime import OnnxSystem
+    from emofuse.inference.exporting.runtime import exported_system
 
-    return OnnxSystem(folder, record)
+    return exported_system(folder, record)
 
 
 def _without_video(utterance: Utterance) -> Utterance:

@@ -13,6 +13,7 @@ from emofuse.models.output import DialogueOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
 from emofuse.nn.attention_gru import AttentionGRU
+from emofuse.nn.exporting import exporting, run_padded_lstm
 from emofuse.nn.histories import histories
 
 Direction = Literal["forward", "both"]
@@ -87,16 +88,29 @@ class AGHMN(DialogueSystem):
         past = histories(speakers, mask, self.config.window)
         remembering = past.there.any(dim=-1)  # the first utterance has no memory
 
-        fused = u.clone()
-        if bool(remembering.any()):
-            rows = torch.arange(len(u), device=u.device)[:, None, None]
-            said, there = u[rows, past.places][remembering], past.there[remembering]
-            found = self._summarise(u[remembering], self._fuse(said, there), there)
+        rows = torch.arange(len(u), device=u.device)[:, None, None]
+        if exporting():
+            found = self._remember(
+                u.flatten(0, 1), u[rows, past.places].flatten(0, 1), past.there.flatten(0, 1)
+            )
+            fused = torch.where(remembering.unsqueeze(-1), found.view_as(u), u)
+        elif bool(remembering.any()):
+            found = self._remember(u[remembering], u[rows, past.places][remembering], past.there[remembering])
+            fused = u.clone()
             fused[remembering] = found.to(fused.dtype)
+        else:
+            fused = u
         return self._output(self.classifier(fused), inputs, fused, mask, available)
+
+    def _remember(self, q: Tensor, said: Tensor, there: Tensor) -> Tensor:
+        """The queries (R, d) with what they find in what was said (R, K, d), as far as it is there."""
+        return self._summarise(q, self._fuse(said, there), there)
 
     def _fuse(self, said: Tensor, there: Tensor) -> Tensor:
         """The memory (R, K, d) of what was said: m = u + h of the GRU, of both directions where it has two."""
+        if exporting():
+            states = run_padded_lstm(self.fusion, said, there)
+            return said + sum(states.split(self.config.dim, dim=-1))
         packed = nn.utils.rnn.pack_padded_sequence(
             said, there.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
         )
@@ -109,7 +123,7 @@ class AGHMN(DialogueSystem):
         """The queries (R, d) with what they find in their memories."""
         for hop, ahead in enumerate(self.ahead):
             scores = (memory @ q.unsqueeze(-1)).squeeze(-1)
-            weights = scores.masked_fill(~there, -torch.inf).softmax(dim=-1)
+            weights = scores.masked_fill(~there, torch.finfo(scores.dtype).min).softmax(dim=-1)
             found = ahead(memory, weights)
             if len(self.behind):
                 found = found + self.behind[hop](memory, weights, backwards=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.errors import EmofuseError
-from emofuse.losses.task_losses import cross_entropy, wide
+from emofuse.losses.task_losses import cross_entropy
+from emofuse.models.opinion_pool import opinion_pool
 from emofuse.models.output import EmotionOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
@@ -76,8 +78,8 @@ class LateFusion(nn.Module):
         for m in config.modalities:
             self.scalers[m].clip = config.clip
         self.experts = nn.ModuleDict({m: self._expert(size) for m, size in config.input_dims.items()})
-        one = torch.tensor(1.0)
-        self.trust = nn.ParameterDict({m: nn.Parameter(one.expm1().log()) for m in config.modalities})
+        one = math.log(math.expm1(1.0))  # of softplus
+        self.trust = nn.ParameterDict({m: nn.Parameter(torch.tensor(one)) for m in config.modalities})
         self.register_buffer("temperature", torch.ones(len(config.modalities)))
 
     def _expert(self, size: int) -> nn.Module:
@@ -141,25 +143,22 @@ class LateFusion(nn.Module):
         available: Mapping[str, Tensor],
         unlikeness: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
-        """The logarithmic opinion pool; an expert without its modality is left out of the sum.
+        """The logarithmic opinion pool of this system's weights; see :func:`emofuse.models.opinion_pool.opinion_pool`.
 
         Args:
             experts: modality → (B, C) logits.
             available: modality → (B,) bool.
-            unlikeness: modality → (B,) how many times as far an input lies from the training data as the farthest of those
-                do; an expert's weight is divided by what is above 1. None for inputs like those.
+            unlikeness: modality → (B,), or None for inputs like the training data.
 
         Returns:
             (B, C) log-probabilities up to a constant.
         """
-        total = torch.zeros_like(wide(next(iter(experts.values()))))
-        for number, m in enumerate(str(m) for m in self.config.modalities):
-            said = (wide(experts[m]).detach() / self.temperature[number]).log_softmax(-1)
-            weight = F.softplus(self.trust[m]) * available[m].unsqueeze(-1)
-            if unlikeness is not None:
-                weight = weight / unlikeness[m].clamp(min=1.0).unsqueeze(-1)
-            total = total + weight * said
-        return total
+        return opinion_pool(experts, available, *self.pool_settings(), unlikeness)
+
+    def pool_settings(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Modality → the weight of its expert, and modality → its temperature."""
+        names = [str(m) for m in self.config.modalities]
+        return {m: F.softplus(self.trust[m]) for m in names}, dict(zip(names, self.temperature, strict=True))
 
     def training_loss(
         self,

@@ -10,10 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.nn.dialogue_graphs import ModalityGraph
+from emofuse.nn.exporting import exporting
 from emofuse.nn.geometric import geometric
 
 # The angle between parallel vectors has no slope; the authors' code draws cosines in by as much.
 _INSIDE = 0.99999
+_PAIRS_PER_EDGE = 32  # a matrix product makes so many products of vectors in the time of one by itself
+_EDGES_AT_ONCE = 1 << 15  # so that the vectors of their ends are few
 
 
 def angular_similarity(cosines: Tensor) -> Tensor:
@@ -40,18 +43,27 @@ def angular_edges(nodes: Tensor, graph: ModalityGraph, between: float) -> tuple[
     # In half precision the cosine of near vectors is 1, where the angle has no slope.
     with torch.autocast(nodes.device.type, enabled=False):
         nodes = nodes.to(torch.promote_types(nodes.dtype, torch.float32))
-        # Cosines of whole dialogues by matrix products: edges are many, and vectors of their ends would be as many.
         unit = graph.put_back(F.normalize(nodes, dim=-1))
-        rows = unit.flatten(0, 1)
-        within = (rows @ rows.mT)[at, i, j]
+        within = _products(unit.flatten(0, 1), at, i, j)
         across = torch.einsum("mbnd,kbnd->mkbn", unit, unit)[m, n, dialogue, place]
     edges = torch.cat([graph.within, graph.between], dim=1)
     sources, targets = edges
     similar = torch.cat([angular_similarity(within), between * angular_similarity(across)])
     similar = torch.where(sources == targets, torch.ones_like(similar), similar)
-    degrees = nodes.new_zeros(len(nodes)).index_add(0, targets, similar)
+    degrees = nodes.new_zeros(nodes.shape[0]).index_add(0, targets, similar)
     # With γ = 0 or opposite vectors a node still has itself, so no degree is 0.
     return edges, similar * (degrees[sources] * degrees[targets]).rsqrt()
+
+
+def _products(rows: Tensor, at: Tensor, i: Tensor, j: Tensor) -> Tensor:
+    """(E,) of the products of vectors i and j of a row of (R, N, d), by matrix products of whole rows where edges are many.
+
+    Where windows leave few of them, rows would grow with the square of their length.
+    """
+    if exporting() or rows.shape[0] * rows.shape[1] ** 2 <= _PAIRS_PER_EDGE * len(at):
+        return (rows @ rows.mT)[at, i, j]
+    parts = zip(*(x.split(_EDGES_AT_ONCE) for x in (at, i, j)), strict=True)
+    return torch.cat([(rows[r, a] * rows[r, b]).sum(dim=-1) for r, a, b in parts])
 
 
 class DeepGraphConvolution(nn.Module):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from emofuse.nn.exporting import run_over_time
+
 
 class AttentionGRU(nn.Module):
     """Reads a memory m_1 … m_K one after the other, each as far as a query attends to it.
@@ -23,12 +25,14 @@ class AttentionGRU(nn.Module):
 
     def forward(self, memory: Tensor, weights: Tensor, *, backwards: bool = False) -> Tensor:
         """The last state (R, d) over memories (R, K, d) with weights (R, K); a weight of 0 leaves the state as it is."""
-        inputs = self.read(memory)
-        h = memory.new_zeros(len(memory), memory.shape[-1])
-        steps = range(memory.shape[1])
-        for k in reversed(steps) if backwards else steps:
-            (reset, new), (reset_by_state, state) = inputs[:, k].chunk(2, -1), self.keep(h).chunk(2, -1)
-            candidate = torch.tanh(new + torch.sigmoid(reset + reset_by_state) * state)
-            g = weights[:, k].unsqueeze(-1)
-            h = g * candidate + (1 - g) * h
-        return h
+        steps = self.read(memory).transpose(0, 1), weights.T.unsqueeze(-1)
+        if backwards:
+            steps = steps[0].flip(0), steps[1].flip(0)
+        return run_over_time(self._step, (torch.zeros_like(memory[:, 0]),), steps)[0][0]
+
+    def _step(self, before: tuple[Tensor, ...], at: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        (h,), (read, g) = before, at
+        (reset, new), (reset_by_state, state) = read.chunk(2, -1), self.keep(h).chunk(2, -1)
+        candidate = torch.tanh(new + torch.sigmoid(reset + reset_by_state) * state)
+        # Only the last state is wanted; of each step its weight is the least to hand on.
+        return (g * candidate + (1 - g) * h,), g

@@ -23,6 +23,13 @@ def longest(counts: Tensor, size: int) -> int:
     return size if exporting() else max(1, int(counts.max()))
 
 
+def best_first(scores: Tensor) -> Tensor:
+    """The places of scores (B, N), the largest first and equal ones as they stand."""
+    if exporting():  # programs have no stable sort, and ONNX's TopK leaves equal ones as they stand
+        return scores.topk(scores.shape[1], dim=1).indices
+    return torch.argsort(scores, dim=1, descending=True, stable=True)
+
+
 def run_over_time(
     step: Callable[[tuple[Tensor, ...], tuple[Tensor, ...]], tuple[tuple[Tensor, ...], Tensor]],
     state: tuple[Tensor, ...],
@@ -58,20 +65,23 @@ def _scanned(
     return tuple(last), given
 
 
-def run_padded_lstm(cell: nn.LSTM | nn.GRU, x: Tensor, mask: Tensor) -> Tensor:
+def run_padded_lstm(cell: nn.LSTM | nn.GRU, x: Tensor, mask: Tensor, parts: Tensor | None = None) -> Tensor:
     """The states (B, T, directions · hidden) of a whole `nn.LSTM` or `nn.GRU` over padded sequences, without packing.
 
-    The backward direction runs over each sequence turned round within its own length. Padding comes last.
+    The backward direction runs over each sequence turned round within its own length. Padding comes last. Where ``parts``
+    (B, T) change, another sequence of the same row begins, from an empty state.
     """
     from emofuse.nn.recurrent import gather_steps, reversed_positions
 
     turned = reversed_positions(mask)
+    begins = None if parts is None else _changes(parts)
+    begins_back = None if parts is None else _changes(parts.gather(1, turned))
     for layer in range(cell.num_layers):
-        ahead = _one_direction(cell, x, f"l{layer}")
+        ahead = _one_direction(cell, x, f"l{layer}", begins)
         if not cell.bidirectional:
             x = ahead
             continue
-        back = _one_direction(cell, gather_steps(x, turned), f"l{layer}_reverse")
+        back = _one_direction(cell, gather_steps(x, turned), f"l{layer}_reverse", begins_back)
         x = torch.cat([ahead, gather_steps(back, turned)], dim=-1)
     return x
 
@@ -84,14 +94,32 @@ def run_recurrent(cell: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
     return states
 
 
-def _one_direction(cell: nn.LSTM | nn.GRU, x: Tensor, suffix: str) -> Tensor:
+def _changes(parts: Tensor) -> Tensor:
+    return torch.cat([torch.ones_like(parts[:, :1], dtype=torch.bool), parts[:, 1:] != parts[:, :-1]], dim=1)
+
+
+def _one_direction(cell: nn.LSTM | nn.GRU, x: Tensor, suffix: str, begins: Tensor | None = None) -> Tensor:
     """By the equations in torch's documentation of either cell: its own kernel takes no length that varies."""
     weights = [getattr(cell, f"{name}_{suffix}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
     from_input = torch.nn.functional.linear(x, weights[0], weights[2]).transpose(0, 1)
     empty = x.new_zeros(x.shape[0], cell.hidden_size)
-    if isinstance(cell, nn.LSTM):
-        return run_over_time(_lstm_step(weights), (empty, empty.clone()), (from_input,))[1].transpose(0, 1)
-    return run_over_time(_gru_step(weights), (empty,), (from_input,))[1].transpose(0, 1)
+    lstm = isinstance(cell, nn.LSTM)
+    step, state = (_lstm_step(weights), (empty, empty.clone())) if lstm else (_gru_step(weights), (empty,))
+    if begins is None:
+        return run_over_time(step, state, (from_input,))[1].transpose(0, 1)
+    afresh = begins.transpose(0, 1).unsqueeze(-1)
+    return run_over_time(_forgetful(step), state, (from_input, afresh))[1].transpose(0, 1)
+
+
+def _forgetful(step: Callable[..., Any]) -> Callable[..., Any]:
+    """The step from an empty state, where the second input says so."""
+
+    def forget(state: tuple[Tensor, ...], at: tuple[Tensor, ...]) -> tuple[tuple[Tensor, ...], Tensor]:
+        kept = tuple(each.masked_fill(at[1], 0.0) for each in state)
+        after: tuple[tuple[Tensor, ...], Tensor] = step(kept, at[:1])
+        return after
+
+    return forget
 
 
 def _lstm_step(weights: list[Tensor]) -> Callable[..., Any]:

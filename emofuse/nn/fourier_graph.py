@@ -8,11 +8,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from emofuse.nn.exporting import exporting
+
+LONGEST_MATRIX = 1024
+
 
 class FourierTransform:
     """The real discrete Fourier transform of sequences of unlike lengths, each over its own; orthonormal.
 
-    It is a product with matrices, so padding is in nobody's transform.
+    Padding is in nobody's transform. Of short sequences it is one product with matrices for all, of long ones a fast
+    transform of each: matrices grow with the square of a length.
 
     Args:
         mask: (B, T) bool, the steps of each sequence, which come first.
@@ -20,6 +25,14 @@ class FourierTransform:
     """
 
     def __init__(self, mask: Tensor, like: Tensor) -> None:
+        self._steps = mask.shape[1]
+        self._lengths: list[int] | None = None
+        if not exporting() and mask.shape[1] > LONGEST_MATRIX:
+            self._lengths = mask.sum(dim=1).tolist()
+        else:
+            self._make_matrices(mask, like)
+
+    def _make_matrices(self, mask: Tensor, like: Tensor) -> None:
         lengths = mask.sum(dim=1).clamp_min(1).view(-1, 1, 1)
         steps = torch.arange(mask.shape[1], device=mask.device)
         waves = torch.arange(mask.shape[1] // 2 + 1, device=mask.device).unsqueeze(1)
@@ -36,11 +49,25 @@ class FourierTransform:
 
     def forwards(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, d) to real and imaginary parts (B, T // 2 + 1, d); 0 for waves that a sequence does not have."""
-        return self._cos @ x, -self._sin @ x
+        if self._lengths is None:
+            return self._cos @ x, -self._sin @ x
+        found = x.new_zeros(2, len(x), x.shape[1] // 2 + 1, x.shape[2])
+        for row, n in enumerate(self._lengths):
+            if n:
+                waves = torch.fft.rfft(x[row, :n], dim=0, norm="ortho")
+                found[0, row, : len(waves)], found[1, row, : len(waves)] = waves.real, waves.imag
+        return found[0], found[1]
 
     def backwards(self, real: Tensor, imaginary: Tensor) -> Tensor:
         """And back to (B, T, d), 0 at padding."""
-        return self._cos.mT @ (self._counts * real) - self._sin.mT @ (self._counts * imaginary)
+        if self._lengths is None:
+            return self._cos.mT @ (self._counts * real) - self._sin.mT @ (self._counts * imaginary)
+        found = real.new_zeros(len(real), self._steps, real.shape[2])
+        for row, n in enumerate(self._lengths):
+            if n:
+                waves = torch.complex(real[row, : n // 2 + 1], imaginary[row, : n // 2 + 1])
+                found[row, :n] = torch.fft.irfft(waves, n, dim=0, norm="ortho")
+        return found
 
 
 class FourierGraphOperators(nn.Module):

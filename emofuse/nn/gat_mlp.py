@@ -66,9 +66,9 @@ class TypedGraphAttention(nn.Module):
         heard = self.source(x)[sources].unflatten(-1, (self.heads, -1))
         inside = heard + (self.target(x)[targets] + self.kind(types)[kinds]).view_as(heard)
         scores = (F.leaky_relu(inside, SLOPE) * self.vector).sum(dim=-1)
-        alpha = self._softmax(scores, targets, num_nodes=len(x))
+        alpha = self._softmax(scores, targets, num_nodes=x.shape[0])
         mean = (alpha.unsqueeze(-1) * heard).mean(dim=1)
-        return cast(Tensor, self._scatter(mean, targets, dim_size=len(x))) + self.bias
+        return cast(Tensor, self._scatter(mean, targets, dim_size=x.shape[0])) + self.bias
 
 
 class GATMLP(nn.Module):

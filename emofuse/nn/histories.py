@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.nn.exporting import run_over_time
+from emofuse.nn.exporting import exporting, run_over_time
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def histories(speakers: Tensor, mask: Tensor, window: int) -> Histories:
         window: K.
     """
     count = mask.shape[1]
-    length = max(1, min(window, count - 1))
+    length = window if exporting() else max(1, min(window, count - 1))
     now = torch.arange(count, device=mask.device).unsqueeze(1)
     first = (now - window).clamp_min(0)
     places = first + torch.arange(length, device=mask.device)

@@ -40,7 +40,7 @@ def dialogue_hypergraph(graph: ModalityGraph) -> DialogueHypergraph:
     modality, dialogue, place = graph.present.nonzero(as_tuple=True)
     contextual = dialogue * modalities + modality
     multimodal = modalities * dialogues + dialogue * length + place
-    nodes = torch.arange(len(modality), device=modality.device).repeat(2)
+    nodes = torch.arange(modality.shape[0], device=modality.device).repeat(2)
     count = modalities * dialogues + dialogues * length
     return DialogueHypergraph(nodes, torch.cat([contextual, multimodal]), modality, place, count)
 

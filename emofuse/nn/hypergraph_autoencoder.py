@@ -71,13 +71,13 @@ class HypergraphAutoencoder(nn.Module):
         v, e = hypergraph.nodes, hypergraph.hyperedges
         h_e = self._mean(F.relu(self.from_nodes(x))[v], e, hypergraph.count)
         h_e = F.relu(self.to_edges(h_e))
-        h_v = F.relu(self.to_nodes(self._mean(F.relu(self.from_edges(h_e))[e], v, len(x))))
+        h_v = F.relu(self.to_nodes(self._mean(F.relu(self.from_edges(h_e))[e], v, x.shape[0])))
         (z_v, node), (z_e, edge) = self.node(h_v), self.edge(h_e)
         logits = self.decoder(z_v[v] * z_e[e])
         chosen = F.gumbel_softmax(logits, self.temperature) if self.training else logits.softmax(dim=-1)
         belonging = self.floor + (1 - self.floor) * chosen[:, 1]
         pairs = -logits.log_softmax(dim=-1)[:, 1] + edge[e]
-        return Reconstruction(belonging, self._mean(pairs, v, len(x)) + node)
+        return Reconstruction(belonging, self._mean(pairs, v, x.shape[0]) + node)
 
     def _mean(self, values: Tensor, of: Tensor, count: int) -> Tensor:
         found: Tensor = self._scatter(values, of, dim_size=count, reduce="mean")

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from emofuse.nn.bidirectional import BidirectionalRecurrent
 from emofuse.nn.dialogue_graphs import put_back
+from emofuse.nn.exporting import exporting, run_padded_lstm
+from emofuse.nn.recurrent import gather_steps
 
 
 class PartyContext(nn.Module):
@@ -27,6 +29,8 @@ class PartyContext(nn.Module):
 
     def forward(self, x: Tensor, speakers: Tensor, mask: Tensor) -> Tensor:
         """(B, N, dim) of utterances (B, N, dim) by speakers (B, N), numbered from 0; 0 at padding."""
+        if exporting():
+            return self._side_by_side(x, speakers, mask)
         party, turn = party_turns(speakers, mask)
         rows, turns = int(party.max()) + 1, int(turn.max()) + 1
         said = x.new_zeros(rows, turns, x.shape[-1])
@@ -34,6 +38,16 @@ class PartyContext(nn.Module):
         real = torch.zeros(rows, turns, dtype=torch.bool, device=x.device)
         real[party, turn] = True
         return put_back(self.recurrent(said, real)[party, turn], mask)
+
+    def _side_by_side(self, x: Tensor, speakers: Tensor, mask: Tensor) -> Tensor:
+        """The same where sizes may not depend on values: each dialogue's parties one after the other, in one sequence."""
+        who = speakers.masked_fill(~mask, torch.iinfo(speakers.dtype).max)
+        turns = torch.arange(mask.shape[1], device=mask.device)
+        mine, other = who.unsqueeze(2), who.unsqueeze(1)
+        place = ((other < mine) | ((other == mine) & (turns < turns.unsqueeze(1)))).sum(dim=2)
+        order = torch.zeros_like(place).scatter(1, place, turns.expand_as(place))
+        states = run_padded_lstm(self.recurrent.cell, gather_steps(x, order), mask, who.gather(1, order))
+        return gather_steps(states, place).masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
 def party_turns(speakers: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,17 @@ from torch import Tensor
 from emofuse.nn.exporting import longest
 
 
+def real_first(given: Tensor) -> Tensor:
+    """(B, T) int64: the places of the real steps (B, T bool) in their order, then those of the others in theirs.
+
+    A stable sort, counted out: programs have none.
+    """
+    real, others = given.cumsum(dim=1), (~given).cumsum(dim=1)
+    rank = torch.where(given, real, real[:, -1:] + others) - 1
+    places = torch.arange(given.shape[1], device=given.device).expand_as(rank)
+    return torch.zeros_like(rank).scatter(1, rank, places)
+
+
 class RealSteps:
     """Where the real steps of B sequences are, in whichever places padding stands.
 
@@ -22,7 +33,7 @@ class RealSteps:
         self.given = given
         counts = given.sum(dim=1)
         length = longest(counts, given.shape[1])
-        self.places = torch.argsort((~given).byte(), dim=1, stable=True)[:, :length]
+        self.places = real_first(given)[:, :length]
         self.mask = torch.arange(length, device=given.device) < counts.unsqueeze(1)
 
     def take(self, x: Tensor) -> Tensor:

@@ -54,9 +54,9 @@ class RelationalGraphAttention(nn.Module):
         scores = of_target[targets, relations] + of_source[sources, relations]
         if self.positions is not None:
             scores = scores + self.positions[relations, distances.clamp_max(self.positions.shape[1] - 1)]
-        alpha = self._softmax(F.leaky_relu(scores, SLOPE), targets, num_nodes=len(h))
+        alpha = self._softmax(F.leaky_relu(scores, SLOPE), targets, num_nodes=h.shape[0])
         heard = alpha.unsqueeze(-1) * z[sources, relations]
-        return cast(Tensor, self._scatter(heard.flatten(1), targets, dim_size=len(h)))
+        return cast(Tensor, self._scatter(heard.flatten(1), targets, dim_size=h.shape[0]))
 
 
 class RelationalGraphLayer(nn.Module):

@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from emofuse.nn.exporting import exporting
 from emofuse.nn.geometric import geometric
 
 
@@ -72,10 +73,19 @@ class RelationalConvolution(nn.Module):
         """
         sources, targets = edges
         # What reaches one node by one relation is summed first: there are fewer of these than edges.
-        groups, place = torch.unique(targets * self.relations + relations, return_inverse=True)
-        shares = weights / torch.bincount(place, minlength=groups.shape[0])[place]
+        groups, place = self._groups(targets * self.relations + relations, x.shape[0])
+        ones = torch.ones_like(weights, dtype=torch.float32)  # half precision counts to 2048 at most
+        counts = self._scatter(ones, place, dim_size=groups.shape[0]).to(weights.dtype)
+        shares = weights / counts[place]
         heard = self._scatter(x[sources] * shares.unsqueeze(1), place, dim_size=groups.shape[0])
         through = (heard @ self.bases.transpose(0, 1).flatten(1)).unflatten(1, (len(self.bases), -1))
         mixed = (self.coefficients[groups % self.relations].unsqueeze(1) @ through).squeeze(1)
         h = self._scatter(mixed, groups // self.relations, dim_size=x.shape[0])
         return cast(Tensor, h + own_weights.unsqueeze(1) * self.itself(x))
+
+    def _groups(self, of: Tensor, nodes: int) -> tuple[Tensor, Tensor]:
+        """The pairs of node and relation that (E,) edges have, and the place of each edge's among them; in an export all."""
+        if exporting():
+            return torch.arange(nodes * self.relations, device=of.device), of
+        groups, place = torch.unique(of, return_inverse=True)
+        return groups, place

@@ -5,7 +5,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from emofuse.errors import EmofuseError
-from emofuse.nn.exporting import longest
+from emofuse.nn.exporting import best_first, longest
+from emofuse.nn.real_steps import real_first
 
 
 class VisualSequenceCompression(nn.Module):
@@ -106,7 +107,7 @@ class VisualSequenceCompression(nn.Module):
         return similarity / self.temperature
 
     def _keep_best(self, tokens: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
-        order = torch.argsort(scores.detach(), dim=1, descending=True, stable=True)
+        order = best_first(scores.detach())
         kept = order[:, : self.keep].sort(dim=1).values
         relevant = _gather(tokens, kept)
         if self.merge:
@@ -124,7 +125,7 @@ class VisualSequenceCompression(nn.Module):
         chosen = (ranked >= threshold) | best
         counts = chosen.sum(dim=1)
         most = longest(counts, tokens.shape[1]) if counts.shape[0] else 0
-        positions = torch.argsort((~chosen).to(torch.int8), dim=1, stable=True)[:, :most]
+        positions = real_first(chosen)[:, :most]
         real = torch.arange(most, device=tokens.device) < counts.unsqueeze(1)
         relevant = _gather(tokens, positions)
         if self.merge:

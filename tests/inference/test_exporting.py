@@ -21,13 +21,14 @@ from emofuse.inference.exporting.program import (
     run_exported,
     run_onnx,
 )
-from emofuse.inference.exporting.runtime import OnnxSystem
+from emofuse.inference.exporting.runtime import OnnxFusion, exported_system
 from emofuse.models import create_model, model_info
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.run_folder import RunFolder
 from tests.models.test_every_system import build
 
 STARTER = Path(__file__).parents[2] / "starter" / "emofuse_starter" / "run"
+UNLIKE_SPEECH = "SELECT * FROM table WHERE x = 1; DROP TABLE y; -- ' OR 1=1"
 LONGEST = {"dialogue": 12, "steps_text": 12, "steps_audio": 12, "steps_video": 12, "frames": 4}
 
 
@@ -37,6 +38,11 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("export") / "starter"
     export_run(RunFolder.open(STARTER), out, "onnx")
     return out
+
+
+@pytest.fixture(scope="module")
+def pipe(exported: Path) -> EmotionPipeline:
+    return EmotionPipeline.from_pretrained(exported)
 
 
 def test_a_system_of_recurrences_says_the_same_as_a_program_of_any_size() -> None:
@@ -96,7 +102,7 @@ def test_filling_up_goes_no_further_than_the_fixed_size() -> None:
 def test_an_exported_run_predicts_what_the_run_predicts(exported: Path) -> None:
     run = RunFolder.open(STARTER)
     record = run.read_record()
-    network, program = run.load_model(record).eval(), OnnxSystem(exported, record)
+    network, program = run.load_model(record).eval(), exported_system(exported, record)
     inputs = program.inputs
     tensors = random_tensors(inputs, {"batch": 4}, seed=3)
     given = {each.name: t for each, t in zip(inputs, tensors, strict=True) if each.kind == "feature"}
@@ -110,9 +116,25 @@ def test_an_exported_run_predicts_what_the_run_predicts(exported: Path) -> None:
     assert read_export(exported).axes == ["batch"]
 
 
-def test_the_folder_is_found_and_another_program_in_it_refused(exported: Path, tmp_path: Path) -> None:
-    pipe = EmotionPipeline.from_pretrained(exported)
-    assert isinstance(pipe.model, OnnxSystem)
+def test_an_expert_of_what_is_unlike_its_training_has_less_say_in_a_program_too(
+    pipe: EmotionPipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = pipe(None, text=UNLIKE_SPEECH)[0]
+    run = RunFolder.open(STARTER)
+    monkeypatch.setattr(pipe, "model", run.load_model(run.read_record()).eval())
+    expected = pipe(None, text=UNLIKE_SPEECH)[0]
+    assert found.novelty["text"] > 1
+    assert found.probabilities == pytest.approx(expected.probabilities, abs=1e-5)
+    monkeypatch.setattr(pipe, "familiarity", {})
+    assert (
+        pipe(None, text=UNLIKE_SPEECH)[0].probabilities[found.label] > found.probabilities[found.label] + 1e-3
+    )
+
+
+def test_the_folder_is_found_and_another_program_in_it_refused(
+    exported: Path, pipe: EmotionPipeline, tmp_path: Path
+) -> None:
+    assert isinstance(pipe.model, OnnxFusion)
     assert pipe.temperature == pytest.approx(
         json.loads((STARTER / "calibration.json").read_text())["temperature"]
     )
@@ -127,4 +149,4 @@ def test_the_folder_is_found_and_another_program_in_it_refused(exported: Path, t
             (other / file.name).write_bytes(file.read_bytes())
     (other / "model.onnx").write_bytes(b"something else")
     with pytest.raises(EmofuseError, match="not the program that was checked"):
-        OnnxSystem(other, RunFolder(other).read_record())
+        exported_system(other, RunFolder(other).read_record())

@@ -8,11 +8,13 @@ from torch.nn import functional as F
 
 from emofuse.losses.cross_frequency import frequency_contrast
 from emofuse.models import create_model
+from emofuse.nn import fourier_graph
 from emofuse.nn.fourier_graph import FourierGraphOperators, FourierTransform, frequencies
 from tests.models.literal import assert_same, lengths_mask
 
 DIM = 4
 MASK = lengths_mask(6, 1, 5, 2)
+BOTH_WAYS = pytest.mark.parametrize("longest_matrix", [6, 5], ids=["matrices", "fast transforms"])
 
 
 def padded() -> torch.Tensor:
@@ -21,7 +23,9 @@ def padded() -> torch.Tensor:
     return x.masked_fill(~MASK.unsqueeze(-1), 0.0).requires_grad_()
 
 
-def test_each_sequence_has_the_transform_of_its_own_length():
+@BOTH_WAYS
+def test_each_sequence_has_the_transform_of_its_own_length(longest_matrix, monkeypatch):
+    monkeypatch.setattr(fourier_graph, "LONGEST_MATRIX", longest_matrix)
     x = padded()
     fourier = FourierTransform(MASK, x)
     re, im = fourier.forwards(x)
@@ -39,7 +43,9 @@ def test_long_sequences_lose_nothing():
     torch.testing.assert_close(fourier.backwards(*fourier.forwards(x)), x, atol=1e-4, rtol=0)
 
 
-def test_operators_are_sums_of_powers_in_fourier_space():
+@BOTH_WAYS
+def test_operators_are_sums_of_powers_in_fourier_space(longest_matrix, monkeypatch):
+    monkeypatch.setattr(fourier_graph, "LONGEST_MATRIX", longest_matrix)
     x = padded()
     layer = FourierGraphOperators(DIM, 2).double()
     for bias in (layer.real_bias, layer.imaginary_bias):

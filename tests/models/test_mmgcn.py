@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from emofuse.nn import angular_graph
 from emofuse.nn.angular_graph import DeepGraphConvolution, angular_edges, angular_similarity
 from emofuse.nn.dialogue_graphs import modality_graph
 from tests.models.literal import assert_same, lengths_mask
@@ -43,7 +45,10 @@ def literal_matrix(x: Tensor, places: list[tuple[int, int]], gamma: float) -> Te
     return D @ (A + eye) @ D
 
 
-def test_it_is_the_convolution_of_the_paper():
+@pytest.mark.parametrize("pairs_per_edge", [32, 0], ids=["whole rows", "edge by edge"])
+def test_it_is_the_convolution_of_the_paper(pairs_per_edge, monkeypatch):
+    monkeypatch.setattr(angular_graph, "_PAIRS_PER_EDGE", pairs_per_edge)
+    monkeypatch.setattr(angular_graph, "_EDGES_AT_ONCE", 7)
     torch.manual_seed(0)
     graph = modality_graph(presence())
     x = torch.randn(*graph.present.shape, DIM, dtype=torch.float64, requires_grad=True)

@@ -4,7 +4,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emofuse.nn.real_steps import RealSteps
+from emofuse.nn.real_steps import RealSteps, real_first
 
 masks = st.integers(1, 6).flatmap(
     lambda n: st.lists(st.lists(st.booleans(), min_size=n, max_size=n), min_size=1, max_size=4)
@@ -33,3 +33,10 @@ def test_what_padding_holds_is_not_put_back():
     steps = RealSteps(mask)
     back = steps.scatter_back(steps.take(x))
     assert torch.equal(back, mask.unsqueeze(-1).expand(2, 3, 2).float())
+
+
+def test_real_steps_come_first_as_a_stable_sort_has_them() -> None:
+    mask = torch.rand(7, 12, generator=torch.Generator().manual_seed(0)) < 0.5
+    mask[0], mask[1] = True, False
+    assert torch.equal(real_first(mask), torch.argsort((~mask).byte(), dim=1, stable=True))
+    assert real_first(mask[:, :0]).shape == (7, 0)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import math
 import shutil
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -63,6 +64,8 @@ class Export:
         fixed: axis → its size, of those that cannot; shorter batches are filled up.
         why_fixed: in one line; empty where all vary.
         largest_difference: between program and network over the batches it was checked on.
+        pool: of a late fusion, modality → weight and temperature of its expert, with which the experts' logits are
+            pooled again where one of them is to have less say.
         sha256: of the program's file.
         emofuse: the version that wrote it.
         torch: likewise.
@@ -77,6 +80,7 @@ class Export:
     sha256: str
     emofuse: str
     torch: str
+    pool: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def export_run(run: RunFolder, out: Path, format_: Format) -> Export:
@@ -106,6 +110,7 @@ def export_run(run: RunFolder, out: Path, format_: Format) -> Export:
         sha256=hashlib.sha256(program).hexdigest(),
         emofuse=version("emofuse"),
         torch=torch.__version__,
+        pool=_pool(captured.program.model),
     )
     out.parent.mkdir(parents=True, exist_ok=True)
     aside = name_aside(out)
@@ -118,6 +123,13 @@ def export_run(run: RunFolder, out: Path, format_: Format) -> Export:
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return export
+
+
+def _pool(model: Any) -> dict[str, tuple[float, float]]:
+    if not hasattr(model, "pool_settings"):
+        return {}
+    weights, temperatures = model.pool_settings()
+    return {m: (float(weight.detach()), float(temperatures[m])) for m, weight in weights.items()}
 
 
 def longest_axes(settings: RunSettings, record: RunRecord) -> dict[str, int]:
@@ -145,6 +157,8 @@ def read_export(folder: Path) -> Export:
             isinstance(n, int) and n > 0 for n in export.fixed.values()
         ):
             raise ValueError("its format or its sizes are not known")
+        if not all(math.isfinite(w) and math.isfinite(t) and t > 0 for w, t in export.pool.values()):
+            raise ValueError("its experts have no weights")
     except (TypeError, ValueError, AttributeError) as error:
         raise DamagedFileError(file, str(error), _AGAIN) from None
     program = folder / PROGRAM_FILES[export.format]

@@ -43,7 +43,8 @@ Run = Callable[[Sequence[Tensor]], Sequence[np.ndarray]]
 class Program(nn.Module):
     """A system as a function of tensors alone.
 
-    Gives the logits, (B, C) or (B, N, C), and of each modality that the system reads as frames its feature, (B, d).
+    Gives the logits, (B, C) or (B, N, C), and of each modality that the system reads as frames its feature, (B, d); of a
+    late fusion those of each expert, which are its logits.
 
     Args:
         model: any system; its gradients are not kept.
@@ -55,7 +56,8 @@ class Program(nn.Module):
         self.info = model_info(model)
         config: Any = model.config
         self.inputs = program_inputs(self.info, config)
-        self.read = [m for m in config.modalities if self.info.takes(m) == "frames"]
+        pools = hasattr(model, "pool_of_experts")
+        self.read = [m for m in config.modalities if pools or self.info.takes(m) == "frames"]
 
     @property
     def output_names(self) -> list[str]:

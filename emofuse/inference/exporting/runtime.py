@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from emofuse.errors import EmofuseError
-from emofuse.inference.exporting.folder import program_path, read_export
+from emofuse.inference.exporting.folder import Export, program_path, read_export
 from emofuse.inference.exporting.inputs import as_tensors, padded, program_inputs, sizes_of
 from emofuse.inference.exporting.program import onnx_session, run_onnx
 from emofuse.models import model_config, model_info
+from emofuse.models.opinion_pool import opinion_pool
 from emofuse.models.output import EmotionOutput
 from emofuse.runs.run_folder import RunRecord
+
+
+def exported_system(folder: Path, record: RunRecord, threads: int | None = None) -> OnnxSystem:
+    """The program of an exported run; of a late fusion one that can pool its experts anew. See `OnnxSystem`."""
+    export = read_export(folder)
+    return (OnnxFusion if export.pool else OnnxSystem)(folder, record, export, threads)
 
 
 class OnnxSystem(nn.Module):
@@ -23,21 +31,21 @@ class OnnxSystem(nn.Module):
     Args:
         folder: of an exported run.
         record: its run.json.
+        export: its export.json.
         threads: to compute with.
 
     Raises:
         EmofuseError: the folder is damaged, another system's, or no ONNX.
     """
 
-    def __init__(self, folder: Path, record: RunRecord, threads: int | None = None) -> None:
+    def __init__(self, folder: Path, record: RunRecord, export: Export, threads: int | None = None) -> None:
         super().__init__()
-        export = read_export(folder)
         if export.format != "onnx":
             raise EmofuseError(f"{folder}: is a program of torch; export the run with --format onnx")
         self.info = model_info(record.model_name)
         self.config = model_config(record.model_name, **record.model_config_)
         self.inputs = program_inputs(self.info, self.config)
-        self.fixed = export.fixed
+        self.fixed, self.pool = export.fixed, export.pool
         session = onnx_session(str(program_path(folder, export)), threads or torch.get_num_threads())
         given = [each.name for each in session.get_inputs()]
         if given != [each.name for each in self.inputs]:
@@ -61,3 +69,17 @@ class OnnxSystem(nn.Module):
         logits = outputs[0][:, : sizes["dialogue"]] if "dialogue" in sizes else outputs[0]
         present = {str(m): flags for m, flags in given.get("present", {}).items()}
         return EmotionOutput(logits, dict(zip(self.read, outputs[1:], strict=True)), present)
+
+
+class OnnxFusion(OnnxSystem):
+    """The program of a late fusion: its features are the experts' logits, which can be pooled by other weights."""
+
+    def pool_of_experts(
+        self,
+        experts: Mapping[str, Tensor],
+        available: Mapping[str, Tensor],
+        unlikeness: Mapping[str, Tensor] | None = None,
+    ) -> Tensor:
+        """(B, C) log-probabilities up to a constant; see :func:`emofuse.models.opinion_pool.opinion_pool`."""
+        weights, temperatures = ({m: pair[place] for m, pair in self.pool.items()} for place in (0, 1))
+        return opinion_pool(experts, available, weights, temperatures, unlikeness)
