@@ -1,5 +1,6 @@
 """The column ``face``: read and written, checked, followed over pictures, and part of what features are made of."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,7 @@ from emofuse.data.face_place import follow_face, parse_place, seen_in_words
 from emofuse.data.frame_cache import FrameCache
 from emofuse.data.manifest import Manifest, ManifestError
 from emofuse.data.media_writer import write_video
-from emofuse.data.picture_sampling import PictureSampling
 from emofuse.errors import EmofuseError
-from emofuse.features.identity import InputNeeds
 from emofuse.features.sources import sources_of
 from tests.features.simple_encoders import BrightnessEncoder
 
@@ -76,13 +75,11 @@ def test_a_face_is_followed_from_where_it_is_at_its_place_and_never_jumps_to_ano
     assert follow_face(boxes[:0], picture_of[:0], place).tolist() == []
 
 
-class FaceBrightness(BrightnessEncoder):
-    needs = InputNeeds(pictures=PictureSampling(frames=2, size=(8, 8)), singly=True, faces=True)
-
-
 def test_features_of_one_face_are_never_taken_for_those_of_all(film: Path) -> None:
     plain, left = manifest_of(film), manifest_of(film, face=[LEFT, RIGHT])
-    of_faces = [sources_of(m.rows(), FaceBrightness()) for m in (plain, left)]
+    encoder = BrightnessEncoder()
+    encoder.needs = replace(encoder.needs, faces=True)
+    of_faces = [sources_of(m.rows(), encoder) for m in (plain, left)]
     prints = [source.fingerprint for found in of_faces for source in found.values() if source is not None]
     assert len(set(prints)) == 3  # both rows of the plain one are read alike
     of_pictures = [sources_of(m.rows(), BrightnessEncoder()) for m in (plain, left)]
