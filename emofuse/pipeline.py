@@ -70,6 +70,8 @@ class RecordingOptions(TypedDict, total=False):
     end: float | None
     every: float | None
     segment: SegmentSettings | By | None
+    faces: bool
+    active_speaker: Path | str | None
     modalities: Sequence[Modality] | None
     progress: Progress | None
     coverage: float | None
@@ -358,6 +360,8 @@ class EmotionPipeline:
         end: float | None = None,
         every: float | None = None,
         segment: SegmentSettings | By | None = None,
+        faces: bool = False,
+        active_speaker: Path | str | None = None,
         modalities: Sequence[Modality] | None = None,
         progress: Progress | None = None,
         coverage: float | None = None,
@@ -376,6 +380,8 @@ class EmotionPipeline:
             every: cut the recording into segments of this many seconds, one prediction each.
             segment: find the utterances of ``media`` and predict each: ``"auto"``, ``"subtitles"``, ``"asr"``, ``"vad"``, or
                 all settings of it. A warning says which way was taken.
+            faces: with ``segment``: look who of those that are seen speaks; encoders of faces then read that face alone.
+            active_speaker: weights of Light-ASD or LR-ASD that say who it is, in the place of moving mouths.
             modalities: use only these of the run's modalities.
             progress: called with (done, total, what).
             coverage: name a set of labels that holds the true one in this share of utterances like the corpus's.
@@ -389,9 +395,18 @@ class EmotionPipeline:
                 f"this run was trained on imported features ({self._imported_names()}), which cannot be made of a raw "
                 "clip: give a manifest that `emofuse import` wrote, or train on the recordings"
             )
+        if segment is None and (faces or active_speaker is not None):
+            raise EmofuseError(
+                "faces: who is seen speaking is looked at in utterances that are found; give segment as well"
+            )
         if segment is not None:
             found = segmented_utterances(
-                media, segment, progress, given=(text, audio, speaker, start, end, every, *context)
+                media,
+                segment,
+                progress,
+                given=(text, audio, speaker, start, end, every, *context),
+                faces=faces,
+                active_speaker=active_speaker,
             )
             return self.predict(
                 found, modalities=modalities, progress=progress, coverage=coverage, by_modality=by_modality
@@ -698,6 +713,8 @@ class EmotionPipeline:
                     value=float(encoded["predicted_valence"][i]) if "predicted_valence" in encoded else None,
                     recording=str(recording) if recording is not None else None,
                     notes=notes[i],
+                    face=utterance.face,
+                    listeners=utterance.listeners,
                 )
             )
         return segments

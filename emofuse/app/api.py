@@ -54,6 +54,10 @@ def form_options(
     segment: Annotated[
         SegmentWay | None, Form(description="find the utterances, each with a prediction of its own")
     ] = None,
+    faces: Annotated[
+        bool,
+        Form(description="with segment: look who of those that are seen speaks, and read that face alone"),
+    ] = False,
     coverage: Annotated[
         float | None, Form(description="name a set of labels that holds the true one in this share")
     ] = None,

@@ -21,6 +21,7 @@ from emofuse.app.page_parts import (
     explanation_table,
     introduction,
     progress_box,
+    sees_faces,
     timeline_frame,
     utterance_choices,
 )
@@ -117,6 +118,12 @@ class EmotionPage:
                         label="Utterances",
                         elem_id="segment",
                     )
+                    faces = gr.Checkbox(
+                        label="With utterances: look who is seen speaking",
+                        value=False,
+                        elem_id="faces",
+                        visible=sees_faces(),
+                    )
                     every = gr.Textbox(
                         label="Seconds of each prediction",
                         placeholder="such as 3; empty: one for the whole",
@@ -143,7 +150,7 @@ class EmotionPage:
                 tab.select(lambda name=name: name, outputs=kind, api_visibility="private")
             begin.click(
                 self.find,
-                inputs=[kind, upload, camera, voice, text, segment, every, coverage, alone, explain],
+                inputs=[kind, upload, camera, voice, text, segment, faces, every, coverage, alone, explain],
                 outputs=[job_id, state, timeline, why],
                 api_visibility="private",
                 concurrency_limit=_AT_ONCE,
@@ -161,6 +168,7 @@ class EmotionPage:
         voice: str | None,
         text: str,
         segment: str,
+        faces: bool,
         every: str,
         coverage: str,
         alone: bool,
@@ -178,6 +186,7 @@ class EmotionPage:
                 {
                     "text": text.strip() or None,
                     "segment": segment or None,
+                    "faces": faces and bool(segment),
                     "every": every.strip().replace(",", ".") or None,
                     "coverage": coverage or None,
                     "by_modality": alone,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from importlib.util import find_spec
 
 from emofuse.app.limits import MEGABYTE, ServeLimits
 from emofuse.app.schemas import JobStatus, Prediction, RunDescription, Segment
@@ -20,6 +21,11 @@ def introduction(run: RunDescription, limits: ServeLimits) -> str:
         f"{limits.kept_seconds / 60:g} minutes. "
         '<a href="docs" target="_blank" rel="noopener">The interface for programs</a></p>' + notes
     )
+
+
+def sees_faces() -> bool:
+    """Whether a detector of faces is installed."""
+    return find_spec("mtcnn") is not None and find_spec("lz4") is not None
 
 
 def utterance_choices() -> list[tuple[str, str]]:

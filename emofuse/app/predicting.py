@@ -105,8 +105,9 @@ def _utterances(
     options = task.options
     if options.segment is not None and task.file is not None:
         from emofuse.recordings.segment import segment_recording
+        from emofuse.recordings.settings import settings_of
 
-        found = segment_recording(task.file, options.segment, progress)
+        found = segment_recording(task.file, settings_of(options.segment, faces=options.faces), progress)
         how = f"{counted(len(found.spoken), 'utterance')} by {found.by}"
         return found.utterances(), [f"{task.name}: {how}.", *found.notes]
     if options.every is not None and seconds is not None and seconds / options.every > MOST_SEGMENTS:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from emofuse.app.limits import LONGEST_TEXT, MOST_CONTEXT, MOST_EXPLAINED, SHORTEST_SEGMENT
+from emofuse.data.face_place import FacePlace
 
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
 SegmentWay = Literal["auto", "subtitles", "asr", "vad"]
@@ -36,6 +37,10 @@ class PredictOptions(BaseModel):
         description="find the utterances: by subtitles inside the recording, speech recognition (asr), voice activity (vad), "
         "or what there is (auto)",
     )
+    faces: bool = Field(
+        default=False,
+        description="with segment: look who of those that are seen speaks; encoders of faces then read that face alone",
+    )
     coverage: float | None = Field(
         default=None,
         gt=0,
@@ -56,6 +61,10 @@ class PredictOptions(BaseModel):
         if self.segment is not None and any(one is not None for one in given):
             raise ValueError(
                 "segment: finds the utterances and what is said in them; leave out text, speaker, context, start, end and every"
+            )
+        if self.faces and self.segment is None:
+            raise ValueError(
+                "faces: who is seen speaking is looked at in utterances that are found; give segment as well"
             )
         return self
 
@@ -90,6 +99,11 @@ class Segment(BaseModel):
     label_set: list[str] = []
     by_modality: dict[str, dict[str, float]] = {}
     disagreeing: list[str] = []
+    face: FacePlace | None = Field(
+        default=None,
+        description="where the speaker's face is seen: left, top, right, bottom as shares of the picture",
+    )
+    listeners: list[FacePlace] = Field(default=[], description="the same of the others that are seen")
     explanation: Shares | None = None
 
 

@@ -39,11 +39,13 @@ class HearTask:
         number: of the utterance; 0 begins a conversation, and what was before is forgotten.
         start: seconds of the stream.
         samples: (n,) float32 at 16 kHz.
+        pictures: (m, H, W, 3) uint8 that were seen meanwhile, evenly spread; None where the stream is sound alone.
     """
 
     number: int
     start: float
     samples: NDArray[np.float32]
+    pictures: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)

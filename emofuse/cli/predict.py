@@ -61,6 +61,16 @@ def predict(
     segment: Annotated[
         str | None, typer.Option(help="find the utterances of a recording: auto, subtitles, asr or vad")
     ] = None,
+    faces: Annotated[
+        bool,
+        typer.Option(
+            "--faces", help="with --segment: look who of those that are seen speaks, and read that face alone"
+        ),
+    ] = False,
+    active_speaker: Annotated[
+        Path | None,
+        typer.Option(help="with --segment: weights of Light-ASD or LR-ASD that say who is seen speaking"),
+    ] = None,
     modalities: Annotated[str | None, typer.Option(help="use only these of the run's modalities")] = None,
     coverage: Annotated[
         float | None,
@@ -129,6 +139,11 @@ def predict(
     from emofuse.recordings.settings import parse_by
 
     by = None if segment is None else parse_by(segment, "--segment")
+    seen = {"faces": faces, "active_speaker": None if active_speaker is None else str(active_speaker)}
+    if by is None and any(seen.values()):
+        raise EmofuseError(
+            "--faces and --active-speaker go with --segment: name a way, such as --segment auto"
+        )
     run, clips = run_and_clips(run, clips)
     files = PredictionFiles(page, media, tuple(subtitles or ()), tuple(table or ()), tuple(tiers or ()))
     if out is not None or any(clip.is_dir() for clip in clips or ()):
@@ -143,7 +158,13 @@ def predict(
         }
         asked = FolderArguments(str(run), clips or [], out, jobs, also, media, device, quiet, single, files)
         predict_places(
-            asked, every=every, segment=by, modalities=modalities, coverage=coverage, by_modality=by_modality
+            asked,
+            every=every,
+            segment=by,
+            modalities=modalities,
+            coverage=coverage,
+            by_modality=by_modality,
+            **seen,
         )
         return
     _check_arguments(clips, text, figure)
@@ -165,6 +186,7 @@ def predict(
         "end": end,
         "every": every,
         "segment": by,
+        **seen,
     }
     with progress_bar(quiet=quiet) as progress:
         segments, failures = _predict_clips(pipe, clips, of_clip, shared, progress)

@@ -61,6 +61,12 @@ def segment(
         bool,
         typer.Option("--faces", help="look who of those that are seen speaks: columns face and listeners"),
     ] = False,
+    active_speaker: Annotated[
+        Path | None,
+        typer.Option(
+            help="weights of Light-ASD or LR-ASD, a file or a folder: they say who is seen speaking, with --faces or without"
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print the utterances as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
@@ -86,7 +92,8 @@ def segment(
         threshold=threshold,
         asr_model=asr_model,
         language=language,
-        faces=faces,
+        faces=faces or active_speaker is not None,
+        active_speaker=active_speaker,
         device=_device(device),
     )
     with progress_bar(quiet=quiet) as progress:
@@ -138,7 +145,10 @@ def _as_json(found: Segmentation, target: Path) -> dict[str, object]:
         "language": found.language,
         "notes": found.notes,
         "utterances": [
-            {"id": u.id, "start": u.start, "end": u.end, "speaker": u.speaker, "text": u.text}
+            {
+                **{"id": u.id, "start": u.start, "end": u.end, "speaker": u.speaker, "text": u.text},
+                **({"face": u.face, "listeners": u.listeners} if found.seen else {}),
+            }
             for u in found.utterances()
         ],
     }
@@ -156,4 +166,7 @@ def _lines(found: Segmentation) -> list[str]:
     lines = [
         f"by {ways[found.by]}: {counted(len(found.spoken), 'utterance')}, {seconds:.1f} s of speech{who}{more}"
     ]
+    if found.seen:
+        count = sum(who is not None for who in found.seen)
+        lines.append(f"of {counted(count, 'utterance')} it was seen who speaks")
     return lines + [f"note: {note}" for note in found.notes]

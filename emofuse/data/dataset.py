@@ -29,11 +29,15 @@ from emofuse.data.utterance import Utterance
 
 @dataclass(frozen=True)
 class FrameSampling:
-    """How many frames are taken of a clip, their size in pixels (height, width), and where they are kept."""
+    """How many frames are taken of a clip, their size in pixels (height, width), where they are kept, and of what.
+
+    With ``faces``, of an utterance that names the speaker's face, that alone is seen.
+    """
 
     count: int = 15
     size: tuple[int, int] = (256, 256)
     cache: FrameCache | None = None
+    faces: bool = False
 
     def read(self, utterance: Utterance) -> NDArray[np.uint8]:
         """Frames of an utterance with a video, (count, height, width, 3).
@@ -42,8 +46,8 @@ class FrameSampling:
             MediaError: as `read_frames`.
         """
         if self.cache is not None:
-            return self.cache.read(utterance, self.count, self.size)
-        return decode_frames(utterance, self.count, self.size)
+            return self.cache.read(utterance, self.count, self.size, self.faces)
+        return decode_frames(utterance, self.count, self.size, self.faces)
 
 
 @dataclass

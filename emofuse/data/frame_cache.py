@@ -1,7 +1,7 @@
 """Decoded frames kept on disk, so that every epoch after the first reads instead of decoding.
 
 One file per utterance and way of sampling it, losslessly compressed, named by a digest of the media file
-(its path, size and time of change), the segment, the crop and the sampling. What is damaged or outdated is
+(its path, size and time of change), the segment, the crop, the face and the sampling. What is damaged or outdated is
 decoded again; nothing is ever removed, so delete the folder when its corpus is done with.
 """
 
@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.data.atomic import written_aside
+from emofuse.data.face_frames import read_face_frames
+from emofuse.data.face_place import place_cell
 from emofuse.data.frames import read_frames
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
@@ -37,43 +39,50 @@ class FrameCache:
     folder: Path
     keep: bool = True
 
-    def read(self, utterance: Utterance, count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+    def read(
+        self, utterance: Utterance, count: int, size: tuple[int, int], faces: bool = False
+    ) -> NDArray[np.uint8]:
         """`decode_frames`, from the folder where it holds them already; the same numbers either way.
 
         Raises:
             MediaError: as `read_frames`; nothing is kept then.
             EmofuseError: the folder cannot be written to.
         """
-        file = self._file(utterance, count, size)
+        file = self._file(utterance, count, size, faces)
         shape = (count, *size, 3)
         kept = None if file is None else _load(file, shape)
         if kept is not None:
             return kept
-        frames = decode_frames(utterance, count, size)
+        frames = decode_frames(utterance, count, size, faces)
         if file is not None and self.keep:
             _keep(file, frames)
         return frames
 
-    def _file(self, utterance: Utterance, count: int, size: tuple[int, int]) -> Path | None:
+    def _file(self, utterance: Utterance, count: int, size: tuple[int, int], faces: bool) -> Path | None:
         assert utterance.video is not None
         try:
             state = utterance.video.stat()
         except OSError:
             return None  # reading it says what is wrong
-        segment = [utterance.start, utterance.end, utterance.crop]
+        segment: list[object] = [utterance.start, utterance.end, utterance.crop]
+        if faces and utterance.face is not None:
+            segment.append(place_cell(utterance.face))
         source = [str(utterance.video.resolve()), state.st_size, state.st_mtime_ns]
         key_text = json.dumps([*source, *segment, count, *size], default=str)
         digest = hashlib.sha256(key_text.encode(errors="surrogateescape")).hexdigest()[:32]
         return self.folder / digest[:2] / f"{digest[2:]}{_SUFFIX}"
 
 
-def decode_frames(utterance: Utterance, count: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+def decode_frames(
+    utterance: Utterance, count: int, size: tuple[int, int], faces: bool = False
+) -> NDArray[np.uint8]:
     """`read_frames` of an utterance with a video: its segment, within its crop.
 
     Args:
         utterance: whose video.
         count: frames.
         size: (height, width) in pixels.
+        faces: of an utterance that names the speaker's face, the square around it alone.
 
     Returns:
         (count, height, width, 3) uint8.
@@ -82,6 +91,8 @@ def decode_frames(utterance: Utterance, count: int, size: tuple[int, int]) -> ND
         MediaError: as `read_frames`.
     """
     assert utterance.video is not None
+    if faces and utterance.face is not None:
+        return read_face_frames(utterance, utterance.face, count, size)
     return read_frames(
         utterance.video,
         n=count,

@@ -79,7 +79,7 @@ def files_of_arrays(
                 written[place] = None if value is None else Path(value)
             elif np.ndim(value) == 4:
                 written[place] = folder / "frames.avi"
-                _write_frames(folder / "frames.avi", _plain(value), fps)
+                write_pictures(folder / "frames.avi", _plain(value), fps)
             else:
                 written[place] = folder / "waveform.wav"
                 _write_sound(folder / "waveform.wav", _checked_sound(_plain(value)), _rate(sampling_rate))
@@ -144,7 +144,12 @@ def _write_sound(file: Path, channels: NDArray[np.float32], rate: int) -> None:
         container.mux(stream.encode(None))
 
 
-def _write_frames(file: Path, frames: NDArray[Any], fps: float | None) -> None:
+def write_pictures(file: Path, frames: NDArray[Any], fps: float | None) -> None:
+    """Write pictures (T, H, W, 3) as an AVI without loss.
+
+    Raises:
+        EmofuseError: they are of another shape or type, too large, or without a rate.
+    """
     if frames.dtype != np.uint8 or frames.shape[-1] != 3 or not frames.size:
         turned = frames.ndim == 4 and frames.shape[1] == 3 and frames.shape[-1] != 3
         hint = "; give them as .transpose(0, 2, 3, 1)" if turned else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from emofuse.data.face_place import parse_place, parse_places
 from emofuse.data.manifest_checks import ManifestError, Origin, Problem, find_problems, find_unwritable
 from emofuse.data.manifest_columns import (
     COLUMNS,
     CROP,
+    FACE,
+    LISTENERS,
     NUMBER_COLUMNS,
     PATH_COLUMNS,
     UnreadableCell,
@@ -46,7 +49,8 @@ class Manifest:
     ``"007"`` an id). Without ``dialogue`` a row is its own dialogue; without ``turn`` the rows of a
     dialogue are numbered from 0 as they come. ``dev``, ``valid`` and ``validation`` are read as ``val``.
     Where two people share a picture, an optional column ``crop`` names the half (``left`` or ``right``) that
-    the speaker is in; where there are features but no text or media, an optional column ``features`` names
+    the speaker is in, and ``face`` where the speaker's face is (``listeners``: the others'), as `emofuse segment --faces`
+    writes them; where there are features but no text or media, an optional column ``features`` names
     their modalities. Further columns are kept as text and written back, but nothing depends on them. Rows
     that are empty throughout are skipped (and counted in row numbers).
 
@@ -219,7 +223,7 @@ class Manifest:
 
     @cached_property
     def _values(self) -> dict[str, list[Any]]:
-        columns = [*COLUMNS, CROP] if CROP in self.frame else COLUMNS
+        columns = [*COLUMNS, *(name for name in (CROP, FACE, LISTENERS) if name in self.frame)]
         return {column: plain_values(self.frame[column]) for column in columns}
 
     @cached_property
@@ -277,7 +281,19 @@ class Manifest:
         for column in PATH_COLUMNS:
             if values[column] is not None:
                 values[column] = self._resolve(position, column, values[column])
+        for column, parse in ((FACE, parse_place), (LISTENERS, parse_places)):
+            if column in values:
+                values[column] = self._parsed(position, column, values[column], parse)
         return Utterance(**values)
+
+    def _parsed(self, position: int, column: str, cell: str | None, parse: Callable[[str], Any]) -> Any:
+        if cell is None:
+            return () if column == LISTENERS else None
+        try:
+            return parse(cell)
+        except ValueError as error:
+            place = self._origin.place(position)
+            raise EmofuseError(f"{self._name} {place}: {column} {cell!r} {error}") from None
 
     def _resolve(self, position: int, column: str, relative: str) -> Path:
         try:
@@ -286,13 +302,13 @@ class Manifest:
             raise EmofuseError(f"{self._name} {self._origin.place(position)}: {column} {error}") from None
 
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of the content: the :data:`COLUMNS` of all rows in their order, and ``crop``.
+        """SHA-256 (hex) of the content: the :data:`COLUMNS` of all rows in their order, ``crop`` and ``face``.
 
         The same in every file format and wherever the folder lies; further columns do not count.
         """
         digest = hashlib.sha256()
-        is_cropped = CROP in self.frame and self.frame[CROP].notna().any()
-        for column in (*COLUMNS, CROP) if is_cropped else COLUMNS:
+        more = [name for name in (CROP, FACE) if name in self.frame and self.frame[name].notna().any()]
+        for column in (*COLUMNS, *more):
             cells = self.frame[column]
             if column in NUMBER_COLUMNS:
                 cells = cells + 0.0  # one zero of the two

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,10 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from emofuse.data.face_place import parse_place, parse_places
 from emofuse.data.manifest_columns import (
     CROP,
     CROPS,
+    FACE,
     FEATURES,
+    LISTENERS,
     NUMBER_COLUMNS,
     PATH_COLUMNS,
     SPLIT_ALIASES,
@@ -185,6 +188,7 @@ def _findings(
     yield from _check_splits(frame)
     yield from _check_modalities(frame)
     yield from _check_crops(frame)
+    yield from _check_faces(frame)
     yield from _check_paths(frame, paths)
 
 
@@ -307,6 +311,27 @@ def _check_crops(frame: pd.DataFrame) -> Iterator[Finding]:
     yield Finding(unknown, what, f"crop is not one of {', '.join(CROPS)}")
     uncut = _at(crop.isin(CROPS) & frame["video"].isna())
     yield Finding(uncut, "has a crop but no video; remove the crop")
+
+
+def _check_faces(frame: pd.DataFrame) -> Iterator[Finding]:
+    for column, parse in ((FACE, parse_place), (LISTENERS, parse_places)):
+        if column not in frame:
+            continue
+        wrong = {cell: why for cell in frame[column].dropna().unique() if (why := _why_not(parse, cell))}
+        positions = _at(frame[column].isin(list(wrong)))
+        cells = frame[column].iloc[positions]
+        what = [f"{column} {cell!r} {wrong[cell]}" for cell in cells]
+        yield Finding(positions, what, [f"{column} {wrong[cell]}" for cell in cells])
+        unseen = _at(frame[column].notna() & frame["video"].isna())
+        yield Finding(unseen, f"has a {column} but no video; remove it")
+
+
+def _why_not(parse: Callable[[str], object], cell: str) -> str:
+    try:
+        parse(cell)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 def _check_paths(frame: pd.DataFrame, contained: ContainedPaths | None) -> Iterator[Finding]:

@@ -33,8 +33,10 @@ TEXT_COLUMNS = tuple(column for column in COLUMNS if column not in (*NUMBER_COLU
 PATH_COLUMNS = ("video", "audio")
 
 # Columns that few corpora need: a manifest has them or not. ``crop`` names the half of the picture that the
-# speaker is in; ``features`` names modalities of which there are features but no text or media.
+# speaker is in; ``features`` names modalities of which there are features but no text or media; ``face`` and ``listeners``
+# say where the faces of the speaker and of the others are.
 CROP, FEATURES = "crop", "features"
+FACE, LISTENERS = "face", "listeners"
 CROPS = ("left", "right")
 
 SPLITS = ("train", "val", "test")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.data.container import checked_segment, open_media, video_stream
+from emofuse.data.face_place import FacePlace
 from emofuse.data.frames import read_frames
 from emofuse.data.lengths import stream_end
 from emofuse.data.media import probe
@@ -42,11 +43,20 @@ class ClipPictures:
 
     Attributes:
         count: pictures in all; of a file that ends before it says, fewer come.
+        face: the place of the one face in them that is meant; None where all are.
         nbytes: held in memory.
     """
 
-    def __init__(self, path: Path, crop: Crop | None, size: tuple[int, int], blocks: list[_Block]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        crop: Crop | None,
+        size: tuple[int, int],
+        blocks: list[_Block],
+        face: FacePlace | None = None,
+    ) -> None:
         self._path, self._crop, self._size, self._blocks = path, crop, size, blocks
+        self.face = face
         self.count = sum(block.count for block in blocks)
         self._first = self._read(blocks[0])
         self.nbytes = self._first.nbytes
@@ -75,6 +85,7 @@ def open_pictures(
     start: float | None = None,
     end: float | None = None,
     crop: Crop | None = None,
+    face: FacePlace | None = None,
 ) -> ClipPictures:
     """Read the first pictures of a part of a video and prepare the others.
 
@@ -87,6 +98,7 @@ def open_pictures(
         start: begin of the part in seconds; by default the file's.
         end: end of the part in seconds; by default, or beyond it, the video's.
         crop: the half of the picture to take; by default all of it.
+        face: the place of the one face in them that is meant, for encoders of faces.
 
     Raises:
         MediaError: the file is missing, is no video, or has no picture in the part.
@@ -94,15 +106,16 @@ def open_pictures(
     path = Path(path)
     size = sampling.size or _reduced(path, sampling.longest or 0, crop)
     if is_still(path):  # to look at it more than once would show nothing new
-        return ClipPictures(path, crop, size, [_Block(1, None, None)])
+        return ClipPictures(path, crop, size, [_Block(1, None, None)], face)
     most = max(1, _BLOCK_BYTES // (3 * size[0] * size[1]))
     if sampling.frames is not None and sampling.frames <= most:
-        return ClipPictures(path, crop, size, [_Block(sampling.frames, start, end)])
+        return ClipPictures(path, crop, size, [_Block(sampling.frames, start, end)], face)
     begin, finish = _known_segment(path, start, end)
     count = sampling.frames or max(1, round((finish - begin) * (sampling.rate or 0.0)))
     times = np.linspace(begin, finish, count + 1).tolist()
     cuts = [*range(0, count, most), count]
-    return ClipPictures(path, crop, size, [_Block(b - a, times[a], times[b]) for a, b in pairwise(cuts)])
+    blocks = [_Block(b - a, times[a], times[b]) for a, b in pairwise(cuts)]
+    return ClipPictures(path, crop, size, blocks, face)
 
 
 def _reduced(path: Path, longest: int, crop: Crop | None) -> tuple[int, int]:

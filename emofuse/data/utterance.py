@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from emofuse.data.face_place import FacePlace
+
 Crop = Literal["left", "right"]
 
 
@@ -28,6 +30,8 @@ class Utterance:
         split: ``"train"``, ``"val"`` or ``"test"``, as the corpus says.
         group: what a split must not divide beyond dialogue and speaker (a film, a session).
         crop: the half of the picture that the speaker is in; None for the whole picture.
+        face: the place of the speaker's face in the picture, or in the half; None where nobody was looked for.
+        listeners: places of the other faces that are seen.
     """
 
     id: str
@@ -44,3 +48,5 @@ class Utterance:
     split: str | None
     group: str | None
     crop: Crop | None = None
+    face: FacePlace | None = None
+    listeners: tuple[FacePlace, ...] = ()

@@ -7,13 +7,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from emofuse.data.face_place import FACE_MARGIN, FacePlace, follow_face
 from emofuse.encoders.boxes import squared
 from emofuse.encoders.mtcnn import MTCNN
 
 # Longest side of the pictures that faces are looked for in: a face of a fiftieth of its height is still found.
 LONGEST = 1280
-# A crop is this much larger than the detector's box: VGGFace2's own pictures were cut so, and chin and brow show.
-MARGIN = 1.3
 
 
 class FaceCutter:
@@ -41,21 +40,26 @@ class FaceCutter:
         self.settings: dict[str, str | int | float] = {
             "faces": f"mtcnn-{self._detector.revision}",
             "min_face": min_face,
-            "margin": MARGIN,
+            "margin": FACE_MARGIN,
             "longest": LONGEST,
         }
 
-    def __call__(self, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Cut the faces out of (n, H, W, 3) RGB.
+    def __call__(
+        self, pictures: NDArray[np.uint8], face: FacePlace | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Cut the faces out of (n, H, W, 3) RGB; with ``face``, the one at that place alone, followed over the pictures.
 
         Returns:
             Crops (N, height, width, 3) uint8 of all faces, and (N,) the picture each is from, ascending.
         """
         faces = self._detector(pictures)
+        if face is not None:
+            place = np.array(face, np.float32) * np.tile(pictures.shape[2:0:-1], 2).astype(np.float32)
+            faces = faces.only(follow_face(faces.boxes, faces.picture_of, place))
         height, width = self._size
         crops = np.empty((len(faces.boxes), height, width, 3), np.uint8)
         for place, (picture, box) in enumerate(
-            zip(faces.picture_of, squared(faces.boxes, MARGIN), strict=True)
+            zip(faces.picture_of, squared(faces.boxes, FACE_MARGIN), strict=True)
         ):
             left, top, right, bottom = (round(float(edge)) for edge in box)
             cut = Image.fromarray(pictures[picture]).crop(

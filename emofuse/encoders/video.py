@@ -82,7 +82,8 @@ class VideoEncoder:
 
     Pooling ``"mean"`` takes the mean over the pictures; ``"tokens"`` keeps all of them in order of time. With
     ``faces``, each face that MTCNN finds is described in place of the picture, and a picture's features are
-    the mean over its faces. A picture without a face then counts in no mean, and is zeros in a sequence; an
+    the mean over its faces; of a clip that names the speaker's face, that one is followed, and the others are
+    not looked at. A picture without a face then counts in no mean, and is zeros in a sequence; an
     utterance without any is refused as ``no-face``.
 
     Args:
@@ -107,7 +108,9 @@ class VideoEncoder:
         if frames is None and rate is None:
             frames, rate = (None, RATE) if self._tokens else (FRAMES, None)
         whole = {"size": describe.size} if self._faces is None else {"longest": self._faces.longest}
-        self.needs = InputNeeds(pictures=PictureSampling(frames, rate, **whole), singly=True)
+        self.needs = InputNeeds(
+            pictures=PictureSampling(frames, rate, **whole), singly=True, faces=spec.faces
+        )
         self.dim = describe.dim * (3 if spread and not self._tokens else 1)
         taken: dict[str, str | int | float] = {"frames": frames} if frames else {"rate": float(rate or RATE)}
         height, width = describe.size
@@ -159,7 +162,7 @@ class VideoEncoder:
             if self._faces is None:
                 yield self._describe(pictures), np.ones(len(pictures), bool)
                 continue
-            crops, picture_of = self._faces(pictures)
+            crops, picture_of = self._faces(pictures, clip.face)
             counts = np.bincount(picture_of, minlength=len(pictures))
             features = np.zeros((len(pictures), self._describe.dim), np.float32)
             np.add.at(features, picture_of, self._describe(crops))
@@ -168,4 +171,5 @@ class VideoEncoder:
 
 
 def _no_face(clip: ClipPictures) -> UnusableInputError:
-    return UnusableInputError("no-face", f"no face was found in any of {clip.count} pictures")
+    which = "no face was found" if clip.face is None else "the speaker's face was not found"
+    return UnusableInputError("no-face", f"{which} in any of {clip.count} pictures")

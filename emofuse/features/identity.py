@@ -58,11 +58,13 @@ class InputNeeds:
             :class:`~emofuse.features.dialogue_context.TextInContext`.
         pictures: video encoders, which must say it: the pictures of an item.
         singly: nothing is gained by handing over several utterances at once.
+        faces: video encoders: of an utterance that names the speaker's face, that one alone is looked at.
     """
 
     context: ContextWindow | None = None
     pictures: PictureSampling | None = None
     singly: bool = False
+    faces: bool = False
 
 
 class UtteranceEncoder(Protocol):

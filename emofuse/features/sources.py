@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from emofuse.data.audio import read_audible
+from emofuse.data.face_place import FacePlace, place_cell
 from emofuse.data.media import probe
 from emofuse.data.media_error import MediaError
 from emofuse.data.picture_sampling import PictureSampling
 from emofuse.data.pictures import open_pictures
 from emofuse.data.utterance import Crop, Utterance
 from emofuse.features.dialogue_context import TextInContext, texts_in_context
-from emofuse.features.identity import UtteranceEncoder, needs_of
+from emofuse.features.identity import InputNeeds, UtteranceEncoder, needs_of
 
 _BYTES_PER_SECOND = 16_000 * 4
 _SMALL_FILE = 1 << 18  # bytes; a minute or two of the densest codecs
@@ -29,12 +30,13 @@ class Source:
     Attributes:
         id: the utterance.
         fingerprint: differs whenever what is read does: the texts, or the file's name, size and time of
-            change, the part of it and the half of the picture.
+            change, the part of it, the half of the picture and the face.
         text: of a text encoder.
         path: of the file of another.
         start: begin of the part of it in seconds.
         end: end in seconds.
         crop: the half of the picture.
+        face: the place of the speaker's face, where the encoder looks at faces.
         pictures: which pictures are taken of a video; None where the sound is read.
         notes: what had to be done to read it that a user should know of, each a line in words.
     """
@@ -46,6 +48,7 @@ class Source:
     start: float | None = None
     end: float | None = None
     crop: Crop | None = None
+    face: FacePlace | None = None
     pictures: PictureSampling | None = None
     notes: tuple[str, ...] = ()
 
@@ -81,7 +84,10 @@ class Source:
         if self.pictures is None:
             sound = read_audible(self.path, start=self.start, end=self.end)
             return replace(self, notes=sound.notes), sound.samples
-        return self, open_pictures(self.path, self.pictures, start=self.start, end=self.end, crop=self.crop)
+        pictures = open_pictures(
+            self.path, self.pictures, start=self.start, end=self.end, crop=self.crop, face=self.face
+        )
+        return self, pictures
 
 
 def sources_of(utterances: Iterable[Utterance], encoder: UtteranceEncoder) -> dict[str, Source | None]:
@@ -99,10 +105,10 @@ def sources_of(utterances: Iterable[Utterance], encoder: UtteranceEncoder) -> di
     if modality == "text":
         return {row.id: _text_source(row.id, row.text) for row in rows}
     if modality == "audio":
-        return {row.id: _media_source(row, row.audio or row.video, None) for row in rows}
+        return {row.id: _media_source(row, row.audio or row.video, InputNeeds()) for row in rows}
     if needs.pictures is None:
         raise TypeError(f"{type(encoder).__name__} reads video and does not say which pictures it needs")
-    return {row.id: _media_source(row, row.video, needs.pictures) for row in rows}
+    return {row.id: _media_source(row, row.video, needs) for row in rows}
 
 
 def _text_source(utterance_id: str, text: str | TextInContext | None) -> Source | None:
@@ -115,7 +121,7 @@ def _text_source(utterance_id: str, text: str | TextInContext | None) -> Source 
     return Source(utterance_id, _digest(*parts), text=text)
 
 
-def _media_source(row: Utterance, path: Path | None, pictures: PictureSampling | None) -> Source | None:
+def _media_source(row: Utterance, path: Path | None, needs: InputNeeds) -> Source | None:
     if path is None:
         return None
     try:
@@ -124,8 +130,12 @@ def _media_source(row: Utterance, path: Path | None, pictures: PictureSampling |
     except OSError:
         stamp = "missing"  # reading it will say so
     parts = ["media", path.name, stamp, repr(row.start), repr(row.end)]
+    pictures = needs.pictures
     if pictures is not None and row.crop is not None:
         parts.append(row.crop)
+    face = row.face if needs.faces else None
+    if face is not None:
+        parts.append(f"face {place_cell(face)}")
     return Source(
         row.id,
         _digest(*parts),
@@ -133,6 +143,7 @@ def _media_source(row: Utterance, path: Path | None, pictures: PictureSampling |
         start=row.start,
         end=row.end,
         crop=row.crop if pictures else None,
+        face=face,
         pictures=pictures,
     )
 

@@ -60,7 +60,8 @@ def dataset_of(
     frames = None
     if "frames" in inputs.values():
         cache = None if data.frame_cache is None else FrameCache(data.frame_cache, keep=keep_frames)
-        frames = FrameSampling(config.frames, (config.image_size, config.image_size), cache)
+        side = (config.image_size, config.image_size)
+        frames = FrameSampling(config.frames, side, cache, data.face_frames)
     return UtteranceDataset(
         utterances,
         inputs,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from emofuse.data import Modality
+from emofuse.data.face_place import FacePlace
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class EmotionSegment:
         novelty: modality → how unlike the training data it is; above 1 it is unlike nearly all of it.
         label_set: labels among which the true one is with the coverage that was asked for; empty where none was.
         by_modality: modality → what the run says when it is given that one alone, where that was asked for.
+        face: where the speaker's face is seen, x1, y1, x2, y2 as shares of the picture; None where that is not known.
+        listeners: the same of the others that are seen.
     """
 
     id: str
@@ -45,6 +48,8 @@ class EmotionSegment:
     novelty: dict[Modality, float] = field(default_factory=dict)
     label_set: tuple[str, ...] = ()
     by_modality: dict[Modality, dict[str, float]] = field(default_factory=dict)
+    face: FacePlace | None = None
+    listeners: tuple[FacePlace, ...] = ()
 
     @property
     def unfamiliar(self) -> tuple[Modality, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from emofuse.data.face_place import place_cell
 from emofuse.data.manifest import Manifest
 from emofuse.recordings.seen_speaking import SeenSpeaker
 from emofuse.recordings.segment import Segmentation
@@ -43,12 +44,8 @@ def manifest_of(segmentation: Segmentation) -> Manifest:
 def _faces(who: SeenSpeaker | None) -> dict[str, str | None]:
     if who is None:
         return {"face": None, "listeners": None, "face_margin": None}
-    listeners = "; ".join(map(_place, who.listeners))
-    return {"face": _place(who.face), "listeners": listeners or None, "face_margin": f"{who.margin:.2f}"}
-
-
-def _place(face: tuple[float, float, float, float]) -> str:
-    return " ".join(f"{edge:.3f}" for edge in face)
+    listeners = "; ".join(map(place_cell, who.listeners))
+    return {"face": place_cell(who.face), "listeners": listeners or None, "face_margin": f"{who.margin:.2f}"}
 
 
 def default_manifest(recording: Path) -> Path:

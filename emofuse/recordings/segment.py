@@ -7,17 +7,22 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from emofuse.data.face_place import as_written
 from emofuse.data.media import MediaError, MediaInfo, probe
 from emofuse.data.utterance import Utterance
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.recordings.cues import Cue, utterances_of
 from emofuse.recordings.seen_speaking import SeenSpeaker, seen_speakers
-from emofuse.recordings.settings import By, Method, SegmentSettings
+from emofuse.recordings.settings import By, Method, SegmentSettings, settings_of
 from emofuse.recordings.spoken import Progress, Spoken, within
 from emofuse.recordings.subtitle_streams import read_subtitle_stream, text_streams
 from emofuse.recordings.subtitles import read_subtitles, subtitles_beside
+
+if TYPE_CHECKING:
+    from emofuse.recordings.active_speaker import ActiveSpeaker
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class Segmentation:
     def utterances(self) -> list[Utterance]:
         """Rows of one dialogue, with absolute paths."""
         path = self.recording.absolute()
+        seen = self.seen or [None] * len(self.spoken)
         return [
             Utterance(
                 id=f"{self.recording.stem}#{turn:0{len(str(len(self.spoken)))}d}",
@@ -65,8 +71,10 @@ class Segmentation:
                 valence=None,
                 split=None,
                 group=None,
+                face=None if who is None else as_written(who.face),
+                listeners=() if who is None else tuple(map(as_written, who.listeners)),
             )
-            for turn, one in enumerate(self.spoken)
+            for turn, (one, who) in enumerate(zip(self.spoken, seen, strict=True))
         ]
 
 
@@ -84,8 +92,8 @@ def segment_recording(
         EmofuseError: nobody speaks in it, the way that is asked for needs what is not there, or it cannot be read.
     """
     path = Path(recording)
-    if not isinstance(settings, SegmentSettings):
-        settings = SegmentSettings(by=settings)
+    settings = settings_of(settings)
+    network = _active_speaker(settings)
     info = probe(path)
     method, why = _method(path, info, settings)
     notes = [why] if why else []
@@ -103,8 +111,17 @@ def segment_recording(
     if not spoken:
         raise EmofuseError(_nothing(path, method, behind))
     spoken, told = _with_speakers(path, info, spoken, settings, progress)
-    seen = tuple(seen_speakers(path, spoken, progress)) if settings.faces else ()
+    seen = tuple(seen_speakers(path, spoken, progress, network=network)) if settings.faces else ()
     return Segmentation(path, tuple(spoken), method, (*notes, *told), language, info, seen)
+
+
+def _active_speaker(settings: SegmentSettings) -> ActiveSpeaker | None:
+    """The network whose weights are named; read before the recording is, so that a wrong file costs no time."""
+    if settings.active_speaker is None:
+        return None
+    from emofuse.recordings.active_speaker import ActiveSpeaker
+
+    return ActiveSpeaker(settings.active_speaker, settings.device)
 
 
 def _method(path: Path, info: MediaInfo, settings: SegmentSettings) -> tuple[Method, str]:
@@ -216,6 +233,8 @@ def segmented_utterances(
     progress: Progress | None = None,
     *,
     given: Sequence[object] = (),
+    faces: bool = False,
+    active_speaker: Path | str | None = None,
 ) -> list[Utterance]:
     """The utterances of a recording for prediction; a warning tells what a user should know of how they were found.
 
@@ -224,6 +243,8 @@ def segmented_utterances(
         settings: or the way alone.
         progress: called with (done, total, what).
         given: what else was said of the recording, all of it nothing.
+        faces: look who of those that are seen speaks.
+        active_speaker: weights that say it.
 
     Raises:
         EmofuseError: as :func:`segment_recording`, or something is given that goes with one utterance alone.
@@ -235,7 +256,8 @@ def segmented_utterances(
             "segment: finds the utterances and what is said in them; leave out text, audio, speaker, context, start, end "
             "and every"
         )
-    found = segment_recording(recording, settings, progress)
+    chosen = settings_of(settings, faces=faces, active_speaker=active_speaker)
+    found = segment_recording(recording, chosen, progress)
     for note in (
         f"{Path(recording).name}: {counted(len(found.spoken), 'utterance')} by {found.by}",
         *found.notes,

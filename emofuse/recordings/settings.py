@@ -30,6 +30,7 @@ class SegmentSettings(BaseModel):
         asr_model: a model of speech recognition by name or folder; by default the packaged Whisper tiny.en.
         language: of the speech, as "en"; found out by default where the model knows several.
         faces: whether it is looked who of those that are seen speaks.
+        active_speaker: weights of Light-ASD or LR-ASD, a file or a folder, that say it in the place of moving mouths.
         device: where networks run: "cpu" or "cuda".
     """
 
@@ -47,13 +48,36 @@ class SegmentSettings(BaseModel):
     asr_model: str | None = None
     language: str | None = None
     faces: bool = False
+    active_speaker: Path | None = None
     device: str = "cpu"
 
     @model_validator(mode="after")
     def _check(self) -> SegmentSettings:
+        if self.active_speaker is not None and not self.faces:
+            raise ValueError("active_speaker says who is seen speaking; ask for faces as well")
         if isinstance(self.speakers, int) and not 1 <= self.speakers <= 100:
             raise ValueError(f"speakers is 'auto', or a number from 1 to 100, not {self.speakers}")
         return self
+
+
+def settings_of(
+    given: SegmentSettings | By, *, faces: bool = False, active_speaker: Path | str | None = None
+) -> SegmentSettings:
+    """Settings of a way, or settings with faces looked at.
+
+    Args:
+        given: a way, or settings.
+        faces: look who of those that are seen speaks.
+        active_speaker: weights that say it; faces are looked at then.
+
+    Raises:
+        EmofuseError: there is no such way.
+    """
+    chosen = given if isinstance(given, SegmentSettings) else SegmentSettings(by=parse_by(given, "segment"))
+    if not faces and active_speaker is None:
+        return chosen
+    weights = chosen.active_speaker if active_speaker is None else Path(active_speaker)
+    return chosen.model_copy(update={"faces": True, "active_speaker": weights})
 
 
 def parse_speakers(given: str | None) -> int | Literal["auto"] | None:

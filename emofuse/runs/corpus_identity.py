@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from emofuse.data.atomic import written_aside
-from emofuse.data.manifest_columns import COLUMNS, CROP, FEATURES, NUMBER_COLUMNS, PATH_COLUMNS
+from emofuse.data.manifest_columns import COLUMNS, CROP, FACE, FEATURES, NUMBER_COLUMNS, PATH_COLUMNS
 from emofuse.data.manifest_io import plain_values
 from emofuse.data.stored_files import DamagedFileError, is_there, stored_table
 from emofuse.errors import EmofuseError
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 CORPUS_FILE = "corpus.parquet"
 _DIGEST_BYTES = 16
 # What of a row a system is handed; the rest says how it is split and judged.
-_READ = ("text", *PATH_COLUMNS, "start", "end", CROP, FEATURES)
+_READ = ("text", *PATH_COLUMNS, "start", "end", CROP, FEATURES, FACE)
 _SCHEMA = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -59,7 +59,7 @@ class CorpusIdentity:
     @classmethod
     def of(cls, manifest: Manifest) -> CorpusIdentity:
         """The corpus as it is now; time goes with its rows."""
-        names = [name for name in (*COLUMNS, CROP, FEATURES) if name in manifest.frame]
+        names = [name for name in (*COLUMNS, CROP, FEATURES, FACE) if name in manifest.frame]
         frame = manifest.frame
         # Adding zero makes one zero of the two.
         cells = [plain_values(frame[name] + 0.0 if name in NUMBER_COLUMNS else frame[name]) for name in names]

@@ -58,6 +58,10 @@ class DataSettings(_Settings):
         default=None,
         description="folder in which decoded frames are kept for the next epoch; none by default",
     )
+    face_frames: bool = Field(
+        default=False,
+        description="systems that read frames see the speaker's face alone, where the manifest has a column face",
+    )
     dialogue_window: int = Field(
         default=256, ge=1, description="utterances of a dialogue seen at once; a longer one is cut"
     )

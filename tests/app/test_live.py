@@ -3,8 +3,11 @@
 import io
 import json
 import sys
+import threading
 import time
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,18 +16,25 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 
 from emofuse import EmofuseError, EmotionPipeline, Manifest
+from emofuse.app.live import media_stream
 from emofuse.app.live.cutter import Cut, CutSettings, SpeechBegan, UtteranceCutter
 from emofuse.app.live.detectors import BLOCK, EnergyGate
 from emofuse.app.live.events import SpokenUtterance, UtteranceLatency
 from emofuse.app.live.listening import listen
+from emofuse.app.live.media_stream import MediaSource
+from emofuse.app.live.pictures import PICTURE_RATE, PictureBuffer, SeenPicture
+from emofuse.app.live.recogniser import LiveRecogniser
 from emofuse.app.live.session import HeardCut, LiveSession, samples_of_pcm
 from emofuse.app.live.sources import Microphone, Piece, SoundFile, open_source
 from emofuse.app.live.summary import latency_line
+from emofuse.app.tasks import HearTask
 from emofuse.cli.main import app
-from emofuse.data.media_writer import write_wav
+from emofuse.data.audio import read_audio
+from emofuse.data.given_arrays import write_pictures
+from emofuse.data.media_writer import write_video, write_wav
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
-from tests.small_corpus import TONES, small_settings
+from tests.small_corpus import COLOURS, TONES, small_settings
 from tests.small_runs import text_run
 
 RATE = 16_000
@@ -144,10 +154,11 @@ def causal_run(media_corpus: Manifest, tmp_path_factory: pytest.TempPathFactory)
     settings = small_settings(
         media_corpus,
         model__name="mfcre",
-        model__modalities=["audio"],
+        model__modalities=["audio", "video"],
         model__options=options,
         optimiser__epochs=2,
         encoders__audio={"modality": "audio", "name": "logmel-functionals"},
+        encoders__video={"modality": "video", "name": "frame-statistics", "frames": 4},
     )
     return fit_run(settings, media_corpus, tmp_path_factory.mktemp("runs") / "causal")
 
@@ -178,6 +189,97 @@ def test_a_causal_run_remembers_the_conversation_as_it_does_in_a_batch(
         assert live.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
     assert told[0].probabilities == pytest.approx(alone[0].probabilities, abs=1e-4)
     assert told[4].probabilities != pytest.approx(alone[4].probabilities, abs=1e-4), "the past counts"
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A conversation that is seen in a colour for each emotion, grey between."""
+    folder = tmp_path_factory.mktemp("film")
+    path, _ = conversation(folder, ["joy", "anger", "sadness"])
+    sound = read_audio(path, rate=RATE)
+    frames = np.full((round(len(sound) / RATE * 10), 32, 40, 3), 90, np.uint8)
+    begin = 1.0
+    for i, label in enumerate(["joy", "anger", "sadness"]):
+        frames[round(10 * begin) : round(10 * (begin + 0.6 + 0.1 * i))] = COLOURS[label]
+        begin += 1.6 + 0.1 * i
+    write_video(folder / "film.mp4", frames, 10, audio=sound, crf=4)
+    return folder / "film.mp4"
+
+
+def test_what_is_seen_while_somebody_speaks_counts_as_it_does_in_a_batch(
+    causal_run: RunFolder, film: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks: list[HearTask] = []
+    hear = LiveRecogniser.hear
+    monkeypatch.setattr(LiveRecogniser, "hear", lambda self, task: tasks.append(task) or hear(self, task))
+    pipe = EmotionPipeline.from_pretrained(causal_run.path, device="cpu")
+    told = [e for e in listen(pipe, open_source(str(film), at_once=True)) if isinstance(e, SpokenUtterance)]
+    assert [e.used for e in told] == [["audio", "video"]] * 3
+    rows = []
+    for task, label in zip(tasks, ["joy", "anger", "sadness"], strict=True):
+        assert task.pictures is not None
+        assert 5 <= len(task.pictures) <= 8
+        middle = task.pictures[1:-1].reshape(-1, 3).mean(axis=0)
+        assert middle == pytest.approx(np.array(COLOURS[label]), abs=8)
+        write_wav(tmp_path / f"{task.number}.wav", task.samples)
+        write_pictures(tmp_path / f"{task.number}.avi", task.pictures, PICTURE_RATE)
+        files = {"audio": f"{task.number}.wav", "video": f"{task.number}.avi"}
+        rows.append({"id": str(task.number), "dialogue": "d", "turn": task.number, **files})
+    batch = pipe.predict_manifest(Manifest.from_frame(pd.DataFrame(rows), tmp_path).validate())
+    for live, expected in zip(told, batch, strict=True):
+        assert live.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
+
+
+@pytest.mark.parametrize("hurried", [False, True])
+def test_a_stream_of_the_network_gives_what_the_file_gives(
+    film: Path, hurried: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media_stream, "_HURRIED", ("http",) if hurried else ())
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given, directory=str(film.parent))
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    def taken(source: MediaSource) -> tuple[NDArray[np.float32], list[SeenPicture]]:
+        source.wants_pictures = True
+        pieces = list(source.pieces())
+        assert not any(piece.lost for piece in pieces)
+        return np.concatenate([p.samples for p in pieces]), [seen for p in pieces for seen in p.pictures]
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        sound, pictures = taken(MediaSource(f"{address}/film.mp4", at_once=True))
+        with pytest.raises(EmofuseError, match=r"none\.mp4: cannot be listened to"):
+            open_source(f"{address}/none.mp4")
+        server.shutdown()
+    expected = read_audio(film, rate=RATE)
+    assert len(sound) == pytest.approx(len(expected), abs=RATE // 20)
+    np.testing.assert_allclose(sound[: len(expected)], expected[: len(sound)], atol=0.02)
+    times = [seen.time for seen in pictures]
+    assert np.diff(times) == pytest.approx(np.full(len(times) - 1, 0.1), abs=0.11)
+    assert times[-1] == pytest.approx(len(sound) / RATE, abs=0.3)
+    _, same = taken(MediaSource(str(film), at_once=True))
+    assert [seen.time for seen in same] == pytest.approx(times)
+
+
+def test_pictures_are_let_go_when_they_are_old_and_repeated_where_none_came() -> None:
+    buffer = PictureBuffer(2.0)
+    for i in range(200):
+        buffer.add([SeenPicture(i / 10, np.full((2, 2, 3), i, np.uint8))])
+    assert len(buffer._held) <= 32
+    found = buffer.between(19.0, 19.5)
+    assert found is not None
+    assert found[:, 0, 0, 0].tolist() == [190, 191, 193, 194]
+    assert buffer.between(3.0, 4.0) is None
+    sparse = PictureBuffer(10.0)
+    sparse.add([SeenPicture(0.5, np.full((2, 2, 3), 7, np.uint8))])
+    repeated = sparse.between(0.0, 1.0)
+    assert repeated is not None
+    assert repeated.shape == (8, 2, 2, 3)
 
 
 def test_live_on_a_file_tells_lines_and_json(causal_run: RunFolder, tmp_path: Path) -> None:

@@ -126,6 +126,20 @@ def test_faces_are_cut_out_with_a_margin_and_black_beyond_the_edges(shared_media
     assert crops[:, 20:40, 14:34].mean() > 60
 
 
+def test_the_face_that_is_named_is_cut_out_of_several(shared_media):
+    frames = read_frames(shared_media / "interview.mp4", n=2, size=(720, 1280), end=0.4)
+    cutter = FaceCutter((64, 64), 20, "cpu")
+    crops, picture_of = cutter(frames)
+    assert len(crops) > 4
+    left, top, right, bottom = PACKAGE["interview", 0][0]
+    chosen, which = cutter(frames, (left / 1280, top / 720, right / 1280, bottom / 720))
+    assert which.tolist() == [0, 1]
+    assert all(
+        any(np.array_equal(one, other) for other in crops[picture_of == i]) for i, one in enumerate(chosen)
+    )
+    assert len(cutter(frames, (0.0, 0.0, 0.05, 0.1))[0]) == 0
+
+
 @pytest.mark.parametrize("name", ["frame-statistics", "resnet"])
 def test_a_store_is_filled_and_utterances_without_a_face_are_counted(
     name, shared_media, tmp_path, resnet_folder

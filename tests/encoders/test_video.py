@@ -96,11 +96,12 @@ class TwoFaces:
     longest = 64
     settings = {"faces": "two"}  # noqa: RUF012
 
-    def __call__(self, pictures):
+    def __call__(self, pictures, face=None):
         seen = np.flatnonzero(pictures.reshape(len(pictures), -1).mean(axis=1) > 30)
-        halves = [pictures[place][:, side] for place in seen for side in (slice(0, 32), slice(32, 64))]
+        sides = (slice(0, 32), slice(32, 64)) if face is None else (slice(0, 32),)
+        halves = [pictures[place][:, side] for place in seen for side in sides]
         crops = np.array([np.kron(half[::2, ::1][:32], np.ones((3, 3, 1), np.uint8)) for half in halves])
-        return crops.reshape(-1, SIZE, SIZE, 3), np.repeat(seen, 2)
+        return crops.reshape(-1, SIZE, SIZE, 3), np.repeat(seen, len(sides))
 
 
 @pytest.fixture
@@ -124,6 +125,14 @@ def test_features_of_a_picture_are_the_mean_over_its_faces(with_faces, sometimes
     assert (np.abs(steps).max(axis=1) > 0).tolist() == [False, False, True, True, False, False, True, True]
     brightness = steps.reshape(8, 36, 13)[:, :, 9].mean(axis=1)
     np.testing.assert_allclose(brightness[[2, 3, 6, 7]], 150 / 255, atol=0.03)
+
+
+def test_of_a_clip_that_names_the_speakers_face_that_one_is_described(with_faces, sometimes_dark):
+    some = with_faces(pooling="tokens", frames=8)
+    part = {"face": (0.0, 0.0, 0.5, 1.0)}
+    steps = some.encode([open_pictures(sometimes_dark, some.needs.pictures, **part)])[0]
+    brightness = steps.reshape(8, 36, 13)[:, :, 9].mean(axis=1)
+    np.testing.assert_allclose(brightness[[2, 3, 6, 7]], np.array([200, 200, 150, 150]) / 255, atol=0.03)
 
 
 def test_pictures_without_a_face_count_in_no_mean(with_faces, sometimes_dark):

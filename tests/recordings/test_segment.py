@@ -173,7 +173,9 @@ def test_who_is_seen_speaking_stands_in_the_manifest(
 ) -> None:
     seen = SeenSpeaker((0.1, 0.2, 0.3, 0.4), ((0.5, 0.5, 0.9, 0.9),), 0.75)
     monkeypatch.setattr(
-        segment_module, "seen_speakers", lambda path, spoken, progress: [seen, *[None] * (len(spoken) - 1)]
+        segment_module,
+        "seen_speakers",
+        lambda path, spoken, progress, network: [seen, *[None] * (len(spoken) - 1)],
     )
     found = segment_recording(film.path, SegmentSettings(faces=True))
     frame = manifest_of(found).frame

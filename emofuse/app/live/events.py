@@ -42,6 +42,7 @@ class SpokenUtterance(BaseModel):
     label: str
     probabilities: dict[str, float]
     value: float | None = None
+    used: list[str] = []
     unfamiliar: list[str] = []
     missing: dict[str, str] = {}
     latency: UtteranceLatency
@@ -70,8 +71,8 @@ class Ended(BaseModel):
     utterances: int
 
 
-def spoken(heard: HeardCut, segment: Segment) -> SpokenUtterance:
-    """The event of an answer that is there now."""
+def spoken(heard: HeardCut, segment: Segment, *, saw: bool = False) -> SpokenUtterance:
+    """The event of an answer that is there now; ``saw`` where the stream had pictures."""
     latency = heard.latency()
     return SpokenUtterance(
         number=heard.number,
@@ -81,7 +82,8 @@ def spoken(heard: HeardCut, segment: Segment) -> SpokenUtterance:
         probabilities=segment.probabilities,
         value=segment.value,
         unfamiliar=segment.unfamiliar,
-        missing={m: why for m, why in segment.missing.items() if m == "audio"},
+        used=segment.used,
+        missing={m: why for m, why in segment.missing.items() if m == "audio" or (saw and m == "video")},
         latency=UtteranceLatency(
             pause=round(latency.pause, 4), answer=round(latency.answer, 4), total=round(latency.total, 4)
         ),

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from emofuse.app.live.cutter import CutSettings
 from emofuse.app.live.detectors import SpeechDetector
 from emofuse.app.live.events import Ended, Failed, Lost, Ready, Speech, SpokenUtterance, spoken
+from emofuse.app.live.media_stream import MediaSource
+from emofuse.app.live.pictures import PictureBuffer
 from emofuse.app.live.recogniser import LiveRecogniser, check_hears
 from emofuse.app.live.session import HeardCut, LiveSession
 from emofuse.app.live.sources import SoundSource
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from emofuse.app.live.cutter import SpeechBegan
     from emofuse.pipeline import EmotionPipeline
 
+_SPARE = 2.0  # seconds; sound and pictures do not come in step
 Event = Ready | Speech | SpokenUtterance | Lost | Failed | Ended
 
 
@@ -39,10 +42,15 @@ def listen(
         detector: of speech; the energy gate by default.
 
     Raises:
-        EmofuseError: the run does not hear sound, or the source cannot be read.
+        EmofuseError: the run reads neither sound nor pictures that the source has, or the source cannot be read.
     """
-    check_hears(pipe.modalities)
-    session = LiveSession(source.rate, detector, settings)
+    sees = "video" in pipe.modalities and isinstance(source, MediaSource) and source.has_pictures
+    check_hears(pipe.modalities, sees=sees)
+    if isinstance(source, MediaSource):
+        source.wants_pictures = sees
+    cut = settings or CutSettings()
+    seen = PictureBuffer(cut.longest + cut.pause + _SPARE)
+    session = LiveSession(source.rate, detector, cut)
     answered = 0
     with tempfile.TemporaryDirectory(prefix="emofuse-live-") as scratch:
         recogniser = LiveRecogniser(pipe, Path(scratch))
@@ -50,24 +58,26 @@ def listen(
         for piece in source.pieces():
             if piece.lost:
                 yield Lost(seconds=round(piece.lost, 3))
+            seen.add(piece.pictures)
             for event in session.push(piece.samples, piece.arrived):
-                told = _answer(recogniser, event, answered)
+                told = _answer(recogniser, event, answered, seen)
                 answered += isinstance(told, SpokenUtterance)
                 yield told
         for event in session.flush():
-            told = _answer(recogniser, event, answered)
+            told = _answer(recogniser, event, answered, seen)
             answered += isinstance(told, SpokenUtterance)
             yield told
     yield Ended(seconds=round(session.seconds, 3), utterances=answered)
 
 
 def _answer(
-    recogniser: LiveRecogniser, event: SpeechBegan | HeardCut, answered: int
+    recogniser: LiveRecogniser, event: SpeechBegan | HeardCut, answered: int, seen: PictureBuffer
 ) -> Speech | SpokenUtterance | Failed:
     if not isinstance(event, HeardCut):
         return Speech(start=round(event.start, 3))
+    pictures = seen.between(event.cut.start, event.cut.end)
     try:
-        segment = recogniser.hear(HearTask(answered, event.cut.start, event.cut.samples))
+        segment = recogniser.hear(HearTask(answered, event.cut.start, event.cut.samples, pictures))
     except EmofuseError as error:
         return Failed(number=event.number, detail=str(error))
-    return spoken(event, segment)
+    return spoken(event, segment, saw=pictures is not None)

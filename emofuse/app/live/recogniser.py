@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from emofuse.app.live.detectors import RATE
+from emofuse.app.live.pictures import PICTURE_RATE
 from emofuse.app.schemas import Segment
 from emofuse.app.tasks import HearTask
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
+    from emofuse.data.modality import Modality
     from emofuse.data.utterance import Utterance
     from emofuse.pipeline import EmotionPipeline
 
@@ -22,7 +24,7 @@ class LiveRecogniser:
 
     Args:
         pipe: the run.
-        scratch: folder in which an utterance's sound lies while it is read.
+        scratch: folder in which an utterance's sound and pictures lie while they are read.
     """
 
     def __init__(self, pipe: EmotionPipeline, scratch: Path) -> None:
@@ -33,28 +35,33 @@ class LiveRecogniser:
         """The emotion of the next utterance.
 
         Raises:
-            EmofuseError: the run does not hear sound.
+            EmofuseError: the run can use nothing of it.
         """
-        check_hears(self._pipe.modalities)
+        check_hears(self._pipe.modalities, sees=task.pictures is not None)
+        from emofuse.data.given_arrays import write_pictures
         from emofuse.data.media_writer import write_wav
 
-        file = self._scratch / f"utterance-{id(self)}.wav"
-        write_wav(file, task.samples, RATE)
+        sound = self._scratch / f"utterance-{id(self)}.wav"
+        film = None if task.pictures is None else sound.with_suffix(".avi")
         try:
-            return self._answer(_utterance(file, task))
+            write_wav(sound, task.samples, RATE)
+            if film is not None and task.pictures is not None:
+                write_pictures(film, task.pictures, PICTURE_RATE)
+            return self._answer(_utterance(sound, film, task))
         finally:
-            file.unlink(missing_ok=True)
+            for file in (sound, film):
+                if file is not None:
+                    file.unlink(missing_ok=True)
 
     def _answer(self, utterance: Utterance) -> Segment:
         [segment] = self._pipe.predict([utterance])
         found = segment.to_dict() | {"unfamiliar": list(segment.unfamiliar)}
-        if self._stream is not None and "audio" in segment.used:
+        if self._stream is not None and segment.used:
             if utterance.turn == 0:
                 self._stream.reset()
             found |= self._remembered(utterance)
-        where = str(utterance.audio)
-        found["missing"] = {m: why.replace(where, "the stream") for m, why in segment.missing.items()}
-        found["notes"] = {m: note.replace(where, "the stream") for m, note in segment.notes.items()}
+        for name, said in (("missing", segment.missing), ("notes", segment.notes)):
+            found[name] = {m: _shown(line, utterance) for m, line in said.items()}
         return Segment(**{k: v for k, v in found.items() if k != "recording"})
 
     def _remembered(self, utterance: Utterance) -> dict[str, Any]:
@@ -64,15 +71,22 @@ class LiveRecogniser:
         from emofuse.features.encoding import encode_utterances
 
         pipe = self._pipe
-        [(key, features)] = encode_utterances([utterance], pipe.encoders["audio"])
-        if not isinstance(features, np.ndarray):
+        features: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in pipe.modalities}
+        for modality in pipe.modalities:
+            if modality in pipe.encoders:
+                [(key, made)] = encode_utterances([utterance], pipe.encoders[modality])
+                features[modality] |= {key: made} if isinstance(made, np.ndarray) else {}
+        given = pipe.normalised([utterance], features)
+        vectors = {}
+        for modality in pipe.modalities:
+            if utterance.id in given[modality]:
+                made = np.asarray(given[modality][utterance.id], np.float32)
+                vector = torch.as_tensor(made, device=pipe.device)
+                vectors[str(modality)] = (vector.mean(dim=0) if vector.ndim == 2 else vector)[None]
+        if not vectors:
             return {}
-        given = pipe.normalised([utterance], {"audio": {key: features}})["audio"][key]
-        vector = torch.as_tensor(np.asarray(given, np.float32), device=pipe.device)
-        if vector.ndim == 2:
-            vector = vector.mean(dim=0)
-        absent = {m: torch.tensor([m == "audio"], device=pipe.device) for m in pipe.modalities}
-        logits = self._stream.step(audio=vector[None], present=absent).logits[0]
+        present = {m: torch.tensor([m in vectors], device=pipe.device) for m in pipe.modalities}
+        logits = self._stream.step(**vectors, present=present).logits[0]
         shares = torch.softmax(logits.float() / pipe.temperature, dim=0).tolist()
         probabilities = dict(zip(pipe.labels, shares, strict=True))
         return {
@@ -81,19 +95,26 @@ class LiveRecogniser:
         }
 
 
-def check_hears(modalities: tuple[str, ...] | list[str]) -> None:
-    """See that a run can answer to sound alone.
+def check_hears(modalities: tuple[str, ...] | list[str], *, sees: bool = False) -> None:
+    """See that a run can answer to sound alone, or to sound and pictures where the stream has both.
 
     Raises:
         EmofuseError: it cannot.
     """
-    if "audio" not in modalities:
+    if "audio" not in modalities and not (sees and "video" in modalities):
         raise EmofuseError(
-            f"this run uses {', '.join(modalities)}, and a live stream is sound alone: train one with --modalities audio"
+            f"this run uses {', '.join(modalities)}, and this live stream is sound alone: train one with --modalities audio"
         )
 
 
-def _utterance(file: Path, task: HearTask) -> Utterance:
+def _shown(line: str, utterance: Utterance) -> str:
+    """A message without the files in which the utterance lay."""
+    for file in (utterance.audio, utterance.video):
+        line = line if file is None else line.replace(str(file), "the stream")
+    return line
+
+
+def _utterance(sound: Path, film: Path | None, task: HearTask) -> Utterance:
     from emofuse.data.utterance import Utterance
 
     return Utterance(
@@ -102,8 +123,8 @@ def _utterance(file: Path, task: HearTask) -> Utterance:
         turn=task.number,
         speaker=None,
         text=None,
-        video=None,
-        audio=file,
+        video=film,
+        audio=sound,
         start=None,
         end=None,
         label=None,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.app.live.detectors import RATE
+from emofuse.app.live.pictures import SeenPicture
 from emofuse.app.live.session import samples_of_pcm
 from emofuse.errors import EmofuseError
 
@@ -30,11 +31,13 @@ class Piece:
         samples: (n,) float32 in [-1, 1]; empty where only sound was lost.
         arrived: when it came, in seconds of ``time.monotonic``.
         lost: seconds that were lost before it.
+        pictures: that were seen since the last piece.
     """
 
     samples: NDArray[np.float32]
     arrived: float
     lost: float = 0.0
+    pictures: tuple[SeenPicture, ...] = ()
 
 
 class SoundSource(Protocol):
@@ -54,7 +57,7 @@ def open_source(name: str, *, rate: int = RATE, at_once: bool = False) -> SoundS
     """The source of a name.
 
     Args:
-        name: "mic", "-" for standard input, or a file.
+        name: "mic", "-" for standard input, a file, or an address of the network.
         rate: Hz of what comes from standard input.
         at_once: read a file as fast as it is taken, not as fast as it plays.
 
@@ -65,7 +68,12 @@ def open_source(name: str, *, rate: int = RATE, at_once: bool = False) -> SoundS
         return Microphone()
     if name == "-":
         return StandardInput(rate)
-    return SoundFile(Path(name), at_once=at_once)
+    from emofuse.app.live.media_stream import MediaSource, is_address
+
+    if is_address(name):
+        return MediaSource(name, at_once=at_once)
+    sound = SoundFile(Path(name), at_once=at_once)
+    return MediaSource(name, at_once=at_once) if sound.has_video else sound
 
 
 class SoundFile:
@@ -83,8 +91,10 @@ class SoundFile:
         from emofuse.data.media import probe
         from emofuse.data.media_error import MediaError
 
-        if not probe(path).has_audio:
+        info = probe(path)
+        if not info.has_audio:
             raise MediaError(path, "no-audio", "it holds no sound")
+        self.has_video = info.has_video
         self.rate = RATE
         self._path, self._at_once = path, at_once
 

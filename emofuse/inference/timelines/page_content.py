@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import median
 
 from emofuse.data import Modality
+from emofuse.data.face_place import seen_in_words
 from emofuse.data.wording import counted
 from emofuse.evaluation.reporting.figures.style import emotion_colours, readable_text_colour
 from emofuse.inference.segments import EmotionSegment
@@ -239,6 +240,8 @@ def _alone(s: EmotionSegment) -> Iterator[Alone]:
 
 
 def _remarks(s: EmotionSegment) -> Iterator[str]:
+    if seen := seen_in_words(s.face, s.listeners):
+        yield seen
     if s.label_set:
         yield "one of: " + ", ".join(s.label_set)
     for modality in s.unfamiliar:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.data.atomic import written_aside
+from emofuse.data.face_place import place_cell
 from emofuse.data.manifest import Utterance
 from emofuse.data.picture_sampling import PictureSampling
 from emofuse.data.pictures import open_pictures
@@ -80,6 +81,7 @@ class CropReader:
     def _cut(self, utterance: Utterance) -> Crops:
         assert utterance.video is not None
         cutter, rate = self._cutter, self.spec.rate
+        face = None if cutter is None else utterance.face
         frames = None if rate else self.spec.frames or TUNING_FRAMES
         whole = {"size": self.size} if cutter is None else {"longest": cutter.longest}
         clip = open_pictures(
@@ -88,10 +90,11 @@ class CropReader:
             start=utterance.start,
             end=utterance.end,
             crop=utterance.crop,
+            face=face,
         )
         pixels, picture_of, seen = [np.zeros((0, *self.size, 3), np.uint8)], [np.zeros(0, np.int64)], 0
         for pictures in clip:
-            found = (pictures, np.arange(len(pictures))) if cutter is None else cutter(pictures)
+            found = (pictures, np.arange(len(pictures))) if cutter is None else cutter(pictures, face)
             pixels.append(found[0])
             picture_of.append(found[1] + seen)
             seen += len(pictures)
@@ -106,6 +109,8 @@ class CropReader:
             state = []  # reading it says what is wrong
         asked = [*self.size, self.spec.frames, self.spec.rate, self.spec.faces, self.spec.min_face]
         part = [str(utterance.video), utterance.start, utterance.end, utterance.crop]
+        if self.spec.faces and utterance.face is not None:
+            part.append(place_cell(utterance.face))
         key = json.dumps([*part, *state, *asked]).encode(errors="surrogateescape")
         return self.folder / f"{hashlib.sha256(key).hexdigest()[:32]}.npz"
 
