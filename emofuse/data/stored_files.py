@@ -30,6 +30,8 @@ _TABLE_BYTES = 8 << 30  # unpacked
 _DEEPEST = 60
 _MOST_VALUES = 20_000_000
 _MOST_YAML_VALUES = 100_000
+# libyaml's reader takes a tenth of the time; PyYAML may have been built without it.
+_YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class DamagedFileError(EmofuseError):
@@ -125,7 +127,8 @@ def stored_yaml(file: Path, advice: str) -> Any:
     text = stored_text(file, advice, _YAML_BYTES)
     loader = None
     try:
-        loader = yaml.SafeLoader(text)
+        _check_nesting(text)
+        loader = _YAML_LOADER(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -264,6 +267,20 @@ def _walk(start: Any, parts: Any, most: int) -> Iterator[Any]:
             raise ValueError(f"it nests more than {_DEEPEST} levels deep")
         yield value
         open_.extend((part, depth + 1) for part in parts(value))
+
+
+def _check_nesting(text: str) -> None:
+    """See that YAML is flat enough before nodes are made of it: libyaml's reader does that by recursion, without a limit.
+
+    Raises:
+        ValueError: it is not.
+        yaml.YAMLError: it is no YAML.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=_YAML_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise ValueError(f"it nests more than {_DEEPEST} levels deep")
 
 
 def _parts_of_value(value: Any) -> Iterable[Any]:
