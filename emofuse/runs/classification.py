@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from emofuse.data.targets import ClassTarget, Target
 from emofuse.data.utterance import Utterance
 from emofuse.evaluation import ClassificationReport, classification_report
+from emofuse.evaluation.metrics.class_sums import confusion_matrix, metrics_from_confusions
 from emofuse.evaluation.metrics.intervals import interval_words
 from emofuse.models.registry import Task as TaskName
 from emofuse.runs.predictions import Predictions
@@ -52,9 +53,8 @@ class Classification:
 
     def validation(self, outputs: Tensor, targets: Tensor) -> dict[str, float]:
         """Unweighted cross-entropy and weighted F1."""
-        from sklearn.metrics import f1_score
-
-        weighted_f1 = f1_score(targets, outputs.argmax(-1), average="weighted", zero_division=0)
+        confusion = confusion_matrix(targets.numpy(), outputs.argmax(-1).numpy(), len(self.labels))
+        weighted_f1 = metrics_from_confusions(confusion[None])["weighted_f1"][0]
         return {"val_loss": float(F.cross_entropy(outputs, targets)), "val_weighted_f1": float(weighted_f1)}
 
     def report(

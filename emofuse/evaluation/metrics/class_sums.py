@@ -37,12 +37,18 @@ def class_metrics(classes: Sequence[str], with_ece: bool) -> Callable[[np.ndarra
 
     def metrics(sums: np.ndarray) -> dict[str, np.ndarray]:
         figures = metrics_from_confusions(sums[:, : c * c].reshape(-1, c, c))
+        del figures["precision"]
         for name in ("recall", "f1"):
             columns = figures.pop(name)
             figures |= {f"{name}:{label}": columns[:, i] for i, label in enumerate(classes)}
         return figures | {"ece": ece_from_sums(sums[:, c * c :])} if with_ece else figures
 
     return metrics
+
+
+def confusion_matrix(true: np.ndarray, predicted: np.ndarray, c: int) -> np.ndarray:
+    """(C, C) counts, rows true, of (N,) class indices."""
+    return np.bincount(true * c + predicted, minlength=c * c).reshape(c, c)
 
 
 def metrics_from_confusions(confusions: np.ndarray) -> dict[str, np.ndarray]:
@@ -52,7 +58,7 @@ def metrics_from_confusions(confusions: np.ndarray) -> dict[str, np.ndarray]:
         confusions: (B, C, C) counts, rows true.
 
     Returns:
-        Metric → (B,), and ``recall`` and ``f1`` per class, (B, C), NaN where undefined.
+        Metric → (B,), and ``precision``, ``recall`` and ``f1`` per class, (B, C), NaN where undefined.
     """
     hits = np.diagonal(confusions, axis1=1, axis2=2)
     support, predicted = confusions.sum(axis=2), confusions.sum(axis=1)
@@ -63,6 +69,7 @@ def metrics_from_confusions(confusions: np.ndarray) -> dict[str, np.ndarray]:
         "uar": np.nansum(recall, axis=1) / (support > 0).sum(axis=1),
         "weighted_f1": (np.nan_to_num(f1) * support).sum(axis=1) / total,
         "macro_f1": np.nansum(f1, axis=1) / (support + predicted > 0).sum(axis=1),
+        "precision": _ratio(hits, predicted),
         "recall": recall,
         "f1": f1,
     }

@@ -15,7 +15,12 @@ import numpy as np
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.calibration import checked_probabilities, expected_calibration_error
-from emofuse.evaluation.metrics.class_sums import class_metrics, class_statistics
+from emofuse.evaluation.metrics.class_sums import (
+    class_metrics,
+    class_statistics,
+    confusion_matrix,
+    metrics_from_confusions,
+)
 from emofuse.evaluation.metrics.intervals import Interval, bootstrap_intervals, group_indices, group_sums
 from emofuse.evaluation.metrics.labels import Labels, check_classes, check_same_length, class_indices
 
@@ -166,25 +171,28 @@ def classification_report(
         EmofuseError: nothing to evaluate, lengths that differ, an unknown label, or rows that are no
             distribution.
     """
-    from sklearn.metrics import accuracy_score, f1_score, recall_score
-
     classes = check_classes(labels)
     n = check_same_length(y_true=y_true, y_pred=y_pred)
     true, predicted = class_indices(y_true, classes, "y_true"), class_indices(y_pred, classes, "y_pred")
     table = None if probabilities is None else _checked_table(probabilities, true, len(classes))
     group = group_indices(groups, n)
     intervals = _intervals(true, predicted, classes, table, group, bootstrap, seed)
-    present, c = np.unique(true), len(classes)
+    confusion = confusion_matrix(true, predicted, len(classes))
+    figures = {
+        name: float(value[0])
+        for name, value in metrics_from_confusions(confusion[None]).items()
+        if value.ndim == 1
+    }
     return ClassificationReport(
         labels=classes,
         n=n,
         groups=int(group.max()) + 1,
-        accuracy=float(accuracy_score(true, predicted)),
-        uar=float(recall_score(true, predicted, labels=present, average="macro")),
-        weighted_f1=float(f1_score(true, predicted, average="weighted")),
-        macro_f1=float(f1_score(true, predicted, average="macro")),
-        per_class=_per_class(true, predicted, classes, intervals),
-        confusion=np.bincount(true * c + predicted, minlength=c * c).reshape(c, c),
+        accuracy=figures["accuracy"],
+        uar=figures["uar"],
+        weighted_f1=figures["weighted_f1"],
+        macro_f1=figures["macro_f1"],
+        per_class=_per_class(confusion, classes, intervals),
+        confusion=confusion,
         ece=None if table is None else expected_calibration_error(table, true),
         intervals={name: interval for name, interval in intervals.items() if ":" not in name},
         majority=_majority(true, classes, majority),
@@ -203,13 +211,10 @@ def _checked_table(
 
 
 def _per_class(
-    true: np.ndarray, predicted: np.ndarray, classes: tuple[str, ...], intervals: dict[str, Interval]
+    confusion: np.ndarray, classes: tuple[str, ...], intervals: dict[str, Interval]
 ) -> dict[str, PerClass]:
-    from sklearn.metrics import precision_recall_fscore_support
-
-    columns = precision_recall_fscore_support(
-        true, predicted, labels=range(len(classes)), zero_division=np.nan
-    )
+    figures = metrics_from_confusions(confusion[None])
+    columns = [figures[name][0] for name in ("precision", "recall", "f1")]
     return {
         label: PerClass(
             precision=float(precision),
@@ -220,7 +225,9 @@ def _per_class(
             recall_interval=intervals.get(f"recall:{label}"),
             f1_interval=intervals.get(f"f1:{label}"),
         )
-        for label, precision, recall, f1, support in zip(classes, *columns, strict=True)
+        for label, precision, recall, f1, support in zip(
+            classes, *columns, confusion.sum(axis=1), strict=True
+        )
     }
 
 
@@ -238,13 +245,12 @@ def _intervals(
 
 
 def _majority(true: np.ndarray, classes: tuple[str, ...], label: str | None) -> Majority:
-    from sklearn.metrics import accuracy_score, f1_score
-
     if label is None:
         label = classes[int(np.bincount(true).argmax())]
     always = np.full_like(true, class_indices([label], classes, "majority")[0])
+    figures = metrics_from_confusions(confusion_matrix(true, always, len(classes))[None])
     return Majority(
         label=label,
-        accuracy=float(accuracy_score(true, always)),
-        weighted_f1=float(f1_score(true, always, average="weighted")),
+        accuracy=float(figures["accuracy"][0]),
+        weighted_f1=float(figures["weighted_f1"][0]),
     )

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import softmax
+from sklearn.metrics import f1_score, precision_recall_fscore_support
 
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.calibration import expected_calibration_error
@@ -50,15 +51,19 @@ def test_metrics_equal_their_definitions(rows):
 
 @settings(max_examples=80, deadline=None)
 @given(pairs)
-def test_metrics_of_many_confusions_equal_the_report(rows):
+def test_metrics_of_many_confusions_equal_those_of_the_library_and_of_the_report(rows):
     true, predicted = map(list, zip(*rows, strict=True))
     report = classification_report(true, predicted, CLASSES, bootstrap=0)
     many = metrics_from_confusions(np.stack([report.confusion, 3 * report.confusion]))
     for name, value in report.metrics.items():
         np.testing.assert_allclose(many[name], value)
-    for i, label in enumerate(CLASSES):
-        np.testing.assert_allclose(many["f1"][:, i], report.per_class[label].f1)
-        np.testing.assert_allclose(many["recall"][:, i], report.per_class[label].recall)
+    library = precision_recall_fscore_support(true, predicted, labels=range(4), zero_division=np.nan)
+    for name, values in zip(("precision", "recall", "f1", "support"), library, strict=True):
+        np.testing.assert_allclose([getattr(report.per_class[label], name) for label in CLASSES], values)
+        if name != "support":
+            np.testing.assert_allclose(many[name], [values, values])
+    averages = f1_score(true, predicted, average="weighted"), f1_score(true, predicted, average="macro")
+    np.testing.assert_allclose((report.weighted_f1, report.macro_f1), averages)
 
 
 def test_a_case_by_hand():
