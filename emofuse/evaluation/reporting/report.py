@@ -9,6 +9,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
@@ -80,10 +81,15 @@ def write_report(report: RunReport, folder: Path) -> ReportFiles:
         EmofuseError: the file of a figure is missing or no picture.
     """
     places = dict.fromkeys(get_args(Place), ()) | _grouped(report.figures, "place")
-    environment = _environment(report)
-    page = environment.overlay(finalize=_shown).get_template("report.html.j2")
-    text = environment.get_template("report.md.j2")
-    content = {"report": report, "examples": _grouped(report.examples, "kind")}
+    page = _environment(_shown).get_template("report.html.j2")
+    text = _environment().get_template("report.md.j2")
+    content = {
+        "report": report,
+        "examples": _grouped(report.examples, "kind"),
+        "colours": emotion_colours(_labels(report)),
+        "comparison_metrics": _comparison_metrics(report.comparison),
+        "corrected": any(math.isfinite(row.corrected) for row in report.paired),
+    }
     html = page.render(
         content, figures={place: [_embed(f) for f in those] for place, those in places.items()}
     )
@@ -94,20 +100,20 @@ def write_report(report: RunReport, folder: Path) -> ReportFiles:
     return files
 
 
-def _environment(report: RunReport) -> Environment:
+@cache  # a template takes longer to compile than to fill
+def _environment(finalize: Callable[[Any], Any] | None = None) -> Environment:
     environment = Environment(
         loader=PackageLoader("emofuse.evaluation.reporting"),
         autoescape=select_autoescape(enabled_extensions=("html.j2",)),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=finalize,
     )
-    colours = emotion_colours(_labels(report))
     filters: dict[str, Callable[..., Any]] = {
         "md": markdown_text,
         "metric": metric_name,
         "percent": lambda share: Estimate(share).value_text() if share is not None else MISSING,
-        "colour": lambda label: colours[label],
         "flat": lambda settings: list(_flat(settings)),
         "p_value": p_text,
         "one_line": printable,
@@ -117,8 +123,7 @@ def _environment(report: RunReport) -> Environment:
     }
     environment.filters |= filters
     environment.tests |= {"defined_number": math.isfinite}
-    environment.globals |= {"corrected": any(math.isfinite(row.corrected) for row in report.paired)}
-    environment.globals |= {"comparison_metrics": _comparison_metrics(report.comparison), "missing": MISSING}
+    environment.globals |= {"missing": MISSING}
     return environment
 
 

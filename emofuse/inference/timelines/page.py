@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -71,6 +71,7 @@ def timeline_page(
     )
 
 
+@cache  # a template takes longer to compile than to fill
 def page_environment(package: str = "emofuse.inference.timelines") -> Environment:
     """Templates of a package, and the style of all pages; what goes into them is escaped and made fit to be shown."""
     return Environment(
