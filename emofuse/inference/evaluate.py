@@ -13,6 +13,7 @@ from emofuse.data import Modality
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest, Utterance
+from emofuse.data.stored_files import is_there
 from emofuse.evaluation import audit
 from emofuse.inference.baselines.pool_scores import pool_scores, write_pool_parts
 from emofuse.inference.baselines.scores import baseline_scores
@@ -28,6 +29,7 @@ from emofuse.runs.fitted_features import fitted_features
 from emofuse.runs.modalities import IMPORTED
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.stored_results import read_history
 from emofuse.runs.tasks import Task
 
 COVERAGE = 0.9
@@ -55,9 +57,11 @@ def evaluate_fit(
         progress: called with (done, total, what).
 
     Raises:
-        EmofuseError: as `change_of_corpus`.
+        EmofuseError: as `change_of_corpus`; or a file of the run is damaged.
     """
     split = folder.read_split()
+    if is_there(folder.history_file):  # the report reads it last; a damaged one is told before any work
+        read_history(folder.history_file, "train again")
     change = change_of_corpus(folder, manifest, split)
     predictor = RowPredictor(folder, manifest, progress)
     record, task = predictor.record, predictor.task
