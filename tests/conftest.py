@@ -1,21 +1,35 @@
-"""Fixtures that every part of the suite shares."""
+"""Fixtures that every part of the suite shares.
+
+Heavy modules are imported inside of them: the process that only hands out the tests reads this file too.
+"""
+
+from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 # Test processes run side by side; each taking every core would slow all of them down. Runs take it as a setting.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
-import torch
 
-from emofuse.data.manifest import Manifest
-from tests.quick_figures import quick_figures
-from tests.small_corpus import make_corpus
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
-# Folders whose files take the longest. They begin first: a long file that begins last keeps one process waiting.
-SLOW = ("training", "experiments", "cli", "inference")
+# Folders and files that take the longest. They begin first: a long file that begins last keeps one process waiting.
+SLOW = (
+    "app",
+    "training",
+    "experiments",
+    "cli",
+    "inference",
+    "test_pipeline.py",
+    "test_starter.py",
+    "test_experts.py",
+)
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
@@ -24,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
 
     def rank(item: pytest.Item) -> int:
-        folder = item.path.relative_to(tests).parts[0]
+        folder = item.path.relative_to(tests).parts[0]  # or a file beside this one
         return SLOW.index(folder) if folder in SLOW else len(SLOW)
 
     items.sort(key=rank)
@@ -33,13 +47,36 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def one_thread() -> None:
     """Test processes run side by side; each taking every core would slow all of them down."""
+    import torch
+
     torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_command_line() -> Iterator[None]:
+    """A `CliRunner` builds every verb with its options anew for each call, which takes longer than many verbs."""
+    import typer.testing
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.testing, "_get_command", cache(typer.testing._get_command))
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
 def figures() -> Iterator[None]:
     """Where nobody looks at the figures of a report, they are one pixel; `tests/evaluation` looks at them."""
+    from tests.quick_figures import quick_figures
+
     with quick_figures():
+        yield
+
+
+@pytest.fixture(scope="module")
+def quickly_spawned() -> Iterator[None]:
+    """Spawned processes need no imports; see `tests.quick_processes`."""
+    from tests.quick_processes import quick_processes
+
+    with quick_processes():
         yield
 
 
@@ -96,4 +133,6 @@ def minilm_folder() -> Path:
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
     """A small corpus of every modality, which no test changes."""
+    from tests.small_corpus import make_corpus
+
     return make_corpus(tmp_path_factory.mktemp("corpus with ümlaut"))

@@ -1,4 +1,4 @@
-"""The command line in a fork of this process, which has loaded everything: a fresh one takes seconds to start."""
+"""A program in a fork of this process, which has loaded everything: a fresh one takes seconds to start."""
 
 import os
 import signal
@@ -18,9 +18,11 @@ class ForkedCommand:
     Args:
         arguments: of the command line.
         log: file for what it prints; the errors go to the same name with ``.err``.
+        program: what reads the arguments, of ``sys.argv``.
     """
 
-    def __init__(self, arguments: list[object], log: Path) -> None:
+    def __init__(self, arguments: list[object], log: Path, program: Callable[[], None] | None = None) -> None:
+        self.program = program or main.run
         self.log, self.errors = log, log.with_name(f"{log.name}.err")
         sys.stdout.flush()
         sys.stderr.flush()
@@ -37,7 +39,7 @@ class ForkedCommand:
                 os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
             sys.stdout, sys.stderr = open(1, "w"), open(2, "w")  # noqa: SIM115
             sys.argv = ["emofuse", *arguments]
-            main.run()
+            self.program()
             code = 0
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 0

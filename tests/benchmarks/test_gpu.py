@@ -8,6 +8,8 @@ import pytest
 
 from benchmarks import gpu
 
+pytestmark = pytest.mark.usefixtures("quickly_spawned")
+
 
 def test_it_measures_every_variant_and_two_ranks(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

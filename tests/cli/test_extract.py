@@ -1,9 +1,7 @@
 import json
 import signal
-import subprocess
-import sys
-import time
 from collections import Counter
+from functools import partialmethod
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.encoders.hashed_text import HashedTextEncoder
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureStore
+from tests.forked_command import ForkedCommand
 
 
 def manifest_of(folder: Path, rows: int, words: int = 3) -> Path:
@@ -83,27 +82,25 @@ def test_settings_of_the_encoder_can_be_given(tmp_path: Path) -> None:
     assert len(dims) == 2
 
 
-def test_killed_at_any_moment_what_was_finished_is_kept(tmp_path: Path) -> None:
-    rows = 11_000
+def test_killed_at_any_moment_what_was_finished_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, shard = 3000, 256
     manifest = manifest_of(tmp_path, rows, words=12)
-    command = [sys.executable, "-c", "from emofuse.cli.main import run; run()"]
-    command += ["extract", str(manifest), "--modality", "text", "--quiet"]
+    monkeypatch.setattr(FeatureStore, "__init__", partialmethod(FeatureStore.__init__, shard_rows=shard))
+    arguments: list[object] = ["extract", manifest, "--modality", "text", "--quiet"]
     for shards in (1, 3):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 200
-        while len(list(tmp_path.glob("features/*/[0-9]*.arrow"))) < shards and time.monotonic() < deadline:
-            assert process.poll() is None, "it ended before it could be killed"
-            time.sleep(0.005)
-        process.kill()
-        assert process.wait() == -signal.SIGKILL
+        command = ForkedCommand(arguments, tmp_path / "printed")
+        command.wait_until(lambda most=shards: len(list(tmp_path.glob("features/*/[0-9]*.arrow"))) >= most)
+        assert command.end(signal.SIGKILL)[0] == -signal.SIGKILL
     kept = stored(tmp_path)
-    assert 3 * 2048 <= len(kept) < rows
+    assert 3 * shard <= len(kept) < rows
     found = extract(manifest)
     assert (found["skipped"], found["done"], found["held"]) == (len(kept), rows - len(kept), rows)
     assert set(Counter(stored(tmp_path)).values()) == {1}, "nothing is encoded twice"
     encoder = HashedTextEncoder()
     reader = FeatureStore(tmp_path / "features").reader(encoder.identity)
-    some = list(Manifest.read(manifest).rows())[::499]
+    some = list(Manifest.read(manifest).rows())[::199]
     expected = encoder.encode([row.text for row in some])
     np.testing.assert_array_equal(reader.matrix([row.id for row in some]), expected)
 

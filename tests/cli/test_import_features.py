@@ -3,8 +3,6 @@
 import json
 import os
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureStore
 from tests.features.importers.files import dump, iemocap, unaligned
+from tests.forked_command import ForkedCommand
 
 
 def emofuse(*arguments: object) -> Result:
@@ -70,15 +69,11 @@ def test_a_hostile_file_is_refused_and_nothing_in_it_has_run(tmp_path: Path, sty
     mark = tmp_path / "ran"
     content = {"train": {"id": ["a"], "text": Hostile(mark)}}
     file = dump(tmp_path / "Speakers.pkl", content)
-    command = [sys.executable, "-c", "from emofuse.cli.main import run; run()"]
-    done = subprocess.run(
-        [*command, "import", style, str(file), "--out", str(tmp_path / "out")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    (line,) = done.stderr.splitlines()
+    code, _, errors = ForkedCommand(
+        ["import", style, file, "--out", tmp_path / "out"], tmp_path / "printed"
+    ).wait()
+    assert code == 2
+    (line,) = errors.splitlines()
     assert line.startswith(f"emofuse: {file}: not loaded: it asks for 'posix.system'")
     assert not mark.exists()
     assert not (tmp_path / "out").exists()

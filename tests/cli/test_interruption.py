@@ -11,6 +11,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
 from tests.forked_command import ForkedCommand
+from tests.quick_processes import quick_processes
 from tests.small_runs import text_corpus, text_settings
 
 LINE = "emofuse: interrupted; what was finished is kept (see --resume)"
@@ -50,7 +51,8 @@ def interrupted(command: ForkedCommand) -> None:
 def test_folds_in_processes_of_their_own(words: Manifest, endless: Path, tmp_path: Path) -> None:
     out = tmp_path / "cv"
     arguments = ["train", words.root, "--recipe", endless, "--all-folds", "--jobs", 2, "-o", out]
-    command = ForkedCommand(arguments, tmp_path / "printed")
+    with quick_processes():
+        command = ForkedCommand(arguments, tmp_path / "printed")
     command.wait_until(lambda: list(out.glob("fold-00/checkpoints/last.ckpt")))
     interrupted(command)
 

@@ -1,10 +1,10 @@
 """Verbs that need no network do not wait for one: heavy libraries stay out of their process."""
 
+import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-
-import pytest
 
 STARTER = Path(__file__).parents[2] / "starter" / "emofuse_starter" / "run"
 HEAVY = (
@@ -20,23 +20,35 @@ HEAVY = (
     "PIL",
 )
 LOADED = """
-import sys
+import json, sys
 from typer.testing import CliRunner
 from emofuse.cli.main import app
-result = CliRunner().invoke(app, sys.argv[1:])
-assert result.exit_code == 0, result.output
-print(*sys.modules)
+for arguments in json.loads(sys.argv[1]):
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    print(*sys.modules)
 """
 
 
 def loaded_by(*arguments: str) -> set[str]:
-    command = [sys.executable, "-c", LOADED, *arguments]
-    return set(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+    return loaded_after(arguments)[0]
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("models", "--json"), ("audit", "--help")])
-def test_help_and_the_list_of_systems_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
-    assert loaded_by(*arguments).isdisjoint(HEAVY)
+def loaded_after(*commands: Sequence[str]) -> list[set[str]]:
+    """The modules of a process after each of its commands."""
+    command = [sys.executable, "-c", LOADED, json.dumps(commands)]
+    lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert len(lines) == len(commands)
+    return [set(line.split()) for line in lines]
+
+
+def test_help_the_list_of_systems_and_what_is_on_record_of_a_run_load_nothing_heavy() -> None:
+    commands = (
+        *(("--help",), ("models", "--json"), ("audit", "--help")),
+        *(("info", str(STARTER)), ("leaderboard", str(STARTER))),
+    )
+    for command, loaded in zip(commands, loaded_after(*commands), strict=True):
+        assert loaded.isdisjoint(HEAVY), command
 
 
 def test_an_audit_loads_tables_and_no_networks(tmp_path) -> None:
@@ -47,11 +59,6 @@ def test_an_audit_loads_tables_and_no_networks(tmp_path) -> None:
     assert loaded_by("audit", str(tmp_path / "manifest.csv")).isdisjoint(
         set(HEAVY) - {"pandas", "pyarrow", "av", "PIL"}
     )
-
-
-@pytest.mark.parametrize("verb", ["info", "leaderboard"])
-def test_what_is_on_record_of_a_run_is_told_without_a_network(verb: str) -> None:
-    assert loaded_by(verb, str(STARTER)).isdisjoint(HEAVY)
 
 
 def test_runs_are_compared_without_networks_and_figures() -> None:

@@ -22,6 +22,8 @@ from emofuse.corpora.demo.write import FEWEST_CLIPS
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 
+pytestmark = pytest.mark.usefixtures("quickly_spawned")
+
 SMALL = {"clips": FEWEST_CLIPS, "size": 48, "frame_rate": 10.0}
 
 
@@ -116,8 +118,7 @@ def test_workers_change_nothing(corpus, tmp_path):
     other = generate_demo_corpus(tmp_path / "two", **SMALL, workers=2)
     assert other.fingerprint() == manifest.fingerprint()
     for one, two in zip(manifest.rows(), other.rows(), strict=True):
-        for a, b in zip(_decoded(one.video), _decoded(two.video), strict=True):
-            np.testing.assert_array_equal(a, b)
+        assert one.video.read_bytes() == two.video.read_bytes()
     for name in ("cues.csv", "README.md", "manifest.csv"):
         assert (folder / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 

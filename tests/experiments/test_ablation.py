@@ -30,6 +30,8 @@ from emofuse.training.fit import fit_run
 from tests.experiments import light_tasks
 from tests.small_corpus import SMALL_MODEL, small_settings
 
+pytestmark = pytest.mark.usefixtures("quickly_spawned")
+
 in_own_process = cost._in_own_process
 PAPER = DeepMSIMERConfig.paper(6)
 TINY = DeepMSIMERConfig.tiny(6)

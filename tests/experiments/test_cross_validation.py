@@ -21,6 +21,8 @@ from emofuse.training.fit import fit_run
 from tests.experiments.light_tasks import kill_self, note_start_and_end, without_page
 from tests.small_corpus import small_settings
 
+pytestmark = pytest.mark.usefixtures("quickly_spawned")
+
 SMALL = {"optimiser__epochs": 1, "model__modalities": ["text", "audio"]}
 
 

@@ -34,6 +34,8 @@ from tests.features.simple_encoders import (
     SlowNamedEncoder,
 )
 
+pytestmark = pytest.mark.usefixtures("quickly_spawned")
+
 
 def texts(root: Path, **rows: str | None) -> Manifest:
     frame = pd.DataFrame({"id": list(rows), "text": list(rows.values()), "label": "joy"})

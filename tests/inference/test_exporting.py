@@ -70,7 +70,7 @@ def test_axes_that_cannot_vary_are_named_and_filled_up(monkeypatch: pytest.Monke
         return usual(program, fixed)
 
     monkeypatch.setattr(programs, "_exported", stubborn)
-    captured = capture(build(model_info("cfn-esa")), LONGEST)
+    captured = capture(build(model_info("emocaps")), LONGEST)
     assert captured.fixed == {"dialogue": 12}
     assert captured.reason == "ValueError: a loop over utterances"
     assert check(captured, run_exported(captured)) < 1e-4

@@ -16,7 +16,10 @@ from tests.losses.distributed_work import (
     work,
 )
 
-pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="torch was built without gloo")
+pytestmark = [
+    pytest.mark.skipif(not dist.is_gloo_available(), reason="torch was built without gloo"),
+    pytest.mark.usefixtures("quickly_spawned"),
+]
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,5 @@
 """Two processes (gloo, CPU) must learn what one would."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +18,15 @@ from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
 from emofuse.training.processes import Processes
 from tests.feature_file import import_file, write_feature_file
+from tests.forked_command import ForkedCommand
 from tests.small_corpus import SMALL_MODEL, make_corpus, small_settings
 from tests.training import together_script
 from tests.training.shared_steps import PROCESSES, SYSTEMS, gradients, work
 
-ROOT = Path(__file__).parents[2]
-
-pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="torch was built without gloo")
+pytestmark = [
+    pytest.mark.skipif(not dist.is_gloo_available(), reason="torch was built without gloo"),
+    pytest.mark.usefixtures("quickly_spawned"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -109,24 +108,12 @@ def test_an_interrupted_training_on_two_devices_is_taken_up(tmp_path: Path) -> N
 
 def test_processes_of_torchrun_make_one_run(tmp_path: Path) -> None:
     folder = import_file(write_feature_file(tmp_path / "file.npz"), tmp_path / "corpus")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    command += [
-        "--no-python",
-        str(Path(sys.executable).with_name("emofuse")),
-        "train",
-        str(folder),
-        "--model",
-        "mfcre",
-        "--protocol",
-        "official",
-    ]
-    command += ["--epochs", "3", "--batch-size", "2", "--device", "cpu", "--devices", "2", "--quiet"]
-    command += ["--set", "model.options.dropout=0", "--out"]
-    done = subprocess.run(
-        [*command, str(tmp_path / "two")], env=_environment(), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("report: ") == 1
+    arguments: list[object] = ["train", folder, "--model", "mfcre", "--protocol", "official"]
+    arguments += ["--epochs", "3", "--batch-size", "2", "--device", "cpu", "--devices", "2", "--quiet"]
+    arguments += ["--set", "model.options.dropout=0", "--out", tmp_path / "two"]
+    code, out, errors = ForkedCommand(arguments, tmp_path / "printed", together_script.torchrun).wait()
+    assert code == 0, errors
+    assert out.count("report: ") == 1
     shared = RunFolder.open(tmp_path / "two")
     assert shared.read_record().status == "evaluated"
     settings = shared.read_settings().with_changes({"devices": 1})
@@ -151,10 +138,7 @@ def test_devices_that_are_not_there_are_one_clear_line(monkeypatch: pytest.Monke
 
 
 def _script(folder: Path, *how: str) -> list[str]:
-    command = [sys.executable, together_script.__file__, str(folder), *how]
-    done = subprocess.run(command, env=_environment(), capture_output=True, text=True)
-    return done.stdout.splitlines()
-
-
-def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    program = ForkedCommand([folder, *how], folder.with_name("printed"), together_script.run)
+    code, out, errors = program.wait()
+    assert code == 0, errors
+    return out.splitlines()

@@ -1,4 +1,4 @@
-"""A training that several processes share and that is stopped from inside; run as a program of its own."""
+"""A training that several processes share and that is stopped from inside; `run` is a program of its own."""
 
 import os
 import signal
@@ -13,7 +13,9 @@ import torch
 import torch.distributed as dist
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor, nn
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
+from emofuse.cli import main as emofuse
 from emofuse.data.batch import Batch
 from emofuse.data.loader import make_loader
 from emofuse.errors import EmofuseError
@@ -99,7 +101,34 @@ def main(folder: Path, how: str, devices: int = 2) -> str:
     return f"epoch {best}, slope {module.slope.item():.5f}"
 
 
-if __name__ == "__main__":
+def torchrun() -> None:
+    """``torchrun --standalone --nproc-per-node 2 --no-python emofuse ARGUMENTS``, by what torchrun itself calls."""
+    config = LaunchConfig(
+        min_nodes=1,
+        max_nodes=1,
+        nproc_per_node=2,
+        run_id="together",
+        rdzv_backend="c10d",
+        rdzv_endpoint="localhost:0",
+        start_method="spawn",
+        max_restarts=0,
+        monitor_interval=0.1,
+    )
+    codes = elastic_launch(config, _emofuse)(sys.argv[1:])
+    sys.exit(max(codes.values()))
+
+
+def _emofuse(arguments: list[str]) -> int:
+    sys.argv = ["emofuse", *arguments]
+    try:
+        emofuse.run()
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def run() -> None:
+    """One training after the other into the folder that the program is given, each as its argument says."""
     for each in sys.argv[2:]:
         print(main(Path(sys.argv[1]), each))
         print("epochs", *pd.read_csv(Path(sys.argv[1]) / "history.csv")["epoch"])

@@ -81,11 +81,16 @@ def test_tests_against_the_first_are_those_of_the_paired_comparison(three, compa
 
 def test_a_slow_bootstrap_over_dialogues_and_seeds_says_the_same(three, compared):
     rng = np.random.default_rng(5)
-    weak, seeds = three[0].rounds[0], three[2].rounds
+    weak = three[0].rounds[0]
     rows = {d: np.flatnonzero(weak["dialogue"] == d) for d in weak["dialogue"].unique()}
+    numbers = {label: number for number, label in enumerate(sorted(weak["truth"].unique()))}
+    weak, *seeds = (
+        tuple(table[column].map(numbers).to_numpy() for column in ("truth", "predicted"))
+        for table in (weak, *three[2].rounds)
+    )
 
     def uar(table, chosen):
-        truth, predicted = table["truth"].to_numpy()[chosen], table["predicted"].to_numpy()[chosen]
+        truth, predicted = table[0][chosen], table[1][chosen]
         return np.mean([(predicted[truth == label] == label).mean() for label in np.unique(truth)])
 
     differences = []
