@@ -1,6 +1,8 @@
 """Every command that the pages show exists, and those that need nothing run."""
 
 import re
+import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,15 @@ def test_no_command_hides_in_a_block_without_a_language() -> None:
 def test_there_is_something_to_run() -> None:
     assert len(CONSOLE) > 20
     assert any("needs" not in block.marks for block in CONSOLE)
+
+
+def test_what_the_site_makes_of_long_commands_is_the_same_commands() -> None:
+    pytest.importorskip("mkdocs", reason="the site needs the extra docs")
+    hooks = runpy.run_path(str(ROOT / "docs" / "site_hooks.py"))
+    for block in CONSOLE:
+        folded = replace(block, content=hooks["folded"](block.content))
+        assert command_lines(folded) == command_lines(block)
+        assert all(
+            len(line) <= hooks["COLUMN"] or line.startswith("#") or len(line.split()) <= 3
+            for line in folded.content.splitlines()
+        ), block
