@@ -3,6 +3,7 @@
 import json
 import statistics
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,8 +153,11 @@ def test_a_search_may_grow_and_belongs_to_what_it_began_with(
     assert run(tmp_path / "s", words, trials=9).trials[4].number == 4, (
         "recipe and four points are all there is"
     )
-    with pytest.raises(EmofuseError, match="another grid, other corpora or other settings"):
+    with pytest.raises(EmofuseError, match="another grid, other corpora or other folds"):
         run(tmp_path / "s", words, outer=3)
+    other = replace(words, settings=words.settings.with_changes({"optimiser.epochs": 9}))
+    with pytest.raises(EmofuseError, match=r"optimiser\.epochs"):
+        run(tmp_path / "s", other)
 
 
 def test_a_trial_that_fails_takes_no_other_with_it(

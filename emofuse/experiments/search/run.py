@@ -19,6 +19,8 @@ from emofuse.experiments.search.points import check_optuna, next_point
 from emofuse.experiments.sweep.grid import Axis
 from emofuse.runs.corpus import Progress
 from emofuse.runs.folder_lock import locked_folder
+from emofuse.runs.same_settings import check_same_settings
+from emofuse.runs.settings import RunSettings
 
 ALL = "all"
 _NO_PROGRESS: Progress = lambda done, total, what: None  # noqa: E731
@@ -236,23 +238,23 @@ def _claim(
 ) -> None:
     """A folder belongs to one grid over these recipes on these corpora; only the number of trials may grow."""
     file = folder / "search.json"
-    content = {
+    settings = {corpus.name: corpus.settings for corpus in corpora}
+    divided = {
         "grid": {axis.name: list(axis.values) for axis in axes},
-        "corpora": {
-            corpus.name: {
-                "settings": corpus.settings.model_dump(mode="json"),
-                "training_part": corpus.manifest.fingerprint(),
-            }
-            for corpus in corpora
-        },
+        "training_parts": {corpus.name: corpus.manifest.fingerprint() for corpus in corpora},
         "outer": outer,
         "inner": inner,
         "seed": seed,
     }
     if not file.exists():
+        content = divided | {"settings": {n: each.model_dump(mode="json") for n, each in settings.items()}}
         write_text_aside(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
-    elif stored_json(file, "choose a new folder") != content:
+        return
+    held = stored_json(file, "choose a new folder")
+    if any(held.get(name) != value for name, value in divided.items()):
         raise EmofuseError(
-            f"{file}: the search in this folder has another grid, other corpora or other settings; repeat them or choose a new "
-            "folder"
+            f"{file}: the search in this folder has another grid, other corpora or other folds; repeat them or choose a new folder"
         )
+    for name, each in settings.items():
+        stored = RunSettings.checked((held.get("settings") or {}).get(name) or {}, source=str(file))
+        check_same_settings(file, "search", stored, each)
