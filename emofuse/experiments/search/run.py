@@ -253,7 +253,8 @@ def _claim(
     held = stored_json(file, "choose a new folder")
     if any(held.get(name) != value for name, value in divided.items()):
         raise EmofuseError(
-            f"{file}: the search in this folder has another grid, other corpora or other folds; repeat them or choose a new folder"
+            f"{file}: the search in this folder has another grid, other corpora or other folds; repeat them or choose a new "
+            "folder"
         )
     for name, each in settings.items():
         stored = RunSettings.checked((held.get("settings") or {}).get(name) or {}, source=str(file))
