@@ -126,6 +126,12 @@ def train(
             help="pool the system with the linear model on the same features; the validation part chooses the weight"
         ),
     ] = None,
+    withhold_leaky: Annotated[
+        bool,
+        typer.Option(
+            "--withhold-leaky", help="leave out imported modalities whose features know their training part"
+        ),
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the metrics as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
@@ -169,7 +175,13 @@ def train(
     settings = settings.with_changes({name: value for name, value in changes.items() if value is not None})
     settings = settings.with_changes(free_settings(set_ or []))
     _check_choices(settings, out, all_folds, fold, seeds, calibrate)
+    if withhold_leaky and all_folds:
+        raise EmofuseError(
+            "--withhold-leaky is for one split, which the features were made for; leave out --all-folds"
+        )
     corpus = Manifest.read(manifest).validate()
+    if withhold_leaky:
+        settings = _without_leaky(settings, corpus)
     if all_folds:
         _train_all_folds(settings, corpus, out, resume, jobs, baseline, as_json, quiet)
     elif seeds is not None:
@@ -197,6 +209,15 @@ def _check_choices(
         raise EmofuseError("--fold and --all-folds exclude each other: train one fold or all of them")
     if all_folds and is_torchrun():
         raise EmofuseError("--all-folds under torchrun: start each fold by itself, with --fold 0, 1, ...")
+
+
+def _without_leaky(settings: RunSettings, corpus: Manifest) -> RunSettings:
+    from emofuse.training.withholding import withhold_leaky
+
+    settings, lines = withhold_leaky(settings, corpus)
+    for line in lines:
+        typer.echo(line, err=True)
+    return settings
 
 
 def _train_one(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,22 +20,27 @@ if TYPE_CHECKING:
 
 
 def fitted_features(
-    manifest: Manifest, split: Split, readers: Mapping[Modality, FeatureSource], task: TaskName
+    manifest: Manifest,
+    split: Split,
+    readers: Mapping[Modality, FeatureSource],
+    task: TaskName,
+    parts: Sequence[str] = ("test", "val"),
 ) -> list[FittedFeatures]:
-    """What each modality's features tell of the training part, and of the test part (of validation, if that is too small).
+    """What each modality's features tell of the training part, and of another: by default test, or validation if that is small.
 
     Args:
         manifest: the corpus.
         split: its parts.
         readers: modality → features to check.
         task: ``"classification"`` by the column label, ``"regression"`` by valence.
+        parts: the other part; the first of these that is large enough.
 
     Returns:
         One finding per modality, in the order of ``readers``; none of one with too little to say anything.
     """
     found = []
     for modality, reader in readers.items():
-        for part in ("test", "val"):
+        for part in parts:
             finding = _check(manifest, split.train, getattr(split, part), part, modality, reader, task)
             if finding is not None:
                 found.append(finding)

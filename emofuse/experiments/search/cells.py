@@ -1,0 +1,77 @@
+"""One training of a search: a point, on one fold of one corpus, beside the linear model on the same features."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emofuse.data.atomic import write_text_aside
+from emofuse.data.stored_files import is_there, stored_json
+from emofuse.evaluation import Split
+from emofuse.experiments.search.corpora import SearchedCorpus
+from emofuse.inference.baselines import fit_baselines
+from emofuse.inference.baselines.scores import read_baselines
+from emofuse.inference.evaluate import score
+from emofuse.inference.predict_rows import RowPredictor
+from emofuse.inference.prediction_table import report_on
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.tasks import task_of
+from emofuse.training.fit import fit_run
+
+_MEND = "delete it; the same command makes it again"
+
+
+def gain_of(corpus: SearchedCorpus, changes: Mapping[str, Any], split: Split, folder: Path) -> float:
+    """How much better a point is than the linear model on one fold; see `SearchedCorpus.gain`.
+
+    What was scored is kept as a small file, and the run itself is not. One that was interrupted is taken up.
+
+    Args:
+        corpus: with its recipe.
+        changes: the point; what the corpus does not know is left out, so that like points are one.
+        split: of its training part.
+        folder: of this fold of this corpus.
+    """
+    settings = corpus.at(changes)
+    known = {name: value for name, value in changes.items() if name in corpus.axes}
+    key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
+    file, linear_file = folder / f"{key}.json", folder / "linear.json"
+    run = RunFolder(folder / f"run-{key}")
+    if not (is_there(file) and is_there(linear_file)):
+        rows = corpus.manifest.select([*split.train, *split.val, *split.test])
+        fit_run(settings, rows, run.path, split=split, resume=True)
+        if not is_there(linear_file):
+            fit_baselines(run, rows)
+            _write(linear_file, _linear_score(run, corpus))
+        predictor = RowPredictor(run, rows)
+        found = score(rows, predictor.predict(split.test), predictor.task).metrics[corpus.metric]
+        _write(file, found, known)
+    if run.path.exists():  # also one that a kill has left after its score
+        shutil.rmtree(run.path)
+    return corpus.gain(_read(file), _read(linear_file))
+
+
+def _linear_score(run: RunFolder, corpus: SearchedCorpus) -> float:
+    """That of the linear model that the fold's validation part likes best."""
+    task = task_of(corpus.settings, corpus.manifest)
+    found = []
+    for _, rows in read_baselines(run, task).groupby("baseline", sort=False):
+        val, test = (
+            report_on(rows[rows["part"] == part], task, bootstrap=0).metrics[corpus.metric]
+            for part in ("val", "test")
+        )
+        found.append((-val if corpus.metric == "mae" else val, test))
+    return float(max(found, key=lambda each: each[0])[1])  # of equal ones the first, whatever they score
+
+
+def _write(file: Path, value: float, point: Mapping[str, Any] | None = None) -> None:
+    content = {"score": value} | ({} if point is None else {"point": point})
+    write_text_aside(file, json.dumps(content) + "\n")
+
+
+def _read(file: Path) -> float:
+    return float(stored_json(file, _MEND)["score"])
