@@ -191,7 +191,9 @@ class _Clock:
         self._due = shown + 0.9 / PICTURE_RATE
         scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
         width, height = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
-        return SeenPicture(shown, frame.reformat(width, height, format="rgb24").to_ndarray().astype(np.uint8, copy=False))
+        return SeenPicture(
+            shown, frame.reformat(width, height, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
+        )
 
 
 def _decoded(packet: Any) -> list[Any]:
