@@ -15,7 +15,7 @@ from emofuse.inference.timeline import EmotionTimeline
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
 from tests.data.material import encode_sound, still_with_sound
-from tests.recordings.made import make_recording
+from tests.recordings.made import SIZE, make_recording
 from tests.small_corpus import LABELS, SMALL_MODEL, make_corpus, small_settings, tone_of, write_clip
 
 
@@ -248,3 +248,27 @@ def test_a_recording_is_predicted_utterance_by_utterance(pipe: EmotionPipeline, 
     assert [s.start for s in segments] == pytest.approx([t.start for t in made.turns], abs=1e-3)
     assert all(s.used == ("text", "audio", "video") and s.recording == str(made.path) for s in segments)
     assert "predicting" in told
+
+
+def test_who_is_seen_speaking_is_told_and_the_others_are_listeners(
+    pipe: EmotionPipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_recording(tmp_path, seconds=8)
+
+    def detect(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        face = np.array([0.18, 0.15, 0.82, 0.95]) * SIZE
+        both = np.stack([face, face + np.array([SIZE, 0, SIZE, 0])]).astype(np.float32)
+        return np.tile(both, (len(pictures), 1)), np.arange(len(pictures)).repeat(2)
+
+    monkeypatch.setattr("emofuse.recordings.seen_speaking._mtcnn", lambda: detect)
+    with pytest.warns(EmofuseWarning, match="by subtitles"):
+        segments = pipe(made.path, segment="subtitles", faces=True)
+    seen = [s for s in segments if s.face is not None]
+    assert seen
+    assert all(len(s.listeners) == 1 and s.to_dict()["face"] == s.face for s in seen)
+    page = segments.save_page(tmp_path / "film.html", media="none").read_text("utf-8")
+    assert page.count("a listener: on the") == len(seen)
+    with pytest.raises(EmofuseError, match="give segment as well"):
+        pipe(made.path, faces=True)
+    with pytest.raises(EmofuseError, match=r"none\.pt: cannot be read"):
+        pipe(made.path, segment="subtitles", active_speaker=tmp_path / "none.pt")

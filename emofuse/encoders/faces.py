@@ -54,8 +54,8 @@ class FaceCutter:
         """
         faces = self._detector(pictures)
         if face is not None:
-            place = np.array(face, np.float32) * np.tile(pictures.shape[2:0:-1], 2).astype(np.float32)
-            faces = faces.only(follow_face(faces.boxes, faces.picture_of, place))
+            where = np.array(face, np.float32) * np.tile(pictures.shape[2:0:-1], 2).astype(np.float32)
+            faces = faces.only(follow_face(faces.boxes, faces.picture_of, where))
         height, width = self._size
         crops = np.empty((len(faces.boxes), height, width, 3), np.uint8)
         for place, (picture, box) in enumerate(

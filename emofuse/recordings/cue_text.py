@@ -14,6 +14,12 @@ _TAG = re.compile(r"</?[A-Za-z0-9:.][^<>]*>")
 _MUSIC = "♪♫♩♬"
 # Sounds and manners stand in brackets: [laughs], (door slams). Not further than a line, or the cue's end.
 _SOUND = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|【[^【】]*】|\*[^*\n]+\*")
+# Styles of ASS that show what nobody says: signs, translators' notes, songs that are sung along.
+_UNSPOKEN_STYLE = re.compile(
+    r"(?:^|[\W_])(?:signs?|songs?|lyrics?|karaoke|kara|op|ed|opening|ending|credits?|titles?|notes?|tn|typeset(?:ting)?)"
+    r"(?:\d*$|[\W_])",
+    re.I,
+)
 _SPACES = re.compile(r"\s+")
 _DASH = re.compile(r"^\s*(?:[-–—‐]+(?=\s*\S)|>>+)\s*")
 # A name is one to four words of letters, with what titles and extras have beside them: "DR. O'NEIL:", "MAN #2:".
@@ -85,6 +91,11 @@ def spoken_parts(lines: Sequence[tuple[str | None, str]], names: frozenset[str])
         elif bare or speaker is not None:
             parts.append(Said(speaker, bare))
     return [part for part in parts if any(character.isalnum() for character in part.text)]
+
+
+def is_spoken_style(style: str | None) -> bool:
+    """Whether a style of ASS is of what is spoken, as its name says: ``Sign`` and ``OP Romaji`` are not."""
+    return style is None or _UNSPOKEN_STYLE.search(style) is None
 
 
 def names_of(cues: Iterable[Sequence[tuple[str | None, str]]]) -> frozenset[str]:

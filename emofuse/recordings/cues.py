@@ -17,12 +17,21 @@ JOIN_PAUSE, JOIN_LONGEST = 0.35, 20.0  # seconds
 
 @dataclass(frozen=True)
 class Cue:
-    """A cue as its file has it: times in seconds, text with its markup, the name that a field of its own gives."""
+    """A cue as its file has it.
+
+    Attributes:
+        start: seconds.
+        end: seconds.
+        raw: text with its markup.
+        name: that a field of its own gives.
+        is_spoken: whether somebody says it; the names of ASS styles tell signs and songs.
+    """
 
     start: float
     end: float
     raw: str
     name: str | None = None
+    is_spoken: bool = True
 
 
 @dataclass(frozen=True)
@@ -31,7 +40,7 @@ class ReadCues:
 
     Attributes:
         spoken: in order of time.
-        silent: cues that hold music or sounds alone.
+        silent: cues that hold music, sounds or signs alone.
         guessed: cues whose end had to be guessed from their length.
     """
 
@@ -49,11 +58,11 @@ def utterances_of(cues: Sequence[Cue]) -> ReadCues:
     """
     ordered = sorted(cues, key=lambda cue: (cue.start, cue.end))
     lines = _without_rolling(ordered, [plain_lines(cue.raw) for cue in ordered])
-    names = names_of(lines)
+    names = names_of(own for cue, own in zip(ordered, lines, strict=True) if cue.is_spoken)
     spoken: list[Spoken] = []
     silent = guessed = 0
     for place, (cue, cue_lines) in enumerate(zip(ordered, lines, strict=True)):
-        parts = spoken_parts(cue_lines, names)
+        parts = spoken_parts(cue_lines, names) if cue.is_spoken else []
         if not parts:
             silent += bool(plain_lines(cue.raw))
             continue

@@ -152,7 +152,9 @@ def _by_subtitles(path: Path, settings: SegmentSettings) -> tuple[list[Spoken], 
     cues, notes = _cues(path, settings)
     read = utterances_of(cues)
     if read.silent:
-        notes.append(f"left out, for music or sounds alone: {read.silent} of {counted(len(cues), 'cue')}")
+        notes.append(
+            f"left out, for music, sounds or signs alone: {read.silent} of {counted(len(cues), 'cue')}"
+        )
     if read.guessed:
         notes.append(f"length guessed from the text, for want of an end: {counted(read.guessed, 'cue')}")
     return read.spoken, notes

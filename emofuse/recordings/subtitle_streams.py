@@ -12,8 +12,10 @@ from av.stream import Disposition
 from av.subtitles.stream import SubtitleStream
 
 from emofuse.data.container import open_media
+from emofuse.recordings.cue_text import is_spoken_style
 from emofuse.recordings.cues import Cue
 
+_Read = tuple[str, str | None, bool]  # what is said, who says it, whether anybody does
 LARGEST_PACKET = 20_000  # bytes of one cue
 MOST_PACKETS = 200_000
 _ASS_FIELDS = 8  # ReadOrder, Layer, Style, Name, MarginL, MarginR, MarginV, Effect; the text follows
@@ -68,45 +70,46 @@ def _rank(stream: SubtitleStream) -> tuple[bool, bool, int]:
     return is_forced, not is_default, stream.index
 
 
-def _cue(packet: Packet, read: Callable[[bytes], tuple[str, str | None]], zero: float) -> Cue | None:
+def _cue(packet: Packet, read: Callable[[bytes], _Read], zero: float) -> Cue | None:
     if packet.pts is None or packet.time_base is None:
         return None
-    raw, name = read(bytes(packet))
+    raw, name, is_spoken = read(bytes(packet))
     if not raw.strip():
         return None
     start = float(packet.pts * packet.time_base) - zero
     seconds = float((packet.duration or 0) * packet.time_base)
-    return Cue(max(0.0, start), max(0.0, start + seconds), raw, name)
+    return Cue(max(0.0, start), max(0.0, start + seconds), raw, name, is_spoken)
 
 
-def _plain(data: bytes) -> tuple[str, str | None]:
-    return data.decode("utf-8", errors="replace").replace("\0", ""), None
+def _plain(data: bytes) -> _Read:
+    return data.decode("utf-8", errors="replace").replace("\0", ""), None, True
 
 
-def _timed_text(data: bytes) -> tuple[str, str | None]:
+def _timed_text(data: bytes) -> _Read:
     """3GPP timed text: a length of two bytes, then UTF-8, or UTF-16 with its mark (TS 26.245, 5.17)."""
     if len(data) < 2:
-        return "", None
+        return "", None, True
     (length,) = struct.unpack(">H", data[:2])
     text = data[2 : 2 + length]
     return (
         _plain(text)
         if text[:2] not in (b"\xfe\xff", b"\xff\xfe")
-        else (text.decode("utf-16", errors="replace"), None)
+        else (text.decode("utf-16", errors="replace"), None, True)
     )
 
 
-def _ass(data: bytes) -> tuple[str, str | None]:
+def _ass(data: bytes) -> _Read:
     fields = _plain(data)[0].split(",", _ASS_FIELDS)
     if len(fields) <= _ASS_FIELDS:
-        return "", None
+        return "", None, True
     from pysubs2 import SSAEvent
 
     is_drawing = SSAEvent(text=fields[_ASS_FIELDS]).is_drawing
-    return "" if is_drawing else fields[_ASS_FIELDS], " ".join(fields[3].split()) or None
+    raw = "" if is_drawing else fields[_ASS_FIELDS]
+    return raw, " ".join(fields[3].split()) or None, is_spoken_style(fields[2])
 
 
-_READERS: dict[str, Callable[[bytes], tuple[str, str | None]]] = {
+_READERS: dict[str, Callable[[bytes], _Read]] = {
     "subrip": _plain,
     "srt": _plain,
     "text": _plain,

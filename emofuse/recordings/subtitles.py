@@ -9,6 +9,7 @@ from pathlib import Path
 
 from emofuse.data.text_encoding import decode_text
 from emofuse.errors import EmofuseError
+from emofuse.recordings.cue_text import is_spoken_style
 from emofuse.recordings.cues import Cue
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
@@ -97,7 +98,13 @@ def cues_of_text(text: str, name: str) -> list[Cue]:
     if len(events) > MOST_CUES:
         raise EmofuseError(f"{name}: has {len(events)} cues; no subtitles have more than {MOST_CUES}")
     return [
-        Cue(event.start / 1000, event.end / 1000, event.text, _name(event.name))
+        Cue(
+            event.start / 1000,
+            event.end / 1000,
+            event.text,
+            _name(event.name),
+            kind != "ass" or is_spoken_style(event.style),
+        )
         for event in events
         if not event.is_comment and not event.is_drawing and 0 <= event.start / 1000 < LAST_SECOND
     ]

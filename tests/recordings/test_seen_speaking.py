@@ -104,7 +104,7 @@ def test_sound_alone_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_person_who_talks_to_the_camera_is_seen_speaking(shared_media: Path) -> None:
-    pytest.importorskip("mtcnn", reason="the extra faces is not installed")
+    pytest.importorskip("lz4", reason="the extra faces is not installed")
     [seen] = seen_speakers(shared_media / "talking_head_1.mp4", [Spoken(1.5, 4.5)])
     assert seen is not None
     assert seen.face[0] < 0.6 < seen.face[2] + 0.3

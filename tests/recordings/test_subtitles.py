@@ -56,7 +56,9 @@ Dialogue: 0,0:00:01.00,0:00:02.50,Default,Ross,0,0,0,,{\\an8}We were on\\Na brea
 Dialogue: 1,0:00:01.00,0:00:02.50,Default,Ross,0,0,0,,{\\blur3}We were on\\Na break!
 Dialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,How old is he?
 Dialogue: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,{\\p1}m 0 0 l 10 10{\\p0}
-Dialogue: 0,0:00:05.00,0:00:06.00,Default,,0,0,0,,42
+Dialogue: 0,0:00:03.00,0:00:04.00,Main Signs,,0,0,0,,{\\pos(1,1)}NO ENTRY
+Dialogue: 0,0:00:03.00,0:00:04.00,OP2_Romaji,,0,0,0,,la la
+Dialogue: 0,0:00:05.00,0:00:06.00,Opinion,,0,0,0,,42
 """
 
 

@@ -138,6 +138,7 @@ class MediaSource:
                     if len(samples):
                         yield Piece(samples, time.monotonic(), 0.0, tuple(waiting))
                         waiting = []
+            yield Piece(np.zeros(0, np.float32), time.monotonic(), 0.0, tuple(waiting))
 
     @contextmanager
     def _opened(self) -> Iterator[InputContainer]:
@@ -190,7 +191,9 @@ class _Clock:
         self._due = shown + 0.9 / PICTURE_RATE
         scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
         width, height = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
-        return SeenPicture(shown, frame.reformat(width, height, format="rgb24").to_ndarray())
+        return SeenPicture(
+            shown, frame.reformat(width, height, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
+        )
 
 
 def _decoded(packet: Any) -> list[Any]:
