@@ -10,18 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emofuse.corpora.mosi import sentiment_of
 from emofuse.data import Modality
-from emofuse.data.manifest import Manifest
+from emofuse.data.sentiments import sentiment_of
 from emofuse.errors import EmofuseError
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.pipeline import EmotionPipeline, EmotionSegment
 from emofuse.runs.ensemble_folder import is_ensemble, members_of
 from emofuse.runs.run_folder import RunRecord
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
 
 
 class EnsemblePipeline:

@@ -209,7 +209,6 @@ def _predict_clips(
     progress: Progress,
 ) -> tuple[list[EmotionSegment], list[str]]:
     """Predictions of all clips, and why some could not be made."""
-    from emofuse.data.manifest import Manifest
     from emofuse.data.manifest_files import is_manifest_file
 
     segments: list[EmotionSegment] = []
@@ -217,6 +216,8 @@ def _predict_clips(
     for clip in [None] if clips is None else clips:
         try:
             if clip is not None and is_manifest_file(clip):
+                from emofuse.data.manifest import Manifest
+
                 manifest = Manifest.read(clip).validate()
                 segments += pipe.predict_manifest(manifest, progress=progress, **shared)
             else:

@@ -8,9 +8,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForImageClassification
 
-from emofuse.encoders.face_cnn import resized
+from emofuse.encoders.face_network import resized
 from emofuse.encoders.image_preprocessing import ImagePreprocessing, read_preprocessing
 from emofuse.encoders.pretrained import load_model, locate
 from emofuse.errors import EmofuseError
@@ -72,6 +71,10 @@ def load_face_classifier(folder: Path | str, device: torch.device | str = "cpu")
     Raises:
         EmofuseError: the folder holds no image classifier.
     """
+    from transformers import AutoModelForImageClassification
+
+    from emofuse.encoders import face_cnn  # noqa: F401 - makes its class known to the library
+
     source = locate(str(folder))
     network = load_model(source, device, torch.float32, AutoModelForImageClassification)
     if network.main_input_name != "pixel_values":

@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import AutoModel, AutoModelForImageClassification, PreTrainedModel
 
-from emofuse.encoders import face_cnn  # noqa: F401 - makes its class known to the library
+from emofuse.encoders.face_network import is_face_network, read_face_network
 from emofuse.encoders.image_preprocessing import read_preprocessing
 from emofuse.encoders.pretrained import Source, load_model, locate, revision_of
 from emofuse.encoders.spec import EncoderSpec
@@ -43,13 +42,24 @@ class HFImageEncoder(VideoEncoder):
         if spec.pooling == "cls":
             raise EmofuseError(f"encoder {spec.name}: video has no CLS token; use pooling mean or tokens")
         source = locate(spec.name, spec.revision)
-        auto = AutoModelForImageClassification if spec.output == "logits" else AutoModel
-        describer = PictureModel(spec, source, load_model(source, device, dtype, auto))
+        describer = PictureModel(spec, source, _network(spec, source, device, dtype))
         super().__init__(describer, spec, device)
         self._made_of = (spec, device, dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), self._made_of
+
+
+def _network(spec: EncoderSpec, source: Source, device: torch.device | str, dtype: torch.dtype) -> Any:
+    """The model in evaluation mode, without transformers where it is a network of faces in a folder."""
+    if source.folder is not None and spec.output != "logits" and is_face_network(source.folder):
+        return read_face_network(source.folder).to(device, dtype)
+    from transformers import AutoModel, AutoModelForImageClassification
+
+    from emofuse.encoders import face_cnn  # noqa: F401 - makes its class known to the library
+
+    auto = AutoModelForImageClassification if spec.output == "logits" else AutoModel
+    return load_model(source, device, dtype, auto)
 
 
 class PictureModel:
@@ -63,7 +73,7 @@ class PictureModel:
 
     kind = KIND
 
-    def __init__(self, spec: EncoderSpec, source: Source, model: PreTrainedModel) -> None:
+    def __init__(self, spec: EncoderSpec, source: Source, model: Any) -> None:
         self._logits = spec.output == "logits"
         self._model = model
         config = self._model.config

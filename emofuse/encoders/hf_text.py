@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emofuse.encoders.pretrained import load_model, locate, revision_of
+from emofuse.encoders.bert_network import is_plain_bert, read_bert
+from emofuse.encoders.compact import add_difference
+from emofuse.encoders.pretrained import Source, load_model, locate, revision_of
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.encoders.text_reader import TextInput, TextReader
 from emofuse.encoders.token_pooling import pooled_vectors
@@ -47,7 +49,7 @@ class HFTextEncoder:
     ) -> None:
         self._made_of = (spec, device, dtype)
         source = locate(spec.name, spec.revision)
-        self._model = load_model(source, device, dtype)
+        self._model = _network(source, device, dtype)
         config = self._model.config
         if self._model.main_input_name != "input_ids" or config.is_encoder_decoder:
             raise EmofuseError(
@@ -121,6 +123,16 @@ class HFTextEncoder:
         if self._pooling == "tokens":
             return [row[kept].cpu().numpy() for row, kept in zip(states, own, strict=True)]
         return list(pooled_vectors(states, own, first, self._pooling).cpu().numpy())
+
+
+def _network(source: Source, device: torch.device | str, dtype: torch.dtype) -> Any:
+    """The model in evaluation mode, without transformers where it is a BERT in a folder."""
+    if source.folder is None or not is_plain_bert(source.folder):
+        return load_model(source, device, dtype)
+    network = read_bert(source.folder)
+    if source.compact is not None:
+        add_difference(network, source.compact)
+    return network.to(device, dtype)
 
 
 def _context_settings(spec: EncoderSpec) -> dict[str, str | int | float]:

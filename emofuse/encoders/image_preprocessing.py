@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers.utils import cached_file
 
 from emofuse.encoders.pretrained import Source, guarded
 from emofuse.errors import EmofuseError
@@ -64,17 +63,7 @@ def read_preprocessing(source: Source, config: Any) -> ImagePreprocessing:
     Raises:
         EmofuseError: the file is damaged, or asks for what cannot be.
     """
-
-    def find(name: str, trust_remote_code: bool, **options: Any) -> str | None:
-        return cached_file(
-            name,
-            PREPROCESSOR,
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-            **options,
-        )
-
-    path = guarded(source, find)
+    path = _preprocessor(source)
     content: Any = {}
     if path is not None:
         try:
@@ -85,6 +74,26 @@ def read_preprocessing(source: Source, config: Any) -> ImagePreprocessing:
     if not isinstance(content, dict):
         raise EmofuseError(f"encoder {source.name}: its {PREPROCESSOR} is damaged; copy it again")
     return preprocessing_of(source.name, content, config)
+
+
+def _preprocessor(source: Source) -> str | None:
+    """Where the file is; fetched where it is the hub's."""
+    if source.folder is not None:
+        file = source.folder / PREPROCESSOR
+        return str(file) if file.is_file() else None
+    from transformers.utils import cached_file
+
+    def find(name: str, trust_remote_code: bool, **options: Any) -> str | None:
+        return cached_file(
+            name,
+            PREPROCESSOR,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+            **options,
+        )
+
+    found: str | None = guarded(source, find)
+    return found
 
 
 def preprocessing_of(name: str, content: dict[str, Any], config: Any) -> ImagePreprocessing:

@@ -1,7 +1,7 @@
 """Pretrained models by name or folder, for the text, speech and image encoders alike.
 
 Weights are safetensors and code is that of the transformers library: a folder or a hub page can neither
-run anything nor be unpickled.
+run anything nor be unpickled. The library is imported where it is needed, because that takes seconds.
 """
 
 from __future__ import annotations
@@ -11,14 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from huggingface_hub import HfApi, is_offline_mode
-from huggingface_hub.errors import HfHubHTTPError
-from huggingface_hub.utils import HFValidationError, validate_repo_id
-from transformers import AutoConfig, AutoModel, PreTrainedModel
-from transformers.utils import logging
 
 from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.stored_files import stored_json
@@ -27,6 +22,9 @@ from emofuse.encoders.fine_tuning import RECORD_FILE
 from emofuse.encoders.packaged import PACKAGED, model_folder
 from emofuse.encoders.transformer_parts import refuse_missing_weights
 from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 _INDEX = "model.safetensors.index.json"
 WEIGHTS, PICKLE = "model.safetensors", "pytorch_model.bin"
@@ -108,6 +106,8 @@ def locate(name: str, revision: str | None = None, *, pickles: bool = False) -> 
 
 def is_hub_name(name: str) -> bool:
     """Whether a model of the hub could be called so."""
+    from huggingface_hub.utils import HFValidationError, validate_repo_id
+
     try:
         validate_repo_id(name)
     except HFValidationError:
@@ -117,6 +117,9 @@ def is_hub_name(name: str) -> bool:
 
 def _hub_has(name: str, revision: str | None) -> bool:
     """Whether the hub can be asked for the model; an earlier download may do if it cannot."""
+    from huggingface_hub import HfApi, is_offline_mode
+    from huggingface_hub.errors import HfHubHTTPError
+
     if is_offline_mode():
         return False
     try:
@@ -214,6 +217,8 @@ def revision_of(source: Source, config: Any) -> str:
 
 def load_config(source: Source) -> Any:
     """The model's configuration."""
+    from transformers import AutoConfig
+
     return guarded(source, AutoConfig.from_pretrained)
 
 
@@ -221,7 +226,7 @@ def load_model(
     source: Source,
     device: torch.device | str,
     dtype: torch.dtype,
-    auto: Any = AutoModel,
+    auto: Any = None,
     *,
     safetensors: bool = True,
 ) -> PreTrainedModel:
@@ -237,9 +242,11 @@ def load_model(
     Raises:
         EmofuseError: it cannot be had or read, or the checkpoint does not hold this model's weights.
     """
+    from transformers import AutoModel
+
     model, report = guarded(
         source,
-        auto.from_pretrained,
+        (auto or AutoModel).from_pretrained,
         use_safetensors=safetensors,
         weights_only=True,
         dtype=dtype,
@@ -279,6 +286,8 @@ def _line(error: Exception) -> str:
 @contextmanager
 def quiet_library() -> Iterator[None]:
     """Without the transformers library's own bars and warnings."""
+    from transformers.utils import logging
+
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from transformers import AutoTokenizer
 
+from emofuse.encoders.bert_network import BertNetwork
 from emofuse.encoders.dialogue_tokens import arrange
 from emofuse.encoders.pretrained import Source, guarded
 from emofuse.encoders.spec import EncoderSpec
+from emofuse.encoders.word_pieces import read_word_pieces
 from emofuse.errors import EmofuseError
 from emofuse.features.dialogue_context import ContextWindow, TextInContext
 
@@ -44,7 +45,7 @@ class TextReader:
     """
 
     def __init__(self, spec: EncoderSpec, source: Source, model: Any) -> None:
-        self.tokenizer = guarded(source, AutoTokenizer.from_pretrained)
+        self.tokenizer = _tokenizer(source, model)
         _check_tokenizer(spec.name, self.tokenizer, model)
         self.tokenizer.padding_side = "right"  # the first token must stay first
         self.max_length = _max_length(spec, self.tokenizer, model.config)
@@ -103,6 +104,17 @@ class TextReader:
         encoded = self.tokenizer(valid, padding=False, verbose=False, **options)
         names = [name for name in self.tokenizer.model_input_names if name in encoded]
         return [{name: encoded[name][row] for name in names} for row in range(len(texts))]
+
+
+def _tokenizer(source: Source, model: Any) -> Any:
+    """The tokeniser by the library that is quicker to import, where that knows it."""
+    if isinstance(model, BertNetwork) and source.folder is not None:
+        found = read_word_pieces(source.folder)
+        if found is not None:
+            return found
+    from transformers import AutoTokenizer
+
+    return guarded(source, AutoTokenizer.from_pretrained)
 
 
 def _check_specials(name: str, tokenizer: Any) -> None:

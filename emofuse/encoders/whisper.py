@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import WhisperFeatureExtractor
 
 from emofuse.encoders.pretrained import load_model, locate, revision_of
 from emofuse.encoders.sequence_rate import frames_per_step, slowed
 from emofuse.encoders.spec import WHISPER_TINY_EN, EncoderSpec
 from emofuse.encoders.transformer_parts import check_layers
 from emofuse.encoders.whisper_network import from_ctranslate2, hidden_states, side_by_side
+from emofuse.encoders.whisper_spectra import WhisperSpectra
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity, UnusableInputError
 
@@ -66,7 +66,7 @@ class WhisperEncoder:
         self._network, name, revision = _packaged() if packaged else _of_transformers(spec, device, dtype)
         config = self._network.config
         self._layers = _chosen_layers(spec, config.encoder_layers)
-        self._extractor = WhisperFeatureExtractor(feature_size=config.num_mel_bins)
+        self._spectra = WhisperSpectra(config.num_mel_bins)
         self._frames_per_step = frames_per_step(spec, _SAMPLES_PER_FRAME)
         width = config.d_model * len(self._layers)
         self.dim = 2 * width if self._pooling == "mean-sd" else width
@@ -126,12 +126,9 @@ class WhisperEncoder:
         if self._pad is not None:
             heard = max(len(sound) for sound in sounds) + self._pad
             longest = min(longest, -(-heard // _SAMPLES_PER_FRAME) * _SAMPLES_PER_FRAME)
-        inputs = self._extractor(
-            sounds, sampling_rate=RATE, padding="max_length", max_length=longest, return_tensors="np"
-        )
         network = self._network
-        features = torch.from_numpy(np.ascontiguousarray(inputs["input_features"], dtype=np.float32))
         with torch.inference_mode():
+            features = self._spectra(sounds, longest)
             states = hidden_states(network, features.to(network.device, network.dtype))
             return np.asarray(side_by_side(states, self._layers).float().cpu().numpy())
 

@@ -14,25 +14,20 @@ import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.ipc as ipc
 
 from emofuse.data.atomic import written_aside
 from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _SUFFIX = ".arrow"
 _DIGEST_KEY = b"emofuse.identity"
-_COLUMNS = (
-    pa.field("id", pa.string(), nullable=False),
-    pa.field("fingerprint", pa.string(), nullable=False),
-    pa.field("length", pa.int64()),
-    pa.field("features", pa.large_list(pa.field("item", pa.float32(), nullable=False)), nullable=False),
-)
 
 
 class Row(NamedTuple):
@@ -65,8 +60,24 @@ def leftovers(folder: Path) -> Iterator[Path]:
     return folder.glob(f".*{_SUFFIX}")
 
 
+def _schema(metadata: dict[bytes, bytes] | None = None) -> pa.Schema:
+    import pyarrow as pa
+
+    columns = (
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("fingerprint", pa.string(), nullable=False),
+        pa.field("length", pa.int64()),
+        pa.field("features", pa.large_list(pa.field("item", pa.float32(), nullable=False)), nullable=False),
+    )
+    return pa.schema(columns, metadata=metadata)
+
+
 def write_shard(folder: Path, digest: str, rows: Sequence[Row]) -> None:
     """Write rows, one or more, as a new shard of the encoder with this identity digest."""
+    import pyarrow as pa
+    import pyarrow.ipc as ipc
+
+    schema = _schema({_DIGEST_KEY: digest.encode()})
     sizes = np.array([0, *(row.features.size for row in rows)], dtype=np.int64)
     values = np.concatenate([row.features.reshape(-1) for row in rows])
     lengths = [len(row.features) if row.features.ndim == 2 else None for row in rows]
@@ -74,9 +85,10 @@ def write_shard(folder: Path, digest: str, rows: Sequence[Row]) -> None:
         pa.array([row.id for row in rows], pa.string()),
         pa.array([row.fingerprint for row in rows], pa.string()),
         pa.array(lengths, pa.int64()),
-        pa.LargeListArray.from_arrays(pa.array(np.cumsum(sizes)), pa.array(values), type=_COLUMNS[3].type),
+        pa.LargeListArray.from_arrays(
+            pa.array(np.cumsum(sizes)), pa.array(values), type=schema.field("features").type
+        ),
     ]
-    schema = pa.schema(_COLUMNS, metadata={_DIGEST_KEY: digest.encode()})
     batch = pa.record_batch(columns, schema=schema)
     name = f"{_next_stamp(folder):020d}-{uuid.uuid4().hex[:12]}{_SUFFIX}"
     with written_aside(folder / name) as aside, aside.open("wb") as sink:
@@ -97,6 +109,9 @@ def open_shard(file: Path, identity: EncoderIdentity) -> Shard:
     Raises:
         EmofuseError: it is damaged or a Git LFS pointer, or another encoder made it.
     """
+    import pyarrow as pa
+    import pyarrow.ipc as ipc
+
     refuse_lfs_pointer(file)
     try:
         with pa.memory_map(str(file)) as source:
@@ -111,7 +126,7 @@ def open_shard(file: Path, identity: EncoderIdentity) -> Shard:
 
 
 def _checked_shard(table: pa.Table, identity: EncoderIdentity) -> Shard:
-    if not table.schema.equals(pa.schema(_COLUMNS)):
+    if not table.schema.equals(_schema()):
         raise ValueError("its columns are not those of a feature shard")
     if (table.schema.metadata or {}).get(_DIGEST_KEY) != identity.digest.encode():
         raise ValueError("made by another encoder")

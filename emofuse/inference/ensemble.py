@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from emofuse.corpora.mosi import sentiment_of
 from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.data.sentiments import sentiment_of
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Aggregate, aggregate
 from emofuse.evaluation.reporting.report_rows import headline, metric_name

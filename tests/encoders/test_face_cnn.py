@@ -7,7 +7,8 @@ import torch
 
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.face_classifier import load_face_classifier
-from emofuse.encoders.face_cnn import FaceCnnConfig, FaceCnnForImageClassification, grey, standardised
+from emofuse.encoders.face_cnn import FaceCnnConfig, FaceCnnForImageClassification
+from emofuse.encoders.face_network import grey, standardised
 from emofuse.errors import EmofuseError
 from tests.encoders.conftest import save_resnet
 

@@ -1,0 +1,118 @@
+"""The tokeniser of a published BERT by the tokenizers library alone: transformers' takes long to import."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from emofuse.data.stored_files import stored_json
+
+_AGAIN = "copy the folder again"
+_SPECIAL = {
+    "unk_token": "[UNK]",
+    "sep_token": "[SEP]",
+    "pad_token": "[PAD]",
+    "cls_token": "[CLS]",
+    "mask_token": "[MASK]",
+}
+_CLASSES = ("BertTokenizer", "BertTokenizerFast")
+_UNBOUNDED = int(1e30)
+
+
+class WordPieces:
+    """As much of transformers' ``BertTokenizer`` as a text encoder needs.
+
+    Args:
+        tokenizer: of tokenizer.json.
+        longest: tokens that the model reads.
+    """
+
+    model_input_names = ("input_ids", "token_type_ids", "attention_mask")
+
+    def __init__(self, tokenizer: Tokenizer, longest: int) -> None:
+        self._tokenizer, self.model_max_length = tokenizer, longest
+        self._tokenizer.no_padding()
+        self.padding_side = "right"
+        self.all_special_ids = [tokenizer.token_to_id(token) for token in _SPECIAL.values()]
+        self.pad_token_id, self.cls_token_id, self.sep_token_id = (
+            tokenizer.token_to_id(_SPECIAL[name]) for name in ("pad_token", "cls_token", "sep_token")
+        )
+
+    def __len__(self) -> int:
+        return int(self._tokenizer.get_vocab_size())
+
+    def __call__(
+        self,
+        texts: Sequence[str],
+        *,
+        add_special_tokens: bool = True,
+        truncation: bool = False,
+        max_length: int | None = None,
+        **_: Any,
+    ) -> dict[str, list[list[int]]]:
+        """Name → tokens of each text."""
+        if truncation and max_length is not None:
+            self._tokenizer.enable_truncation(max_length)
+        else:
+            self._tokenizer.no_truncation()
+        found = self._tokenizer.encode_batch(list(texts), add_special_tokens=add_special_tokens)
+        return {
+            "input_ids": [one.ids for one in found],
+            "token_type_ids": [one.type_ids for one in found],
+            "attention_mask": [one.attention_mask for one in found],
+        }
+
+    def pad(self, batch: Mapping[str, Sequence[Sequence[int]]], **_: Any) -> dict[str, Tensor]:
+        """(B, T) tensors by name, filled up at the end."""
+        longest = max(map(len, batch["input_ids"]))
+        fill = {"input_ids": self.pad_token_id}
+        return {
+            name: torch.tensor([[*row, *[fill.get(name, 0)] * (longest - len(row))] for row in rows])
+            for name, rows in batch.items()
+        }
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Tokens as words."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=False))
+
+
+def read_word_pieces(folder: Path) -> WordPieces | None:
+    """The tokeniser of a model's folder; None where it is not BERT's own, which transformers has to read."""
+    if not all((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
+        return None
+    said, made = (stored_json(folder / name, _AGAIN) for name in ("tokenizer_config.json", "tokenizer.json"))
+    if not (isinstance(said, dict) and isinstance(made, dict) and _is_berts(said, made)):
+        return None
+    try:
+        tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    except Exception:  # the library raises a bare one; transformers says what is wrong
+        return None
+    return WordPieces(tokenizer, min(int(said.get("model_max_length", _UNBOUNDED)), _UNBOUNDED))
+
+
+def _is_berts(said: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
+    """Whether the two files of a tokeniser agree, and say nothing that BERT's does not know."""
+    normaliser = {
+        "type": "BertNormalizer",
+        "clean_text": True,
+        "handle_chinese_chars": said.get("tokenize_chinese_chars", True),
+        "strip_accents": said.get("strip_accents"),
+        "lowercase": said.get("do_lower_case", True),
+    }
+    added = [token.get("content") for token in made.get("added_tokens", ())]
+    model = made.get("model") or {}
+    return (
+        said.get("tokenizer_class") in _CLASSES
+        and all(said.get(name, token) == token for name, token in _SPECIAL.items())
+        and sorted(added) == sorted(_SPECIAL.values())
+        and made.get("normalizer") == normaliser
+        and made.get("pre_tokenizer") == {"type": "BertPreTokenizer"}
+        and (made.get("post_processor") or {}).get("type") in ("TemplateProcessing", "BertProcessing")
+        and (model.get("type"), model.get("unk_token"), model.get("continuing_subword_prefix"))
+        == ("WordPiece", "[UNK]", "##")
+    )
