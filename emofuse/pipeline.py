@@ -32,6 +32,7 @@ from emofuse.inference.exporting.places import exported_below, is_export
 from emofuse.inference.familiarity import mean_vectors, read_familiarity
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.label_sets import LabelSets
+from emofuse.inference.seen_pictures import SEEN_PICTURES
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.models import model_info
@@ -88,7 +89,7 @@ class EmotionPipeline:
         device: where to compute.
         temperature: logits are divided by it; that of the run's calibration.
         data: how much of a dialogue or a sequence is taken at once, and what is standardised.
-        familiarity: modality → what its training features look like.
+        familiarity: modality, or "frames" for pictures that the system reads itself, → what its training features look like.
         folder: where the run lies; sets of labels are read from there.
         statistics: modality → the training part's, of those that are standardised per speaker or recording.
         notes: what whoever sees a prediction must know, a sentence each.
@@ -531,15 +532,18 @@ class EmotionPipeline:
         """Modality → row → how unlike the training data it is."""
         novelty: dict[Modality, dict[int, float]] = {}
         for modality in self.modalities:
-            gaussian = self.familiarity.get(modality)
+            is_encoded = modality in self.record.encoders
+            # Runs of before keep what their system makes of pictures in the place of what these look like.
+            looked_at = modality if is_encoded or modality in self.familiarity else SEEN_PICTURES
+            gaussian = self.familiarity.get(looked_at)
             if gaussian is None:
                 continue
-            if modality in self.record.encoders:
+            if is_encoded:
                 rows = [i for i, u in enumerate(utterances) if u.id in found[modality]]
                 vectors = mean_vectors(found[modality], [utterances[i].id for i in rows])
             else:
                 rows = np.flatnonzero(predictions.present[modality]).tolist()
-                vectors = predictions.features[modality][rows]
+                vectors = predictions.features[looked_at][rows]
             if len(vectors) == len(rows) and len(rows):
                 novelty[modality] = dict(zip(rows, map(float, gaussian.novelty(vectors)), strict=True))
         return novelty

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Kind = Literal["telephone", "noise", "gain", "pitch", "tempo"]
+Kind = Literal["telephone", "noise", "gain", "pitch", "tempo", "room"]
 
 
 class AugmentSettings(BaseModel):
@@ -19,6 +19,7 @@ class AugmentSettings(BaseModel):
         gain_db: largest change of level, up or down.
         semitones: largest change of pitch, up or down.
         tempo: largest change of speed, as a share.
+        reverberation: shortest and longest time in seconds in which a room's echo falls by 60 dB.
         seed: of all draws.
     """
 
@@ -30,6 +31,7 @@ class AugmentSettings(BaseModel):
     gain_db: float = Field(default=10.0, ge=0, le=60)
     semitones: float = Field(default=1.0, ge=0, le=12)
     tempo: float = Field(default=0.1, ge=0, le=0.4)
+    reverberation: tuple[float, float] = (0.2, 0.8)
     seed: int = Field(default=0, ge=0)
 
     @model_validator(mode="after")
@@ -38,4 +40,6 @@ class AugmentSettings(BaseModel):
             raise ValueError(f"a kind is named twice: {', '.join(self.kinds)}")
         if self.snr_db[0] > self.snr_db[1]:
             raise ValueError("snr_db: the lowest comes first")
+        if not 0.05 <= self.reverberation[0] <= self.reverberation[1] <= 5:
+            raise ValueError("reverberation: from 0.05 to 5 seconds, the shortest first")
         return self

@@ -23,6 +23,8 @@ RATE = 16_000
 Sound = NDArray[np.float32]
 
 _TELEPHONE_HZ = (300.0, 3400.0)  # ITU-T G.120's speech band
+_FIRST_ECHO_S = 0.005
+_DIRECT_DB = (0.0, 12.0)
 _FINEST = 200  # of a resampling ratio: half a percent, a tenth of a semitone
 
 
@@ -69,6 +71,22 @@ def with_noise(sound: Sound, snr_db: float, rng: np.random.Generator) -> Sound:
     return (sound + scale * noise).astype(np.float32)
 
 
+def in_a_room(sound: Sound, seconds: float, rng: np.random.Generator) -> Sound:
+    """A sound with the echo of a room, at the level that it had.
+
+    The echo is noise that decays exponentially (Polack 1988), by 60 dB in ``seconds``. It begins 5 ms after the direct sound
+    and is 0 to 12 dB fainter than it as a whole.
+    """
+    from scipy.signal import fftconvolve
+
+    time = np.arange(1, int(seconds * RATE)) / RATE
+    echo = rng.standard_normal(len(time)) * 10 ** (-3 * time / seconds) * (time > _FIRST_ECHO_S)
+    echo *= 10 ** (-rng.uniform(*_DIRECT_DB) / 20) / np.sqrt(np.sum(echo**2))
+    heard = fftconvolve(sound.astype(np.float64), np.concatenate([[1.0], echo]))[: len(sound)]
+    level = np.sqrt(np.mean(np.square(sound, dtype=np.float64)) / max(float(np.mean(heard**2)), 1e-20))
+    return (heard * level).astype(np.float32)
+
+
 def stretched(sound: Sound, speed: float) -> Sound:
     """``speed`` times as fast at the same pitch."""
     graph = Graph()
@@ -109,6 +127,7 @@ _CHANGES: dict[str, Callable[[Sound, AugmentSettings, np.random.Generator], Soun
         sound, rng.uniform(-settings.semitones, settings.semitones)
     ),
     "tempo": lambda sound, settings, rng: stretched(sound, 1 + rng.uniform(-settings.tempo, settings.tempo)),
+    "room": lambda sound, settings, rng: in_a_room(sound, rng.uniform(*settings.reverberation), rng),
 }
 
 
@@ -130,7 +149,9 @@ class AugmentedEncoder:
                 f"augmentation is of sound, and {encoder.identity.name} reads another modality"
             )
         self._encoder, self._settings, self._copy = encoder, settings, copy
-        drawn = settings.model_dump(exclude={"copies", "kinds", "snr_db"})
+        drawn = settings.model_dump(exclude={"copies", "kinds", "snr_db", "reverberation"})
+        if "room" in settings.kinds:  # else what was encoded before there were rooms keeps its name
+            drawn["reverberation"] = "{:g} to {:g}".format(*settings.reverberation)
         self.identity: EncoderIdentity = encoder.identity.model_copy(
             update={
                 "sampling": {

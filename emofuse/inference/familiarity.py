@@ -16,6 +16,7 @@ from emofuse.evaluation import Split
 from emofuse.evaluation.metrics.familiarity import Familiarity, fit_familiarity
 from emofuse.features.vectors import mean_vector
 from emofuse.inference.predict_rows import RowPredictor
+from emofuse.inference.seen_pictures import SEEN_PICTURES
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.stored_model import stored_shapes
 
@@ -36,7 +37,7 @@ def fit_run_familiarity(
     """Fit one Gaussian for each modality and keep them; the validation part sets the thresholds.
 
     Of a modality that is encoded, the encoder's features are looked at. Of pictures that the system itself reads, it is
-    what the system makes of them.
+    what they look like (`emofuse.inference.seen_pictures`).
 
     Args:
         folder: a fitted run.
@@ -46,7 +47,9 @@ def fit_run_familiarity(
     """
     found: dict[str, Familiarity] = {}
     for modality, reader in predictor.readers.items():
-        parts = [mean_vectors(reader, _spread(ids, _UTTERANCES)) for ids in (split.train, split.val)]
+        # A corpus may have a modality in few of its rows: those count, and not so many of all.
+        held = ([i for i in ids if i in reader] for ids in (split.train, split.val))
+        parts = [mean_vectors(reader, _spread(ids, _UTTERANCES)) for ids in held]
         _keep(found, modality, *parts)
     config_modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
     own = [m for m in config_modalities if m not in predictor.readers]
@@ -58,13 +61,14 @@ def fit_run_familiarity(
             for ids in (split.train, split.val)
         )
         for m in own:
-            _keep(found, m, train.features[m][train.present[m]], val.features[m][val.present[m]])
+            looks = [part.features[SEEN_PICTURES][part.present[m]] for part in (train, val)]
+            _keep(found, SEEN_PICTURES, *looks)
     _write(folder, found)
     return found
 
 
 def read_familiarity(folder: RunFolder) -> dict[str, Familiarity]:
-    """Modality → Gaussian; empty for a run that has none.
+    """Modality, or "frames" for pictures that the system reads itself, → Gaussian; empty for a run that has none.
 
     Raises:
         EmofuseError: the file is damaged.

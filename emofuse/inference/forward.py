@@ -10,6 +10,7 @@ from torch import nn
 
 from emofuse.data.batch import Batch, DecodeFailure
 from emofuse.data.modality import Modality
+from emofuse.inference.seen_pictures import SEEN_PICTURES, describe_frames
 from emofuse.runs.predictions import Predictions
 
 
@@ -32,7 +33,7 @@ def predict_subsets(
         device: where the model is.
         autocast: reduced precision for the forward pass, or none.
         on_batch: called with the number of utterances after each batch, for a progress bar.
-        keep_features: keep what the system makes of each modality as well.
+        keep_features: keep what the system makes of each modality as well, and what pictures look like that it reads itself.
 
     Returns:
         What it says, for each set.
@@ -44,11 +45,13 @@ def predict_subsets(
     with torch.inference_mode():
         for batch in batches:
             moved = batch.to(device)
+            frames = batch.inputs.get("frames") if keep_features else None
+            seen = {} if frames is None else {SEEN_PICTURES: torch.from_numpy(describe_frames(frames))}
             for subset, part in zip(subsets, gathered, strict=True):
                 given = moved if subset is None else moved.only(subset)
                 with torch.autocast(kind, dtype=autocast, enabled=autocast is not None):
                     output = model(**given.inputs)
-                part.add(given, output.logits, output.features if keep_features else {})
+                part.add(given, output.logits, {**output.features, **seen} if keep_features else {})
             if on_batch is not None:
                 on_batch(len(batch))
     model.train(was_training)

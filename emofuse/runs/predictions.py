@@ -22,7 +22,8 @@ class Predictions:
         labels: (N,) targets: class indices, -1 where not known, or values, NaN where not known.
         present: modality → (N,) bool.
         decode_failures: media that could not be decoded.
-        features: modality → (N, d), what the system makes of each modality; empty where nobody asked for it.
+        features: modality → (N, d), what the system makes of each modality, and "frames" → what pictures look like that it
+            reads itself; empty where nobody asked for it.
     """
 
     ids: list[str]

@@ -8,6 +8,7 @@ from emofuse.encoders.sound_augmentation import (
     RATE,
     AugmentedEncoder,
     augmented,
+    in_a_room,
     shifted,
     stretched,
     telephone_band,
@@ -49,6 +50,20 @@ def test_noise_has_the_ratio_that_was_asked_for(snr: float) -> None:
 
 def test_noise_leaves_silence_silent() -> None:
     np.testing.assert_array_equal(with_noise(np.zeros(800, np.float32), 10, np.random.default_rng(0)), 0)
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.6])
+def test_an_echo_falls_by_60_db_in_the_time_that_was_asked_for(seconds: float) -> None:
+    click = np.zeros(RATE, np.float32)
+    click[0] = 0.5
+    heard = in_a_room(click, seconds, np.random.default_rng(0)).astype(np.float64)
+    assert np.sum(heard**2) == pytest.approx(0.25, rel=1e-3)
+    ratio = 10 * np.log10(heard[0] ** 2 / np.sum(heard[1:] ** 2))
+    assert 0 <= ratio <= 12
+    early, late = (np.mean(heard[round(at * RATE) :][:400] ** 2) for at in (0.02, 0.02 + seconds / 2))
+    assert 10 * np.log10(early / late) == pytest.approx(30, abs=3)
+    quiet = in_a_room(np.zeros(800, np.float32), seconds, np.random.default_rng(0))
+    np.testing.assert_array_equal(quiet, 0)
 
 
 @pytest.mark.parametrize("speed", [0.8, 1.25])

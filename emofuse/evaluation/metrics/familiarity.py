@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-DIRECTIONS = 32
+DIRECTIONS = 128
 _FLOOR = 1e-6
 
 
