@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from emofuse.data.git_lfs import refuse_lfs_pointer
@@ -18,8 +17,11 @@ from emofuse.errors import EmofuseError
 from emofuse.nn.convolutional_stem import ConvolutionalStem
 from emofuse.nn.kept_patches import KeptPatches
 from emofuse.nn.swin_plan import BlockPlan, VSCConfig, plan_blocks
+from emofuse.nn.swin_tokens import SwinTokens
 from emofuse.nn.swin_versions import SWINS, SwinNumber, SwinVersion, version_of
+from emofuse.nn.token_order import Reordering, Rows, Windows
 from emofuse.nn.visual_sequence_compression import VisualSequenceCompression
+from emofuse.nn.window_runner import CHUNK_TOKENS, WindowRunner
 
 if TYPE_CHECKING:
     from transformers import SwinConfig, Swinv2Config
@@ -40,15 +42,6 @@ class VSCSwinOutput:
     kept: list[KeptPatches]
 
 
-@dataclass
-class _Tokens:
-    """A batch of token grids on its way through the blocks."""
-
-    values: Tensor  # (B, N, d)
-    alive: Tensor | None = None  # (B, N) bool, in threshold mode after the first compression
-    origin: Tensor | None = None  # (B, N) positions in the compressing stage's first grid
-
-
 class VSCSwin(nn.Module):
     """Swin whose windows shrink where visual sequence compression drops tokens.
 
@@ -66,6 +59,8 @@ class VSCSwin(nn.Module):
         vsc: where and how to compress; None for a plain Swin.
         gradient_checkpointing: recompute each block in the backward pass instead of storing it.
         convolutional_stem: put a `ConvolutionalStem` in the place of the patch embedding.
+        chunk_tokens: on a processor, each thread runs a block over windows of about so many tokens at once, which its cache
+            holds; 0 runs blocks whole.
 
     Raises:
         EmofuseError: if the compression does not fit the network.
@@ -77,6 +72,7 @@ class VSCSwin(nn.Module):
         vsc: VSCConfig | None = None,
         gradient_checkpointing: bool = False,
         convolutional_stem: bool = False,
+        chunk_tokens: int = CHUNK_TOKENS,
     ) -> None:
         super().__init__()
         if config.use_absolute_embeddings:
@@ -88,9 +84,11 @@ class VSCSwin(nn.Module):
             swin.embeddings.patch_embeddings.projection = ConvolutionalStem(
                 config.patch_size, config.embed_dim
             )
-        self._adopt(swin, vsc, gradient_checkpointing)
+        self._adopt(swin, vsc, gradient_checkpointing, chunk_tokens)
 
-    def _adopt(self, swin: Any, vsc: VSCConfig | None, gradient_checkpointing: bool) -> None:
+    def _adopt(
+        self, swin: Any, vsc: VSCConfig | None, gradient_checkpointing: bool, chunk_tokens: int
+    ) -> None:
         self.config = swin.config
         self.vsc = vsc
         self.gradient_checkpointing = gradient_checkpointing
@@ -102,6 +100,8 @@ class VSCSwin(nn.Module):
         self.compressions = (
             nn.ModuleList() if vsc is None else _compressions(vsc, self.stage_widths[vsc.stage])
         )
+        self.runner = WindowRunner(swin.config, chunk_tokens)
+        self._reorder = Reordering()
         self._compiled: Callable[..., Tensor] | None = None
         self._bias_cache: dict[tuple[int, int], tuple[tuple[int, ...], Tensor]] = {}
         self.register_load_state_dict_post_hook(_forget_biases)
@@ -114,6 +114,7 @@ class VSCSwin(nn.Module):
         image_size: int | None = None,
         gradient_checkpointing: bool = False,
         version: SwinNumber = 2,
+        chunk_tokens: int = CHUNK_TOKENS,
     ) -> VSCSwin:
         """Take the weights of a checkpoint of Swin V2 (or V1), from a hub name or a folder, in float32.
 
@@ -149,7 +150,7 @@ class VSCSwin(nn.Module):
             )
         model = cls.__new__(cls)
         nn.Module.__init__(model)
-        model._adopt(swin, vsc, gradient_checkpointing)
+        model._adopt(swin, vsc, gradient_checkpointing, chunk_tokens)
         return model
 
     @property
@@ -183,16 +184,16 @@ class VSCSwin(nn.Module):
         values, grid = self.embeddings(pixels.contiguous(memory_format=torch.channels_last))
         if tuple(grid) != self.grid:
             raise ValueError(f"expected images of {self.config.image_size} px, got {tuple(pixels.shape[2:])}")
-        tokens, kept = _Tokens(values), []
+        tokens, kept = SwinTokens(values, Rows(self.grid)), []
         for number, (stage, plans) in enumerate(zip(self.encoder.layers, self.plan, strict=True)):
-            for block, (layer, plan) in enumerate(zip(stage.blocks, plans, strict=True)):
+            for block, plan in enumerate(plans):
                 if plan.compression is not None:
-                    tokens = self._compress(tokens, context, plan.compression)
+                    tokens = self._compress(tokens, context, plan)
                     kept.append(self._record(tokens, number, block))
-                tokens.values = self._block(layer, plan, tokens, self._bias(number, block))
-            tokens = _merge_patches(stage.downsample, tokens, plans[-1].geometry.grid)
-        hidden = self.layernorm(tokens.values)
-        return VSCSwinOutput(hidden, _mean(hidden, tokens.alive), kept)
+                self._run(number, block, tokens)
+            tokens = tokens.merged(stage.downsample, self._reorder)
+        tokens.values = self.layernorm(tokens.place(Rows(tokens.order.grid), self._reorder))
+        return VSCSwinOutput(tokens.values, tokens.mean(), kept)
 
     def _plan(self) -> list[list[BlockPlan]]:
         shapes, (height, width) = [], self.grid
@@ -202,21 +203,23 @@ class VSCSwin(nn.Module):
         pretrained = tuple(getattr(self.config, "pretrained_window_sizes", None) or ())
         return plan_blocks(shapes, self.grid, self.vsc, pretrained)
 
-    def _compress(self, tokens: _Tokens, context: Tensor | None, number: int) -> _Tokens:
-        compression = self.compressions[number]
-        values, positions = compression(tokens.values, context, tokens.alive)
+    def _compress(self, tokens: SwinTokens, context: Tensor | None, plan: BlockPlan) -> SwinTokens:
+        assert plan.compression is not None
+        compression, rows = self.compressions[plan.compression], Rows(plan.geometry.grid)
+        before = tokens.place(Rows(tokens.order.grid), self._reorder)
+        values, positions = compression(before, context, tokens.alive)
         if compression.threshold is None:
             origin = positions if tokens.origin is None else tokens.origin.gather(1, positions)
-            return _Tokens(values, origin=origin)
-        batch, count, width = tokens.values.shape
+            return SwinTokens(values, rows, origin=origin)
+        batch, count, width = before.shape
         # One slot more than the grid has, for what only pads the batch.
         slots = positions.masked_fill(positions < 0, count)
         spread = values.new_zeros(batch, count + 1, width)
         spread = spread.scatter(1, slots.unsqueeze(-1).expand_as(values), values)[:, :count]
         alive = torch.zeros(batch, count + 1, dtype=torch.bool, device=values.device)
-        return _Tokens(spread, alive=alive.scatter(1, slots, True)[:, :count], origin=positions)
+        return SwinTokens(spread, rows, alive=alive.scatter(1, slots, True)[:, :count], origin=positions)
 
-    def _record(self, tokens: _Tokens, stage: int, block: int) -> KeptPatches:
+    def _record(self, tokens: SwinTokens, stage: int, block: int) -> KeptPatches:
         height, width = self.grid
         for _ in range(stage):
             height, width = (height + 1) // 2, (width + 1) // 2
@@ -236,7 +239,24 @@ class VSCSwin(nn.Module):
         # Only the number of images varies, which `_block` marks; grids and windows are fixed numbers of each block.
         self._compiled = torch.compile(self.version.run_block, dynamic=False, **limit)
 
-    def _block(self, layer: nn.Module, plan: BlockPlan, tokens: _Tokens, bias: Tensor) -> Tensor:
+    def _run(self, stage: int, block: int, tokens: SwinTokens) -> None:
+        """One block over its tokens, window by window where that is quicker."""
+        layer, plan = self.encoder.layers[stage].blocks[block], self.plan[stage][block]
+        learns = torch.is_grad_enabled()
+        if (self._compiled is not None and self.training and learns) or not self.runner.takes(
+            plan, tokens.values, self.training
+        ):
+            tokens.place(Rows(plan.geometry.grid), self._reorder)
+            tokens.values = self._whole(layer, plan, tokens, self._bias(stage, block))
+            return
+        values = tokens.place(Windows(plan.geometry), self._reorder)
+        if learns or self.training:
+            again = self.gradient_checkpointing and self.training and learns
+            tokens.values = self.runner.train(layer, plan, values, tokens.alive, keep=not again)
+        else:
+            tokens.values = self.runner.infer(layer, plan, values, self._bias(stage, block), tokens.alive)
+
+    def _whole(self, layer: nn.Module, plan: BlockPlan, tokens: SwinTokens, bias: Tensor) -> Tensor:
         run = self.version.run_block
         if self._compiled is not None and self.training and torch.is_grad_enabled():
             run = self._compiled
@@ -312,21 +332,3 @@ def _compressions(vsc: VSCConfig, dim: int) -> nn.ModuleList:
         )
         for side in vsc.grids
     )
-
-
-def _merge_patches(downsample: nn.Module | None, tokens: _Tokens, grid: tuple[int, int]) -> _Tokens:
-    if downsample is None:
-        return tokens
-    values = downsample(tokens.values, grid)
-    if tokens.alive is None:
-        return _Tokens(values)
-    cells = tokens.alive.unflatten(1, grid).unsqueeze(1).to(values.dtype)
-    alive = F.max_pool2d(cells, 2, ceil_mode=True).flatten(1) > 0
-    return _Tokens(values.masked_fill(~alive.unsqueeze(-1), 0.0), alive=alive)
-
-
-def _mean(hidden: Tensor, alive: Tensor | None) -> Tensor:
-    if alive is None:
-        return hidden.mean(dim=1)
-    weight = alive.unsqueeze(-1).to(hidden.dtype)
-    return (hidden * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1.0)

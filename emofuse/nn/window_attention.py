@@ -47,6 +47,11 @@ class WindowGeometry:
         """Windows (down, across)."""
         return (-(-self.grid[0] // self.window), -(-self.grid[1] // self.window))
 
+    @property
+    def count(self) -> int:
+        """Windows of an image."""
+        return self.windows[0] * self.windows[1]
+
     def partition(self, tokens: Tensor) -> Tensor:
         """(B, H·W, C) -> (B, windows, window², C), after padding and shifting."""
         x = tokens.unflatten(1, self.grid)
@@ -139,6 +144,12 @@ def attention_bias(
     return bias if mask is None else bias + mask.unsqueeze(1).to(bias.dtype)
 
 
+def logit_scale(attention: Swinv2SelfAttention) -> Tensor:
+    """By what the cosines of each head are multiplied, (heads, 1, 1)."""
+    scale: Tensor = attention.logit_scale.clamp(max=_LARGEST_LOG_SCALE).exp()
+    return scale
+
+
 def cosine_attention(
     attention: Swinv2SelfAttention, windows: Tensor, bias: Tensor, alive: Tensor | None = None
 ) -> Tensor:
@@ -158,8 +169,7 @@ def cosine_attention(
     def split(x: Tensor) -> Tensor:
         return x.unflatten(-1, (heads, -1)).transpose(2, 3)
 
-    scale = attention.logit_scale.clamp(max=_LARGEST_LOG_SCALE).exp()
-    query = F.normalize(split(attention.query(windows)), dim=-1) * scale
+    query = F.normalize(split(attention.query(windows)), dim=-1) * logit_scale(attention)
     key = F.normalize(split(attention.key(windows)), dim=-1)
     value = split(attention.value(windows))
     dropout = attention.dropout.p if attention.training else 0.0
