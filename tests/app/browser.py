@@ -28,7 +28,7 @@ def page_of_browser(width: int = 1280, height: int = 1600) -> Iterator[Any]:
             args=[
                 "--no-sandbox",
                 "--disable-gpu",
-                "--use-fake-device-for-media-stream=fps=8",  # each picture is drawn and encoded by the processor
+                "--use-fake-device-for-media-stream",
                 "--use-fake-ui-for-media-stream",
             ],
         )
