@@ -16,8 +16,8 @@ _MUSIC = "♪♫♩♬"
 _SOUND = re.compile(r"\[[^\[\]]*\]|\([^()]*\)|（[^（）]*）|【[^【】]*】|\*[^*\n]+\*")
 # Styles of ASS that show what nobody says: signs, translators' notes, songs that are sung along.
 _UNSPOKEN_STYLE = re.compile(
-    r"(?:^|[\W_])(?:signs?|songs?|lyrics?|karaoke|kara|op|ed|opening|ending|credits?|titles?|notes?|tn|typeset(?:ting)?)"
-    r"(?:\d*$|[\W_])",
+    r"(?:^|[\W_])(?:signs?|songs?|lyrics?|karaoke|kara|(?-i:OP|ED)|opening|ending|credits?|titles?|notes?|tn|typeset(?:ting)?)"
+    r"\d*(?:$|[\W_])",
     re.I,
 )
 _SPACES = re.compile(r"\s+")

@@ -37,6 +37,13 @@ def is_address(name: str) -> bool:
     return name.partition("://")[0].lower() in SCHEMES and "://" in name
 
 
+def _shown(name: str) -> str:
+    """A name for a message: of an address without the user and the password that it may hold."""
+    scheme, slashes, rest = name.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}" if is_address(name) else name
+
+
 class MediaSource:
     """Sound and pictures of a file at its own pace, or of a stream as it comes.
 
@@ -59,7 +66,7 @@ class MediaSource:
         self._name, self._at_once = name, at_once
         with self._opened() as container:
             if not container.streams.audio:
-                raise EmofuseError(f"{name}: it holds no sound, and utterances are found by it")
+                raise EmofuseError(f"{_shown(name)}: it holds no sound, and utterances are found by it")
             self.has_pictures = bool(container.streams.video)
 
     def pieces(self) -> Iterator[Piece]:
@@ -157,7 +164,7 @@ class MediaSource:
                 yield container
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
-            raise EmofuseError(f"{self._name}: cannot be listened to ({reason})") from None
+            raise EmofuseError(f"{_shown(self._name)}: cannot be listened to ({reason})") from None
 
 
 class _Clock:
