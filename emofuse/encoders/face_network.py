@@ -196,6 +196,10 @@ def read_face_network(folder: Path) -> FaceNetwork:
         }
         network.load_state_dict(faces, assign=True)
     except (SafetensorError, OSError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DamagedFileError(file, reason, _AGAIN) from None
+        raise DamagedFileError(file, _last_line(error), _AGAIN) from None
     return network.eval().requires_grad_(False)
+
+
+def _last_line(error: Exception) -> str:
+    """Of torch's list of what does not fit, the last."""
+    return (str(error).splitlines() or [type(error).__name__])[-1].strip()
