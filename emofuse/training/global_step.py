@@ -52,7 +52,11 @@ def global_step(output: EmotionOutput, batch: Batch) -> GlobalStep:
     counts = torch.tensor([[0 if batch.stands_in else len(batch), *batch.labels.shape[1:]]])
     counts = gather_rows(counts.to(batch.labels.device))
     if batch.labels.dim() == 2:
-        parts = {name: _of_turns(part, int(counts[:, 1].max())) for name, part in parts.items()}
+        absent = math.nan if batch.labels.is_floating_point() else -1
+        longest = int(counts[:, 1].max())
+        parts = {
+            name: _of_turns(part, longest, absent if name == "labels" else 0) for name, part in parts.items()
+        }
     gathered = _gathered(parts)
     changes = {name: _like(value, name, gathered) for name, value in _read_by_losses(output).items()}
     return GlobalStep(
@@ -82,9 +86,9 @@ def _like(value: Any, name: str, gathered: Mapping[str, Tensor]) -> Any:
     return {key: gathered[f"{name}.{key}"] for key in value} if isinstance(value, Mapping) else gathered[name]
 
 
-def _of_turns(part: Tensor, longest: int) -> Tensor:
+def _of_turns(part: Tensor, longest: int, value: float) -> Tensor:
     """(B, N, ...) padded at the end to the longest dialogue of all processes; padding is no utterance."""
-    return F.pad(part, (0, 0) * (part.dim() - 2) + (0, longest - part.shape[1]))
+    return F.pad(part, (0, 0) * (part.dim() - 2) + (0, longest - part.shape[1]), value=value)
 
 
 def _gathered(parts: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -13,6 +13,7 @@ from emofuse.data.batch import Batch
 from emofuse.data.loader import make_loader
 from emofuse.models import create_model
 from emofuse.training.global_step import global_step
+from emofuse.training.objective import smoothing
 from tests.small_corpus import SMALL_MODEL
 
 PROCESSES = 2
@@ -87,6 +88,8 @@ def gradients(name: str, *, divided: bool) -> list[dict[str, Tensor]]:
         step = global_step(network(**batch.inputs), batch)
         weights = torch.tensor([1.0, 0.3, 2.0], dtype=torch.float64)
         losses = model.training_loss(step.output, step.labels, class_weights=weights, present=step.present)  # type: ignore[operator]
+        smoothed = smoothing(step.output.logits, step.labels, 0.2, weights)
+        losses["loss"] = losses["loss"] + smoothed
         losses["loss"].backward()
         found.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
         found[-1] = {n: gradient.clone() for n, gradient in found[-1].items()}
