@@ -28,7 +28,7 @@ from emofuse.data.audio import read_audible
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.augment_settings import AugmentSettings
-from emofuse.encoders.sound_augmentation import RATE, Sound, augmented, in_a_room, telephone_band, with_noise
+from emofuse.encoders.sound_augmentation import RATE, Sound, augmented, in_a_room, telephone_band
 
 RESULTS = Path(__file__).parent / "results" / "voice_shift.md"
 # As starter/build.py has them.
@@ -92,10 +92,8 @@ class Conditions:
             return augmented(sound, COPIES, int(name[-1]))
         changed = {
             "telephone": lambda: mu_law(sound),
-            "noise, 10 dB": lambda: with_noise(sound, 10, rng),
             "babble, 10 dB": lambda: self._babble(sound, rng),
             "room, 0.6 s": lambda: in_a_room(sound, 0.6, rng),
-            "20 dB quieter": lambda: sound * np.float32(0.1),
             "Opus, 12 kbit/s": lambda: opus(sound),
         }[name]()
         return np.clip(changed, -1, 1).astype(np.float32)
@@ -109,7 +107,7 @@ class Conditions:
         return (sound + noise * np.sqrt(np.mean(sound**2) / np.mean(noise**2) / 10)).astype(np.float32)
 
 
-CONDITIONS = ("telephone", "noise, 10 dB", "babble, 10 dB", "room, 0.6 s", "20 dB quieter", "Opus, 12 kbit/s")
+CONDITIONS = ("telephone", "babble, 10 dB", "room, 0.6 s", "Opus, 12 kbit/s")
 
 
 def encoded(name: str, rows: Sequence[int], make: Callable[[int], Sound], work: Path) -> np.ndarray:
@@ -205,19 +203,20 @@ def main() -> None:
         return read_audible(rows[number].audio, rate=RATE).samples
 
     conditions = Conditions(read, len(rows))
-    judged = np.arange(0, len(rows), 2)  # every second recording, to halve the time
+    # A quarter of the recordings, to take a quarter of the time.
+    judged = np.sort(np.random.default_rng(0).permutation(len(rows))[: len(rows) // 4])
     features = {"clean": encoded("clean", range(len(rows)), read, given.work)}
     for name in (*(f"copy {n}" for n in range(1, COPIES.copies + 1)), *CONDITIONS):
         chosen = range(len(rows)) if name.startswith("copy") else judged.tolist()
         features[name] = encoded(name, chosen, lambda i, name=name: conditions(name, i), given.work)
     found = list(scores(features, judged, labels, actors))
-    heads = ("learnt from", "as they are", *CONDITIONS, "mean of the six")
+    heads = ("learnt from", "as they are", *CONDITIONS, "mean of these")
     table = f"| {' | '.join(heads)} |\n|---|{'---:|' * (len(heads) - 1)}\n" + "\n".join(found) + "\n"
     print(table)
     if given.write:
         RESULTS.write_text(
-            f"# Voices on other lines and in other rooms\n\n{len(rows)} utterances of {len(set(actors))} actors "
-            f"(conditions: every second one), {len(set(labels))} labels, {FOLDS} folds by actor, average recall in percent. "
+            f"# Voices on other lines and in other rooms\n\n{len(rows)} utterances of {len(set(actors))} actors (conditions: a "
+            f"quarter, drawn at random), {len(set(labels))} labels, {FOLDS} folds by actor, average recall in percent. "
             f"{machine_line(given.threads)}.\n\n{table}",
             encoding="utf-8",
         )

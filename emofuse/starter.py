@@ -16,6 +16,11 @@ LICENCE = (
 _MODULE = "emofuse_starter"
 
 
+def is_starter_installed() -> bool:
+    """Whether its package is there."""
+    return find_spec(_MODULE) is not None
+
+
 def starter_folder() -> Path:
     """The starter's run folder.
 

@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from emofuse import EmofuseError, EmotionPipeline
+from emofuse.cli.demo import _real_people
 from emofuse.cli.main import app
 from emofuse.cli.predict import run_and_clips
 from emofuse.runs.run_folder import RunFolder
@@ -40,6 +41,40 @@ def test_without_its_package_it_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr("emofuse.starter._MODULE", "emofuse_starter_that_nobody_has")
     with pytest.raises(EmofuseError, match="the starter is not installed"):
         EmotionPipeline.from_pretrained("starter")
+
+
+def test_a_demo_for_a_clip_asks_for_the_starter_before_the_work(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked = ["demo", str(tmp_path / "demo"), "--clip", str(tmp_path / "nobody.mp4")]
+    monkeypatch.setattr("emofuse.starter._MODULE", "emofuse_starter_that_nobody_has")
+    missing = CliRunner().invoke(app, asked)
+    assert "the starter is not installed" in str(missing.exception)
+    monkeypatch.setattr("emofuse.starter._MODULE", "emofuse")  # a package that is there
+    nowhere = CliRunner().invoke(app, asked)
+    assert "nobody.mp4: no such file" in str(nowhere.exception)
+    assert not (tmp_path / "demo").exists()
+
+
+def test_a_demo_ends_with_how_to_see_real_people(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = f"emofuse predict YOUR_CLIP.mp4 --by-modality --page {tmp_path / 'people.html'}"
+    for module, first in (("emofuse", ""), ("emofuse_starter_that_nobody_has", "pip install ./starter; ")):
+        monkeypatch.setattr("emofuse.starter._MODULE", module)
+        _real_people(None, tmp_path)
+        assert capsys.readouterr().out.strip().endswith(f"For real people: {first}{command}")
+
+
+def test_a_demo_shows_a_real_clip_on_a_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[tuple[object, ...]] = []
+    monkeypatch.setattr(
+        "emofuse.cli.predict.predict",
+        lambda run, clips, by_modality, page: asked.append((run, clips, by_modality, page)),
+    )
+    clip, page = tmp_path / "clip.mp4", tmp_path / "people.html"
+    _real_people(clip, tmp_path)
+    assert asked == [(None, [clip], True, page)]
 
 
 def test_it_is_a_run_like_any_other(starter: Path) -> None:

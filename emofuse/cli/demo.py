@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from emofuse.data.output_paths import check_new_folder
+from emofuse.errors import EmofuseError
+from emofuse.starter import is_starter_installed, starter_folder
 
 EXAMPLE = """Make a synthetic corpus, train DeepMSI-MER on it, report honestly, predict a new clip. Needs no download.
 
@@ -40,6 +42,10 @@ def demo(
     from emofuse.runs.settings import RunSettings
 
     check_new_folder(folder)
+    if clip is not None:  # said now, and not after some minutes
+        starter_folder()
+        if not clip.is_file():
+            raise EmofuseError(f"{clip}: no such file; name a recording of people, or leave --clip out")
     began = time.perf_counter()
     settings = RunSettings.from_yaml(find_recipe("deepmsi-mer/demo"))
     result = run_demo(
@@ -67,16 +73,19 @@ def demo(
     )
     typer.echo(f"took        {time.perf_counter() - began:.0f} s")
     typer.echo("")
-    _real_people(clip)
+    _real_people(clip, folder)
 
 
-def _real_people(clip: Path | None) -> None:
-    """The starter on a real clip, or how to have that."""
+def _real_people(clip: Path | None, folder: Path) -> None:
+    """The starter on a real clip, with a page of what faces, voice and words say, or how to have that."""
+    page = folder / "people.html"
     if clip is None:
+        install = "" if is_starter_installed() else "pip install ./starter; "
         typer.echo(
-            "All of this was drawn. For real people: pip install ./starter; emofuse predict YOUR_CLIP.mp4"
+            f"All of this was drawn. For real people: {install}emofuse predict YOUR_CLIP.mp4 --by-modality --page {page}"
         )
         return
     from emofuse.cli.predict import predict
 
-    predict(None, [clip], by_modality=True)
+    predict(None, [clip], by_modality=True, page=page)
+    typer.echo(f"page        {page}")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = """Fine-tune a pretrained text, speech or image encoder on the training part of a split, and keep it as a folder that
 transformers and `emofuse train --text-encoder FOLDER` (or `--audio-encoder`, `--video-encoder`) read. `--model face-cnn`
-trains a small network of faces from nothing.
+and `--model voice-cnn` train small networks of faces and of voices from nothing.
 
 The folder remembers what it was fitted to; a run that is judged on any of it is refused.
 
@@ -39,7 +39,8 @@ def finetune(
     model: Annotated[
         str,
         typer.Option(
-            help="a model's name or folder: BERT, RoBERTa, wav2vec 2.0, HuBERT, ResNet, ViT, ConvNeXt, Swin class; or face-cnn"
+            help="a model's name or folder: BERT, RoBERTa, wav2vec 2.0, HuBERT, ResNet, ViT, ConvNeXt, Swin class; or face-cnn, "
+            "voice-cnn"
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="folder to make")],

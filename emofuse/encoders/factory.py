@@ -26,6 +26,8 @@ from emofuse.encoders.spec import (
     MINILM_GOEMOTIONS,
     OPENSMILE_COMPARE,
     OPENSMILE_EGEMAPS,
+    UNTRAINED,
+    VOICE_CNN,
     WHISPER_LOGMEL,
     WHISPER_TINY_EN,
     EncoderSpec,
@@ -113,6 +115,7 @@ def list_encoders() -> list[EncoderInfo]:
             "ResNet class: hub name or folder; with `faces: true`, VisExtNet (extra faces)",
         ),
         EncoderInfo(FACE_CNN, "video", None, True, "small network of faces, to be trained by `finetune`"),
+        EncoderInfo(VOICE_CNN, "audio", None, True, "small network of voices, to be trained by `finetune`"),
     ]
 
 
@@ -133,6 +136,11 @@ def create_encoder(
     if reads != spec.modality:
         raise EmofuseError(f"encoder {spec.name}: reads {reads}, not {spec.modality}")
     spec = as_fine_tuned(spec)
+    if spec.name in UNTRAINED:
+        raise EmofuseError(
+            f"encoder {spec.name}: has learnt nothing yet; train one with `emofuse finetune {UNTRAINED[spec.name]} DATA --model "
+            f"{spec.name}` and name its folder"
+        )
     make = _MAKERS[spec.name if spec.name in EMBEDDED else spec.modality]
     return make(spec, device, dtype)
 
@@ -224,11 +232,6 @@ def _hf_speech(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype
 def _hf_image(spec: EncoderSpec, device: torch.device | str, dtype: torch.dtype) -> UtteranceEncoder:
     from emofuse.encoders.hf_image import HFImageEncoder
 
-    if spec.name == FACE_CNN:
-        raise EmofuseError(
-            f"encoder {FACE_CNN}: has learnt nothing yet; train one with `emofuse finetune video DATA --model {FACE_CNN}` "
-            "and name its folder"
-        )
     return HFImageEncoder(spec, device, dtype)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -49,6 +51,8 @@ class FineTuneSettings(BaseModel):
         picture_changes: pictures: how far they are changed in training: 1 as far as
             `emofuse.training.finetuning.face_augmentation` says, 0 not at all, 0.5 half as far.
         time_shift: speech: largest shift in training, in seconds, either way; what leaves one end is lost.
+        pitch: speech: largest change of pitch in training, in semitones, either way, of half of the utterances.
+        tempo: speech: largest change of speed in training, as a share, either way, of half of the utterances.
         gradient_checkpointing: recompute the layers in the backward pass instead of storing them.
         precision: ``"bf16"`` runs the network under autocast; ``"auto"`` does so where the GPU can.
         cross_fit: so many more encoders are fine-tuned, each on all of the training part but a group of whole dialogues
@@ -78,10 +82,30 @@ class FineTuneSettings(BaseModel):
     noise_snr: float | None = None
     gain: float = Field(default=0.0, ge=0)
     time_shift: float = Field(default=0.0, ge=0)
+    pitch: float = Field(default=0.0, ge=0, le=12)
+    tempo: float = Field(default=0.0, ge=0, le=0.4)
     picture_changes: float = Field(default=1.0, ge=0, le=2)
     gradient_checkpointing: bool = False
     precision: Literal["auto", "32", "bf16"] = "auto"
     cross_fit: int | None = Field(default=None, ge=2, le=100)
+
+
+# What a network of voices that starts from nothing is trained with beside the usual.
+VOICE_TRAINING: Mapping[str, Any] = MappingProxyType(
+    {
+        "epochs": 40,
+        "patience": 20,
+        "learning_rate": 1e-3,
+        "head_learning_rate": 1e-3,
+        "batch_size": 32,
+        "warmup_fraction": 0.1,
+        "spec_augment": 0.15,
+        "noise_snr": 10.0,
+        "gain": 10.0,
+        "pitch": 1.5,
+        "tempo": 0.1,
+    }
+)
 
 
 def training_settings(**changed: Any) -> FineTuneSettings:

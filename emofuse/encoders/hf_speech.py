@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from transformers import AutoFeatureExtractor
 
+from emofuse.encoders import voice_cnn  # noqa: F401 - makes its class known to the library
 from emofuse.encoders.pretrained import guarded, load_model, locate, revision_of
 from emofuse.encoders.sequence_rate import frames_per_step, slowed
 from emofuse.encoders.spec import EncoderSpec

@@ -131,6 +131,30 @@ _CHANGES: dict[str, Callable[[Sound, AugmentSettings, np.random.Generator], Soun
 }
 
 
+def identity_of_copy(identity: EncoderIdentity, settings: AugmentSettings, copy: int) -> EncoderIdentity:
+    """What the features of changed copies are kept under.
+
+    Args:
+        identity: of the encoder that hears them.
+        settings: what may happen to a copy.
+        copy: its number, from 1.
+    """
+    drawn = settings.model_dump(exclude={"copies", "kinds", "snr_db", "reverberation"})
+    if "room" in settings.kinds:  # else what was encoded before there were rooms keeps its name
+        drawn["reverberation"] = "{:g} to {:g}".format(*settings.reverberation)
+    return identity.model_copy(
+        update={
+            "sampling": {
+                **identity.sampling,
+                **{f"augment_{name}": value for name, value in drawn.items()},
+                "augment_kinds": "+".join(settings.kinds),
+                "augment_snr_db": "{:g} to {:g}".format(*settings.snr_db),
+                "augment_copy": copy,
+            }
+        }
+    )
+
+
 class AugmentedEncoder:
     """An encoder of sound that hears one changed copy of each sound; under an identity of its own.
 
@@ -149,20 +173,7 @@ class AugmentedEncoder:
                 f"augmentation is of sound, and {encoder.identity.name} reads another modality"
             )
         self._encoder, self._settings, self._copy = encoder, settings, copy
-        drawn = settings.model_dump(exclude={"copies", "kinds", "snr_db", "reverberation"})
-        if "room" in settings.kinds:  # else what was encoded before there were rooms keeps its name
-            drawn["reverberation"] = "{:g} to {:g}".format(*settings.reverberation)
-        self.identity: EncoderIdentity = encoder.identity.model_copy(
-            update={
-                "sampling": {
-                    **encoder.identity.sampling,
-                    **{f"augment_{name}": value for name, value in drawn.items()},
-                    "augment_kinds": "+".join(settings.kinds),
-                    "augment_snr_db": "{:g} to {:g}".format(*settings.snr_db),
-                    "augment_copy": copy,
-                }
-            }
-        )
+        self.identity: EncoderIdentity = identity_of_copy(encoder.identity, settings, copy)
         self.needs = getattr(encoder, "needs", None) or InputNeeds()
 
     @property

@@ -20,8 +20,10 @@ WHISPER_LOGMEL = "whisper+logmel"
 MINILM_GOEMOTIONS = "minilm+goemotions"
 FRAME_STATISTICS = "frame-statistics"
 
-# No encoder yet: a network that fine-tuning trains from nothing, for those who have no pretrained one.
+# No encoders yet: networks that fine-tuning trains from nothing, for those who have no pretrained ones, and what they read.
 FACE_CNN = "face-cnn"
+VOICE_CNN = "voice-cnn"
+UNTRAINED: dict[str, Modality] = {FACE_CNN: "video", VOICE_CNN: "audio"}
 
 # The encoders that need no model folder and no hub, and what they read.
 EMBEDDED: dict[str, Modality] = {

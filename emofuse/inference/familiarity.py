@@ -17,6 +17,7 @@ from emofuse.evaluation.metrics.familiarity import Familiarity, fit_familiarity
 from emofuse.features.vectors import mean_vector
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.seen_pictures import SEEN_PICTURES
+from emofuse.runs.features import copies_of_run
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.stored_model import stored_shapes
 
@@ -48,9 +49,12 @@ def fit_run_familiarity(
     found: dict[str, Familiarity] = {}
     for modality, reader in predictor.readers.items():
         # A corpus may have a modality in few of its rows: those count, and not so many of all.
-        held = ([i for i in ids if i in reader] for ids in (split.train, split.val))
-        parts = [mean_vectors(reader, _spread(ids, _UTTERANCES)) for ids in held]
-        _keep(found, modality, *parts)
+        train, val = (_sampled(reader, ids) for ids in (split.train, split.val))
+        if modality == "audio":  # what was learnt from is familiar, changed copies included
+            heard = copies_of_run(folder, predictor.record, predictor.manifest)
+            copies = [_sampled(copy, split.train) for copy in heard]
+            train = np.concatenate([train, *(copy for copy in copies if len(copy))])
+        _keep(found, modality, train, val)
     config_modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
     own = [m for m in config_modalities if m not in predictor.readers]
     if own and decode:
@@ -102,6 +106,11 @@ def mean_vectors(reader: FeatureSource | Mapping[str, np.ndarray], ids: Sequence
     held = [np.asarray(reader[i]) for i in ids if i in reader]
     rows = [mean_vector(values) for values in held if values.size]
     return np.stack(rows) if rows else np.zeros((0, 0))
+
+
+def _sampled(reader: FeatureSource, ids: Sequence[str]) -> np.ndarray:
+    """(N, d) of those that have any."""
+    return mean_vectors(reader, _spread([i for i in ids if i in reader], _UTTERANCES))
 
 
 def _spread(ids: Sequence[str], most: int) -> list[str]:

@@ -98,6 +98,23 @@ def _same_place(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
+def copies_of_run(folder: RunFolder, record: RunRecord, manifest: Manifest) -> list[FeatureSource]:
+    """Features of the changed copies of sounds that a run has learnt from, as its system took them; of its own corpus.
+
+    What the store no longer has is left out.
+    """
+    from emofuse.encoders.sound_augmentation import identity_of_copy
+
+    settings = folder.read_settings()
+    part, augment = record.encoders.get("audio"), settings.data.augment
+    if part is None or part.spec.name == IMPORTED or not augment.copies:
+        return []
+    store = feature_store_of(settings, manifest)
+    numbers = range(1, augment.copies + 1)
+    readers = [store.reader(identity_of_copy(part.identity, augment, number)) for number in numbers]
+    return [normalise_readers(folder, record, manifest, {"audio": reader})["audio"] for reader in readers]
+
+
 def encode(
     manifest: Manifest,
     spec: EncoderSpec,

@@ -22,12 +22,12 @@ def test_rows_without_a_modality_take_no_place_among_those_that_are_looked_at(tm
     # One row in thirty has it, and an even spread over all rows would meet a few of them.
     held = {i: rng.normal(size=4) + 5 for ids in (train, val) for i in ids[7::30]}
     predictor: Any = SimpleNamespace(
-        readers={"audio": held}, model=SimpleNamespace(config=SimpleNamespace(modalities=("audio",)))
+        readers={"text": held}, model=SimpleNamespace(config=SimpleNamespace(modalities=("text",)))
     )
     folder = RunFolder(tmp_path)
-    found = fit_run_familiarity(folder, predictor, Split(train, val, []))["audio"]
+    found = fit_run_familiarity(folder, predictor, Split(train, val, []))["text"]
     np.testing.assert_allclose(found.mean, np.mean([held[i] for i in train[7::30]], axis=0))
-    kept = read_familiarity(folder)["audio"]
+    kept = read_familiarity(folder)["text"]
     vectors = np.stack([held[i] for i in val[7::30]])
     np.testing.assert_allclose(kept.novelty(vectors), found.novelty(vectors), rtol=1e-4)
     assert np.mean(kept.novelty(vectors) > 1) <= 0.01

@@ -11,6 +11,9 @@ from emofuse.data.media_writer import write_wav
 from emofuse.errors import EmofuseError
 from emofuse.features import FeatureStore
 from emofuse.features.augmented import AugmentedFeatures
+from emofuse.inference import familiarity
+from emofuse.inference.familiarity import fit_run_familiarity
+from emofuse.inference.predict_rows import RowPredictor
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
@@ -69,7 +72,7 @@ def trained(manifest: Manifest, path: Path, **changes: object) -> RunFolder:
 
 @pytest.mark.parametrize("normalise", ["none", "speaker"])
 def test_copies_of_the_training_part_alone_are_encoded_and_learnt_from(
-    tmp_path: Path, normalise: str
+    tmp_path: Path, normalise: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     manifest = sound_corpus(tmp_path)
     by = {"data.normalise": {"audio": normalise}}
@@ -81,6 +84,12 @@ def test_copies_of_the_training_part_alone_are_encoded_and_learnt_from(
     for copy in (1, 2):
         assert set(held[copy].ids) == set(split.train)
         assert not np.array_equal(held[copy][split.train[0]], held[0][split.train[0]])
+    if normalise == "none":  # what was learnt from is familiar
+        looked_at: list[np.ndarray] = []
+        monkeypatch.setattr(familiarity, "fit_familiarity", lambda train, val: looked_at.append(train))
+        fit_run_familiarity(folder, RowPredictor(folder, manifest), split)
+        heard = np.concatenate([held[copy].matrix(split.train) for copy in (0, 1, 2)])
+        np.testing.assert_array_equal(looked_at[-1], heard)
     again = trained(manifest, tmp_path / "again", **by)
     assert again.weights_file.read_bytes() == folder.weights_file.read_bytes()
     settings = sound_settings(manifest, **by).with_changes({"data.augment.copies": 0})

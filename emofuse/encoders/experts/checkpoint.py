@@ -19,7 +19,7 @@ from transformers import (
 from transformers.utils import cached_file
 
 from emofuse.data.modality import Modality
-from emofuse.encoders import face_cnn  # noqa: F401 - makes its class known to the library
+from emofuse.encoders import face_cnn, voice_cnn  # noqa: F401 - makes their classes known to the library
 from emofuse.encoders.pretrained import PICKLE, WEIGHTS, Source, guarded, load_config, load_model, locate
 from emofuse.encoders.spec import EMBEDDED, EncoderSpec
 from emofuse.errors import EmofuseError

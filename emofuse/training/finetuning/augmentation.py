@@ -6,25 +6,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.encoders.fine_tuning import FineTuneSettings
+from emofuse.encoders.sound_augmentation import shifted, stretched
 
 _NOISE_RANGE = 20.0  # dB above the lowest ratio
 _NOISY = 0.5  # share of the utterances that get noise
+_SUNG = 0.5  # share of the utterances whose pitch, and of those whose speed, is another
 
 
 def augment(
     sound: NDArray[np.float32], settings: FineTuneSettings, rng: np.random.Generator, rate: int = 16_000
 ) -> NDArray[np.float32]:
-    """Shift, noise and gain, in this order, each as far as ``settings`` has it.
+    """Pitch, tempo, shift, noise and gain, in this order, each as far as ``settings`` has it.
 
     Args:
         sound: (samples,); it is not changed.
-        settings: ``time_shift`` in seconds, ``noise_snr`` and ``gain`` in dB.
+        settings: ``pitch`` in semitones, ``tempo`` as a share, ``time_shift`` in seconds, ``noise_snr`` and ``gain`` in dB.
         rng: where the draws come from.
         rate: samples per second.
 
     Returns:
-        (samples,) float32, of the same length.
+        (samples',) float32, of the same length where the tempo stays.
     """
+    if settings.pitch and rng.random() < _SUNG:
+        sound = shifted(sound, rng.uniform(-settings.pitch, settings.pitch))
+    if settings.tempo and rng.random() < _SUNG:
+        sound = stretched(sound, 1 + rng.uniform(-settings.tempo, settings.tempo))
     if settings.time_shift:
         sound = _shifted(sound, round(rng.uniform(-settings.time_shift, settings.time_shift) * rate))
     if settings.noise_snr is not None and rng.random() < _NOISY:

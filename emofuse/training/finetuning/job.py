@@ -14,7 +14,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders.fine_tuning import FineTunedRecord, FineTuneSettings
 from emofuse.encoders.pretrained import locate, revision_of
-from emofuse.encoders.spec import FACE_CNN, EncoderSpec
+from emofuse.encoders.spec import UNTRAINED, EncoderSpec
 from emofuse.evaluation import ClassificationReport, Split, write_split_file
 from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import Progress
@@ -66,7 +66,7 @@ class TuningJob:
         self, split: Split, before_saving: Callable[[Mapping[str, Judgement]], None] | None = None
     ) -> FineTuned:
         """Train, judge and save; ``before_saving`` gets what is said of each part, the training part included."""
-        source = None if self.spec.name == FACE_CNN else locate(self.spec.name, self.spec.revision)
+        source = None if self.spec.name in UNTRAINED else locate(self.spec.name, self.spec.revision)
         quarantine = Quarantine(self.folder / "quarantine.csv")
         L.seed_everything(self.seed, verbose=False)
         labels = self.manifest.labels

@@ -27,8 +27,10 @@ from emofuse.encoders.compact import add_difference
 from emofuse.encoders.face_cnn import FaceCnnConfig, FaceCnnForImageClassification
 from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.encoders.pretrained import Source, guarded, load_config
-from emofuse.encoders.spec import FACE_CNN
+from emofuse.encoders.spec import FACE_CNN, VOICE_CNN
 from emofuse.encoders.transformer_parts import embeddings_of, refuse_missing_weights, transformer_layers
+from emofuse.encoders.voice_cnn import MODEL_TYPE as VOICE_TYPE
+from emofuse.encoders.voice_cnn import VoiceCnnConfig, VoiceCnnForAudioClassification
 from emofuse.errors import EmofuseError
 from emofuse.training.finetuning.batches import TuningBatch
 
@@ -78,19 +80,25 @@ def load_classifier(
 ) -> UtteranceClassifier:
     """The encoder of ``source`` with a new head for ``labels``, in float32, frozen as ``settings`` has it.
 
-    Without a source it is a :class:`~emofuse.encoders.face_cnn.FaceCnn` that has learnt nothing yet.
+    Without a source it is a :class:`~emofuse.encoders.face_cnn.FaceCnn` or a
+    :class:`~emofuse.encoders.voice_cnn.VoiceCnn` that has learnt nothing yet.
 
     Raises:
         EmofuseError: it cannot be had, is not of a class that can be fine-tuned here, or lacks what a setting
             asks for.
     """
-    config = FaceCnnConfig() if source is None else load_config(source)
+    new: dict[Modality, tuple[str, Any, Any]] = {
+        "video": (FACE_CNN, FaceCnnConfig, FaceCnnForImageClassification),
+        "audio": (VOICE_CNN, VoiceCnnConfig, VoiceCnnForAudioClassification),
+    }
+    config = new[modality][1]() if source is None else load_config(source)
     config.id2label = dict(enumerate(labels))
     config.label2id = {label: number for number, label in enumerate(labels)}
-    _configure(config, modality, settings, FACE_CNN if source is None else source.name)
+    _configure(config, modality, settings, new[modality][0] if source is None else source.name)
     if source is None:
-        network = FaceCnnForImageClassification(config)
-        _freeze(network, modality, settings, FACE_CNN)
+        name, _, made = new[modality]
+        network = made(config)
+        _freeze(network, modality, settings, name)
         return UtteranceClassifier(network)
     auto = _AUTO[modality]
     network, report = guarded(
@@ -148,7 +156,11 @@ def _check_loaded(network: Any, report: dict[str, Any], name: str) -> None:
 
 
 def _freeze(network: Any, modality: Modality, settings: FineTuneSettings, name: str) -> None:
-    front = settings.freeze_front if settings.freeze_front is not None else modality == "audio"
+    front = settings.freeze_front
+    if (
+        front is None
+    ):  # the convolutions of a large speech model know speech; those of a small one have to learn it
+        front = modality == "audio" and network.config.model_type != VOICE_TYPE
     if front and modality == "audio":
         network.freeze_feature_encoder()
     elif front and modality == "text":

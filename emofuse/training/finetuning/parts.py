@@ -20,7 +20,7 @@ from emofuse.evaluation import Split
 from emofuse.training.finetuning.batches import TuningRows
 from emofuse.training.finetuning.face_crops import CropReader
 from emofuse.training.finetuning.faces import PictureRows
-from emofuse.training.finetuning.sounds import SoundRows, feature_extractor
+from emofuse.training.finetuning.sounds import SoundRows, feature_extractor, plain_extractor
 from emofuse.training.finetuning.texts import TextRows, texts_of
 
 # What decides how an utterance is read; stage 2 reads it in the same way.
@@ -105,8 +105,7 @@ def read_parts(
             reader=preprocessing,
             reading=_reading(spec),
         )
-    assert source is not None
-    extractor = feature_extractor(source)
+    extractor = plain_extractor() if source is None else feature_extractor(source)
     masked = getattr(network.config, "feat_extract_norm", None) == "layer" and extractor.return_attention_mask
     return TuningParts(
         rows={

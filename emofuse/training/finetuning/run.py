@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 from emofuse.data.manifest import Manifest
-from emofuse.encoders.fine_tuning import FineTuneSettings, read_fine_tuned, training_settings
-from emofuse.encoders.spec import EMBEDDED, FACE_CNN, EncoderSpec
+from emofuse.encoders.fine_tuning import VOICE_TRAINING, FineTuneSettings, read_fine_tuned, training_settings
+from emofuse.encoders.spec import EMBEDDED, UNTRAINED, VOICE_CNN, EncoderSpec
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.runs.corpus import Progress
@@ -46,8 +46,8 @@ def fine_tune(
     there is one, is read once, at the end, and only to be scored.
 
     Args:
-        spec: a pretrained text, speech or image model, or ``"face-cnn"``, a small network of faces that starts from
-            nothing, with ``finetune`` settings (or the defaults).
+        spec: a pretrained text, speech or image model, or ``"face-cnn"`` or ``"voice-cnn"``, small networks of faces and
+            of voices that start from nothing, with ``finetune`` settings (or the defaults).
         manifest: a validated corpus.
         split: its training, validation and test ids; the test part may be empty.
         folder: becomes a model folder of transformers with split.json, history.csv and metrics.json besides.
@@ -85,8 +85,9 @@ def fine_tune(
 def _checked(spec: EncoderSpec) -> EncoderSpec:
     if spec.modality not in READING:
         raise EmofuseError(f"finetune {spec.modality}: stage 1 fine-tunes text, audio and video encoders")
-    if spec.name == FACE_CNN and spec.modality != "video":
-        raise EmofuseError(f"encoder {FACE_CNN}: reads video, not {spec.modality}")
+    reads = UNTRAINED.get(spec.name, spec.modality)
+    if reads != spec.modality:
+        raise EmofuseError(f"encoder {spec.name}: reads {reads}, not {spec.modality}")
     if spec.name in EMBEDDED:
         raise EmofuseError(
             f"encoder {spec.name}: is embedded and has nothing to fine-tune; name a pretrained model"
@@ -102,6 +103,7 @@ def _checked(spec: EncoderSpec) -> EncoderSpec:
 
 
 def _settings_of(spec: EncoderSpec) -> FineTuneSettings:
-    if spec.name != FACE_CNN:
+    if spec.name not in UNTRAINED:
         return spec.finetune or FineTuneSettings()
-    return training_settings(**(spec.finetune.model_dump(exclude_unset=True) if spec.finetune else {}))
+    changed = spec.finetune.model_dump(exclude_unset=True) if spec.finetune else {}
+    return training_settings(**((VOICE_TRAINING if spec.name == VOICE_CNN else {}) | changed))

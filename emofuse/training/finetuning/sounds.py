@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoFeatureExtractor
+from transformers import AutoFeatureExtractor, Wav2Vec2FeatureExtractor
 
 from emofuse.data.audio import read_audible
 from emofuse.data.batch import DecodeFailure
@@ -115,6 +115,11 @@ def feature_extractor(source: Source) -> Any:
             f"encoder {source.name}: reads {getattr(extractor, 'sampling_rate', None)} Hz, sound here is {RATE}"
         )
     return extractor
+
+
+def plain_extractor() -> Any:
+    """That of a network that takes sound at 16 kHz as it is, with a mask where it is padded."""
+    return Wav2Vec2FeatureExtractor(sampling_rate=RATE, do_normalize=False, return_attention_mask=True)
 
 
 def _seconds(row: Utterance) -> float:

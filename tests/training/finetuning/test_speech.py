@@ -140,3 +140,19 @@ def test_long_sounds_are_cut_short_ones_filled_up_and_silent_ones_set_aside(
 def test_a_text_model_is_no_speech_model(bert_folder: Path, tones: Manifest, tmp_path: Path) -> None:
     with pytest.raises(EmofuseError, match=r"encoder .* cannot be loaded"):
         fine_tune(spec_of(bert_folder), tones, SPLIT, tmp_path / "run")
+
+
+def test_a_small_network_of_voices_learns_from_nothing(tones: Manifest, tmp_path: Path) -> None:
+    changes = {"pitch": 0.5, "tempo": 0.05, "noise_snr": 25.0, "spec_augment": 0.05}
+    tuning = {"epochs": 6, "patience": 6, "batch_size": 4, **changes}
+    spec = EncoderSpec.model_validate({"modality": "audio", "name": "voice-cnn", "finetune": tuning})
+    found = fine_tune(spec, tones, SPLIT, tmp_path / "run", workers=0)
+    assert (found.record.base, found.record.base_revision) == ("voice-cnn", "untrained")
+    assert found.record.settings is not None
+    assert (found.record.settings.gain, found.record.settings.learning_rate) == (10.0, 1e-3)  # the usual
+    assert found.record.scores["test"]["accuracy"] == 1.0
+    assert found.record.seen
+    model = AutoModelForAudioClassification.from_pretrained(tmp_path / "run")
+    assert model.config.id2label == {0: "anger", 1: "joy"}
+    with pytest.raises(EmofuseError, match="voice-cnn: reads audio, not video"):
+        fine_tune(spec.model_copy(update={"modality": "video"}), tones, SPLIT, tmp_path / "other")
