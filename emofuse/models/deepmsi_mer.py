@@ -254,7 +254,12 @@ def _of_all_rows(patches: KeptPatches, rows: Tensor, count: int, frames: int) ->
 def _build_swin(config: DeepMSIMERConfig) -> VSCSwin:
     if isinstance(config.swin, str):
         return VSCSwin.from_pretrained(
-            config.swin, config.vsc, config.image_size, config.gradient_checkpointing, config.swin_version
+            config.swin,
+            config.vsc,
+            config.image_size,
+            config.gradient_checkpointing,
+            config.swin_version,
+            config.chunk_tokens,
         )
     settings = SWINS[config.swin_version].config
     known = set(settings().to_dict())
@@ -266,7 +271,9 @@ def _build_swin(config: DeepMSIMERConfig) -> VSCSwin:
         swin = settings(**config.swin, image_size=config.image_size)
     except (TypeError, ValueError) as error:
         raise EmofuseError(f"the swin settings are not valid: {error}") from error
-    return VSCSwin(swin, config.vsc, config.gradient_checkpointing, config.convolutional_stem)
+    return VSCSwin(
+        swin, config.vsc, config.gradient_checkpointing, config.convolutional_stem, config.chunk_tokens
+    )
 
 
 def _swin_arguments(swin: Swinv2Config | SwinConfig) -> dict:

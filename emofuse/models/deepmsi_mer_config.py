@@ -8,6 +8,7 @@ from emofuse.data.modality import MODALITIES, Modality
 from emofuse.nn.heads import TemporalKind
 from emofuse.nn.swin_plan import VSCConfig
 from emofuse.nn.swin_versions import SwinNumber
+from emofuse.nn.window_runner import CHUNK_TOKENS
 
 _SWIN_V2_TINY: dict[str, Any] = {
     "patch_size": 4,
@@ -60,6 +61,8 @@ class DeepMSIMERConfig(BaseModel):
         frame_batch_norm: batch-normalise the frames' features before they are summed up over time.
         augmentation: strength of random variation of training clips, see `FrameAugmentation`; 0 is none.
         gradient_checkpointing: recompute the Swin's blocks in the backward pass to save memory.
+        chunk_tokens: of the Swin, how many tokens each thread of a processor takes at once; 0 takes all of them.
+            It changes no number but for rounding.
         alpha_ce: weight of the cross-entropy, Eq. 7.
         beta_cl: weight of the contrastive loss, Eq. 7.
         temperature: τ of the contrastive loss, Eq. 5.
@@ -94,6 +97,7 @@ class DeepMSIMERConfig(BaseModel):
     frame_batch_norm: bool = False
     augmentation: float = Field(default=0.0, ge=0.0, le=2.0)
     gradient_checkpointing: bool = False
+    chunk_tokens: int = Field(default=CHUNK_TOKENS, ge=0)
     alpha_ce: float = Field(default=1.0, ge=0.0)
     beta_cl: float = Field(default=0.5, ge=0.0)
     temperature: float = Field(default=0.5, gt=0.0)

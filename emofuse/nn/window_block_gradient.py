@@ -29,6 +29,7 @@ class WindowBlock(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, form: BlockForm, masks: BlockMasks, tokens: Tensor, *weights: Tensor) -> Tensor:
+        """The block, with what its gradient needs kept."""
         given = BlockWeights(*weights)
         out = torch.empty_like(tokens)
         kept = [
@@ -42,6 +43,7 @@ class WindowBlock(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # type: ignore[untyped-decorator]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of the tokens and of the weights that want one."""
         tokens, *saved = ctx.saved_tensors
         weights, saved = BlockWeights(*saved[: len(_NAMES)]), saved[len(_NAMES) :]
         sums = _Sums(weights, ctx.needs_input_grad[3:])

@@ -17,7 +17,7 @@ from emofuse.nn.window_block_gradient import WindowBlock
 if TYPE_CHECKING:
     from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
 
-CHUNK_TOKENS = 1024
+CHUNK_TOKENS = 2048
 
 
 class WindowRunner:
@@ -87,7 +87,9 @@ class WindowRunner:
         weights = block_weights(layer, position)
         arguments = (self._form(layer, plan, values), masks, _windows(plan, values), *weights)
         done: Tensor = (
-            WindowBlock.apply(*arguments) if keep else checkpoint(WindowBlock.apply, *arguments, use_reentrant=False)
+            WindowBlock.apply(*arguments)
+            if keep
+            else checkpoint(WindowBlock.apply, *arguments, use_reentrant=False)
         )
         return done.view_as(values)
 
