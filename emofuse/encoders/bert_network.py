@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -106,7 +106,7 @@ class BertNetwork(nn.Module):
         x = parts["word_embeddings"](input_ids) + parts["token_type_embeddings"](types)
         x = parts["LayerNorm"](x + parts["position_embeddings"](places))
         states, seen = [x], attention_mask.bool()[:, None, None, :]
-        for layer in self.encoder["layer"]:  # type: ignore[union-attr]
+        for layer in cast(nn.ModuleList, self.encoder["layer"]):
             x = layer(x, seen)
             states.append(x)
         return BertOutput(x, states if output_hidden_states else [])

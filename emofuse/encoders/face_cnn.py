@@ -80,7 +80,7 @@ class FaceCnn(_FacePreTrained, FaceLayers):
     def __init__(self, config: FaceCnnConfig) -> None:
         super().__init__(config)
         self.add_layers(config)
-        self.post_init()
+        self.post_init()  # type: ignore[operator]
 
     def forward(self, pixel_values: Tensor, **_: Any) -> BaseModelOutputWithPooling:
         """The map of features, and its mean over places."""

@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 STARTER = Path(__file__).parents[2] / "starter" / "emofuse_starter" / "run"
 HEAVY = (
     "torch",

@@ -106,4 +106,5 @@ def _settings_of(spec: EncoderSpec) -> FineTuneSettings:
     if spec.name not in UNTRAINED:
         return spec.finetune or FineTuneSettings()
     changed = spec.finetune.model_dump(exclude_unset=True) if spec.finetune else {}
-    return training_settings(**((VOICE_TRAINING if spec.name == VOICE_CNN else {}) | changed))
+    usual = dict(VOICE_TRAINING) if spec.name == VOICE_CNN else {}
+    return training_settings(**(usual | changed))
