@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 
 EXAMPLE = """Train a system with one component changed at a time, and put scores, significance and cost of every variant
@@ -43,6 +44,10 @@ def ablate(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Run the variants, write the table."""
+    if out is None and not list_:
+        raise EmofuseError("ablate: say with --out where the runs and the table go")
+    if out is not None:
+        check_new_folder(out)
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
@@ -60,12 +65,10 @@ def ablate(
         {"data.manifest": str(corpus_file(manifest).resolve()), **free_settings(set_ or [])}
     )
     corpus = Manifest.read(corpus_file(manifest)).validate()
-    if list_:
+    if list_ or out is None:
         for variant in ablation_variants(settings, corpus):
             typer.echo(f"{variant.name:16} {variant.what}")
         return
-    if out is None:
-        raise EmofuseError("ablate: say with --out where the runs and the table go")
     found = ablate_deepmsi_mer(
         corpus,
         settings,

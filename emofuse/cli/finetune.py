@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emofuse.data.output_paths import check_new_folder
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
@@ -95,6 +96,7 @@ def finetune(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Split, fine-tune, score, save."""
+    check_new_folder(out)
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.data.output_paths import check_new_folder
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
@@ -79,6 +80,7 @@ def reproduce(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Prepare the corpus, run, write the tables."""
+    check_new_folder(out)
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.evaluation.reporting.tables import markdown_tables

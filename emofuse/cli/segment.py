@@ -73,12 +73,14 @@ def segment(
 ) -> None:
     """Find, write, and say what was found."""
     from emofuse.cli.progress import progress_bar
+    from emofuse.data.manifest_io import check_manifest_suffix
     from emofuse.recordings.manifest import default_manifest, manifest_of
     from emofuse.recordings.segment import segment_recording
     from emofuse.recordings.settings import parse_by, parse_speakers
 
     target = out or default_manifest(recording)
     check_new_file(target)
+    check_manifest_suffix(target)
     _check_folder(recording, target)
     settings = _settings(
         by=parse_by(by),

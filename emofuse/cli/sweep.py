@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emofuse.data.output_paths import check_new_folder
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
@@ -65,6 +66,7 @@ def sweep(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Run the grid, write the tables."""
+    check_new_folder(out)
     from emofuse.experiments.sweep import parse_axis
 
     axes = [parse_axis(each) for each in grid]

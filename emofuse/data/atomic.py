@@ -32,12 +32,37 @@ def written_aside(path: Path) -> Iterator[Path]:
         yield aside
         aside.replace(path)
     except OSError as error:
-        if error.errno in _OF_THE_DISK:  # the user knows the target, not the name aside or a source
-            error.filename = str(path)
+        _name_target(error, path)
         raise
     finally:
         with suppress(OSError):  # on a read-only disk there is none, and the first error is the one to report
             aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def folder_written_aside(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside ``folder``, a new one; it takes its place when the block ends without an error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = name_aside(folder)
+    try:
+        aside.mkdir()
+        yield aside
+        aside.rename(folder)
+    except OSError as error:
+        _name_target(error, folder)
+        raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _name_target(error: OSError, path: Path) -> None:
+    """Raise what the disk refused with the name that the user knows, in place of the name aside or that of a source.
+
+    Raises:
+        OSError: with the target as its file; errors of PyAV do not let theirs be changed.
+    """
+    if error.errno in _OF_THE_DISK:
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
 def write_text_aside(path: Path, text: str) -> None:

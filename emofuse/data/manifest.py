@@ -25,7 +25,12 @@ from emofuse.data.manifest_columns import (
     UnreadableCell,
     typed,
 )
-from emofuse.data.manifest_io import plain_values, read_manifest_file, write_manifest_file
+from emofuse.data.manifest_io import (
+    check_manifest_suffix,
+    plain_values,
+    read_manifest_file,
+    write_manifest_file,
+)
 from emofuse.data.paths import ContainedPaths
 from emofuse.data.utterance import Utterance
 from emofuse.data.wording import column_names
@@ -140,8 +145,9 @@ class Manifest:
         """See that :meth:`write` could name all media from the folder of a new file, before work is done for it.
 
         Raises:
-            ManifestError: media lie outside that folder.
+            EmofuseError: the file's suffix is none of a manifest, or media lie outside that folder.
         """
+        check_manifest_suffix(Path(path))
         _, outside = self._relative_to(Path(path).parent)
         if outside:
             raise ManifestError.listing(f"{path}: cannot be written", outside)

@@ -50,6 +50,15 @@ def write_manifest_file(frame: pd.DataFrame, path: Path) -> None:
         raise EmofuseError(f"{path}: cannot be written ({error.strerror or error})") from None
 
 
+def check_manifest_suffix(path: Path) -> None:
+    """See that a file's name says a format of manifests, before work is done for it.
+
+    Raises:
+        EmofuseError: its suffix is none of the three.
+    """
+    _for_suffix(path, _WRITERS)
+
+
 def _for_suffix(path: Path, table: dict[str, _Format]) -> _Format:
     try:
         return table[path.suffix.lower()]

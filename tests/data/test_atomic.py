@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from emofuse.data.atomic import kept_if_complete, name_aside, write_text_aside, written_aside
+from emofuse.data.atomic import (
+    folder_written_aside,
+    kept_if_complete,
+    name_aside,
+    write_text_aside,
+    written_aside,
+)
 from emofuse.data.output_paths import explain_os_error
 
 KILLED = """
@@ -63,6 +69,40 @@ def test_a_full_disk_is_told_of_the_file_that_was_asked_for(tmp_path: Path, sour
         write()
     assert explain_os_error(caught.value).startswith(f"{tmp_path / 'a.txt'}: No space left on device; make")
     assert not list(tmp_path.iterdir())
+
+
+class FixedError(OSError):
+    """As those of PyAV: what file it is of cannot be changed."""
+
+    filename = property(lambda self: "/some/source")  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("error", [OSError, FixedError])
+def test_a_full_disk_leaves_nothing_of_a_file_or_a_folder(error: type[OSError], tmp_path: Path) -> None:
+    def write_file() -> None:
+        with written_aside(tmp_path / "clip.mp4"):
+            raise error(errno.ENOSPC, "No space left on device")
+
+    def write_folder() -> None:
+        with folder_written_aside(tmp_path / "deep" / "program") as aside:
+            (aside / "model.onnx").write_bytes(b"half")
+            raise error(errno.ENOSPC, "No space left on device")
+
+    for write, target in ((write_file, tmp_path / "clip.mp4"), (write_folder, tmp_path / "deep" / "program")):
+        with pytest.raises(OSError, match="No space left") as caught:
+            write()
+        assert explain_os_error(caught.value).startswith(f"{target}: No space left on device; make room")
+        assert not [file for file in target.parent.iterdir() if file.is_file() or file.name != "deep"]
+
+
+def test_a_folder_written_aside_appears_when_it_is_whole(tmp_path: Path) -> None:
+    with folder_written_aside(tmp_path / "program") as aside:
+        (aside / "model.onnx").write_bytes(b"whole")
+        assert not (tmp_path / "program").exists()
+    assert [str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*")] == [
+        "program",
+        "program/model.onnx",
+    ]
 
 
 def test_a_name_as_long_as_the_system_takes(tmp_path: Path) -> None:

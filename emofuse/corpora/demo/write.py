@@ -23,6 +23,7 @@ from emofuse.corpora.demo.script import SHORTEST_DIALOGUE, Line, write_script
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.media import MediaError, probe
+from emofuse.data.output_paths import check_new_folder
 from emofuse.data.wording import counted
 from emofuse.data.worker_processes import begin_worker, workers_starting
 from emofuse.errors import EmofuseError
@@ -136,8 +137,7 @@ def _claim(folder: Path, settings: _Settings) -> None:
     """Take a new or empty folder, or go on in one with the same settings; refuse any other."""
     wanted = vars(settings)
     record = folder / _SETTINGS_FILE
-    if folder.exists() and not folder.is_dir():
-        raise EmofuseError(f"{folder}: is a file; name a new or empty folder")
+    check_new_folder(folder)
     try:
         found = json.loads(record.read_text(encoding="utf-8"))
     except FileNotFoundError:

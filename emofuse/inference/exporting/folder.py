@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import torch
 
-from emofuse.data.atomic import name_aside
+from emofuse.data.atomic import folder_written_aside
 from emofuse.data.output_paths import check_new_folder
 from emofuse.data.stored_files import DamagedFileError, check_regular, stored_json
 from emofuse.errors import EmofuseError
@@ -112,16 +112,10 @@ def export_run(run: RunFolder, out: Path, format_: Format) -> Export:
         torch=torch.__version__,
         pool=_pool(captured.program.model),
     )
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = name_aside(out)
-    try:
-        aside.mkdir()
+    with folder_written_aside(out) as aside:
         (aside / PROGRAM_FILES[format_]).write_bytes(program)
         _copy_companions(run.path, aside)
         (aside / EXPORT_FILE).write_text(json.dumps(asdict(export), indent=1) + "\n", encoding="utf-8")
-        aside.rename(out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
     return export
 
 
