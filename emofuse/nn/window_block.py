@@ -120,7 +120,9 @@ def hidden_logits(alive: Tensor, dtype: torch.dtype) -> Tensor:
     return torch.zeros_like(alive, dtype=dtype).masked_fill(~alive, -1e4)
 
 
-def attend(tokens: Tensor, weights: BlockWeights, form: BlockForm, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def attend(
+    tokens: Tensor, weights: BlockWeights, form: BlockForm, mask: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Cosine attention within windows: `Kept.qkv`, `Kept.factors`, and what is attended to, (windows·n, C)."""
     windows, length, width = tokens.shape
     rows = tokens.flatten(0, 1)
@@ -157,7 +159,13 @@ def normalised(rows: Tensor, weight: Tensor, bias: Tensor, form: BlockForm) -> t
 
 
 def run_windows(
-    tokens: Tensor, weights: BlockWeights, form: BlockForm, masks: BlockMasks, here: slice, mask: Tensor, out: Tensor
+    tokens: Tensor,
+    weights: BlockWeights,
+    form: BlockForm,
+    masks: BlockMasks,
+    here: slice,
+    mask: Tensor,
+    out: Tensor,
 ) -> Kept:
     """Some windows (windows, n, C) through the block, into ``out``, with what the gradient needs."""
     path1, path2 = (None, None) if masks.paths is None else (path[here] for path in masks.paths)

@@ -87,7 +87,9 @@ class WindowRunner:
         weights = block_weights(layer, position)
         arguments = (self._form(layer, plan, values), masks, _windows(plan, values), *weights)
         done: Tensor = (
-            WindowBlock.apply(*arguments) if keep else checkpoint(WindowBlock.apply, *arguments, use_reentrant=False)
+            WindowBlock.apply(*arguments)
+            if keep
+            else checkpoint(WindowBlock.apply, *arguments, use_reentrant=False)
         )
         return done.view_as(values)
 
