@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
 SIZE = 96  # pixels, height and width
 CELLS = 6
@@ -49,6 +48,8 @@ def _describe(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _orientations(luma: NDArray[Any]) -> NDArray[Any]:
     """(n, 6, 6, 9) normalised histograms."""
+    from scipy.ndimage import uniform_filter
+
     down, across = np.gradient(luma, axis=(1, 2))
     strength = np.hypot(down, across)
     place = (np.arctan2(down, across) % np.pi) / np.pi * ORIENTATIONS

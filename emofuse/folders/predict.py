@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.found_recordings import RecordingFile
 from emofuse.ensemble import EnsemblePipeline, open_pipeline
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.folders.index_page import IndexRow, index_page
 from emofuse.folders.results import ResultFiles, finished, keep, run_fingerprint
 from emofuse.folders.workers import run_tasks
@@ -153,10 +154,14 @@ class _PredictJob:
         return open_pipeline(self.run, device=self.request.device)
 
     def do(self, held: EmotionPipeline | EnsemblePipeline, task: RecordingFile) -> None:
-        timeline = held(task.file, **self.request.options)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", EmofuseWarning)
+            timeline = held(task.file, **self.request.options)
         files = ResultFiles(self.out, task.name)
-        # The result comes last: it says that all else is there.
-        self._write(files, timeline)
+        found = [str(each.message) for each in told if issubclass(each.category, EmofuseWarning)]
+        # How utterances were found stands on the recording's own page: of a thousand, nobody would read the lines.
+        # The result comes last, since it says that all else is there.
+        self._write(files, EmotionTimeline(timeline, timeline.labels, (*timeline.notes, *found)))
         keep(files, task, self.fingerprint, timeline)
 
     def write_missing(self, recording: RecordingFile, timeline: EmotionTimeline) -> None:

@@ -271,9 +271,7 @@ def test_a_killed_worker_fails_its_job_alone_while_ten_ask_at_once(
     serving: Serving, client: httpx.Client, clip: Path
 ) -> None:
     def ask(number: int) -> httpx.Response:
-        return client.post(
-            "/predict", files=file_of(clip, f"{number}.mp4"), data={"every": "0.3", "explain": "true"}
-        )
+        return client.post("/predict", files=file_of(clip, f"{number}.mp4"), data={"every": "0.3"})
 
     with ThreadPoolExecutor(10) as people:
         answers = [people.submit(ask, number) for number in range(10)]

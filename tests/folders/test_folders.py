@@ -1,5 +1,6 @@
 import os
 import shutil
+import warnings
 from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
@@ -12,8 +13,8 @@ from typer.testing import CliRunner
 from emofuse.cli.main import app
 from emofuse.data.found_recordings import RecordingFile, find_recordings
 from emofuse.data.media_writer import write_wav
-from emofuse.errors import EmofuseError
-from emofuse.folders.predict import FolderRequest, checked_formats, predict_folder
+from emofuse.errors import EmofuseError, EmofuseWarning
+from emofuse.folders.predict import FolderRequest, _PredictJob, checked_formats, predict_folder
 from emofuse.folders.results import ResultFiles, finished, keep, run_fingerprint
 from emofuse.folders.workers import run_tasks
 from emofuse.inference.timeline import EmotionTimeline
@@ -151,6 +152,28 @@ def test_a_folder_is_predicted_once_and_a_bad_recording_is_named(
     assert (outcome.done, outcome.kept, outcome.failed) == (0, 2, {})
     assert (out / "recordings" / "one.mp4.json").stat().st_mtime_ns == before
     assert (out / "recordings" / "one.mp4.srt").is_file()
+
+
+def test_how_utterances_were_found_stands_on_the_page_of_the_recording_alone(
+    tmp_path: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    write_wav(tmp_path / "talk.wav", np.zeros(1600))
+    said = segment(0.0, 0.1, "joy", recording=str(tmp_path / "talk.wav"))
+
+    def held(file: Path, **options: object) -> EmotionTimeline:
+        warnings.warn("talk.wav: 1 utterance by vad", EmofuseWarning, stacklevel=2)
+        return EmotionTimeline([said], ["joy"], ["Not for doctors."])
+
+    [recording] = find_recordings([tmp_path / "talk.wav"])
+    job = _PredictJob(FolderRequest("run"), "run", "fingerprint", tmp_path / "out")
+    job.do(held, recording)  # type: ignore[arg-type]
+    page = (tmp_path / "out/recordings/talk.wav.html").read_text("utf-8")
+    assert "<p>Not for doctors.</p>" in page
+    assert "<p>talk.wav: 1 utterance by vad</p>" in page
+    kept = finished(ResultFiles(tmp_path / "out", "talk.wav"), recording, "fingerprint")
+    assert kept is not None
+    assert kept.notes == ("Not for doctors.",)
+    assert not [each for each in recwarn if issubclass(each.category, EmofuseWarning)]
 
 
 def test_a_changed_run_or_question_is_another(run: RunFolder, tmp_path: Path) -> None:

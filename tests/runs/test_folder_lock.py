@@ -1,36 +1,33 @@
-import subprocess
+import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from emofuse.errors import EmofuseError
 from emofuse.runs.folder_lock import LOCK_FILE, locked_folder
+from tests.forked_command import ForkedCommand
 
-HOLDER = """
-import sys
-from pathlib import Path
-from emofuse.runs.folder_lock import locked_folder
-with locked_folder(Path(sys.argv[1])):
-    print("held", flush=True)
-    sys.stdin.read()
-"""
+
+def hold() -> None:
+    with locked_folder(Path(sys.argv[1])):
+        print("held", flush=True)
+        time.sleep(100)
 
 
 def test_a_second_job_is_refused_until_the_first_has_ended_however_it_ended(tmp_path: Path) -> None:
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    folder = tmp_path / "run"
+    folder.mkdir()
+    holder = ForkedCommand([folder], tmp_path / "printed", hold)
     try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == b"held\n"
-        with pytest.raises(EmofuseError, match="another job is under way"), locked_folder(tmp_path):
+        holder.wait_until(lambda: holder.log.exists() and holder.log.read_text() == "held\n")
+        with pytest.raises(EmofuseError, match="another job is under way"), locked_folder(folder):
             pass
     finally:
-        holder.kill()
-        holder.communicate()
-    assert (tmp_path / LOCK_FILE).exists(), "left behind by the kill"
-    with locked_folder(tmp_path):
+        holder.end(signal.SIGKILL)
+    assert (folder / LOCK_FILE).exists(), "left behind by the kill"
+    with locked_folder(folder):
         pass
 
 
