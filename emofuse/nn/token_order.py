@@ -103,7 +103,7 @@ class _Reordered(torch.autograd.Function):
         return _take(tokens, there)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return _take(gradient, ctx.back), None, None
 

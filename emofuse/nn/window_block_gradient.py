@@ -41,7 +41,7 @@ class WindowBlock(torch.autograd.Function):
         return out
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of the tokens and of the weights that want one."""
         tokens, *saved = ctx.saved_tensors
@@ -104,7 +104,7 @@ class _Windows:
     ) -> None:
         self.tokens, self.weights, self.form, self.kept, self.sums = tokens, weights, form, kept, sums
         self.alive = None if masks.alive is None else masks.alive[here].unsqueeze(-1)
-        self.path1, self.path2 = (None, None) if masks.paths is None else (path[here] for path in masks.paths)
+        self.path1, self.path2 = masks.paths_of(here)
 
     def backward(self, gradient: Tensor, mask: Tensor, into: Tensor) -> None:
         """From the gradient of the block's output to that of its input, which goes ``into`` its place."""
