@@ -2,10 +2,11 @@
 
     python -m benchmarks.vsc_swin [--only forward|step|memory|attention] [--device cuda]
 
-Swin V2-tiny, 256 px, 15 frames, on one thread unless OMP_NUM_THREADS says otherwise. The networks take turns;
-each ratio is the median over the rounds of a network's time over the library's in the same round, by the clock and by the processor's time, which
-other work on the machine spoils less. Memory is the peak of a fresh process that makes one training step. Writes its
-sections of benchmarks/results/vsc_swin_cpu.md (vsc_swin_cuda.md), each as soon as it is measured.
+Swin V2-tiny, 256 px, 15 frames, on one thread unless OMP_NUM_THREADS says otherwise. The networks take turns.
+Each ratio is the median over the rounds of a network's time over the library's in the same round: by the clock, and by
+the processor's time, which other work on the machine spoils less. Memory is the peak of a fresh process that makes
+one training step. Writes its sections of benchmarks/results/vsc_swin_cpu.md (vsc_swin_cuda.md), each as soon as it is
+measured.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from emofuse.nn.window_block_gradient import WindowBlock
 if TYPE_CHECKING:
     from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
 
-CHUNK_TOKENS = 2048
+CHUNK_TOKENS = 4096
 _EXACT = (torch.float32, torch.float64)
 
 
