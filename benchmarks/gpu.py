@@ -4,12 +4,16 @@
     python -m benchmarks.gpu --device cpu --tiny    # the same at a size that any processor does in seconds
 
 Prepared so that it can be run as it is wherever an accelerator is at hand, once and within minutes. Each line is written
-as soon as it is measured: into benchmarks/results/gpu.md, and with --tiny nowhere but on the screen.
+as soon as it is measured: of an accelerator into benchmarks/results/gpu.md, otherwise nowhere but on the screen. A
+variant that the device's memory does not hold is said to, and the next one follows. float32 is full precision: TF32
+stays as torch has it, off. `python -m benchmarks.vsc_swin --device cuda` compares the visual encoder with the library's,
+and torch's kernels of attention with one another.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import socket
 import statistics
@@ -133,13 +137,22 @@ def milliseconds(work: Callable[[], None], passes: int, device: torch.device) ->
 
 def measured(size: Size, variant: Variant, device: torch.device) -> str:
     """The line of a variant."""
+    _clean(device)
     work = Work(size, variant, device)
-    forward = milliseconds(work.forward, size.passes, device)
+    # torch.compile is for training alone.
+    forward = "–" if variant.compiled else f"{milliseconds(work.forward, size.passes, device):.1f}"
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     step = milliseconds(work.step, size.passes, device)
     peak = f"{torch.cuda.max_memory_allocated(device) / 2**20:.0f}" if device.type == "cuda" else "–"
-    return f"| {variant.name} | {forward:.1f} | {step:.1f} | {peak} |"
+    return f"| {variant.name} | {forward} | {step:.1f} | {peak} |"
+
+
+def _clean(device: torch.device) -> None:
+    """Nothing of the variant before shall count."""
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def two_ranks(size: Size, variant: Variant, kind: str) -> str:
@@ -190,23 +203,27 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="a small network; nothing is written")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")
     given = parser.parse_args()
+    if given.device == "cuda" and not torch.cuda.is_available():
+        parser.error("torch sees no CUDA device here; --device cpu --tiny tries the script without one")
     size, device = SIZES[given.tiny], torch.device(given.device)
     # Two processes show on a CPU that the script works; on an accelerator each has a device of its own.
     pair = torch.cuda.device_count() > 1 if given.device == "cuda" else True
     text = title(size, device) + HEAD
-    jobs: list[Callable[[], str]] = [
-        lambda variant=variant: measured(size, variant, device)
-        for variant in VARIANTS
-        if not (given.no_compile and variant.compiled)
-    ]
+    chosen = [variant for variant in VARIANTS if not (given.no_compile and variant.compiled)]
+    jobs: dict[str, Callable[[], str]] = {
+        variant.name: lambda variant=variant: measured(size, variant, device) for variant in chosen
+    }
     if pair:
-        jobs.append(lambda: two_ranks(size, VARIANTS[1], given.device))
+        jobs["two ranks"] = lambda: two_ranks(size, VARIANTS[1], given.device)
     print(text, end="")
-    for job in jobs:
-        line = job()
+    for name, job in jobs.items():
+        try:
+            line = job()
+        except torch.cuda.OutOfMemoryError:
+            line = f"| {name} | does not fit | – | – |"
         print(line, flush=True)
         text += line + "\n"
-        if not given.tiny:
+        if not given.tiny and given.device == "cuda":
             RESULTS.write_text(text, encoding="utf-8")
 
 

@@ -20,6 +20,7 @@ from emofuse.errors import EmofuseError
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.pipeline import EmotionPipeline, EmotionSegment
 from emofuse.runs.ensemble_folder import is_ensemble, members_of
+from emofuse.runs.precision import Precision
 from emofuse.runs.run_folder import RunRecord
 
 if TYPE_CHECKING:
@@ -37,13 +38,20 @@ class EnsemblePipeline:
         self.members = list(members)
 
     @classmethod
-    def from_pretrained(cls, folder: Path | str, device: str = "auto") -> EnsemblePipeline:
-        """Load an ensemble's folder.
+    def from_pretrained(
+        cls, folder: Path | str, device: str = "auto", precision: Precision = "32"
+    ) -> EnsemblePipeline:
+        """Load an ensemble's folder; arguments as of `EmotionPipeline.from_pretrained`.
 
         Raises:
             EmofuseError: it is none, or a member cannot be loaded.
         """
-        return cls([EmotionPipeline.from_pretrained(run.path, device) for run in members_of(Path(folder))])
+        return cls(
+            [
+                EmotionPipeline.from_pretrained(run.path, device, precision=precision)
+                for run in members_of(Path(folder))
+            ]
+        )
 
     @property
     def record(self) -> RunRecord:
@@ -84,15 +92,17 @@ class EnsemblePipeline:
         return EmotionTimeline(mean_segments(told), self.labels, self.notes)
 
 
-def open_pipeline(folder: Path | str, device: str = "auto") -> EmotionPipeline | EnsemblePipeline:
-    """A run, or an ensemble, ready for raw media.
+def open_pipeline(
+    folder: Path | str, device: str = "auto", precision: Precision = "32"
+) -> EmotionPipeline | EnsemblePipeline:
+    """A run, or an ensemble, ready for raw media; arguments as of `EmotionPipeline.from_pretrained`.
 
     Raises:
         EmofuseError: the folder is neither, or cannot be loaded.
     """
     if is_ensemble(Path(folder)):
-        return EnsemblePipeline.from_pretrained(folder, device)
-    return EmotionPipeline.from_pretrained(folder, device)
+        return EnsemblePipeline.from_pretrained(folder, device, precision)
+    return EmotionPipeline.from_pretrained(folder, device, precision=precision)
 
 
 def mean_segments(told: Sequence[Sequence[EmotionSegment]]) -> list[EmotionSegment]:

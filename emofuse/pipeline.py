@@ -42,6 +42,7 @@ from emofuse.runs.corpus import choose_device
 from emofuse.runs.hub import fetch_run, is_hub_name
 from emofuse.runs.modalities import IMPORTED, imported_features
 from emofuse.runs.normalisation import groups_of, normalised_by, read_statistics
+from emofuse.runs.precision import Precision, wants_bf16
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_encoders import encoder_of_run
 from emofuse.runs.run_folder import RunFolder, RunRecord
@@ -93,6 +94,7 @@ class EmotionPipeline:
         folder: where the run lies; sets of labels are read from there.
         statistics: modality → the training part's, of those that are standardised per speaker or recording.
         notes: what whoever sees a prediction must know, a sentence each.
+        autocast: reduced precision of the system, or None.
     """
 
     def __init__(
@@ -107,8 +109,10 @@ class EmotionPipeline:
         folder: RunFolder | None = None,
         statistics: Mapping[Modality, TrainingStatistics] | None = None,
         notes: Sequence[str] = (),
+        autocast: torch.dtype | None = None,
     ) -> None:
         self.notes = tuple(notes)
+        self.autocast = autocast
         self.familiarity = dict(familiarity or {})
         self.folder = folder
         self.model = model.to(device).eval()
@@ -130,6 +134,7 @@ class EmotionPipeline:
         *,
         revision: str | None = None,
         token: str | None = None,
+        precision: Precision = "32",
     ) -> EmotionPipeline:
         """Load a run folder; nothing else is needed.
 
@@ -142,6 +147,7 @@ class EmotionPipeline:
                 found as ``run_dir`` or as ``export`` in it; by default what ``run_dir`` is.
             revision: branch, tag or commit on the hub.
             token: for the hub; by default the one that ``hf auth login`` has stored.
+            precision: of the system; ``"bf16"`` rounds what it multiplies to bfloat16, ``"auto"`` does so on GPUs that can.
 
         Raises:
             EmofuseError: ``run_dir`` is not a finished run or its export, its encoders cannot be loaded, or the hub has no
@@ -150,6 +156,10 @@ class EmotionPipeline:
         is_starter = _is_starter(run_dir)
         place = _place(run_dir, revision, token)
         if backend == "onnx" or (backend == "auto" and is_export(place)):
+            if precision == "bf16":
+                raise EmofuseError(
+                    "precision bf16: an exported program computes in what it was exported in; leave it out"
+                )
             folder, where = RunFolder(exported_below(place)), "cpu"
             record = folder.read_record()
             model: nn.Module = _exported_system(folder.path, record)
@@ -172,7 +182,10 @@ class EmotionPipeline:
         }
         familiarity = read_familiarity(folder)
         notes = [_LICENCE_NOTE] * is_starter + [SYNTHETIC_RUN] * record.synthetic
-        return cls(model, record, encoders, where, temperature, data, familiarity, folder, statistics, notes)
+        half = torch.bfloat16 if wants_bf16(precision, where) else None
+        return cls(
+            model, record, encoders, where, temperature, data, familiarity, folder, statistics, notes, half
+        )
 
     def save_pretrained(self, folder: Path | str) -> Path:
         """Copy what a prediction needs, with a model card; see :func:`emofuse.inference.portable.save_run`.
@@ -677,7 +690,13 @@ class EmotionPipeline:
         own = any(modality not in self.record.encoders for modality in self.familiarity)
         own = own or hasattr(self.model, "pool_of_experts")
         found = predict_subsets(
-            self.model, loader, subsets, device=self.device, on_batch=advance, keep_features=own
+            self.model,
+            loader,
+            subsets,
+            device=self.device,
+            autocast=self.autocast,
+            on_batch=advance,
+            keep_features=own,
         )
         return [with_temperature(predictions.of(ids), self.temperature) for predictions in found]
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from emofuse import EmofuseError, EmotionPipeline, Manifest
 from emofuse.data.audio import CHANNELS_CANCEL, read_audio
@@ -67,6 +68,20 @@ def test_a_prediction_from_a_clip_is_the_one_that_evaluation_made(
         [segment] = pipe(row.video, text=row.text)
         expected = [table.loc[row.id, f"p_{label}"] for label in LABELS]
         np.testing.assert_allclose([segment.probabilities[label] for label in LABELS], expected, atol=1e-5)
+
+
+def test_a_prediction_runs_window_by_window_in_the_precision_that_is_asked(
+    run: RunFolder, corpus: Manifest, pipe: EmotionPipeline
+) -> None:
+    row = next(iter(corpus.rows()))
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        [exact] = pipe(row.video, text=row.text)
+    ran = {event.key for event in profiled.key_averages()}
+    assert {"aten::_scaled_dot_product_flash_attention_for_cpu", "aten::gelu_"} <= ran
+    rounding = EmotionPipeline.from_pretrained(run.path, device="cpu", precision="bf16")
+    [rounded] = rounding(row.video, text=row.text)
+    differences = [abs(exact.probabilities[label] - rounded.probabilities[label]) for label in LABELS]
+    assert 0.0 < max(differences) < 0.05
 
 
 def test_a_manifest_is_predicted_in_its_order(corpus: Manifest, pipe: EmotionPipeline) -> None:

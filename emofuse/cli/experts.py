@@ -16,6 +16,7 @@ from emofuse.starter import LICENCE, STARTER
 if TYPE_CHECKING:
     from emofuse.ensemble import EnsemblePipeline
     from emofuse.pipeline import EmotionPipeline
+    from emofuse.runs.precision import Precision
 
 _NEXT = re.compile(r",(?=\s*(?:text|audio|video)\s*=)")
 
@@ -50,7 +51,7 @@ class ExpertOptions:
 
 
 def open_pipeline(
-    run: Path, options: ExpertOptions, *, device: str, quiet: bool
+    run: Path, options: ExpertOptions, *, device: str, precision: Precision = "32", quiet: bool
 ) -> EmotionPipeline | EnsemblePipeline:
     """A run's or an ensemble's pipeline, with experts in it where some are named; what their classes count as is printed.
 
@@ -58,6 +59,7 @@ def open_pipeline(
         run: folder of a run or of an ensemble, or "starter".
         options: the user's, of experts.
         device: where to compute.
+        precision: of a run's system.
         quiet: print nothing.
 
     Raises:
@@ -69,7 +71,7 @@ def open_pipeline(
     options.check(run)
     pipe: EmotionPipeline | EnsemblePipeline
     if options.experts is None:
-        pipe = ensemble.open_pipeline(run, device=device)
+        pipe = ensemble.open_pipeline(run, device=device, precision=precision)
     else:
         pipe = EmotionPipeline.from_experts(
             **_by_modality("--experts", options.experts),

@@ -18,6 +18,7 @@ from emofuse.starter import STARTER
 if TYPE_CHECKING:
     from emofuse.ensemble import EnsemblePipeline
     from emofuse.pipeline import EmotionPipeline, EmotionSegment, Progress
+    from emofuse.runs.precision import Precision
 
 EXAMPLE = """Say which emotion a clip carries, or each row of a manifest.
 
@@ -127,6 +128,10 @@ def predict(
         bool, typer.Option("--whole-frames", help="show an image classifier whole pictures and no faces")
     ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
+    precision: Annotated[
+        str | None,
+        typer.Option(help="of the run's system: 32, bf16 (quicker where the processor has it), or auto"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="print CSV")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
@@ -155,6 +160,7 @@ def predict(
             "end": end,
             "figure": figure,
             "experts": experts,
+            "precision": precision,
         }
         asked = FolderArguments(str(run), clips or [], out, jobs, also, media, device, quiet, single, files)
         predict_places(
@@ -172,7 +178,7 @@ def predict(
     if by and any(is_manifest_file(clip) for clip in clips or ()):
         raise EmofuseError("--segment finds utterances; a manifest names them already, so leave it out")
     options = ExpertOptions(experts, no_starter, label_map, trust, whole_frames)
-    pipe = open_pipeline(run, options, device=device, quiet=quiet)
+    pipe = open_pipeline(run, options, device=device, precision=_precision(precision, experts), quiet=quiet)
     if pipe.record.synthetic and not quiet:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
     if figure is not None and pipe.record.task != "classification":
@@ -250,6 +256,16 @@ def _is_clip_name(run: Path) -> bool:
 
     on_hub = "/" in str(run) and not run.parent.exists() and not is_recording_name(run)
     return not run.exists() and bool(run.suffix) and str(run) != STARTER and not on_hub
+
+
+def _precision(given: str | None, experts: str | None) -> Precision:
+    if given is not None and experts is not None:
+        raise EmofuseError("--precision is of a run's system, and --experts take its place; leave one out")
+    if given is None or given == "32":
+        return "32"
+    if given == "auto" or given == "bf16":
+        return given
+    raise EmofuseError(f"--precision {given}: is 32, bf16 or auto")
 
 
 def _check_arguments(clips: list[Path] | None, text: str | None, figure: Path | None) -> None:

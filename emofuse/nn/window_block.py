@@ -42,6 +42,16 @@ class BlockWeights(NamedTuple):
     norm2: Tensor
     norm2_bias: Tensor
 
+    def in_type(self, dtype: torch.dtype) -> BlockWeights:
+        """With the linear layers in another type; scale and normalisations stay what they are."""
+        stay = {"scale", "position", "norm1", "norm1_bias", "norm2", "norm2_bias"}
+        return BlockWeights(
+            *(
+                weight if weight is None or name in stay else weight.to(dtype)
+                for name, weight in zip(self._fields, self, strict=True)
+            )
+        )
+
 
 @dataclass(frozen=True)
 class BlockForm:
@@ -72,6 +82,10 @@ class BlockMasks(NamedTuple):
     shift: Tensor
     alive: Tensor | None
     paths: tuple[Tensor, Tensor] | None
+
+    def paths_of(self, here: slice) -> tuple[Tensor, Tensor] | tuple[None, None]:
+        """Of some windows."""
+        return (None, None) if self.paths is None else (self.paths[0][here], self.paths[1][here])
 
 
 class Kept(NamedTuple):
@@ -132,7 +146,11 @@ def attend(
     project(rows, weights.value, weights.value_bias, qkv[:, 2])
     by_head = qkv.view(windows, length, 3, form.heads, -1)
     compared = by_head[:, :, :2]
-    factors = torch.linalg.vector_norm(compared, dim=-1).clamp_(min=_SHORTEST).reciprocal_()
+    factors = (
+        torch.linalg.vector_norm(compared, dim=-1, dtype=weights.scale.dtype)
+        .clamp_(min=_SHORTEST)
+        .reciprocal_()
+    )
     factors[:, :, 0].mul_(weights.scale)
     compared.mul_(factors.unsqueeze(-1))
     query, key, value = by_head.permute(2, 0, 3, 1, 4).unbind(0)
@@ -168,7 +186,7 @@ def run_windows(
     out: Tensor,
 ) -> Kept:
     """Some windows (windows, n, C) through the block, into ``out``, with what the gradient needs."""
-    path1, path2 = (None, None) if masks.paths is None else (path[here] for path in masks.paths)
+    path1, path2 = masks.paths_of(here)
     qkv, factors, attended = attend(tokens, weights, form, mask)
     projected = torch.addmm(weights.out_bias, attended, weights.out.t())
     first, mean1, rstd1 = normalised(projected, weights.norm1, weights.norm1_bias, form)
@@ -183,16 +201,21 @@ def run_windows(
 
 
 def run_block_in_place(tokens: Tensor, weights: BlockWeights, form: BlockForm, masks: BlockMasks) -> Tensor:
-    """The block over tokens (B·count, n, C) where no gradient is wanted; they are overwritten."""
+    """The block over tokens (B·count, n, C) where no gradient is wanted; they are overwritten.
+
+    Linear layers and attention compute in the type of the weights; the sums and normalisations in that of the tokens.
+    """
+    dtype = weights.query.dtype
     for here, mask in chunks(form, masks, len(tokens)):
         part = tokens[here]
-        attended = attend(part, weights, form, mask)[2]
+        rows = part.flatten(0, 1)
+        attended = attend(part.to(dtype), weights, form, mask)[2]
         projected = torch.addmm(weights.out_bias, attended, weights.out.t())
-        part.add_(_normed(projected, weights.norm1, weights.norm1_bias, form).view_as(part))
-        hidden = torch.addmm(weights.up_bias, part.flatten(0, 1), weights.up.t())
+        rows.add_(_normed(projected.to(rows.dtype), weights.norm1, weights.norm1_bias, form))
+        hidden = torch.addmm(weights.up_bias, rows.to(dtype), weights.up.t())
         torch.ops.aten.gelu_(hidden)
         torch.addmm(weights.down_bias, hidden, weights.down.t(), out=projected)
-        part.add_(_normed(projected, weights.norm2, weights.norm2_bias, form).view_as(part))
+        rows.add_(_normed(projected.to(rows.dtype), weights.norm2, weights.norm2_bias, form))
         if masks.alive is not None:
             part.masked_fill_(~masks.alive[here].unsqueeze(-1), 0.0)
     return tokens

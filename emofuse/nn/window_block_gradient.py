@@ -104,10 +104,7 @@ class _Windows:
     ) -> None:
         self.tokens, self.weights, self.form, self.kept, self.sums = tokens, weights, form, kept, sums
         self.alive = None if masks.alive is None else masks.alive[here].unsqueeze(-1)
-        self.path1: Tensor | None = None
-        self.path2: Tensor | None = None
-        if masks.paths is not None:
-            self.path1, self.path2 = (path[here] for path in masks.paths)
+        self.path1, self.path2 = masks.paths_of(here)
 
     def backward(self, gradient: Tensor, mask: Tensor, into: Tensor) -> None:
         """From the gradient of the block's output to that of its input, which goes ``into`` its place."""

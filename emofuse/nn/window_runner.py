@@ -17,7 +17,8 @@ from emofuse.nn.window_block_gradient import WindowBlock
 if TYPE_CHECKING:
     from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
 
-CHUNK_TOKENS = 2048
+CHUNK_TOKENS = 4096
+_EXACT = (torch.float32, torch.float64)
 
 
 class WindowRunner:
@@ -37,14 +38,15 @@ class WindowRunner:
     def takes(self, plan: BlockPlan, values: Tensor, training: bool) -> bool:
         """Whether it can run a block over these tokens.
 
-        It does so on a processor alone, where chunks pay; an export and torch.compile want plain operations.
+        It does so on a processor alone, where chunks pay; an export and torch.compile want plain operations. Under
+        autocast it can infer and not train.
         """
+        learns = training or torch.is_grad_enabled()
         return (
             self.chunk_tokens > 0
             and self._right_form
             and values.device.type == "cpu"
-            and values.dtype in (torch.float32, torch.float64)
-            and not torch.is_autocast_enabled("cpu")
+            and (not learns if torch.is_autocast_enabled("cpu") else values.dtype in _EXACT)
             and not any(plan.geometry.padding)
             and not (training and self._drops)
             and not (exporting() or torch.compiler.is_compiling() or torch.jit.is_tracing())
@@ -62,10 +64,15 @@ class WindowRunner:
             bias: see `attention_bias`.
             alive: (B, N) bool, row by row; or None.
         """
-        masks = BlockMasks(bias, _by_window(plan, alive), None)
-        weights = block_weights(layer, bias[0])
-        tokens = _windows(plan, values)
-        return run_block_in_place(tokens, weights, self._form(layer, plan, values), masks).view_as(values)
+        if values.dtype not in _EXACT:
+            # Autocast hands over bfloat16; the sums of residuals are kept finer.
+            values = values.float()
+        reduced = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else values.dtype
+        form, tokens = self._form(layer, plan, values), _windows(plan, values)
+        with torch.autocast("cpu", enabled=False):
+            masks = BlockMasks(bias.to(reduced), _by_window(plan, alive), None)
+            weights = block_weights(layer, bias[0]).in_type(reduced)
+            return run_block_in_place(tokens, weights, form, masks).view_as(values)
 
     def train(
         self,

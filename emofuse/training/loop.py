@@ -18,6 +18,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.evaluation import Split
 from emofuse.inference.batches import dataset_of, rows_of
+from emofuse.runs.precision import wants_bf16
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import MONITORS, Task
@@ -26,7 +27,7 @@ from emofuse.training.module import EmotionModule
 from emofuse.training.optimisers import EpochDecay
 from emofuse.training.processes import Processes
 from emofuse.training.test_scores import TestScores
-from emofuse.training.trainer import train_best, wants_bf16
+from emofuse.training.trainer import train_best
 from emofuse.training.weight_average import weight_average
 
 

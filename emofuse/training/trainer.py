@@ -130,13 +130,6 @@ def train_best(
     return int(state["epoch"])
 
 
-def wants_bf16(precision: str, device: str) -> bool:
-    """Whether ``"auto"``, ``"32"`` or ``"bf16"`` means autocast to bfloat16 on this device."""
-    if precision == "auto":
-        return device == "cuda" and torch.cuda.is_bf16_supported()
-    return precision == "bf16"
-
-
 class _ProgressCallback(Callback):
     """Hands the batches of each epoch to a progress hook."""
 

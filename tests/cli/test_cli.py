@@ -223,6 +223,7 @@ def test_models_are_listed() -> None:
         (["info", "nowhere"], "no such run folder"),
         (["train", "nowhere.csv", "--out", "x"], "nowhere.csv"),
         (["predict", "nowhere", "clip.mp4"], "no such run folder"),
+        (["predict", "nowhere", "clip.mp4", "--precision", "64"], "--precision 64: is 32, bf16 or auto"),
         (["prepare", "csv", "a.csv"], "a.csv: there is no such file"),
         (["train", "m.csv", "--out", "x", "--recipe", "none"], "no such recipe"),
         (["train", "m.csv", "--out", "x", "--set", "optimiser.epoch=3"], "optimiser.epoch"),

@@ -15,6 +15,7 @@ from emofuse.errors import EmofuseError
 from emofuse.losses import CrossModalContrastiveLoss
 from emofuse.models import DeepMSIMER, DeepMSIMERConfig
 from emofuse.nn import VSCConfig
+from emofuse.nn.window_runner import CHUNK_TOKENS
 
 SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(MODALITIES, size)]
 SWIN = {
@@ -75,6 +76,14 @@ def test_every_subset_of_modalities_trains_and_predicts(modalities):
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
     assert (losses["contrastive"].item() > 0) == ("video" in modalities and len(modalities) > 1)
     torch.testing.assert_close(output.probabilities.sum(dim=1), torch.ones(5))
+
+
+def test_the_settings_say_how_many_tokens_are_taken_at_once():
+    def swin(**options):
+        return DeepMSIMER(DeepMSIMERConfig.tiny(num_classes=2, **options)).swin
+
+    assert swin(chunk_tokens=0).runner.chunk_tokens == 0
+    assert swin().runner.chunk_tokens == CHUNK_TOKENS
 
 
 def test_a_modality_that_is_off_is_ignored():

@@ -134,3 +134,20 @@ def test_an_order_that_changes_nothing_copies_nothing():
 )
 def test_windows_at_once_fit_images(count, length, tokens, expected):
     assert windows_at_once(count, length, tokens) == expected
+
+
+def test_bfloat16_infers_window_by_window_and_stays_close():
+    swin = compressing(160).eval()
+    pixels, context = torch.randn(3, 3, 64, 64), torch.randn(3, 24)
+    with torch.no_grad():
+        exact = swin(pixels, context)
+        with torch.autocast("cpu", torch.bfloat16):
+            swin(pixels, context)  # orders and biases
+            with profile(activities=[ProfilerActivity.CPU]) as profiled:
+                rounded = swin(pixels, context)
+    events = {event.key: event.count for event in profiled.key_averages()}
+    assert events[FUSED] == sum(len(stage.blocks) for stage in swin.encoder.layers)
+    assert "aten::_softmax" not in events
+    assert events["aten::gelu_"] == events[FUSED]  # in place, which no other path does
+    difference = (rounded.pooled.float() - exact.pooled).norm() / exact.pooled.norm()
+    assert 1e-4 < float(difference) < 0.05

@@ -18,6 +18,7 @@ from emofuse.encoders.spec import UNTRAINED, EncoderSpec
 from emofuse.evaluation import ClassificationReport, Split, write_split_file
 from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import Progress
+from emofuse.runs.precision import wants_bf16
 from emofuse.runs.run_folder import environment
 from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.finetuning.batches import tuning_loader
@@ -27,7 +28,7 @@ from emofuse.training.finetuning.module import FineTuneModule
 from emofuse.training.finetuning.network import UtteranceClassifier, load_classifier
 from emofuse.training.finetuning.parts import TuningParts, read_parts
 from emofuse.training.finetuning.saving import save_encoder
-from emofuse.training.trainer import train_best, wants_bf16
+from emofuse.training.trainer import train_best
 
 
 @dataclass(frozen=True)
