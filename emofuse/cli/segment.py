@@ -96,7 +96,8 @@ def segment(
         language=language,
         faces=faces or active_speaker is not None,
         active_speaker=active_speaker,
-        device=_device(device),
+        # Asked of torch only where a network may compute there: to load it takes longer than to read subtitles.
+        device=_device(device) if by in ("auto", "asr") or active_speaker is not None else "cpu",
     )
     with progress_bar(quiet=quiet) as progress:
         found = segment_recording(recording, settings, progress)
