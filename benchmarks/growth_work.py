@@ -18,7 +18,7 @@ import numpy as np
 Work = Callable[[], Any]
 LABELS = list("abcdefg")
 STARTER = Path(__file__).parents[1] / "starter" / "emofuse_starter" / "run"
-OF_A_RUN = ("run.json", "config.yaml", "metrics.json")
+OF_A_RUN = ("run.json", "config.yaml", "metrics.json", "model.safetensors")
 WIDTHS = {"text": 32, "audio": 16, "video": 16}
 WINDOW = 10
 # System → settings that bound what an utterance sees.
@@ -123,7 +123,14 @@ def _leaderboard(folder: Path, runs: int) -> Work:
     from emofuse.experiments.leaderboard.tables import leaderboard_tables
 
     place = run_folders(folder, runs)
-    return lambda: FORMATS["html"](leaderboard_tables(read_leaderboard(place, by_method=False)))
+
+    def page() -> str:
+        board = read_leaderboard(place)
+        if len(board.rows) != runs:
+            raise RuntimeError(f"{len(board.rows)} of {runs} runs were read: {board.unfinished}")
+        return FORMATS["html"](leaderboard_tables(board))
+
+    return page
 
 
 def _dialogue(utterances: int, system: str) -> Work:
