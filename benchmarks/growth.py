@@ -56,7 +56,8 @@ def page(figures: Figures) -> str:
     parts = [
         "# Growth",
         f"{machine_line(1)}. Processor seconds, and mebibytes that a process holds at most beside what it held before; each "
-        "piece and size in a process of its own.\nThe slope is that of the logarithms: 1 is proportional.",
+        "piece and size in a process of its own. Of work under 3 s the least "
+        "of three runs counts.\nThe slope is that of the logarithms: 1 is proportional.",
     ]
     for grows, sizes in SIZES.items():
         found = figures.get(grows, {})

@@ -18,9 +18,10 @@ import numpy as np
 Work = Callable[[], Any]
 LABELS = list("abcdefg")
 STARTER = Path(__file__).parents[1] / "starter" / "emofuse_starter" / "run"
-OF_A_RUN = ("run.json", "config.yaml", "metrics.json")
+OF_A_RUN = ("run.json", "config.yaml", "metrics.json", "model.safetensors")
 WIDTHS = {"text": 32, "audio": 16, "video": 16}
 WINDOW = 10
+_SHORT = 3.0  # seconds
 # System → settings that bound what an utterance sees.
 WINDOWED: dict[str, dict[str, Any]] = {
     "MFCRE, both directions": {"name": "mfcre", "window": WINDOW},
@@ -123,7 +124,14 @@ def _leaderboard(folder: Path, runs: int) -> Work:
     from emofuse.experiments.leaderboard.tables import leaderboard_tables
 
     place = run_folders(folder, runs)
-    return lambda: FORMATS["html"](leaderboard_tables(read_leaderboard(place, by_method=False)))
+
+    def page() -> str:
+        board = read_leaderboard(place)
+        if len(board.rows) != runs:
+            raise RuntimeError(f"{len(board.rows)} of {runs} runs were read: {board.unfinished}")
+        return FORMATS["html"](leaderboard_tables(board))
+
+    return page
 
 
 def _dialogue(utterances: int, system: str) -> Work:
@@ -173,12 +181,20 @@ def pieces(folder: Path) -> dict[str, dict[str, Callable[[int], Work]]]:
 
 
 def measured(work: Work) -> tuple[float, float]:
-    """Processor seconds, and mebibytes that the process held at most beside what it held before."""
+    """Processor seconds, and mebibytes that the process held at most beside what it held before.
+
+    Of short work the least of three runs counts, the first of which says the memory.
+    """
     from emofuse.experiments.peak_memory import PeakMemory
 
     with PeakMemory("cpu") as held:
-        began = time.process_time()
-        result = work()
-        seconds = time.process_time() - began
-    del result
-    return seconds, held.mib or 0.0
+        seconds = [_processor_seconds(work)]
+    while seconds[0] < _SHORT and len(seconds) < 3:
+        seconds.append(_processor_seconds(work))
+    return min(seconds), held.mib or 0.0
+
+
+def _processor_seconds(work: Work) -> float:
+    began = time.process_time()
+    work()
+    return time.process_time() - began

@@ -88,7 +88,7 @@ class AGHMN(DialogueSystem):
         past = histories(speakers, mask, self.config.window)
         remembering = past.there.any(dim=-1)  # the first utterance has no memory
 
-        rows = torch.arange(len(u), device=u.device)[:, None, None]
+        rows = torch.arange(u.shape[0], device=u.device)[:, None, None]
         if exporting():
             found = self._remember(
                 u.flatten(0, 1), u[rows, past.places].flatten(0, 1), past.there.flatten(0, 1)
