@@ -115,9 +115,8 @@ def table(manifest: Manifest, work: Path, seeds: int) -> str:
             found.append(metrics_of(row, manifest, work, seed))
             print(row.name, seed, {n: round(v["mae"], 3) for n, v in found[-1].items()}, flush=True)
         for at, name in enumerate(found[0]):
-            lines.append(
-                f"| {row.name if not at else ''} | {name} | {cells([each[name] for each in found])} |"
-            )
+            told = [each[name] for each in found if name in each]
+            lines.append(f"| {'' if at else row.name} | {name} | {cells(told)} |")
     return "\n".join([*lines, ""])
 
 
