@@ -53,8 +53,12 @@ _ALL = {"model.modalities": ["text", "audio", "video"]}
 ROWS = (
     Row("transcripts", "bc-lstm/mosi-words"),
     Row("the file's words, sound and pictures", "bc-lstm/mosi", _ALL),
-    Row("transcripts, the file's sound and pictures", "bc-lstm/mosi-words", _ALL),
-    Row("the same with --withhold-leaky", "bc-lstm/mosi-words", _ALL, withhold=True),
+    Row(
+        "transcripts, the file's sound and pictures, --withhold-leaky",
+        "bc-lstm/mosi-words",
+        _ALL,
+        withhold=True,
+    ),
 )
 
 
@@ -83,7 +87,9 @@ def metrics_of(row: Row, manifest: Manifest, work: Path, seed: int) -> dict[str,
 def _scores(outcome: Any) -> dict[str, dict[str, float]]:
     """The linear models, where they were fitted, and the system."""
     reports = {each.name: each.report for each in outcome.baselines}
-    reports["bc-LSTM"] = outcome.test
+    if outcome.pool is not None:
+        reports["bc-LSTM alone"] = outcome.pool.system.report
+    reports["bc-LSTM" if outcome.pool is None else "bc-LSTM + linear"] = outcome.test
     return {name: {m: report.metrics[m] for m in METRICS} for name, report in reports.items()}
 
 
