@@ -53,8 +53,12 @@ _ALL = {"model.modalities": ["text", "audio", "video"]}
 ROWS = (
     Row("transcripts", "bc-lstm/mosi-words"),
     Row("the file's words, sound and pictures", "bc-lstm/mosi", _ALL),
-    Row("transcripts, the file's sound and pictures", "bc-lstm/mosi-words", _ALL),
-    Row("the same with --withhold-leaky", "bc-lstm/mosi-words", _ALL, withhold=True),
+    Row(
+        "transcripts, the file's sound and pictures, --withhold-leaky",
+        "bc-lstm/mosi-words",
+        _ALL,
+        withhold=True,
+    ),
 )
 
 
@@ -83,7 +87,9 @@ def metrics_of(row: Row, manifest: Manifest, work: Path, seed: int) -> dict[str,
 def _scores(outcome: Any) -> dict[str, dict[str, float]]:
     """The linear models, where they were fitted, and the system."""
     reports = {each.name: each.report for each in outcome.baselines}
-    reports["bc-LSTM"] = outcome.test
+    if outcome.pool is not None:
+        reports["bc-LSTM alone"] = outcome.pool.system.report
+    reports["bc-LSTM" if outcome.pool is None else "bc-LSTM + linear"] = outcome.test
     return {name: {m: report.metrics[m] for m in METRICS} for name, report in reports.items()}
 
 
@@ -115,9 +121,8 @@ def table(manifest: Manifest, work: Path, seeds: int) -> str:
             found.append(metrics_of(row, manifest, work, seed))
             print(row.name, seed, {n: round(v["mae"], 3) for n, v in found[-1].items()}, flush=True)
         for at, name in enumerate(found[0]):
-            lines.append(
-                f"| {row.name if not at else ''} | {name} | {cells([each[name] for each in found])} |"
-            )
+            told = [each[name] for each in found if name in each]
+            lines.append(f"| {'' if at else row.name} | {name} | {cells(told)} |")
     return "\n".join([*lines, ""])
 
 
