@@ -21,7 +21,7 @@ from benchmarks.starter_voices import class_lines
 from emofuse import EmotionPipeline
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation import ClassificationReport, classification_report
-from emofuse.inference.label_sets import LabelSets, scores_of
+from emofuse.inference.label_sets import LabelSets, kinds_of, scores_of
 from emofuse.runs.run_folder import RunFolder
 
 RESULTS = Path(__file__).parent / "results" / "starter_parts.md"
@@ -41,7 +41,7 @@ def comments(pipe: EmotionPipeline, manifest: Manifest) -> pd.DataFrame:
     said = pipe.predict(rows, modalities=["text"])
     return pd.DataFrame(
         [
-            {"id": u.id, "dialogue": u.dialogue, "label": u.label, "predicted": s.label}
+            {"id": u.id, "dialogue": u.dialogue, "label": u.label, "predicted": s.label, "has_text": True}
             | {f"p_{label}": p for label, p in s.probabilities.items()}
             for u, s in zip(rows, said, strict=True)
         ]
@@ -63,7 +63,7 @@ def line(what: str, table: pd.DataFrame, labels: list[str], sets: LabelSets) -> 
         low, high = report.intervals[name] or (np.nan, np.nan)
         scores.append(f"{100 * getattr(report, name):.1f} ({100 * low:.0f} to {100 * high:.0f})")
     probabilities, truth = scores_of(table, labels)
-    named = sets.sets(probabilities)
+    named = sets.sets(probabilities, kinds_of(table))
     held = named[np.arange(len(truth)), truth]
     cover, spread = 100 * held.mean(), 196 * np.sqrt(held.mean() * (1 - held.mean()) / len(held))
     return f"| {what} | {len(table)} | {' | '.join(scores)} | {cover:.1f} ± {spread:.1f} | {named.sum(1).mean():.1f} |"

@@ -511,7 +511,9 @@ class EmotionPipeline:
                 novelty={m: values[i] for m, values in novelty.items() if m in segment.used and i in values},
                 label_set=()
                 if sets is None
-                else self._names(sets.sets(predictions.probabilities[i : i + 1])[0]),
+                else self._names(
+                    sets.sets(predictions.probabilities[i : i + 1], [frozenset(segment.used)])[0]
+                ),
                 by_modality={m: self._says(part, i) for m, part in said.items() if m in segment.used},
             )
             for i, segment in enumerate(segments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,8 +17,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+# Validation rows with the same modalities, from which on these alone calibrate the sets of such utterances.
+_ENOUGH = 50
+Kind = frozenset[str]
+
+
 class LabelSets:
     """Which labels to name, so that the true one is among them as often as promised.
+
+    A run is surer of some sets of modalities than of others, and a corpus may have them in different rows. So utterances are
+    calibrated on validation rows that have the same modalities, where there are enough of those, and else on all
+    (Mondrian conformal prediction, Vovk et al. 2005, §4.5).
 
     The validation part chose the epoch, so the run is a little surer of it than of new recordings: the sets may cover a
     little less than promised. metrics.json says what they cover on the test part.
@@ -26,11 +36,23 @@ class LabelSets:
         probabilities: (N, C) of the validation part.
         labels: (N,) its true classes.
         coverage: share of sets that hold the true label.
+        kinds: (N,) the modalities of each; by default those of all are the same.
     """
 
-    def __init__(self, probabilities: np.ndarray, labels: np.ndarray, coverage: float) -> None:
+    def __init__(
+        self,
+        probabilities: np.ndarray,
+        labels: np.ndarray,
+        coverage: float,
+        kinds: Sequence[Kind] | None = None,
+    ) -> None:
         self.coverage = coverage
         self.threshold = conformal_threshold(probabilities, labels, coverage)
+        self.thresholds: dict[Kind, float] = {}
+        for kind in set(kinds or ()):
+            rows = np.array([each == kind for each in kinds or ()])
+            if rows.sum() >= _ENOUGH:
+                self.thresholds[kind] = conformal_threshold(probabilities[rows], labels[rows], coverage)
 
     @classmethod
     def of_run(cls, folder: RunFolder, coverage: float) -> LabelSets:
@@ -50,11 +72,27 @@ class LabelSets:
             )
         advice = f"run `emofuse evaluate {folder.path}`"
         table = read_predictions(folder.predictions_file, record.task, record.labels, advice)
-        return cls(*scores_of(table[table["part"] == "val"], record.labels), coverage)
+        return cls.of_table(table[table["part"] == "val"], record.labels, coverage)
 
-    def sets(self, probabilities: np.ndarray) -> np.ndarray:
-        """(N, C) bool, the labels of each set."""
-        return label_sets(probabilities, self.threshold)
+    @classmethod
+    def of_table(cls, table: pd.DataFrame, labels: list[str], coverage: float) -> LabelSets:
+        """From the validation rows of a table of predictions."""
+        return cls(*scores_of(table, labels), coverage, kinds_of(table[table["label"].isin(labels)]))
+
+    def sets(self, probabilities: np.ndarray, kinds: Sequence[Kind] | None = None) -> np.ndarray:
+        """(N, C) bool, the labels of each set, for utterances (N, C) of these modalities."""
+        if kinds is None:
+            return label_sets(probabilities, self.threshold)
+        thresholds = np.array([self.thresholds.get(kind, self.threshold) for kind in kinds])
+        return label_sets(probabilities, thresholds.reshape(-1, 1))
+
+
+def kinds_of(table: pd.DataFrame) -> list[Kind]:
+    """The modalities of each row of a table of predictions, by its columns ``has_<modality>``."""
+    columns = [name for name in map(str, table) if name.startswith("has_")]
+    rows = table[columns].to_numpy(dtype=bool) if columns else np.zeros((len(table), 0), dtype=bool)
+    names = [name.removeprefix("has_") for name in columns]
+    return [frozenset(name for name, there in zip(names, row, strict=True) if there) for row in rows]
 
 
 def scores_of(table: pd.DataFrame, labels: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -71,11 +109,12 @@ def coverage_on(table: pd.DataFrame, labels: list[str], coverage: float) -> dict
     Returns:
         "promised", "covered" and "labels_per_set"; empty where a part has no labelled row.
     """
-    probabilities, true = scores_of(table[table["part"] == "val"], labels)
-    tested, truth = scores_of(table[table["part"] == "test"], labels)
-    if len(true) == 0 or len(truth) == 0:
+    known = table[table["label"].isin(labels)]
+    val, test = (known[known["part"] == part] for part in ("val", "test"))
+    if len(val) == 0 or len(test) == 0:
         return {}
-    sets = LabelSets(probabilities, true, coverage).sets(tested)
+    tested, truth = scores_of(test, labels)
+    sets = LabelSets.of_table(val, labels, coverage).sets(tested, kinds_of(test))
     return {
         "promised": coverage,
         "covered": float(sets[np.arange(len(truth)), truth].mean()),

@@ -37,8 +37,13 @@ def conformal_threshold(probabilities: np.ndarray, labels: np.ndarray, coverage:
     return float(true[rank - 1]) if rank <= len(true) else 0.0
 
 
-def label_sets(probabilities: np.ndarray, threshold: float) -> np.ndarray:
-    """(N, C) bool, the labels of each row whose probability reaches the threshold; at least the most probable one."""
+def label_sets(probabilities: np.ndarray, threshold: float | np.ndarray) -> np.ndarray:
+    """(N, C) bool, the labels of each row whose probability reaches the threshold; at least the most probable one.
+
+    Args:
+        probabilities: (N, C).
+        threshold: one for all, or (N, 1).
+    """
     values = np.asarray(probabilities)
     sets: np.ndarray = values >= threshold
     sets[np.arange(len(values)), values.argmax(axis=1)] = True
