@@ -225,11 +225,24 @@ def check_values(content: Any) -> None:
     Raises:
         ValueError: they are not.
     """
-    for value in _walk(content, _parts_of_value, _MOST_VALUES):
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"it holds {value}, which is no number to work with")
-        if isinstance(value, str) and "\0" in value:
-            raise ValueError(f"{value[:40]!r} has a NUL in it")
+    # Containers are walked, and what stands in them looked at in place: lists of a hundred thousand texts are usual.
+    count, open_ = 1, [([content], 0)]
+    while open_:
+        values, depth = open_.pop()
+        count += len(values)
+        if count > _MOST_VALUES:
+            raise ValueError(f"it unfolds to more than {_MOST_VALUES:,} values")
+        if depth > _DEEPEST:
+            raise ValueError(f"it nests more than {_DEEPEST} levels deep")
+        for value in values:
+            if isinstance(value, str):
+                if "\0" in value:
+                    raise ValueError(f"{value[:40]!r} has a NUL in it")
+            elif isinstance(value, float):
+                if not math.isfinite(value):
+                    raise ValueError(f"it holds {value}, which is no number to work with")
+            elif parts := _parts_of_value(value):
+                open_.append((parts, depth + 1))
 
 
 def _opened(file: Path, advice: str) -> Any:
@@ -283,10 +296,10 @@ def _check_nesting(text: str) -> None:
             raise ValueError(f"it nests more than {_DEEPEST} levels deep")
 
 
-def _parts_of_value(value: Any) -> Iterable[Any]:
+def _parts_of_value(value: Any) -> list[Any]:
     if isinstance(value, Mapping):
         return [*value.keys(), *value.values()]
-    return value if isinstance(value, list | tuple | set) else ()
+    return list(value) if isinstance(value, list | tuple | set) else []
 
 
 def _parts_of_node(node: yaml.Node) -> Iterable[yaml.Node]:

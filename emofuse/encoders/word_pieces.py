@@ -8,6 +8,10 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
+from tokenizers.models import WordPiece
+from tokenizers.normalizers import BertNormalizer
+from tokenizers.pre_tokenizers import BertPreTokenizer
+from tokenizers.processors import BertProcessing, TemplateProcessing
 from torch import Tensor
 
 from emofuse.data.stored_files import stored_json
@@ -85,34 +89,35 @@ def read_word_pieces(folder: Path) -> WordPieces | None:
     """The tokeniser of a model's folder; None where it is not BERT's own, which transformers has to read."""
     if not all((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
         return None
-    said, made = (stored_json(folder / name, _AGAIN) for name in ("tokenizer_config.json", "tokenizer.json"))
-    if not (isinstance(said, dict) and isinstance(made, dict) and _is_berts(said, made)):
-        return None
+    said = stored_json(folder / "tokenizer_config.json", _AGAIN)
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception:  # the library raises a bare one; transformers says what is wrong
         return None
+    if not _is_berts(said, tokenizer):
+        return None
     return WordPieces(tokenizer, min(int(said.get("model_max_length", _UNBOUNDED)), _UNBOUNDED))
 
 
-def _is_berts(said: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
+def _is_berts(said: Mapping[str, Any], made: Tokenizer) -> bool:
     """Whether the two files of a tokeniser agree, and say nothing that BERT's does not know."""
-    normaliser = {
-        "type": "BertNormalizer",
-        "clean_text": True,
-        "handle_chinese_chars": said.get("tokenize_chinese_chars", True),
-        "strip_accents": said.get("strip_accents"),
-        "lowercase": said.get("do_lower_case", True),
-    }
-    added = [token.get("content") for token in made.get("added_tokens", ())]
-    model = made.get("model") or {}
+    normaliser, model = made.normalizer, made.model
+    if not isinstance(normaliser, BertNormalizer) or not isinstance(model, WordPiece):
+        return False
+    asked = (
+        said.get("tokenize_chinese_chars", True),
+        said.get("strip_accents"),
+        said.get("do_lower_case", True),
+    )
+    does = (normaliser.handle_chinese_chars, normaliser.strip_accents, normaliser.lowercase)
+    added = [token.content for token in made.get_added_tokens_decoder().values()]
     return (
         said.get("tokenizer_class") in _CLASSES
         and all(said.get(name, token) == token for name, token in _SPECIAL.items())
         and sorted(added) == sorted(_SPECIAL.values())
-        and made.get("normalizer") == normaliser
-        and made.get("pre_tokenizer") == {"type": "BertPreTokenizer"}
-        and (made.get("post_processor") or {}).get("type") in ("TemplateProcessing", "BertProcessing")
-        and (model.get("type"), model.get("unk_token"), model.get("continuing_subword_prefix"))
-        == ("WordPiece", "[UNK]", "##")
+        and normaliser.clean_text
+        and asked == does
+        and isinstance(made.pre_tokenizer, BertPreTokenizer)
+        and isinstance(made.post_processor, BertProcessing | TemplateProcessing)
+        and (model.unk_token, model.continuing_subword_prefix) == ("[UNK]", "##")
     )
