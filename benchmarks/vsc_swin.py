@@ -78,7 +78,7 @@ class Network:
 
     make: Callable[[], nn.Module]
     bf16: bool = False
-    modes: tuple[str, ...] = ("forward", "step")
+    modes: tuple[str, ...] = ("forward", "step", "memory")
 
 
 REFERENCE = "transformers' Swinv2Model"
@@ -86,8 +86,8 @@ NETWORKS: dict[str, Network] = {
     REFERENCE: Network(library_swin),
     "VSC-Swin": Network(vsc_swin),
     "VSC-Swin, bf16 autocast": Network(vsc_swin, bf16=True, modes=("forward",)),
-    "VSC-Swin, gradient checkpointing": Network(vsc_swin_checkpointed, modes=("step",)),
-    "VSC-Swin, blocks whole (`chunk_tokens: 0`)": Network(vsc_swin_whole),
+    "VSC-Swin, gradient checkpointing": Network(vsc_swin_checkpointed, modes=("step", "memory")),
+    "VSC-Swin, blocks whole (`chunk_tokens: 0`)": Network(vsc_swin_whole, modes=("forward", "step")),
     "VSC-Swin without compression": Network(dense_swin, modes=("forward",)),
 }
 
@@ -201,7 +201,7 @@ def memories(frames: int, device: str) -> list[str]:
     peaks = {
         name: peak_memory(name, frames, device)
         for name, network in NETWORKS.items()
-        if "step" in network.modes
+        if "memory" in network.modes
     }
     lines = [f"{frames} frames.", "", "| network | ratio | MiB |", "|---|---:|---:|"]
     return lines + [

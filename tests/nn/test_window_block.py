@@ -97,11 +97,11 @@ def test_every_block_takes_the_fused_kernel_and_no_step_is_left_to_the_slow_path
     swin = compressing(4096)
     blocks = sum(len(stage.blocks) for stage in swin.encoder.layers)
     inference = events(swin, learn=False)
-    assert inference[FUSED] == blocks
+    assert inference.get(FUSED) == blocks
     assert "aten::_softmax" not in inference
     assert "aten::roll" not in inference
     training = events(swin, learn=True)
-    assert training[FUSED] == training["WindowBlock"] == training["WindowBlockBackward"] == blocks
+    assert training.get(FUSED) == training.get("WindowBlock") == training.get("WindowBlockBackward") == blocks
     assert "aten::_scaled_dot_product_attention_math" not in inference | training
 
 
@@ -137,7 +137,7 @@ def test_windows_at_once_fit_images(count, length, tokens, expected):
 
 
 def test_bfloat16_infers_window_by_window_and_stays_close():
-    swin = compressing(160).eval()
+    swin = compressing(4096).eval()
     pixels, context = torch.randn(3, 3, 64, 64), torch.randn(3, 24)
     with torch.no_grad():
         exact = swin(pixels, context)
