@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from emofuse.cli.executors import RayAddress
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 
@@ -40,6 +41,8 @@ def ablate(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="any setting of the runs, e.g. optimiser.epochs=3")
     ] = None,
+    jobs: Annotated[int, typer.Option(help="runs at once, as far as memory allows", min=1)] = 1,
+    ray: RayAddress = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the rows as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
@@ -48,6 +51,7 @@ def ablate(
         raise EmofuseError("ablate: say with --out where the runs and the table go")
     if out is not None:
         check_new_folder(out)
+    from emofuse.cli.executors import chosen_executor
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
@@ -69,15 +73,17 @@ def ablate(
         for variant in ablation_variants(settings, corpus):
             typer.echo(f"{variant.name:16} {variant.what}")
         return
-    found = ablate_deepmsi_mer(
-        corpus,
-        settings,
-        out,
-        only=[name.strip() for name in only.split(",")] if only else (),
-        seeds=seeds,
-        open_progress=lambda: progress_bar(quiet=quiet),
-        say=lambda line: typer.echo(line, err=True),
-    )
+    with chosen_executor(jobs, ray) as executor:
+        found = ablate_deepmsi_mer(
+            corpus,
+            settings,
+            out,
+            only=[name.strip() for name in only.split(",")] if only else (),
+            seeds=seeds,
+            executor=executor,
+            open_progress=lambda: progress_bar(quiet=quiet),
+            say=lambda line: typer.echo(line, err=True),
+        )
     written = write_ablation(found)
     if as_json:
         typer.echo(json.dumps(flat_rows(found), ensure_ascii=False))

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from emofuse.cli.executors import RayAddress
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
@@ -88,11 +89,13 @@ def benchmark(
     jobs: Annotated[
         int, typer.Option(help="runs at once, as far as memory allows; 0 keeps all in this process", min=0)
     ] = 1,
+    ray: RayAddress = None,
     resume: Annotated[bool, typer.Option("--resume", help="keep what an earlier call has finished")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Run the systems, write the page."""
+    from emofuse.cli.executors import chosen_executor
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
@@ -130,16 +133,18 @@ def benchmark(
         {name: value for name, value in shared.items() if value is not None} | on_data
     )
     plan = BenchmarkPlan(settings, recipes, _names(systems), seeds, budget, changes, test_scores, run_reports)
-    found = run_benchmark(
-        plan,
-        Manifest.read(file).validate(),
-        out,
-        against=against,
-        resume=resume,
-        jobs=jobs,
-        open_progress=lambda: progress_bar(quiet=quiet),
-        say=lambda line: typer.echo(line, err=True),
-    )
+    manifest = Manifest.read(file).validate()
+    with chosen_executor(jobs, ray, in_this_process=0) as executor:
+        found = run_benchmark(
+            plan,
+            manifest,
+            out,
+            against=against,
+            resume=resume,
+            executor=executor,
+            open_progress=lambda: progress_bar(quiet=quiet),
+            say=lambda line: typer.echo(line, err=True),
+        )
     figures = published_figures(published or recipes.partition("-")[0])
     name = file.resolve().parent.name
     written = write_benchmark(found, published=figures, command=_command(), corpus=name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emofuse.cli.executors import RayAddress
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -48,11 +49,13 @@ def extract(
     batch_size: Annotated[int, typer.Option(help="utterances encoded at once", min=1)] = 32,
     workers: Annotated[int, typer.Option(help="threads that decode media", min=0)] = 2,
     processes: Annotated[int, typer.Option(help="processes that decode and encode", min=1)] = 1,
+    ray: RayAddress = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print what became of the rows as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bar")] = False,
 ) -> None:
     """Encode every row that the store does not have yet."""
+    from emofuse.cli.executors import joined_cluster
     from emofuse.cli.progress import progress_bar
     from emofuse.data.manifest import Manifest
     from emofuse.data.quarantine import Quarantine
@@ -60,16 +63,23 @@ def extract(
     from emofuse.features import extract_features
     from emofuse.runs.corpus import choose_device, corpus_file
     from emofuse.runs.features import feature_store_of
+    from emofuse.runs.settings import usual_threads
 
     part = _part(shard)
     spec, settings = _spec(modality, encoder, pooling, batch_size, set_ or [], store)
-    corpus = Manifest.read(corpus_file(manifest)).validate()
+    file = corpus_file(manifest)
+    corpus = Manifest.read(file).validate()
     # Machines that fill one store share its folder; a list of its own spares each the others' changes.
     name = "quarantine.csv" if part is None else f"quarantine-{part[0]}-of-{part[1]}.csv"
     quarantine = Quarantine(corpus.root / name)
-    made = create_encoder(spec, device=choose_device(device))
+    made = create_encoder(spec, device="cpu" if ray is not None else choose_device(device))
     features = feature_store_of(settings, corpus)
-    with progress_bar(quiet=quiet) as progress:
+    with joined_cluster(ray, processes, "--processes") as cluster, progress_bar(quiet=quiet) as progress:
+        elsewhere = None
+        if cluster is not None:
+            elsewhere = cluster.extraction(
+                file.resolve(), spec, features, device=device, workers=workers, threads=usual_threads()
+            )
         report = extract_features(
             corpus,
             made,
@@ -80,6 +90,7 @@ def extract(
             shard=part,
             workers=workers,
             processes=processes,
+            elsewhere=elsewhere,
         )
     reader = features.reader(made.identity)
     held = sum(id in reader for id in corpus.ids)

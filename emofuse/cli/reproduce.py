@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.cli.executors import RayAddress
 from emofuse.data.output_paths import check_new_folder
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
@@ -73,6 +74,7 @@ def reproduce(
     ] = False,
     clips: Annotated[int, typer.Option(help="utterances of the demo corpus", min=60)] = 1200,
     jobs: Annotated[int, typer.Option(help="folds at once, as far as memory allows", min=1)] = 1,
+    ray: RayAddress = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="any setting of the runs, e.g. optimiser.epochs=3")
     ] = None,
@@ -81,6 +83,7 @@ def reproduce(
 ) -> None:
     """Prepare the corpus, run, write the tables."""
     check_new_folder(out)
+    from emofuse.cli.executors import chosen_executor
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.evaluation.reporting.tables import markdown_tables
@@ -127,37 +130,38 @@ def reproduce(
         typer.echo(line, err=True)
 
     found: Reproduction | PaperReproduction
-    if plan is None:
-        found = reproduce_deepmsi_mer(
-            corpus,
-            manifest,
-            settings,
-            out,
-            folds=folds or PAPERS_FOLDS,
-            honest=honest,
-            sets=_names(sets) or tuple(MODALITY_SETS),
-            baselines=baselines,
-            baseline_changes=of_all,
-            jobs=jobs,
-            open_progress=open_progress,
-            say=say,
-        )
-        written, rows, made = write_reproduction(found), flat_rows(found), reproduction_tables(found)
-    else:
-        found = reproduce_paper(
-            plan,
-            corpus,
-            manifest,
-            settings,
-            out,
-            tables=_names(tables),
-            baselines=baselines,
-            baseline_changes=of_all,
-            jobs=jobs,
-            open_progress=open_progress,
-            say=say,
-        )
-        written, rows, made = write_paper_reproduction(found), paper_rows(found), paper_tables(found)
+    with chosen_executor(jobs, ray) as executor:
+        if plan is None:
+            found = reproduce_deepmsi_mer(
+                corpus,
+                manifest,
+                settings,
+                out,
+                folds=folds or PAPERS_FOLDS,
+                honest=honest,
+                sets=_names(sets) or tuple(MODALITY_SETS),
+                baselines=baselines,
+                baseline_changes=of_all,
+                executor=executor,
+                open_progress=open_progress,
+                say=say,
+            )
+            written, rows, made = write_reproduction(found), flat_rows(found), reproduction_tables(found)
+        else:
+            found = reproduce_paper(
+                plan,
+                corpus,
+                manifest,
+                settings,
+                out,
+                tables=_names(tables),
+                baselines=baselines,
+                baseline_changes=of_all,
+                executor=executor,
+                open_progress=open_progress,
+                say=say,
+            )
+            written, rows, made = write_paper_reproduction(found), paper_rows(found), paper_tables(found)
     if as_json:
         typer.echo(json.dumps(rows, ensure_ascii=False))
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emofuse.cli.executors import RayAddress
 from emofuse.data.output_paths import check_new_folder
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
@@ -62,6 +63,8 @@ def sweep(
     ] = None,
     outer: Annotated[int, typer.Option(min=2, help="with --trials: folds that judge the choice")] = 3,
     inner: Annotated[int, typer.Option(min=1, max=4, help="with --trials: folds that choose")] = 2,
+    jobs: Annotated[int, typer.Option(help="runs at once, as far as memory allows", min=1)] = 1,
+    ray: RayAddress = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
@@ -72,9 +75,11 @@ def sweep(
     axes = [parse_axis(each) for each in grid]
     if also and trials is None:
         raise EmofuseError("--also: several corpora are for --trials N; a grid alone is of one corpus")
+    if trials is not None and (jobs > 1 or ray is not None):
+        raise EmofuseError("--trials: one trial says what the next one is; leave out --jobs and --ray")
     settings, corpus = _recipe_and_corpus(base, manifest, set_ or [])
     if trials is None:
-        _sweep_grid(settings, corpus, axes, out, as_json, quiet)
+        _sweep_grid(settings, corpus, axes, out, jobs, ray, as_json, quiet)
         return
     pairs = [(manifest, settings, corpus)]
     for text in also or []:
@@ -101,22 +106,32 @@ def _recipe_and_corpus(base: str, manifest: Path, changes: list[str]) -> tuple[R
 
 
 def _sweep_grid(
-    settings: RunSettings, corpus: Manifest, axes: list[Axis], out: Path, as_json: bool, quiet: bool
+    settings: RunSettings,
+    corpus: Manifest,
+    axes: list[Axis],
+    out: Path,
+    jobs: int,
+    ray: str | None,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
+    from emofuse.cli.executors import chosen_executor
     from emofuse.cli.progress import progress_bar
     from emofuse.evaluation.reporting.tables import markdown_tables
     from emofuse.experiments.sweep import sweep as run_sweep
     from emofuse.experiments.sweep import sweep_table, write_sweep
     from emofuse.experiments.sweep.tables import sweep_dict
 
-    found = run_sweep(
-        settings,
-        corpus,
-        axes,
-        out,
-        open_progress=lambda: progress_bar(quiet=quiet),
-        say=lambda line: typer.echo(line, err=True),
-    )
+    with chosen_executor(jobs, ray) as executor:
+        found = run_sweep(
+            settings,
+            corpus,
+            axes,
+            out,
+            executor=executor,
+            open_progress=lambda: progress_bar(quiet=quiet),
+            say=lambda line: typer.echo(line, err=True),
+        )
     written = write_sweep(found)
     if as_json:
         typer.echo(json.dumps(sweep_dict(found), ensure_ascii=False))

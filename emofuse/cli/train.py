@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emofuse.cli.executors import RayAddress
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def train(
     jobs: Annotated[
         int, typer.Option(help="with --all-folds: folds at once, as far as memory allows", min=1)
     ] = 1,
+    ray: RayAddress = None,
     task: Annotated[
         str | None, typer.Option(help="classification (column label) or regression (column valence)")
     ] = None,
@@ -179,11 +181,13 @@ def train(
         raise EmofuseError(
             "--withhold-leaky is for one split, which the features were made for; leave out --all-folds"
         )
+    if ray is not None and not all_folds:
+        raise EmofuseError("--ray is for many runs: add --all-folds")
     corpus = Manifest.read(manifest).validate()
     if withhold_leaky:
         settings = _without_leaky(settings, corpus)
     if all_folds:
-        _train_all_folds(settings, corpus, out, resume, jobs, baseline, as_json, quiet)
+        _train_all_folds(settings, corpus, out, resume, jobs, ray, baseline, as_json, quiet)
     elif seeds is not None:
         _train_seeds(settings, corpus, out, seeds, resume, baseline, as_json, quiet)
     else:
@@ -287,17 +291,19 @@ def _train_all_folds(
     out: Path,
     resume: bool,
     jobs: int,
+    ray: str | None,
     baseline: bool,
     as_json: bool,
     quiet: bool,
 ) -> None:
+    from emofuse.cli.executors import chosen_executor
     from emofuse.cli.progress import progress_bar
     from emofuse.experiments.cross_validation.report import write_cross_report
     from emofuse.experiments.cross_validation.run import cross_validate
 
-    with progress_bar(quiet=quiet) as progress:
+    with chosen_executor(jobs, ray) as executor, progress_bar(quiet=quiet) as progress:
         outcome = cross_validate(
-            settings, corpus, out, resume=resume, jobs=jobs, baseline=baseline, progress=progress
+            settings, corpus, out, resume=resume, executor=executor, baseline=baseline, progress=progress
         )
     report = write_cross_report(outcome, corpus)
     if as_json:

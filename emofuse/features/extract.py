@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from emofuse.data.quarantine import Quarantine
 
 Progress = Callable[[int, int, str], None]
+# A source whose features have been stored already, with the notes on it, or the reason why there are none.
+Kept = tuple[Source, tuple[str, ...] | EmofuseError]
+Elsewhere = Callable[[UtteranceEncoder, Sequence[Source]], Iterator[Sequence[Kept]]]
 
 # There is nothing of the modality to encode, which is no fault of the file.
 _ABSENT = ("no-audio", "silent")
@@ -61,6 +64,7 @@ def extract_features(
     processes: int = 1,
     base: FeatureReader | None = None,
     only: Collection[str] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> ExtractionReport:
     """Encode every utterance whose features are missing or were made from something else.
 
@@ -84,6 +88,8 @@ def extract_features(
             keep its own work under ``if __name__ == "__main__"``.
         base: of the same encoder, in a store that is only read: what it has is not made again.
         only: these utterances alone; the others are read as their context where the encoder reads that.
+        elsewhere: encodes and stores what it is handed, on other machines; ``batch_size``, ``workers`` and
+            ``processes`` have no meaning then.
 
     Raises:
         EmofuseError: the store is damaged or cannot be written.
@@ -100,7 +106,10 @@ def extract_features(
         for source_id in job.gone:
             writer.withdraw(source_id)
         finished = 0
-        if processes > 1:
+        batches: Iterable[Sequence[Encoded | Kept]]
+        if elsewhere is not None:
+            batches = elsewhere(encoder, todo)
+        elif processes > 1:
             batches = encode_in_processes(encoder, todo, batch_size=batch_size, processes=processes)
         else:
             batches = encode_in_process(encoder, todo, batch_size=batch_size, workers=workers)
@@ -156,21 +165,26 @@ class _Job:
                 todo.append(source)
         return sorted(todo, key=lambda source: -source.text_length)
 
-    def file(self, batch: Sequence[Encoded], writer: FeatureWriter) -> None:
-        """Store features, and set aside what has none."""
-        for source, features in batch:
-            if isinstance(features, EmofuseError):
-                self._set_aside(source, features, writer)
-                continue
-            try:
-                writer.add(source.id, source.fingerprint, features)
-            except FeatureError as error:
-                self._set_aside(source, error, writer)
+    def file(self, batch: Sequence[Encoded | Kept], writer: FeatureWriter) -> None:
+        """Store features that are not stored yet, and set aside what has none."""
+        for source, found in batch:
+            if isinstance(found, EmofuseError):
+                self._set_aside(source, found, writer)
+            elif isinstance(found, tuple):
+                self._count_done(source, found)
             else:
-                self._count(done=1)
-                for note in source.notes:
-                    self.report.notes[note] = self.report.notes.get(note, 0) + 1
-                self._quarantine.discard(source.id, self._modality)
+                try:
+                    writer.add(source.id, source.fingerprint, found)
+                except FeatureError as error:
+                    self._set_aside(source, error, writer)
+                else:
+                    self._count_done(source, source.notes)
+
+    def _count_done(self, source: Source, notes: Iterable[str]) -> None:
+        self._count(done=1)
+        for note in notes:
+            self.report.notes[note] = self.report.notes.get(note, 0) + 1
+        self._quarantine.discard(source.id, self._modality)
 
     def _set_aside(self, source: Source, error: EmofuseError, writer: FeatureWriter) -> None:
         reason = reason_of(error)

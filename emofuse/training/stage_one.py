@@ -32,7 +32,7 @@ def encoders_of_run(
 
     A fine-tuned encoder is kept in the run folder, or, where ``data.stage_one`` names a folder that several runs
     share, there, under a name that differs whenever split, data or settings do; so runs on the same fold with
-    other modalities fine-tune once. An interrupted fine-tuning is taken up.
+    other modalities fine-tune once, and one that comes meanwhile waits. An interrupted fine-tuning is taken up.
 
     Raises:
         EmofuseError: an encoder was fitted to, or chosen by, utterances of the run's test part.
@@ -105,6 +105,7 @@ def _fine_tuned(
         protocol=settings.data.protocol,
         fold=settings.data.fold,
         resume=True,
+        wait=settings.data.stage_one is not None,
         progress=progress,
     )
     tuned = {"name": str(target), "revision": None, "finetune": None}

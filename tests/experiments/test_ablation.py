@@ -1,4 +1,5 @@
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from multiprocessing import Pipe
@@ -28,6 +29,7 @@ from emofuse.nn.swin_plan import VSCConfig
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
 from tests.experiments import light_tasks
+from tests.experiments.in_turn import InTurn
 from tests.small_corpus import SMALL_MODEL, small_settings
 
 pytestmark = pytest.mark.usefixtures("quickly_spawned")
@@ -56,6 +58,29 @@ def found(here: None, corpus: Manifest, tmp_path_factory: pytest.TempPathFactory
         seeds=2,
         open_progress=lambda: nullcontext(lambda done, total, what: None),
     )
+
+
+def test_an_executor_gives_the_same_runs_and_one_that_dies_is_named(
+    corpus: Manifest, found: Ablation, tmp_path: Path
+) -> None:
+    shutil.copytree(found.folder, tmp_path / "ablated")
+    for part in ("full/seed-1", "no-vsc", "frames-5"):
+        shutil.rmtree(tmp_path / "ablated" / "runs" / part)
+    executor = InTurn(victim="no-vsc")
+    again = ablate_deepmsi_mer(
+        corpus,
+        small_settings(corpus, optimiser__epochs=1),
+        tmp_path / "ablated",
+        only=["no-vsc", "frames-5", "temporal-mean"],
+        seeds=2,
+        executor=executor,
+        open_progress=lambda: nullcontext(lambda done, total, what: None),
+    )
+    assert executor.ran[0] == "runs/full/seed-1", "the full system first"
+    assert again.failures == {"no-vsc": "its process died"}
+    for part in ("full/seed-1/model.safetensors", "frames-5/seed-0/model.safetensors"):
+        mine, theirs = (place.folder / "runs" / part for place in (again, found))
+        assert mine.read_bytes() == theirs.read_bytes()
 
 
 def test_time_and_memory_are_measured_in_a_process_of_their_own(found: Ablation) -> None:

@@ -67,7 +67,7 @@ def plan_on(manifest: Manifest, **options: Any) -> BenchmarkPlan:
 
 
 def run(plan: BenchmarkPlan, manifest: Manifest, folder: Path, **options: Any) -> Benchmark:
-    return benchmark(plan, manifest, folder, **{"jobs": 0, "open_progress": silent} | options)
+    return benchmark(plan, manifest, folder, **{"open_progress": silent} | options)
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,8 @@ from emofuse.experiments.cross_validation import folds
 from emofuse.experiments.cross_validation import run as cross_validation
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import cross_validate
+from emofuse.runs import executor
+from emofuse.runs.executor import LocalProcesses
 from emofuse.runs.processes import run_in_processes
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
@@ -139,8 +141,8 @@ def test_processes_give_the_numbers_of_one_and_a_killed_one_takes_no_other_with_
         first, second = tasks
         real({first: kill_self, second: partial(without_page, tasks[second])}, jobs, **options)
 
-    monkeypatch.setattr(cross_validation, "run_in_processes", with_a_victim)
-    outcome = cross_validate(settings, corpus, tmp_path / "cv", jobs=2, resume=True)
+    monkeypatch.setattr(executor, "run_in_processes", with_a_victim)
+    outcome = cross_validate(settings, corpus, tmp_path / "cv", executor=LocalProcesses(2), resume=True)
     assert [fold.number for fold in outcome.failed] == [0]
     assert "killed by signal 9" in str(outcome.failed[0].failure)
     expected = whole.folds[1].folder.weights_file.read_bytes()

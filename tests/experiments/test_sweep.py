@@ -1,6 +1,7 @@
 """A grid is chosen on the validation part, and no point but the chosen one sees the test part."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ from emofuse.evaluation.reporting.figures import draw_sweep_line, draw_sweep_map
 from emofuse.experiments.sweep import Axis, Sweep, grid_points, parse_axis, sweep, sweep_table, write_sweep
 from emofuse.experiments.sweep import run as sweep_run
 from emofuse.runs.corpus import Progress
+from tests.experiments.in_turn import InTurn
 from tests.feature_file import emofuse
 from tests.small_runs import text_corpus, text_settings
 
@@ -35,9 +37,10 @@ def silent() -> nullcontext[Progress]:
     return nullcontext(lambda done, total, what: None)
 
 
-def run(corpus: Manifest, folder: Path, *axes: Axis, **changes: Any) -> Sweep:
+def run(corpus: Manifest, folder: Path, *axes: Axis, executor: InTurn | None = None, **changes: Any) -> Sweep:
     changes = {"model__name": "mfcre", "model__options": TINY} | changes
-    return sweep(text_settings(corpus, **changes), corpus, axes, folder, open_progress=silent)
+    settings = text_settings(corpus, **changes)
+    return sweep(settings, corpus, axes, folder, executor=executor, open_progress=silent)
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +60,21 @@ def test_the_best_on_the_validation_part_is_chosen(found: Sweep) -> None:
     assert found.chosen.validation["weighted_f1"] == max(scores)
     assert found.chosen is found.points[scores.index(max(scores))], "of equal ones the first"
     assert max(scores) > min(scores), "a learning rate of a millionth must not do as well"
+
+
+def test_an_executor_gives_the_same_points_and_one_that_dies_is_named(
+    corpus: Manifest, found: Sweep, tmp_path: Path
+) -> None:
+    folder = tmp_path / "sweep"
+    shutil.copytree(found.folder, folder)
+    victim, other = found.points[0].point.key, found.points[1].point.key
+    for key in (victim, other):
+        shutil.rmtree(folder / "points" / key)
+    executor = InTurn(victim)
+    again = run(corpus, folder, RATES, HEADS, executor=executor)
+    assert executor.ran == [f"points/{victim}", f"points/{other}"]
+    assert again.failures == [f"{victim}: its process died"]
+    assert [point.validation for point in again.points[1:]] == [p.validation for p in found.points[1:]]
 
 
 def test_the_scores_are_those_of_the_validation_part_and_of_no_other(found: Sweep) -> None:

@@ -1,11 +1,13 @@
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
 from emofuse.errors import EmofuseError
+from emofuse.runs import folder_lock
 from emofuse.runs.folder_lock import LOCK_FILE, locked_folder
 from tests.forked_command import ForkedCommand
 
@@ -35,3 +37,34 @@ def test_an_old_lock_file_locks_nothing(tmp_path: Path) -> None:
     (tmp_path / LOCK_FILE).write_text("12345")
     with locked_folder(tmp_path):
         pass
+
+
+def test_a_job_on_another_machine_counts_until_it_has_not_renewed_its_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_lock, "LEASE_SECONDS", 0.3)
+    file = tmp_path / LOCK_FILE
+    with locked_folder(tmp_path):
+        claim, host = file.read_text(), folder_lock._this_host()
+    assert host in claim
+    assert not file.exists()
+    file.write_text(claim.replace(host, "another-machine"))
+    began = time.monotonic()
+    with locked_folder(tmp_path):
+        assert 0.3 <= time.monotonic() - began < 30
+
+
+def test_who_waits_goes_on_after_the_first(tmp_path: Path) -> None:
+    order = []
+
+    def wait() -> None:
+        with locked_folder(tmp_path, wait=True):
+            order.append("second")
+
+    with locked_folder(tmp_path):
+        second = threading.Thread(target=wait)
+        second.start()
+        time.sleep(0.3)
+        order.append("first")
+    second.join()
+    assert order == ["first", "second"]

@@ -14,12 +14,17 @@ from emofuse.evaluation.comparison.method_scores import MethodComparison
 from emofuse.evaluation.comparison.methods import on_same_utterances
 from emofuse.experiments.ablation.cost import Cost, measured_cost
 from emofuse.experiments.ablation.variants import FULL, Variant, list_variants
+from emofuse.experiments.at_once import run_at_once
+from emofuse.experiments.benchmark.jobs import is_done, job_tasks
+from emofuse.experiments.benchmark.plan import Job
 from emofuse.experiments.compared_runs import find_runs, methods_of
+from emofuse.experiments.cross_validation.folds import failure_of
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.models import model_config
 from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import claim_corpus
+from emofuse.runs.executor import Executor
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.modalities import choose_modalities
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
@@ -75,6 +80,7 @@ def ablate_deepmsi_mer(
     *,
     only: Sequence[str] = (),
     seeds: int = 1,
+    executor: Executor | None = None,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None] = lambda line: None,
 ) -> Ablation:
@@ -86,7 +92,9 @@ def ablate_deepmsi_mer(
         folder: holds everything.
         only: names of variants; the full system is always run. All by default.
         seeds: runs of each variant, with seeds from the settings' own on.
-        open_progress: gives a progress hook for one run.
+        executor: makes the runs of the full system at once, and then those of all other variants; by default one follows
+            the other in this process.
+        open_progress: gives a progress hook for one run, or for all where an executor makes them.
         say: called with a line per run.
 
     Raises:
@@ -99,6 +107,8 @@ def ablate_deepmsi_mer(
     chosen = [v for v in known if not only or v.name in only or v.name == FULL]
     with locked_folder(folder):
         claim_corpus(folder, manifest, fingerprints_below(folder))
+        if executor is not None:
+            _run_ahead(executor, settings, manifest, folder, chosen, seeds, open_progress)
         failures: dict[str, str] = {}
         done, costs = [], {}
         for number, variant in enumerate(chosen, start=1):
@@ -106,7 +116,12 @@ def ablate_deepmsi_mer(
             try:
                 for seed in range(settings.seed, settings.seed + seeds):
                     with open_progress() as progress:
-                        run = _run(settings, manifest, folder, variant, seed, progress)
+                        job = _job(settings, folder, variant, seed)
+                        if executor is None:
+                            _run_variant(job, manifest, progress)
+                        elif not is_done(job):
+                            raise EmofuseError(failure_of(job.path))
+                        run = RunFolder(job.path)
                 costs[variant.name] = measured_cost(run, manifest, _place(folder, variant) / "cost.json")
             except Exception as error:  # the other variants go on; the reason is reported
                 if variant.name == FULL:
@@ -124,13 +139,43 @@ def _place(folder: Path, variant: Variant) -> Path:
     return folder / "runs" / variant.name
 
 
-def _run(
-    settings: RunSettings, manifest: Manifest, folder: Path, variant: Variant, seed: int, progress: Progress
-) -> RunFolder:
+def _job(settings: RunSettings, folder: Path, variant: Variant, seed: int) -> Job:
     changes = {f"model.options.{name}": value for name, value in variant.options.items()}
     changes |= {"seed": seed, "data.stage_one": str((folder / "encoders").resolve())}
     path = _place(folder, variant) / f"seed-{seed}"
-    run = fit_run(settings.with_changes(changes), manifest, path, resume=True, progress=progress)
+    return Job(path, settings.with_changes(changes), judged=True, reported=False)
+
+
+def _run_variant(job: Job, manifest: Manifest, progress: Progress) -> None:
+    run = fit_run(job.settings, manifest, job.path, resume=True, progress=progress)
     if run.read_record().status != "evaluated":
         evaluate_fit(run, manifest, kept=False, progress=progress)
-    return run
+
+
+def _run_ahead(
+    executor: Executor,
+    settings: RunSettings,
+    manifest: Manifest,
+    folder: Path,
+    variants: Sequence[Variant],
+    seeds: int,
+    open_progress: Callable[[], AbstractContextManager[Progress]],
+) -> None:
+    """The full system first: it fine-tunes the encoders that the others share, and without it there is nothing to compare."""
+    for part in ([v for v in variants if v.name == FULL], [v for v in variants if v.name != FULL]):
+        jobs = [
+            _job(settings, folder, variant, seed)
+            for variant in part
+            for seed in range(settings.seed, settings.seed + seeds)
+        ]
+        waiting = [job for job in jobs if not is_done(job)]
+        with open_progress() as progress:
+            run_at_once(
+                executor,
+                job_tasks(waiting, folder),
+                [job.settings for job in waiting],
+                manifest,
+                folder,
+                what="runs",
+                progress=progress,
+            )

@@ -11,6 +11,7 @@ from typing import Any
 
 from emofuse.data.manifest import Manifest
 from emofuse.errors import reason_of
+from emofuse.experiments.at_once import run_at_once
 from emofuse.experiments.benchmark.costs import measured_costs, note_memory
 from emofuse.experiments.benchmark.plan import Job
 from emofuse.experiments.cross_validation.folds import FAILURE_FILE, failure_of, is_finished, note_failure
@@ -20,7 +21,8 @@ from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.runs.corpus import Progress, choose_device, corpus_of
 from emofuse.runs.corpus_identity import claim_corpus
-from emofuse.runs.processes import death_of, run_in_processes
+from emofuse.runs.executor import Executor
+from emofuse.runs.processes import Task
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
@@ -37,7 +39,7 @@ def run_jobs(
     jobs: Sequence[Job],
     manifest: Manifest,
     folder: Path,
-    at_once: int,
+    executor: Executor | None,
     *,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None],
@@ -48,8 +50,8 @@ def run_jobs(
         jobs: in their order.
         manifest: the corpus.
         folder: of the benchmark, which belongs to this corpus.
-        at_once: in processes of their own, as far as memory allows; 0 runs them in this one, and then memory is not
-            measured, since it would be what all of them took.
+        executor: makes them in processes of their own; None makes them in this one, and then memory is not measured,
+            since it would be what all of them took.
         open_progress: gives a progress hook.
         say: called with a line as each job ends.
     """
@@ -59,36 +61,32 @@ def run_jobs(
         name = job.path.relative_to(folder / "runs").as_posix()
         say(f"{name}: {'done' if is_done(job) else f'failed: {failure_of(job.path)}'}")
 
-    if at_once == 0:
+    if executor is None:
         for job in waiting:
             with open_progress() as progress:
                 run_job(job, manifest, progress)
             report(job)
     elif waiting:
+        by_path = {job.path: job for job in waiting}
         with open_progress() as progress:
-            _run_at_once(waiting, folder, at_once, progress, report)
+            run_at_once(
+                executor,
+                job_tasks(waiting, folder),
+                [job.settings for job in waiting],
+                manifest,
+                folder,
+                what="runs",
+                progress=progress,
+                ended=lambda path: report(by_path[path]),
+            )
 
 
-def _run_at_once(
-    waiting: Sequence[Job], folder: Path, at_once: int, progress: Progress, report: Callable[[Job], None]
-) -> None:
-    by_path = {job.path: job for job in waiting}
-    done = 0
-
-    def finished(path: Path, exit_code: int) -> None:
-        nonlocal done
-        done += 1
-        if exit_code != 0:
-            note_failure(path, death_of(exit_code))
-        progress(done, len(waiting), "runs")
-        report(by_path[path])
-
-    progress(0, len(waiting), "runs")
-    tasks = {
+def job_tasks(jobs: Sequence[Job], folder: Path) -> dict[Path, Task]:
+    """What an executor does for each job of a folder, which belongs to one corpus."""
+    return {
         job.path: partial(_process, job.settings.model_dump(mode="json"), job.judged, job.reported, folder)
-        for job in waiting
+        for job in jobs
     }
-    run_in_processes(tasks, at_once, finished=finished)
 
 
 def _process(content: dict[str, Any], judged: bool, reported: bool, folder: Path, path: Path) -> None:

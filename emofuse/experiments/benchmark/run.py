@@ -26,8 +26,9 @@ from emofuse.experiments.benchmark.results import compare_runs
 from emofuse.experiments.cross_validation.folds import failure_of
 from emofuse.experiments.validation_scores import validation_scores
 from emofuse.inference.best_test_epoch import best_test_epoch
-from emofuse.runs.corpus import Progress, choose_device, choose_split, corpus_of
+from emofuse.runs.corpus import Progress, choose_device, choose_split
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
+from emofuse.runs.executor import Executor
 from emofuse.runs.features import encode_modalities, feature_store_of
 from emofuse.runs.fitted_features import fitted_features, imported_readers
 from emofuse.runs.folder_lock import locked_folder
@@ -47,7 +48,7 @@ def benchmark(
     *,
     against: str | None = None,
     resume: bool = False,
-    jobs: int = 1,
+    executor: Executor | None = None,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None] = lambda line: None,
 ) -> Benchmark:
@@ -64,7 +65,8 @@ def benchmark(
         against: the method that the others are tested against: a system, or a linear model by its name in the table; by
             default the linear model that the validation part likes best.
         resume: keep what an earlier call has finished; systems, seeds and budget may be more than then.
-        jobs: runs at once, each in a process of its own; 0 runs all in this one.
+        executor: makes each run in a process of its own; by default all are made in this one, and their memory is not
+            measured, since it would be what all of them took.
         open_progress: gives a progress hook.
         say: called with a line per run.
 
@@ -77,15 +79,16 @@ def benchmark(
     task = task_of(systems[0].settings, manifest)
     if against is not None:
         _check_against(against, plan)
-    if jobs > 0:
-        corpus_of(plan.shared)  # each process reads it again: what is wrong with it is better said now
     with locked_folder(folder):
         _claim(folder, plan, manifest, resume)
+        if executor is not None:
+            with open_progress() as progress:
+                executor.prepare([system.settings for system in systems], manifest, folder, progress)
         _fill_store(systems, manifest, folder, open_progress)
-        run_jobs(_tuning(systems, folder), manifest, folder, jobs, open_progress=open_progress, say=say)
+        run_jobs(_tuning(systems, folder), manifest, folder, executor, open_progress=open_progress, say=say)
         chosen = {system.name: _tuned(system, folder, manifest, task) for system in systems}
         judged = _judging(systems, folder, plan, {name: place for name, (_, place) in chosen.items()})
-        run_jobs(judged, manifest, folder, jobs, open_progress=open_progress, say=say)
+        run_jobs(judged, manifest, folder, executor, open_progress=open_progress, say=say)
         done = tuple(
             BenchmarkedSystem(
                 system, *chosen[system.name], _runs(system, folder, plan.seeds, chosen[system.name][1])
@@ -99,7 +102,8 @@ def benchmark(
             audit(manifest, split, modalities=plan.shared.model.modalities),
             _fitted(plan, manifest, split, task),
         )
-        return Benchmark(folder, plan, task, split, leaks, fitted, done, left_out, comparison, jobs)
+        at_once = executor.at_once if executor is not None else 0
+        return Benchmark(folder, plan, task, split, leaks, fitted, done, left_out, comparison, at_once)
 
 
 def _fitted(plan: BenchmarkPlan, manifest: Manifest, split: Split, task: Task) -> tuple[FittedFeatures, ...]:

@@ -19,12 +19,12 @@ from emofuse.evaluation import Aggregate, ClassificationReport, MeanSd, Split, a
 from emofuse.evaluation.metrics.aggregation import mean_sd
 from emofuse.evaluation.metrics.classification import json_number
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
+from emofuse.experiments.at_once import run_at_once
 from emofuse.experiments.cross_validation.folds import (
     Fold,
     Report,
     fold_folder,
     is_finished,
-    note_failure,
     read_fold,
     run_fold,
     settings_of_fold,
@@ -35,9 +35,9 @@ from emofuse.inference.prediction_table import report_on
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress, corpus_of, splits_of
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
+from emofuse.runs.executor import Executor
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.normalisation import transductive_note
-from emofuse.runs.processes import death_of, run_in_processes
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.same_settings import check_same_settings
 from emofuse.runs.settings import RunSettings
@@ -170,7 +170,7 @@ def cross_validate(
     folder: Path | str,
     *,
     resume: bool = False,
-    jobs: int = 1,
+    executor: Executor | None = None,
     baseline: bool = False,
     progress: Progress | None = None,
     say: Callable[[str], None] = lambda line: None,
@@ -186,10 +186,10 @@ def cross_validate(
         manifest: a validated corpus.
         folder: holds the folds; must be new unless ``resume``.
         resume: take up an earlier cross-validation with the same settings.
-        jobs: folds at once, each in a process of its own, as far as memory allows; then the corpus is read again
-            in each, from where the settings say.
+        executor: runs folds at once, each in a process of its own, which reads the corpus again from where the settings
+            say; by default one follows the other in this process.
         baseline: fit the linear models on each fold's features and split, and score them all together too.
-        progress: called with (done, total, what) of the one fold in hand, or of all where there are several jobs.
+        progress: called with (done, total, what) of the one fold in hand, or of all where an executor runs them.
         say: called with a line as each fold ends.
 
     Raises:
@@ -200,7 +200,7 @@ def cross_validate(
     parts, task = splits_of(settings, manifest), task_of(settings, manifest)
     with locked_folder(folder):
         _claim(folder, settings, manifest, resume)
-        return _run_folds(settings, manifest, folder, parts, task, jobs, baseline, progress, say)
+        return _run_folds(settings, manifest, folder, parts, task, executor, baseline, progress, say)
 
 
 def _run_folds(
@@ -209,7 +209,7 @@ def _run_folds(
     folder: Path,
     parts: Sequence[Split],
     task: Task,
-    jobs: int,
+    executor: Executor | None,
     baseline: bool,
     progress: Progress | None,
     say: Callable[[str], None],
@@ -220,8 +220,18 @@ def _run_folds(
     def report_fold(number: int) -> None:
         say(read_fold(folder, number, task)[0].line())
 
-    if jobs > 1 and len(waiting) > 1:
-        _run_at_once(settings, folder, waiting, jobs, baseline, progress, report_fold)
+    if executor is not None:
+        content, places = settings.model_dump(mode="json"), {fold_folder(folder, n): n for n in waiting}
+        run_at_once(
+            executor,
+            {path: partial(_fold_process, content, number, baseline) for path, number in places.items()},
+            [settings],
+            manifest,
+            folder,
+            what="folds",
+            progress=progress or (lambda done, total, what: None),
+            ended=lambda path: report_fold(places[path]),
+        )
     else:
         for number in waiting:
             run_fold(
@@ -277,35 +287,6 @@ def _claim(folder: Path, settings: RunSettings, manifest: Manifest, resume: bool
     else:
         check_same_settings(config, "cross-validation", RunFolder(folder).read_settings(), settings)
         claim_corpus(folder, manifest, fingerprints_below(folder))
-
-
-def _run_at_once(
-    settings: RunSettings,
-    folder: Path,
-    waiting: Sequence[int],
-    jobs: int,
-    baseline: bool,
-    progress: Progress | None,
-    report_fold: Callable[[int], None],
-) -> None:
-    corpus_of(settings)  # each process reads it again: what is wrong with it is better said now
-    paths = {fold_folder(folder, number): number for number in waiting}
-    content = settings.model_dump(mode="json")
-    done = 0
-
-    def finished(path: Path, exit_code: int) -> None:
-        nonlocal done
-        done += 1
-        if exit_code != 0:
-            note_failure(path, death_of(exit_code))
-        if progress is not None:
-            progress(done, len(paths), "folds")
-        report_fold(paths[path])
-
-    if progress is not None:
-        progress(0, len(paths), "folds")
-    tasks = {path: partial(_fold_process, content, number, baseline) for path, number in paths.items()}
-    run_in_processes(tasks, jobs, finished=finished)
 
 
 def _fold_process(content: dict[str, Any], number: int, baseline: bool, path: Path) -> None:

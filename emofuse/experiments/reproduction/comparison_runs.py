@@ -16,6 +16,7 @@ from emofuse.experiments.cross_validation.run import CrossValidation, cross_vali
 from emofuse.models import list_models
 from emofuse.recipes import list_recipes
 from emofuse.runs.corpus import Progress
+from emofuse.runs.executor import Executor
 from emofuse.runs.modalities import choose_modalities
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of
@@ -65,7 +66,7 @@ def run_comparisons(
     folder: Path,
     *,
     changes: Mapping[str, Any] | None = None,
-    jobs: int,
+    executor: Executor | None,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None],
 ) -> ComparisonRuns:
@@ -81,7 +82,7 @@ def run_comparisons(
         settings: the paper's recipe.
         folder: holds a cross-validation per system.
         changes: dotted settings that are put over those of every system, such as ``optimiser.epochs``.
-        jobs: folds at once.
+        executor: runs folds at once; see `cross_validate`.
         open_progress: gives a progress hook for one cross-validation.
         say: called with a line per cross-validation and fold.
     """
@@ -105,7 +106,7 @@ def run_comparisons(
                 manifest,
                 folder / f"compared-{system}",
                 resume=True,
-                jobs=jobs,
+                executor=executor,
                 progress=progress,
                 say=lambda line: say(f"     {line}"),
             )

@@ -25,6 +25,7 @@ from emofuse.experiments.reproduction.comparison_runs import (
 from emofuse.experiments.reproduction.published import printed_methods
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import claim_corpus
+from emofuse.runs.executor import Executor
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.modalities import modalities_held
 from emofuse.runs.run_folder import fingerprints_below
@@ -129,7 +130,7 @@ def reproduce_deepmsi_mer(
     sets: Sequence[str] = tuple(MODALITY_SETS),
     baselines: bool = False,
     baseline_changes: Mapping[str, Any] | None = None,
-    jobs: int = 1,
+    executor: Executor | None = None,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None] = lambda line: None,
 ) -> Reproduction:
@@ -149,7 +150,7 @@ def reproduce_deepmsi_mer(
         baselines: run the systems that Table 1 or 2 compares with too, under the settings' own protocol, or under the
             paper's where ``honest`` is off.
         baseline_changes: dotted settings that are put over those of these systems.
-        jobs: folds at once, as far as memory allows.
+        executor: runs folds at once; by default one follows the other in this process.
         open_progress: gives a progress hook for one cross-validation.
         say: called with a line per cross-validation and fold.
 
@@ -188,7 +189,7 @@ def reproduce_deepmsi_mer(
                     manifest,
                     folder / "runs" / protocol / name.replace("+", "-"),
                     resume=True,
-                    jobs=jobs,
+                    executor=executor,
                     progress=progress,
                     say=lambda line: say(f"     {line}"),
                 )
@@ -205,7 +206,7 @@ def reproduce_deepmsi_mer(
                 settings.with_changes(changes),
                 folder / "runs" / split_by,
                 changes=baseline_changes,
-                jobs=jobs,
+                executor=executor,
                 open_progress=open_progress,
                 say=say,
             )

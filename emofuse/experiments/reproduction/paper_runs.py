@@ -24,6 +24,7 @@ from emofuse.experiments.reproduction.plan import PaperPlan, PaperTable, Variant
 from emofuse.models.registry import model_config
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import claim_corpus
+from emofuse.runs.executor import Executor
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.modalities import choose_modalities, modalities_held
 from emofuse.runs.run_folder import fingerprints_below
@@ -85,7 +86,7 @@ def reproduce_paper(
     tables: Sequence[str] = (),
     baselines: bool = False,
     baseline_changes: Mapping[str, Any] | None = None,
-    jobs: int = 1,
+    executor: Executor | None = None,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None] = lambda line: None,
 ) -> PaperReproduction:
@@ -103,7 +104,7 @@ def reproduce_paper(
         tables: their numbers; all that the paper has for the corpus by default.
         baselines: run the systems of the tables of methods too, as far as they are registered here.
         baseline_changes: dotted settings that are put over those of these systems.
-        jobs: folds at once, as far as memory allows.
+        executor: runs folds at once; by default one follows the other in this process.
         open_progress: gives a progress hook for one cross-validation.
         say: called with a line per cross-validation and fold.
 
@@ -134,7 +135,7 @@ def reproduce_paper(
                 say(f"{number}/{len(rows)}  {variant.name}")
                 changed = settings if key == plan.full_system.key else changed
                 done[key] = _cross_validate(
-                    plan, variant, changed, manifest, folder / "runs" / key, jobs, open_progress, say
+                    plan, variant, changed, manifest, folder / "runs" / key, executor, open_progress, say
                 )
             outcomes[place] = done[key]
         compared = NO_RUNS
@@ -146,7 +147,7 @@ def reproduce_paper(
                 settings,
                 folder / "runs",
                 changes=baseline_changes,
-                jobs=jobs,
+                executor=executor,
                 open_progress=open_progress,
                 say=say,
             )
@@ -199,7 +200,7 @@ def _cross_validate(
     settings: RunSettings,
     manifest: Manifest,
     folder: Path,
-    jobs: int,
+    executor: Executor | None,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None],
 ) -> CrossValidation:
@@ -209,7 +210,7 @@ def _cross_validate(
             manifest,
             folder,
             resume=True,
-            jobs=jobs,
+            executor=executor,
             progress=progress,
             say=lambda line: say(f"     {line}"),
         )

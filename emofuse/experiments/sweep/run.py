@@ -14,6 +14,10 @@ from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.stored_files import stored_json
 from emofuse.errors import EmofuseError, reason_of
+from emofuse.experiments.at_once import run_at_once
+from emofuse.experiments.benchmark.jobs import is_done, job_tasks
+from emofuse.experiments.benchmark.plan import Job
+from emofuse.experiments.cross_validation.folds import failure_of
 from emofuse.experiments.sweep.grid import Axis, GridPoint, grid_points
 from emofuse.experiments.validation_scores import validation_scores
 from emofuse.inference.evaluate import evaluate_fit
@@ -22,6 +26,7 @@ from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.models.registry import model_config
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
+from emofuse.runs.executor import Executor
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.same_settings import check_same_settings
@@ -81,6 +86,7 @@ def sweep(
     axes: Sequence[Axis],
     folder: Path,
     *,
+    executor: Executor | None = None,
     open_progress: Callable[[], AbstractContextManager[Progress]],
     say: Callable[[str], None] = lambda line: None,
 ) -> Sweep:
@@ -94,7 +100,8 @@ def sweep(
         manifest: the corpus.
         axes: of the grid.
         folder: holds a run folder per point, in ``points/``.
-        open_progress: gives a progress hook for one run.
+        executor: trains points at once; by default one follows the other in this process.
+        open_progress: gives a progress hook for one run, or for all where an executor makes them.
         say: called with a line per point.
 
     Raises:
@@ -106,12 +113,21 @@ def sweep(
     _check_any(changed, manifest)
     with locked_folder(folder):
         _claim(folder, settings, manifest, axes)
+        jobs = [
+            Job(folder / "points" / point.key, each, judged=False)
+            for point, each in zip(points, changed, strict=True)
+        ]
+        if executor is not None:
+            _train_at_once(executor, jobs, manifest, folder, open_progress)
         swept = []
-        for number, (point, each) in enumerate(zip(points, changed, strict=True), start=1):
-            run = RunFolder(folder / "points" / point.key)
+        for number, (point, job) in enumerate(zip(points, jobs, strict=True), start=1):
+            run = RunFolder(job.path)
             try:
                 with open_progress() as progress:
-                    fit_run(each, manifest, run.path, resume=True, progress=progress)
+                    if executor is None:
+                        fit_run(job.settings, manifest, run.path, resume=True, progress=progress)
+                    elif not is_done(job):
+                        raise EmofuseError(failure_of(run.path))
                     found = SweptPoint(point, run, validation_scores(run, manifest, progress))
             except Exception as error:  # whatever it is, the other points go on; the reason is reported
                 found = SweptPoint(point, run, None, reason_of(error))
@@ -127,6 +143,26 @@ def sweep(
             test = evaluate_fit(chosen.folder, manifest, progress=progress)
         write_run_report(test, manifest)
         return Sweep(folder, tuple(axes), metric, swept, chosen, test)
+
+
+def _train_at_once(
+    executor: Executor,
+    jobs: Sequence[Job],
+    manifest: Manifest,
+    folder: Path,
+    open_progress: Callable[[], AbstractContextManager[Progress]],
+) -> None:
+    waiting = [job for job in jobs if not is_done(job)]
+    with open_progress() as progress:
+        run_at_once(
+            executor,
+            job_tasks(waiting, folder),
+            [job.settings for job in waiting],
+            manifest,
+            folder,
+            what="points",
+            progress=progress,
+        )
 
 
 def _check_any(points: Sequence[RunSettings], manifest: Manifest) -> None:

@@ -38,6 +38,7 @@ def fine_tune(
     fold: int | None = None,
     resume: bool = False,
     jobs: int = 1,
+    wait: bool = False,
     progress: Progress | None = None,
 ) -> FineTuned:
     """Fine-tune the model that ``spec`` names to tell the manifest's labels apart.
@@ -59,6 +60,7 @@ def fine_tune(
         fold: of that protocol.
         resume: take up an interrupted fine-tuning after its last whole epoch; a finished one is returned.
         jobs: of a cross-fitting, encoders at once, each in a process of its own, as far as memory allows.
+        wait: for another job that fine-tunes in this folder, instead of refusing.
         progress: called with (done, total, what).
 
     Raises:
@@ -66,7 +68,7 @@ def fine_tune(
     """
     settings = _settings_of(spec)
     spec = _checked(spec).model_copy(update={"finetune": settings})
-    with torch_threads(threads or usual_threads()), locked_folder(folder):
+    with torch_threads(threads or usual_threads()), locked_folder(folder, wait=wait):
         claim_tuning(folder, spec, manifest, split, seed, resume)
         crops = folder / _CROPS
         done = read_fine_tuned(folder)
