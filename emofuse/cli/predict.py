@@ -261,10 +261,9 @@ def _is_clip_name(run: Path) -> bool:
 def _precision(given: str | None, experts: str | None) -> Precision:
     if given is not None and experts is not None:
         raise EmofuseError("--precision is of a run's system, and --experts take its place; leave one out")
-    if given is None or given == "32":
-        return "32"
-    if given == "auto" or given == "bf16":
-        return given
+    known: dict[str | None, Precision] = {None: "32", "32": "32", "auto": "auto", "bf16": "bf16"}
+    if given in known:
+        return known[given]
     raise EmofuseError(f"--precision {given}: is 32, bf16 or auto")
 
 

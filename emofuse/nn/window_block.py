@@ -45,12 +45,12 @@ class BlockWeights(NamedTuple):
     def in_type(self, dtype: torch.dtype) -> BlockWeights:
         """With the linear layers in another type; scale and normalisations stay what they are."""
         stay = {"scale", "position", "norm1", "norm1_bias", "norm2", "norm2_bias"}
-        return BlockWeights(
-            *(
-                weight if weight is None or name in stay else weight.to(dtype)
-                for name, weight in zip(self._fields, self, strict=True)
-            )
-        )
+        moved = {
+            name: weight.to(dtype)
+            for name, weight in self._asdict().items()
+            if weight is not None and name not in stay
+        }
+        return self._replace(**moved)
 
 
 @dataclass(frozen=True)

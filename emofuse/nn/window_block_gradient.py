@@ -104,7 +104,8 @@ class _Windows:
     ) -> None:
         self.tokens, self.weights, self.form, self.kept, self.sums = tokens, weights, form, kept, sums
         self.alive = None if masks.alive is None else masks.alive[here].unsqueeze(-1)
-        self.path1, self.path2 = masks.paths_of(here)
+        paths: tuple[Tensor | None, Tensor | None] = masks.paths_of(here)
+        self.path1, self.path2 = paths
 
     def backward(self, gradient: Tensor, mask: Tensor, into: Tensor) -> None:
         """From the gradient of the block's output to that of its input, which goes ``into`` its place."""
