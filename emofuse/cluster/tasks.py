@@ -15,6 +15,7 @@ from emofuse.cluster.session import living_nodes
 from emofuse.cluster.shared_folders import SharedFolders, UnseenFolderError
 from emofuse.errors import EmofuseError, reason_of
 from emofuse.runs.executor import Finished
+from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.processes import Task
 from emofuse.runs.settings import RunSettings
 
@@ -84,6 +85,8 @@ def _work(task: Task, folder: str, folders: SharedFolders) -> tuple[bool, str | 
     """What a node does. What goes wrong is told in words, since an exception may not survive the way."""
     try:
         folders.enter()
+        with locked_folder(Path(folder), wait=True):
+            pass  # an earlier try may be at work yet, on a node that is cut off
         task(Path(folder))
     except Exception as error:  # whatever it is, the other tasks go on
         return isinstance(error, UnseenFolderError), reason_of(error)
