@@ -88,8 +88,8 @@ class EnsemblePipeline:
         _refuse_sets(named)
         return self._mean([member.predict_manifest(manifest, **named) for member in self.members])
 
-    def _mean(self, told: Sequence[Sequence[EmotionSegment]]) -> EmotionTimeline:
-        return EmotionTimeline(mean_segments(told), self.labels, self.notes)
+    def _mean(self, by_run: Sequence[Sequence[EmotionSegment]]) -> EmotionTimeline:
+        return EmotionTimeline(mean_segments(by_run), self.labels, self.notes)
 
 
 def open_pipeline(
@@ -105,12 +105,12 @@ def open_pipeline(
     return EmotionPipeline.from_pretrained(folder, device, precision=precision)
 
 
-def mean_segments(told: Sequence[Sequence[EmotionSegment]]) -> list[EmotionSegment]:
+def mean_segments(by_run: Sequence[Sequence[EmotionSegment]]) -> list[EmotionSegment]:
     """The mean of what several runs say of the same segments.
 
     A modality is missing where it is for the first run; an utterance is as unfamiliar as it is to the runs on average.
     """
-    return [_mean(segments) for segments in zip(*told, strict=True)]
+    return [_mean(segments) for segments in zip(*by_run, strict=True)]
 
 
 def _mean(segments: Sequence[EmotionSegment]) -> EmotionSegment:

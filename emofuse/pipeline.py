@@ -7,7 +7,7 @@ for segment in pipe("clip.mp4", text="I can't believe it!"):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
@@ -16,47 +16,40 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emofuse.data import MODALITIES, Modality
-from emofuse.data.batch import FeatureSource
-from emofuse.data.clip import clip_utterance, context_utterances, ends_of, fixed_length_segments, recording_of
+from emofuse.data import Modality
+from emofuse.data.clip import clip_utterance, context_utterances, fixed_length_segments
 from emofuse.data.given_arrays import GivenFiles, files_of_arrays, is_array
-from emofuse.data.loader import make_loader
-from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.metrics.familiarity import Familiarity
-from emofuse.features import FeatureStore, UtteranceEncoder
-from emofuse.features.encoding import encode_utterances
-from emofuse.inference.batches import dataset_of
-from emofuse.inference.calibration import read_calibration, with_temperature
+from emofuse.inference.calibration import read_calibration
 from emofuse.inference.exporting.places import exported_below, is_export
-from emofuse.inference.familiarity import mean_vectors, read_familiarity
-from emofuse.inference.forward import predict_subsets
-from emofuse.inference.label_sets import LabelSets
-from emofuse.inference.seen_pictures import SEEN_PICTURES
+from emofuse.inference.familiarity import read_familiarity
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timeline import EmotionTimeline
-from emofuse.models import model_info
+from emofuse.inference.utterance_pipeline import Progress, UtterancePipeline
 from emofuse.recordings.segment import segmented_utterances
 from emofuse.recordings.settings import By, SegmentSettings
 from emofuse.runs.corpus import choose_device
-from emofuse.runs.hub import fetch_run, is_hub_name
-from emofuse.runs.modalities import IMPORTED, imported_features
-from emofuse.runs.normalisation import groups_of, normalised_by, read_statistics
+from emofuse.runs.modalities import IMPORTED
+from emofuse.runs.named_run import is_starter, run_folder_of, run_place
+from emofuse.runs.normalisation import normalised_by, read_statistics
 from emofuse.runs.precision import Precision, wants_bf16
-from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_encoders import encoder_of_run
 from emofuse.runs.run_folder import RunFolder, RunRecord
-from emofuse.runs.settings import DataSettings
-from emofuse.runs.tasks import recorded_task
-from emofuse.starter import LICENCE, STARTER, starter_folder
+from emofuse.starter import LICENCE, STARTER
 
-__all__ = ["SYNTHETIC_RUN", "EmotionPipeline", "EmotionSegment", "EmotionTimeline", "MediaInput", "Progress"]
+__all__ = [
+    "SYNTHETIC_RUN",
+    "EmotionPipeline",
+    "EmotionSegment",
+    "EmotionTimeline",
+    "MediaInput",
+    "Progress",
+    "run_folder_of",
+]
 
 if TYPE_CHECKING:
     from emofuse.data.manifest import Manifest
-    from emofuse.features.normalisation import TrainingStatistics
 
-Progress = Callable[[int, int, str], None]
 MediaInput = Path | str | np.ndarray | Tensor
 _LICENCE_NOTE = f"{LICENCE[0].upper()}{LICENCE[1:]}."
 SYNTHETIC_RUN = "This run has learnt from synthetic clips; on real people it only guesses."
@@ -80,7 +73,7 @@ class RecordingOptions(TypedDict, total=False):
     by_modality: bool
 
 
-class EmotionPipeline:
+class EmotionPipeline(UtterancePipeline):
     """A trained run, ready for raw media.
 
     Args:
@@ -96,34 +89,6 @@ class EmotionPipeline:
         notes: what whoever sees a prediction must know, a sentence each.
         autocast: reduced precision of the system, or None.
     """
-
-    def __init__(
-        self,
-        model: nn.Module,
-        record: RunRecord,
-        encoders: dict[Modality, UtteranceEncoder],
-        device: str = "cpu",
-        temperature: float = 1.0,
-        data: DataSettings | None = None,
-        familiarity: Mapping[str, Familiarity] | None = None,
-        folder: RunFolder | None = None,
-        statistics: Mapping[Modality, TrainingStatistics] | None = None,
-        notes: Sequence[str] = (),
-        autocast: torch.dtype | None = None,
-    ) -> None:
-        self.notes = tuple(notes)
-        self.autocast = autocast
-        self.familiarity = dict(familiarity or {})
-        self.folder = folder
-        self.model = model.to(device).eval()
-        self.record = record
-        self.encoders = encoders
-        self.device = device
-        self.temperature = temperature
-        self.data = data or DataSettings()
-        self.statistics = dict(statistics or {})
-        self.task = recorded_task(record.task, record.labels)
-        self.expert_lines: tuple[str, ...] = ()
 
     @classmethod
     def from_pretrained(
@@ -153,8 +118,8 @@ class EmotionPipeline:
             EmofuseError: ``run_dir`` is not a finished run or its export, its encoders cannot be loaded, or the hub has no
                 such run or cannot be reached.
         """
-        is_starter = _is_starter(run_dir)
-        place = _place(run_dir, revision, token)
+        comes_by_pip = is_starter(run_dir)
+        place = run_place(run_dir, revision, token)
         if backend == "onnx" or (backend == "auto" and is_export(place)):
             if precision == "bf16":
                 raise EmofuseError(
@@ -181,7 +146,7 @@ class EmotionPipeline:
             m: read_statistics(folder, record, m) for m in normalised_by(settings.data, record.encoders)
         }
         familiarity = read_familiarity(folder)
-        notes = [_LICENCE_NOTE] * is_starter + [SYNTHETIC_RUN] * record.synthetic
+        notes = [_LICENCE_NOTE] * comes_by_pip + [SYNTHETIC_RUN] * record.synthetic
         half = torch.bfloat16 if wants_bf16(precision, where) else None
         return cls(
             model, record, encoders, where, temperature, data, familiarity, folder, statistics, notes, half
@@ -275,7 +240,7 @@ class EmotionPipeline:
             raise EmofuseError("no expert was named: give text, audio or video")
         fused = fuse_experts(
             specs,
-            None if run is None else RunFolder.open(_place(run)),
+            None if run is None else RunFolder.open(run_place(run)),
             device=choose_device(device),
             label_map=read_given(label_map),
             trust=trust,
@@ -289,21 +254,10 @@ class EmotionPipeline:
             fused.data,
             fused.familiarity,
             statistics=fused.statistics,
-            notes=[_LICENCE_NOTE] if run is not None and _is_starter(run) else [],
+            notes=[_LICENCE_NOTE] if run is not None and is_starter(run) else [],
         )
         made.expert_lines = fused.lines
         return made
-
-    @property
-    def labels(self) -> list[str]:
-        """The emotions that the run knows."""
-        return self.record.labels
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """The modalities that the run uses."""
-        config: Any = self.model.config
-        return tuple(config.modalities)
 
     @overload
     def __call__(
@@ -458,331 +412,11 @@ class EmotionPipeline:
             by_modality=by_modality,
         )
 
-    def predict(
-        self,
-        utterances: Sequence[Utterance],
-        *,
-        modalities: Sequence[Modality] | None = None,
-        progress: Progress | None = None,
-        features: Mapping[Modality, FeatureSource] | None = None,
-        coverage: float | None = None,
-        by_modality: bool = False,
-    ) -> EmotionTimeline:
-        """One segment per utterance; what is missing is masked and named, never a crash.
-
-        Args:
-            utterances: rows with absolute paths; those of one dialogue are seen together by a run whose
-                system sees dialogues.
-            modalities: use only these of the run's modalities.
-            progress: called with (done, total, what).
-            features: modality → features by utterance id, for modalities that the run had imported.
-            coverage: as in a call.
-            by_modality: as in a call.
-
-        Raises:
-            EmofuseError: a modality is not the run's, or it cannot make sets of labels.
-        """
-        sets = self._label_sets(coverage)
-        chosen = self._chosen(modalities)
-        missing: list[dict[Modality, str]] = [{} for _ in utterances]
-        notes: list[dict[Modality, str]] = [{} for _ in utterances]
-        found: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in self.record.encoders}
-        keyed = [_with_key(u, i) for i, u in enumerate(utterances)]
-        for modality in self.modalities:
-            if modality not in chosen:
-                for reasons in missing:
-                    reasons[modality] = "switched off"
-            elif self._is_imported(modality):
-                imported = (features or {}).get(modality, {})
-                self._look_up(modality, utterances, imported, found[modality], missing)
-            elif modality in self.encoders:
-                self._encode(modality, keyed, found[modality], missing, notes, progress)
-        given = self.normalised(keyed, found, notes)
-        rows = [u if "video" in chosen else _without_video(u) for u in keyed]
-        several = [m for m in self.modalities if m in chosen] if by_modality else []
-        predictions, *alone = self._forward(rows, given, [None, *([m] for m in several)], progress)
-        novelty = self._novelty(keyed, given, predictions)
-        predictions = self._with_doubts(predictions, novelty)
-        segments = self._segments(utterances, predictions, missing, notes)
-        said = dict(zip(several, alone, strict=True))
-        told = [
-            replace(
-                segment,
-                novelty={m: values[i] for m, values in novelty.items() if m in segment.used and i in values},
-                label_set=()
-                if sets is None
-                else self._names(
-                    sets.sets(predictions.probabilities[i : i + 1], [frozenset(segment.used)])[0]
-                ),
-                by_modality={m: self._says(part, i) for m, part in said.items() if m in segment.used},
-            )
-            for i, segment in enumerate(segments)
-        ]
-        return EmotionTimeline(told, self.labels, self.notes)
-
-    def _label_sets(self, coverage: float | None) -> LabelSets | None:
-        if coverage is None:
-            return None
-        if self.folder is None:
-            raise EmofuseError(
-                "sets of labels are calibrated on a run's own validation part, which experts by name have not; load a run "
-                "with from_pretrained, or leave out the coverage"
-            )
-        return LabelSets.of_run(self.folder, coverage)
-
-    def _names(self, chosen: np.ndarray) -> tuple[str, ...]:
-        return tuple(label for label, inside in zip(self.labels, chosen, strict=True) if inside)
-
-    def _says(self, predictions: Predictions, row: int) -> dict[str, float]:
-        if self.task.name != "classification":
-            return {"value": float(predictions.values[row])}
-        return dict(zip(self.labels, map(float, predictions.probabilities[row]), strict=True))
-
-    def _novelty(
-        self,
-        utterances: Sequence[Utterance],
-        found: Mapping[Modality, FeatureSource],
-        predictions: Predictions,
-    ) -> dict[Modality, dict[int, float]]:
-        """Modality → row → how unlike the training data it is."""
-        novelty: dict[Modality, dict[int, float]] = {}
-        for modality in self.modalities:
-            is_encoded = modality in self.record.encoders
-            # Runs of before keep what their system makes of pictures in the place of what these look like.
-            looked_at = modality if is_encoded or modality in self.familiarity else SEEN_PICTURES
-            gaussian = self.familiarity.get(looked_at)
-            if gaussian is None:
-                continue
-            if is_encoded:
-                rows = [i for i, u in enumerate(utterances) if u.id in found[modality]]
-                vectors = mean_vectors(found[modality], [utterances[i].id for i in rows])
-            else:
-                rows = np.flatnonzero(predictions.present[modality]).tolist()
-                vectors = predictions.features[looked_at][rows]
-            if len(vectors) == len(rows) and len(rows):
-                novelty[modality] = dict(zip(rows, map(float, gaussian.novelty(vectors)), strict=True))
-        return novelty
-
-    def _with_doubts(
-        self, predictions: Predictions, novelty: Mapping[Modality, Mapping[int, float]]
-    ) -> Predictions:
-        """In a late fusion, an expert of what is unlike anything in its training has less say."""
-        pool = getattr(self.model, "pool_of_experts", None)
-        doubted = sorted({row for rows in novelty.values() for row, value in rows.items() if value > 1})
-        if pool is None or not doubted:
-            return predictions
-        experts = {m: torch.from_numpy(x[doubted]) for m, x in predictions.features.items()}
-        present = {m: torch.from_numpy(x[doubted]) for m, x in predictions.present.items()}
-        unlikeness = {
-            m: torch.tensor([novelty.get(m, {}).get(row, 1.0) for row in doubted]) for m in self.modalities
-        }
-        logits = predictions.logits.copy()
-        with torch.inference_mode():
-            logits[doubted] = pool(experts, present, unlikeness).numpy() / self.temperature
-        return replace(predictions, logits=logits)
-
-    def normalised(
-        self,
-        utterances: Sequence[Utterance],
-        features: Mapping[Modality, Mapping[str, np.ndarray]],
-        notes: Sequence[dict[Modality, str]] | None = None,
-    ) -> dict[Modality, FeatureSource]:
-        """Features as the system takes them: standardised per speaker or recording where the run was trained so.
-
-        Args:
-            utterances: whose statistics are taken together.
-            features: modality → features by utterance id, as the encoders give them.
-            notes: of every utterance; told of one whose group is too small to know its own mean and spread.
-        """
-        from emofuse.features.normalisation import NormalisedFeatures
-
-        done: dict[Modality, FeatureSource] = dict(features)
-        for modality, training in self.statistics.items():
-            how = self.data.normalise[modality]
-            source = NormalisedFeatures(features[modality], groups_of(utterances, how), training)
-            done[modality] = source
-            for utterance, told in zip(utterances, notes or (), strict=bool(notes)):
-                if utterance.id in source and (note := source.note(utterance.id)):
-                    told[modality] = "; ".join(filter(None, (told.get(modality), note)))
-        return done
-
-    def _chosen(self, modalities: Sequence[Modality] | None) -> set[Modality]:
-        chosen = set(modalities) if modalities is not None else set(self.modalities)
-        unknown = chosen - set(self.modalities)
-        if unknown:
-            raise EmofuseError(
-                f"this run does not use {', '.join(sorted(unknown))}; it uses {', '.join(self.modalities)}"
-            )
-        return chosen
-
-    def _is_imported(self, modality: Modality) -> bool:
-        return modality in self.record.encoders and self.record.encoders[modality].spec.name == IMPORTED
-
-    def _imported_names(self) -> str:
-        return ", ".join(part.identity.name for part in self.record.encoders.values())
-
-    def _imported(self, manifest: Manifest, modality: Modality) -> FeatureSource | None:
-        """Imported features of a manifest, or None where it has none that fit."""
-        if not self._is_imported(modality):
-            return None
-        part, store = self.record.encoders[modality], FeatureStore(manifest.root / "features")
-        try:
-            info = model_info(self.record.model_name)
-            return imported_features(manifest, part.spec, store, info, like=part.identity).reader
-        except EmofuseError:
-            return None
-
-    def _look_up(
-        self,
-        modality: Modality,
-        utterances: Sequence[Utterance],
-        given: FeatureSource | Mapping[str, np.ndarray],
-        features: dict[str, np.ndarray],
-        missing: list[dict[Modality, str]],
-    ) -> None:
-        name = self.record.encoders[modality].identity.name
-        for place, utterance in enumerate(utterances):
-            if utterance.id in given:
-                features[str(place)] = given[utterance.id]
-            else:
-                missing[place][modality] = (
-                    f"the run was trained on imported features ({name}); there are none"
-                )
-
-    def _encode(
-        self,
-        modality: Modality,
-        utterances: Sequence[Utterance],
-        features: dict[str, np.ndarray],
-        missing: list[dict[Modality, str]],
-        notes: list[dict[Modality, str]],
-        progress: Progress | None,
-    ) -> None:
-        def keep_note(key: str, note: str) -> None:
-            notes[int(key)][modality] = note
-
-        encoded = encode_utterances(utterances, self.encoders[modality], on_note=keep_note)
-        for done, (key, result) in enumerate(encoded):
-            if progress is not None:
-                progress(done + 1, len(utterances), f"encoding {modality}")
-            if isinstance(result, np.ndarray):
-                features[key] = result
-            else:
-                missing[int(key)][modality] = str(result) if result else f"no {modality} was given"
-
-    def _forward(
-        self,
-        utterances: Sequence[Utterance],
-        features: Mapping[Modality, FeatureSource],
-        subsets: Sequence[Sequence[Modality] | None],
-        progress: Progress | None,
-    ) -> list[Predictions]:
-        dataset = dataset_of(utterances, self.model, features, self.data)
-        loader = make_loader(dataset, batch_size=8)
-        done = 0
-
-        def advance(rows: int) -> None:
-            nonlocal done
-            done += rows
-            if progress is not None:
-                progress(done, len(utterances), "predicting")
-
-        ids = [u.id for u in utterances]
-        # Of what is encoded, the encoder's features are looked at; the system's own of what it reads itself.
-        own = any(modality not in self.record.encoders for modality in self.familiarity)
-        own = own or hasattr(self.model, "pool_of_experts")
-        found = predict_subsets(
-            self.model,
-            loader,
-            subsets,
-            device=self.device,
-            autocast=self.autocast,
-            on_batch=advance,
-            keep_features=own,
-        )
-        return [with_temperature(predictions.of(ids), self.temperature) for predictions in found]
-
-    def _segments(
-        self,
-        utterances: Sequence[Utterance],
-        predictions: Predictions,
-        missing: list[dict[Modality, str]],
-        notes: list[dict[Modality, str]],
-    ) -> list[EmotionSegment]:
-        reasons = {
-            decode_failure.utterance_id: decode_failure.message
-            for decode_failure in predictions.decode_failures
-        }
-        encoded = self.task.columns(predictions)
-        ends = ends_of(utterances)
-        segments = []
-        for i, utterance in enumerate(utterances):
-            recording = recording_of(utterance)
-            used = tuple(m for m in MODALITIES if m in predictions.present and predictions.present[m][i])
-            if "video" in self.modalities and "video" not in used:
-                missing[i].setdefault("video", reasons.get(predictions.ids[i], "no video was given"))
-            scores = {
-                label: float(encoded[f"p_{label}"][i]) for label in self.labels if f"p_{label}" in encoded
-            }
-            segments.append(
-                EmotionSegment(
-                    id=utterance.id,
-                    start=utterance.start or 0.0,
-                    end=ends[i],
-                    label=encoded["predicted"][i],
-                    probabilities=scores,
-                    used=used,
-                    missing=missing[i],
-                    speaker=utterance.speaker,
-                    text=utterance.text,
-                    value=float(encoded["predicted_valence"][i]) if "predicted_valence" in encoded else None,
-                    recording=str(recording) if recording is not None else None,
-                    notes=notes[i],
-                    face=utterance.face,
-                    listeners=utterance.listeners,
-                )
-            )
-        return segments
-
-
-def run_folder_of(run: Path | str, *, revision: str | None = None, token: str | None = None) -> RunFolder:
-    """The folder of a run, of the starter, or of a run that is fetched from the hub.
-
-    Args:
-        run: as of :meth:`EmotionPipeline.from_pretrained`.
-        revision: on the hub.
-        token: for the hub.
-
-    Raises:
-        EmofuseError: there is none, or its training has not finished.
-    """
-    return RunFolder.open(_place(run, revision, token))
-
-
-def _place(run: Path | str, revision: str | None = None, token: str | None = None) -> Path:
-    """A run folder; "starter", where no run of that name is there, is the one that comes by pip."""
-    if _is_starter(run):
-        return starter_folder()
-    return fetch_run(str(run), revision=revision, token=token) if is_hub_name(run) else Path(run)
-
-
-def _is_starter(run: Path | str) -> bool:
-    return str(run) == STARTER and not (Path(run) / "run.json").exists()
-
-
-def _with_key(utterance: Utterance, position: int) -> Utterance:
-    """The same utterance under its position, because two clips may have the same name."""
-    return replace(utterance, id=str(position))
-
 
 def _exported_system(folder: Path, record: RunRecord) -> nn.Module:
     from emofuse.inference.exporting.runtime import exported_system
 
     return exported_system(folder, record)
-
-
-def _without_video(utterance: Utterance) -> Utterance:
-    return replace(utterance, video=None)
 
 
 def _path(given: object, what: str) -> Path | str | None:

@@ -58,13 +58,12 @@ def fit_run_familiarity(
     config_modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
     own = [m for m in config_modalities if m not in predictor.readers]
     if own and decode:
-        told = (
+        seen = [
             predictor.predict_subsets(
                 _spread(ids, _DECODED), [None], set(split.test), "what is familiar", keep_features=True
             )[0]
             for ids in (split.train, split.val)
-        )
-        seen = list(told)
+        ]
         for m in own:
             looks = [part.features[SEEN_PICTURES][part.present[m]] for part in seen]
             _keep(found, SEEN_PICTURES, *looks)

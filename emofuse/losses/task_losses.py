@@ -53,7 +53,14 @@ def task_loss(
     kind: Literal["l1", "mse"],
     class_weights: Tensor | None,
 ) -> dict[str, Tensor]:
-    """ "loss", and the same under its name.
+    """The loss of a task, as ``"loss"`` and under its name.
+
+    Args:
+        output: with ``logits`` (..., C), or ``value`` (...) for a regression.
+        labels: (...) class indices, negative where there is none; or values, NaN where there is none.
+        task: what is learnt.
+        kind: "l1" or "mse", of a regression.
+        class_weights: (C,), or None.
 
     Raises:
         EmofuseError: if class weights are given for a regression.

@@ -36,7 +36,11 @@ class PooledSystem(nn.Module):
         return self.system.config
 
     def forward(self, **inputs: Any) -> EmotionOutput:
-        """What the system gives, with the logits, or the values, of both."""
+        """What the system gives, with the logits (..., C), or the values (...), of both.
+
+        Args:
+            inputs: as the system takes them.
+        """
         output: EmotionOutput = self.system(**inputs)
         linear = self._linear(inputs, output.logits)
         pooled = pool(output.logits.double(), linear, self.weights, self.linear.shape.classes)

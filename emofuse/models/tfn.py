@@ -118,7 +118,17 @@ def embed(
     steps: Mapping[str, Tensor],
     available: Mapping[str, Tensor],
 ) -> dict[str, Tensor]:
-    """Each modality through its own network; sound and pictures as their mean over time. 0 where a row lacks it."""
+    """Each modality through its own network; sound and pictures as their mean over time.
+
+    Args:
+        networks: modality → network.
+        x: modality → (B, T, d), its steps.
+        steps: modality → (B, T) bool, which of them are real.
+        available: modality → (B,) bool, which rows have it.
+
+    Returns:
+        Modality → (B, d'), 0 where a row lacks it.
+    """
     return {
         m: networks[m](s, steps[m]) if m == "text" else networks[m](masked_mean(s, steps[m]), available[m])
         for m, s in x.items()

@@ -23,7 +23,7 @@ from emofuse.corpora.demo.script import SHORTEST_DIALOGUE, Line, write_script
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.media import MediaError, probe
-from emofuse.data.output_paths import check_new_folder
+from emofuse.data.output_paths import check_new_folder, explain_os_error
 from emofuse.data.wording import counted
 from emofuse.data.worker_processes import begin_worker, workers_starting
 from emofuse.errors import EmofuseError
@@ -209,7 +209,7 @@ def _make_clip(folder: Path, settings: _Settings, number: int, line: Line) -> No
             rng=rng,
         )
     except OSError as error:
-        raise EmofuseError(f"{path}: cannot be written ({error})") from None
+        raise EmofuseError(explain_os_error(error)) from None
 
 
 def _is_complete(path: Path) -> bool:

@@ -153,9 +153,9 @@ def with_neighbours(
     order = manifest.frame.reset_index(drop=True).sort_values(["dialogue", "turn"], kind="stable")
     places, dialogues = order.index.to_numpy(), order["dialogue"].to_numpy()
     blocks = [np.zeros((len(ids), shown.shape[1]), np.float32) for _ in range(2 * reach)]
-    for seen, told in ((np.ones(len(ids), bool), secret), (~secret, ~secret)):
+    for seen, filled in ((np.ones(len(ids), bool), secret), (~secret, ~secret)):
         inside = seen[places]
-        _fill(blocks, shown, places[inside], dialogues[inside], told)
+        _fill(blocks, shown, places[inside], dialogues[inside], filled)
     return replace(
         alone, values=np.hstack([vectors, *blocks]), reach=reach, centre=centre, components=components
     )
@@ -166,14 +166,14 @@ def _fill(
     shown: np.ndarray,
     places: np.ndarray,
     dialogues: np.ndarray,
-    told: np.ndarray,
+    filled: np.ndarray,
 ) -> None:
-    """Write into the blocks one before, one after, two before, … of the rows that are told."""
+    """Write into the blocks one before, one after, two before, … of the rows that are to be filled."""
     for number, block in enumerate(blocks):
         step = number // 2 + 1
         earlier, later = places[:-step], places[step:]
         own, other = (later, earlier) if number % 2 == 0 else (earlier, later)
-        same = (dialogues[:-step] == dialogues[step:]) & told[own]
+        same = (dialogues[:-step] == dialogues[step:]) & filled[own]
         block[own[same]] = shown[other[same]]
 
 

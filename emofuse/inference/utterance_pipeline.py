@@ -1,0 +1,306 @@
+"""Utterances in, emotions out: a trained run with its encoders, whatever it was loaded from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from emofuse.data import Modality
+from emofuse.data.batch import FeatureSource
+from emofuse.data.loader import make_loader
+from emofuse.data.utterance import Utterance
+from emofuse.errors import EmofuseError
+from emofuse.evaluation.metrics.familiarity import Familiarity
+from emofuse.features import FeatureStore, UtteranceEncoder
+from emofuse.features.encoding import encode_utterances
+from emofuse.inference.batches import dataset_of
+from emofuse.inference.calibration import with_temperature
+from emofuse.inference.forward import predict_subsets
+from emofuse.inference.label_sets import LabelSets
+from emofuse.inference.novelty import novelty_of, with_doubts
+from emofuse.inference.predicted_segments import predicted_segments, scores_of
+from emofuse.inference.timeline import EmotionTimeline
+from emofuse.models import model_info
+from emofuse.runs.modalities import IMPORTED, imported_features
+from emofuse.runs.normalisation import groups_of
+from emofuse.runs.predictions import Predictions
+from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.settings import DataSettings
+from emofuse.runs.tasks import recorded_task
+
+if TYPE_CHECKING:
+    from emofuse.data.manifest import Manifest
+    from emofuse.features.normalisation import TrainingStatistics
+
+Progress = Callable[[int, int, str], None]
+
+
+class UtterancePipeline:
+    """A trained run, ready for utterances. :class:`emofuse.pipeline.EmotionPipeline` loads one, and takes recordings.
+
+    Args:
+        model: the system with its weights.
+        record: run.json of the run.
+        encoders: modality → the encoder that made the run's features.
+        device: where to compute.
+        temperature: logits are divided by it; that of the run's calibration.
+        data: how much of a dialogue or a sequence is taken at once, and what is standardised.
+        familiarity: modality, or "frames" for pictures that the system reads itself, → what its training features look like.
+        folder: where the run lies; sets of labels are read from there.
+        statistics: modality → the training part's, of those that are standardised per speaker or recording.
+        notes: what whoever sees a prediction must know, a sentence each.
+        autocast: reduced precision of the system, or None.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        record: RunRecord,
+        encoders: dict[Modality, UtteranceEncoder],
+        device: str = "cpu",
+        temperature: float = 1.0,
+        data: DataSettings | None = None,
+        familiarity: Mapping[str, Familiarity] | None = None,
+        folder: RunFolder | None = None,
+        statistics: Mapping[Modality, TrainingStatistics] | None = None,
+        notes: Sequence[str] = (),
+        autocast: torch.dtype | None = None,
+    ) -> None:
+        self.notes = tuple(notes)
+        self.autocast = autocast
+        self.familiarity = dict(familiarity or {})
+        self.folder = folder
+        self.model = model.to(device).eval()
+        self.record = record
+        self.encoders = encoders
+        self.device = device
+        self.temperature = temperature
+        self.data = data or DataSettings()
+        self.statistics = dict(statistics or {})
+        self.task = recorded_task(record.task, record.labels)
+        self.expert_lines: tuple[str, ...] = ()
+
+    @property
+    def labels(self) -> list[str]:
+        """The emotions that the run knows."""
+        return self.record.labels
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The modalities that the run uses."""
+        config: Any = self.model.config
+        return tuple(config.modalities)
+
+    def predict(
+        self,
+        utterances: Sequence[Utterance],
+        *,
+        modalities: Sequence[Modality] | None = None,
+        progress: Progress | None = None,
+        features: Mapping[Modality, FeatureSource] | None = None,
+        coverage: float | None = None,
+        by_modality: bool = False,
+    ) -> EmotionTimeline:
+        """One segment per utterance; what is missing is masked and named, never a crash.
+
+        Args:
+            utterances: rows with absolute paths; those of one dialogue are seen together by a run whose
+                system sees dialogues.
+            modalities: use only these of the run's modalities.
+            progress: called with (done, total, what).
+            features: modality → features by utterance id, for modalities that the run had imported.
+            coverage: as in a call.
+            by_modality: as in a call.
+
+        Raises:
+            EmofuseError: a modality is not the run's, or it cannot make sets of labels.
+        """
+        sets = self._label_sets(coverage)
+        chosen = self._chosen(modalities)
+        missing: list[dict[Modality, str]] = [{} for _ in utterances]
+        notes: list[dict[Modality, str]] = [{} for _ in utterances]
+        found: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in self.record.encoders}
+        keyed = [_with_key(u, i) for i, u in enumerate(utterances)]
+        for modality in self.modalities:
+            if modality not in chosen:
+                for reasons in missing:
+                    reasons[modality] = "switched off"
+            elif self._is_imported(modality):
+                imported = (features or {}).get(modality, {})
+                self._look_up(modality, utterances, imported, found[modality], missing)
+            elif modality in self.encoders:
+                self._encode(modality, keyed, found[modality], missing, notes, progress)
+        given = self.normalised(keyed, found, notes)
+        rows = [u if "video" in chosen else _without_video(u) for u in keyed]
+        several = [m for m in self.modalities if m in chosen] if by_modality else []
+        predictions, *alone = self._forward(rows, given, [None, *([m] for m in several)], progress)
+        novelty = novelty_of(
+            keyed, self.modalities, self.familiarity, self.record.encoders, given, predictions
+        )
+        predictions = with_doubts(predictions, self.model, self.modalities, novelty, self.temperature)
+        segments = predicted_segments(utterances, predictions, self.task, self.modalities, missing, notes)
+        said = dict(zip(several, alone, strict=True))
+        timeline = [
+            replace(
+                segment,
+                novelty={m: values[i] for m, values in novelty.items() if m in segment.used and i in values},
+                label_set=()
+                if sets is None
+                else self._names(
+                    sets.sets(predictions.probabilities[i : i + 1], [frozenset(segment.used)])[0]
+                ),
+                by_modality={
+                    m: scores_of(self.task, part, i) for m, part in said.items() if m in segment.used
+                },
+            )
+            for i, segment in enumerate(segments)
+        ]
+        return EmotionTimeline(timeline, self.labels, self.notes)
+
+    def _label_sets(self, coverage: float | None) -> LabelSets | None:
+        if coverage is None:
+            return None
+        if self.folder is None:
+            raise EmofuseError(
+                "sets of labels are calibrated on a run's own validation part, which experts by name have not; load a run "
+                "with from_pretrained, or leave out the coverage"
+            )
+        return LabelSets.of_run(self.folder, coverage)
+
+    def _names(self, chosen: np.ndarray) -> tuple[str, ...]:
+        return tuple(label for label, inside in zip(self.labels, chosen, strict=True) if inside)
+
+    def normalised(
+        self,
+        utterances: Sequence[Utterance],
+        features: Mapping[Modality, Mapping[str, np.ndarray]],
+        notes: Sequence[dict[Modality, str]] | None = None,
+    ) -> dict[Modality, FeatureSource]:
+        """Features as the system takes them: standardised per speaker or recording where the run was trained so.
+
+        Args:
+            utterances: whose statistics are taken together.
+            features: modality → features by utterance id, as the encoders give them.
+            notes: of every utterance; told of one whose group is too small to know its own mean and spread.
+        """
+        from emofuse.features.normalisation import NormalisedFeatures
+
+        done: dict[Modality, FeatureSource] = dict(features)
+        for modality, training in self.statistics.items():
+            how = self.data.normalise[modality]
+            source = NormalisedFeatures(features[modality], groups_of(utterances, how), training)
+            done[modality] = source
+            for utterance, noted in zip(utterances, notes or (), strict=bool(notes)):
+                if utterance.id in source and (note := source.note(utterance.id)):
+                    noted[modality] = "; ".join(filter(None, (noted.get(modality), note)))
+        return done
+
+    def _chosen(self, modalities: Sequence[Modality] | None) -> set[Modality]:
+        chosen = set(modalities) if modalities is not None else set(self.modalities)
+        unknown = chosen - set(self.modalities)
+        if unknown:
+            raise EmofuseError(
+                f"this run does not use {', '.join(sorted(unknown))}; it uses {', '.join(self.modalities)}"
+            )
+        return chosen
+
+    def _is_imported(self, modality: Modality) -> bool:
+        return modality in self.record.encoders and self.record.encoders[modality].spec.name == IMPORTED
+
+    def _imported_names(self) -> str:
+        return ", ".join(part.identity.name for part in self.record.encoders.values())
+
+    def _imported(self, manifest: Manifest, modality: Modality) -> FeatureSource | None:
+        """Imported features of a manifest, or None where it has none that fit."""
+        if not self._is_imported(modality):
+            return None
+        part, store = self.record.encoders[modality], FeatureStore(manifest.root / "features")
+        try:
+            info = model_info(self.record.model_name)
+            return imported_features(manifest, part.spec, store, info, like=part.identity).reader
+        except EmofuseError:
+            return None
+
+    def _look_up(
+        self,
+        modality: Modality,
+        utterances: Sequence[Utterance],
+        given: FeatureSource | Mapping[str, np.ndarray],
+        features: dict[str, np.ndarray],
+        missing: list[dict[Modality, str]],
+    ) -> None:
+        name = self.record.encoders[modality].identity.name
+        for place, utterance in enumerate(utterances):
+            if utterance.id in given:
+                features[str(place)] = given[utterance.id]
+            else:
+                missing[place][modality] = (
+                    f"the run was trained on imported features ({name}); there are none"
+                )
+
+    def _encode(
+        self,
+        modality: Modality,
+        utterances: Sequence[Utterance],
+        features: dict[str, np.ndarray],
+        missing: list[dict[Modality, str]],
+        notes: list[dict[Modality, str]],
+        progress: Progress | None,
+    ) -> None:
+        def keep_note(key: str, note: str) -> None:
+            notes[int(key)][modality] = note
+
+        encoded = encode_utterances(utterances, self.encoders[modality], on_note=keep_note)
+        for done, (key, result) in enumerate(encoded):
+            if progress is not None:
+                progress(done + 1, len(utterances), f"encoding {modality}")
+            if isinstance(result, np.ndarray):
+                features[key] = result
+            else:
+                missing[int(key)][modality] = str(result) if result else f"no {modality} was given"
+
+    def _forward(
+        self,
+        utterances: Sequence[Utterance],
+        features: Mapping[Modality, FeatureSource],
+        subsets: Sequence[Sequence[Modality] | None],
+        progress: Progress | None,
+    ) -> list[Predictions]:
+        dataset = dataset_of(utterances, self.model, features, self.data)
+        loader = make_loader(dataset, batch_size=8)
+        done = 0
+
+        def advance(rows: int) -> None:
+            nonlocal done
+            done += rows
+            if progress is not None:
+                progress(done, len(utterances), "predicting")
+
+        ids = [u.id for u in utterances]
+        # Of what is encoded, the encoder's features are looked at; the system's own of what it reads itself.
+        own = any(modality not in self.record.encoders for modality in self.familiarity)
+        own = own or hasattr(self.model, "pool_of_experts")
+        found = predict_subsets(
+            self.model,
+            loader,
+            subsets,
+            device=self.device,
+            autocast=self.autocast,
+            on_batch=advance,
+            keep_features=own,
+        )
+        return [with_temperature(predictions.of(ids), self.temperature) for predictions in found]
+
+
+def _with_key(utterance: Utterance, position: int) -> Utterance:
+    """The same utterance under its position, because two clips may have the same name."""
+    return replace(utterance, id=str(position))
+
+
+def _without_video(utterance: Utterance) -> Utterance:
+    return replace(utterance, video=None)
