@@ -149,7 +149,7 @@ def test_bfloat16_infers_window_by_window_and_stays_close():
     assert events["aten::gelu_"] == events[FUSED]  # in place, which no other path does
     differences = sorted(rounding(swin) for _ in range(8))
     # Rounding may keep another patch of a random picture, and then much is different.
-    assert 1e-4 < differences[0]
+    assert differences[0] > 1e-4
     assert differences[2] < 0.02
     assert differences[-1] < 0.3
 
