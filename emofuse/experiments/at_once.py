@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from emofuse.data.manifest import Manifest
-from emofuse.experiments.cross_validation.folds import note_failure
+from emofuse.experiments.failures import note_failure
 from emofuse.runs.corpus import Progress, corpus_of
 from emofuse.runs.executor import Executor
 from emofuse.runs.processes import Task

@@ -18,7 +18,7 @@ from emofuse.experiments.at_once import run_at_once
 from emofuse.experiments.benchmark.jobs import is_done, job_tasks
 from emofuse.experiments.benchmark.plan import Job
 from emofuse.experiments.compared_runs import find_runs, methods_of
-from emofuse.experiments.cross_validation.folds import failure_of
+from emofuse.experiments.failures import failure_of
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.models import model_config
 from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig

@@ -14,7 +14,8 @@ from emofuse.errors import reason_of
 from emofuse.experiments.at_once import run_at_once
 from emofuse.experiments.benchmark.costs import measured_costs, note_memory
 from emofuse.experiments.benchmark.plan import Job
-from emofuse.experiments.cross_validation.folds import FAILURE_FILE, failure_of, is_finished, note_failure
+from emofuse.experiments.cross_validation.folds import is_finished
+from emofuse.experiments.failures import FAILURE_FILE, failure_of, note_failure
 from emofuse.experiments.peak_memory import PeakMemory
 from emofuse.experiments.validation_scores import VALIDATION_FILE, validation_scores
 from emofuse.inference.evaluate import evaluate_fit

@@ -23,7 +23,7 @@ from emofuse.experiments.benchmark.jobs import is_done, run_jobs
 from emofuse.experiments.benchmark.plan import BenchmarkPlan, Job, PlannedSystem, plan_systems, run_path
 from emofuse.experiments.benchmark.records import Benchmark, BenchmarkedSystem, SeedRun, TunedPoint
 from emofuse.experiments.benchmark.results import compare_runs
-from emofuse.experiments.cross_validation.folds import failure_of
+from emofuse.experiments.failures import failure_of
 from emofuse.experiments.validation_scores import validation_scores
 from emofuse.inference.best_test_epoch import best_test_epoch
 from emofuse.runs.corpus import Progress, choose_device, choose_split

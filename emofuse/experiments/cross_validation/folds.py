@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.wording import counted
 from emofuse.errors import reason_of
@@ -18,6 +17,7 @@ from emofuse.evaluation import (
     Split,
 )
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
+from emofuse.experiments.failures import FAILURE_FILE, failure_of, note_failure
 from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.prediction_table import report_on
@@ -31,7 +31,6 @@ from emofuse.training.fit import fit_run
 
 Report = ClassificationReport | SentimentReport
 
-FAILURE_FILE = "failure.txt"
 _SHOWN_METRICS = 3
 
 
@@ -93,11 +92,6 @@ def run_fold(
         (path / FAILURE_FILE).unlink(missing_ok=True)
 
 
-def note_failure(path: Path, reason: str, details: str = "") -> None:
-    """Leave the reason of a failure, one line, and its details in a fold's folder."""
-    write_text_aside(path / FAILURE_FILE, f"{reason}\n\n{details}")
-
-
 def is_finished(path: Path) -> bool:
     """Whether a fold has been trained, judged and reported."""
     scored = (path / "metrics.json").exists() and not (path / FAILURE_FILE).exists()
@@ -113,11 +107,3 @@ def read_fold(folder: Path, number: int, task: Task) -> tuple[Fold, pd.DataFrame
     table = read_predictions(run.predictions_file, task.name, task.labels, advice)
     table = table[table["part"] == "test"]
     return Fold(number, run, report_on(table, task, bootstrap=0)), table
-
-
-def failure_of(path: Path) -> str:
-    """Why a run that is not finished is not, in one line."""
-    try:
-        return (path / FAILURE_FILE).read_text(encoding="utf-8").splitlines()[0]
-    except (OSError, IndexError):
-        return "it was interrupted"

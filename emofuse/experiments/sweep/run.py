@@ -17,7 +17,7 @@ from emofuse.errors import EmofuseError, reason_of
 from emofuse.experiments.at_once import run_at_once
 from emofuse.experiments.benchmark.jobs import is_done, job_tasks
 from emofuse.experiments.benchmark.plan import Job
-from emofuse.experiments.cross_validation.folds import failure_of
+from emofuse.experiments.failures import failure_of
 from emofuse.experiments.sweep.grid import Axis, GridPoint, grid_points
 from emofuse.experiments.validation_scores import validation_scores
 from emofuse.inference.evaluate import evaluate_fit

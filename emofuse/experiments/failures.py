@@ -1,0 +1,22 @@
+"""Why a run of an experiment failed, beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from emofuse.data.atomic import write_text_aside
+
+FAILURE_FILE = "failure.txt"
+
+
+def note_failure(path: Path, reason: str, details: str = "") -> None:
+    """Leave the reason of a failure, one line, and its details in a fold's folder."""
+    write_text_aside(path / FAILURE_FILE, f"{reason}\n\n{details}")
+
+
+def failure_of(path: Path) -> str:
+    """Why a run that is not finished is not, in one line."""
+    try:
+        return (path / FAILURE_FILE).read_text(encoding="utf-8").splitlines()[0]
+    except (OSError, IndexError):
+        return "it was interrupted"
