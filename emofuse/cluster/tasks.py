@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +47,7 @@ def run_tasks(
     def start(path: Path) -> Any:
         return work.remote(tasks[path], str(path.absolute()), folders)
 
-    tries: Counter[Path] = Counter(tasks)
+    tries = dict.fromkeys(tasks, 1)
     running = {start(path): path for path in tasks}
     try:
         while running:
