@@ -53,7 +53,7 @@ def ten_seconds(clip: Path, target: Path) -> None:
                 for frame in container.decode(video=0):
                     yield frame.to_ndarray(format="rgb24")
 
-    sound = np.resize(read_audio(clip).samples, SECONDS * 16_000)
+    sound = np.resize(read_audio(clip), SECONDS * 16_000)
     write_video(target, itertools.islice(pictures(), int(SECONDS * rate)), rate, audio=sound)
 
 
