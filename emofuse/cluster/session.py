@@ -44,8 +44,6 @@ def ray_session(address: str) -> Iterator[None]:
     _check_address(address)
     # Ray would report its use to its makers.
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    # What its libraries note to themselves is not for the user's terminal.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
     if address != LOCAL:
         _try_address(address)
     import ray

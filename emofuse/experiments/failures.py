@@ -1,4 +1,4 @@
-"""Why a run of an experiment failed, beside it."""
+"""Why a run of an experiment failed, kept in its folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FAILURE_FILE = "failure.txt"
 
 
 def note_failure(path: Path, reason: str, details: str = "") -> None:
-    """Leave the reason of a failure, one line, and its details in a fold's folder."""
+    """Leave the reason of a failure, one line, and its details in a run's folder."""
     write_text_aside(path / FAILURE_FILE, f"{reason}\n\n{details}")
 
 
