@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 # Test processes run side by side; each taking every core would slow all of them down. Runs take it as a setting.
 os.environ["OMP_NUM_THREADS"] = "1"
+# A run that sets two threads starts none either: a fork of a process in which OpenMP has threads hangs.
+os.environ["OMP_THREAD_LIMIT"] = "1"
 
 import pytest
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 
 # Folders and files that take the longest. They begin first: a long file that begins last keeps one process waiting.
 SLOW = (
+    "cluster",
     "app",
     "training",
     "experiments",

@@ -16,6 +16,7 @@ from emofuse.errors import EmofuseError, reason_of
 from emofuse.runs.processes import death_of
 
 _READY = "ready"
+_GRACE = 5.0  # seconds for a process to end by itself
 
 
 class Job(Protocol):
@@ -73,7 +74,10 @@ def run_tasks(
     finally:
         for worker in workers:
             worker.process.terminate()
-            worker.process.join()
+            worker.process.join(_GRACE)
+            if worker.process.is_alive():  # stuck where no signal is looked at
+                worker.process.kill()
+                worker.process.join()
 
 
 def _start(job: Job, threads: int) -> _Worker:
