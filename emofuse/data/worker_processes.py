@@ -27,9 +27,26 @@ def workers_starting() -> Iterator[None]:
     resource_tracker.ensure_running()  # its own start would let the signal through again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        with _later():
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _later() -> Iterator[None]:
+    """A Ctrl-C that another thread takes, such as that of a progress bar, is answered at the end of the block too."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    noted: list[int] = []
+    usual = signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)
+        if noted:
+            signal.raise_signal(signal.SIGINT)
 
 
 def begin_worker(threads: int | None = None) -> None:

@@ -201,7 +201,7 @@ def test_an_interrupted_command_leaves_no_process_of_ray_behind() -> None:
         place = command.stdout.readline().strip()
         assert _processes_of(place)
         command.send_signal(signal.SIGINT)
-        assert command.wait(60) == 130
+        assert command.wait(180) == 130
         deadline = time.monotonic() + 20
         while _processes_of(place) and time.monotonic() < deadline:
             time.sleep(0.1)

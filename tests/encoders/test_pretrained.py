@@ -46,7 +46,7 @@ def test_a_hub_that_cannot_be_reached_is_asked_once_and_quickly(monkeypatch):
         asked.append((name, options["timeout"]))
         raise RuntimeError("no route")  # whatever the HTTP library calls it
 
-    monkeypatch.setattr("emofuse.encoders.pretrained.is_offline_mode", lambda: False)
+    monkeypatch.setattr("huggingface_hub.is_offline_mode", lambda: False)
     monkeypatch.setattr(HfApi, "model_info", unreachable)
     with pytest.raises(EmofuseError, match=r"no/such-model: .*hub cannot be reached"):
         load_model(locate("no/such-model"), "cpu", torch.float32)
@@ -58,7 +58,7 @@ def test_a_model_that_the_hub_does_not_have_is_one_line(monkeypatch):
         response = SimpleNamespace(status_code=404, headers={}, request=None)
         raise RepositoryNotFoundError("404 Client Error.\nRepository Not Found", response=response)
 
-    monkeypatch.setattr("emofuse.encoders.pretrained.is_offline_mode", lambda: False)
+    monkeypatch.setattr("huggingface_hub.is_offline_mode", lambda: False)
     monkeypatch.setattr(HfApi, "model_info", unknown)
     with pytest.raises(EmofuseError) as caught:
         locate("no/such-model")

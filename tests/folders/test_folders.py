@@ -24,8 +24,6 @@ from tests.folders.deadly import DeadlyJob
 from tests.inference.timelines.made import LABELS, segment
 from tests.small_corpus import make_corpus, small_settings
 
-pytestmark = pytest.mark.usefixtures("quickly_spawned")
-
 
 def test_recordings_are_found_by_suffix_and_by_how_they_begin(tmp_path: Path) -> None:
     wav = tmp_path / "a" / "voice.WAV"

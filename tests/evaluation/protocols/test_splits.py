@@ -306,7 +306,7 @@ def test_impossible_wishes_are_refused(protocol, options, said):
 def test_a_column_that_is_needed_and_empty_is_named():
     ids, label = [f"u{i}" for i in range(6)], ["joy", "anger"] * 3
     with pytest.raises(
-        EmofuseError, match=r"needs the column speaker .* 2 have none \(the first is id 'u1'\)"
+        EmofuseError, match=r"needs the column speaker .* 2 of them lack it \(the first is id 'u1'\)"
     ):
         splits(manifest_of(id=ids, label=label, speaker=["a", None, "b", "a", None, "b"]), "speaker", k=2)
     with pytest.raises(EmofuseError, match="needs the column group"):
