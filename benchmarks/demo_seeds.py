@@ -12,18 +12,15 @@ benchmarks/results/demo_seeds.md.
 from __future__ import annotations
 
 import argparse
-import statistics
-from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-from sklearn.metrics import f1_score
-
 from benchmarks.machine import machine_line
+from benchmarks.voice_systems import spread
 from emofuse.corpora.demo import Scenario, ceilings
 from emofuse.data import MODALITIES, Modality
 from emofuse.data.manifest import Manifest
 from emofuse.inference.baselines import fit_baselines
+from emofuse.inference.baselines.scores import best_baseline
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.recipes import find_recipe
 from emofuse.runs.settings import RunSettings
@@ -36,23 +33,10 @@ ALL = "text, audio, video"
 def weighted_f1(manifest: Manifest, settings: RunSettings, path: Path) -> tuple[float, float]:
     """Of the system and of the better linear model, as the validation part ranks these, on the test part; in percent."""
     folder = fit_run(settings, manifest, path, resume=path.exists())
-    outcome = evaluate_fit(folder, manifest, kept=False)
     fit_baselines(folder, manifest)
-    table = pd.read_parquet(folder.baselines_file)
-    validation = {name: _score(rows) for name, rows in table[table["part"] == "val"].groupby("baseline")}
-    best = max(validation, key=lambda name: validation[name])
-    return 100 * outcome.test.weighted_f1, _score(
-        table[(table["part"] == "test") & (table["baseline"] == best)]
-    )
-
-
-def _score(rows: pd.DataFrame) -> float:
-    return 100 * float(f1_score(rows["label"], rows["predicted"], average="weighted"))
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean ± standard deviation over the seeds."""
-    return f"{statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
+    outcome = evaluate_fit(folder, manifest, kept=False)
+    linear = best_baseline(outcome.baselines).report
+    return 100 * outcome.test.weighted_f1, 100 * linear.weighted_f1
 
 
 def criterion(scores: dict[str, list[float]], ceiling: float) -> str:

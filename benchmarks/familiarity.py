@@ -32,11 +32,11 @@ from emofuse.data.media import probe
 from emofuse.data.modality import MODALITIES, Modality
 from emofuse.data.utterance import Utterance
 from emofuse.runs.run_folder import RunFolder
+from starter.build import TEST_ACTORS
 
 RESULTS = Path(__file__).parent / "results" / "familiarity.md"
 MOST, PIECE = 150, 2.0
 # RAVDESS actors that neither the voice expert's weights nor its thresholds have heard.
-TEST_ACTORS = ("Actor_17", "Actor_18")
 _SIDE = 320  # of the picture that a face of 48 pixels is put into, four times as large, to be found there
 
 Found = list[dict[Modality, float]]

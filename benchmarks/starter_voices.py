@@ -21,7 +21,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks.machine import machine_line
-from benchmarks.voice_shift import COPIES, FOLDS, LABELS, Expert
+from benchmarks.voice_shift import COPIES, FOLDS, Expert
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec
@@ -29,6 +29,7 @@ from emofuse.encoders.spec import LOGMEL_FUNCTIONALS, OPENSMILE_COMPARE
 from emofuse.evaluation import ClassificationReport, classification_report
 from emofuse.features import FeatureStore
 from emofuse.runs.features import encode
+from starter.build import RAVDESS_LABELS
 
 RESULTS = Path(__file__).parent / "results" / "starter_voices.md"
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2)
@@ -114,7 +115,7 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     manifest = Manifest.read(given.manifest).validate()
     actors, eight = (manifest.frame[name].to_numpy(str) for name in ("speaker", "label"))
-    seven = manifest.frame["label"].replace(LABELS).to_numpy(str)
+    seven = manifest.frame["label"].replace(RAVDESS_LABELS).to_numpy(str)
     plain, *copies = (
         np.load(given.work / f"{name}.npy").astype(np.float64)
         for name in ("clean", *(f"copy-{n}" for n in range(1, COPIES.copies + 1)))

@@ -29,20 +29,11 @@ from emofuse.data.manifest import Manifest, Utterance
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.augment_settings import AugmentSettings
 from emofuse.encoders.sound_augmentation import RATE, Sound, augmented, in_a_room, telephone_band
+from starter.build import COPIES as COPIED
+from starter.build import RAVDESS_LABELS, SHRINKAGE, VOICE
 
 RESULTS = Path(__file__).parent / "results" / "voice_shift.md"
-# As starter/build.py has them.
-SPEC = EncoderSpec(modality="audio", name="whisper+logmel", layers=(2, 3))
-SHRINKAGE = 0.3
-LABELS = {
-    "calm": "neutral",
-    "angry": "anger",
-    "fearful": "fear",
-    "happy": "joy",
-    "sad": "sadness",
-    "surprised": "surprise",
-}
-COPIES = AugmentSettings(copies=2, kinds=("telephone", "noise", "gain", "room"), seed=7)
+SPEC, COPIES = EncoderSpec(**VOICE), AugmentSettings(**COPIED)
 FOLDS = 6
 _MU = 255.0
 
@@ -196,7 +187,7 @@ def main() -> None:
     given.work.mkdir(parents=True, exist_ok=True)
     manifest = Manifest.read(given.manifest).validate()
     rows: list[Utterance] = list(manifest.rows())
-    labels = manifest.frame["label"].replace(LABELS).to_numpy(str)
+    labels = manifest.frame["label"].replace(RAVDESS_LABELS).to_numpy(str)
     actors = manifest.frame["speaker"].to_numpy(str)
 
     def read(number: int) -> Sound:

@@ -10,9 +10,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from multiprocessing.process import BaseProcess
 from types import FrameType
 
 _TERMINATED = 143  # as a shell reports it: 128 and the number of the signal
+_GRACE_SECONDS = 5.0
 
 
 @contextmanager
@@ -64,6 +66,15 @@ def begin_worker(threads: int | None = None) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     signal.signal(signal.SIGTERM, _end)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def end_worker(process: BaseProcess) -> None:
+    """End a process that is not needed any more, whatever it is at."""
+    process.terminate()
+    process.join(_GRACE_SECONDS)
+    if process.is_alive():  # stuck where no signal is looked at
+        process.kill()
+        process.join()
 
 
 def limit_threads(threads: int | None) -> None:

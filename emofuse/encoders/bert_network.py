@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.data.stored_files import DamagedFileError, stored_json
+from emofuse.encoders.plain_checkpoint import empty_network, stored_config, weights_file
 from emofuse.errors import EmofuseError
 
-_AGAIN = "copy the folder again"
 _PLAIN = {
     "model_type": "bert",
     "hidden_act": "gelu",
@@ -154,10 +153,8 @@ def _added(output: Any, found: Tensor, x: Tensor) -> Tensor:
 
 def is_plain_bert(folder: Path) -> bool:
     """Whether a model's folder holds a BERT as it was published, in one file of safetensors."""
-    if not all((folder / name).is_file() for name in ("config.json", "model.safetensors")):
-        return False
-    config = stored_json(folder / "config.json", _AGAIN)
-    return isinstance(config, dict) and all(
+    config = stored_config(folder)
+    return config is not None and all(
         config.get(key, value if key != "model_type" else None) == value for key, value in _PLAIN.items()
     )
 
@@ -168,32 +165,17 @@ def read_bert(folder: Path) -> BertNetwork:
     Raises:
         EmofuseError: its files are damaged, or hold other weights than its configuration says.
     """
-    said = stored_json(folder / "config.json", _AGAIN)
-    try:
-        config = BertConfig(**{name: said[name] for name in BertConfig.__dataclass_fields__ if name in said})
-        with torch.device("meta"):
-            network = BertNetwork(config)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise DamagedFileError(folder / "config.json", str(error), _AGAIN) from None
-    file = folder / "model.safetensors"
-    try:
-        with safe_open(file, "pt") as opened:
-            held = set(opened.keys())
-            prefix = "" if "embeddings.word_embeddings.weight" in held else "bert."
-            wanted = {name: prefix + name for name in network.state_dict()}
-            if missing := sorted(set(wanted.values()) - held):
-                raise EmofuseError(
-                    f"encoder {folder}: {len(missing)} weights are missing, {missing[0]} among them; "
-                    "the checkpoint is not one of BertModel"
-                )
-            network.load_state_dict(
-                {name: opened.get_tensor(theirs) for name, theirs in wanted.items()}, assign=True
+    network = empty_network(folder, BertConfig, BertNetwork)
+    with weights_file(folder) as file, safe_open(file, "pt") as opened:
+        held = set(opened.keys())
+        prefix = "" if "embeddings.word_embeddings.weight" in held else "bert."
+        wanted = {name: prefix + name for name in network.state_dict()}
+        if missing := sorted(set(wanted.values()) - held):
+            raise EmofuseError(
+                f"encoder {folder}: {len(missing)} weights are missing, {missing[0]} among them; "
+                "the checkpoint is not one of BertModel"
             )
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise DamagedFileError(file, _last_line(error), _AGAIN) from None
+        network.load_state_dict(
+            {name: opened.get_tensor(theirs) for name, theirs in wanted.items()}, assign=True
+        )
     return network.eval().requires_grad_(False)
-
-
-def _last_line(error: Exception) -> str:
-    """Of torch's list of what does not fit, the last."""
-    return (str(error).splitlines() or [type(error).__name__])[-1].strip()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import (
@@ -22,6 +21,7 @@ from transformers import (
 from transformers.modeling_outputs import BaseModelOutputWithPooling, ImageClassifierOutput
 
 from emofuse.encoders.face_network import MODEL_TYPE, FaceLayers
+from emofuse.encoders.initial_weights import initialise
 
 
 class FaceCnnConfig(PretrainedConfig):
@@ -63,15 +63,8 @@ class _FacePreTrained(PreTrainedModel):
     base_model_prefix = "faces"
     main_input_name = "pixel_values"
 
-    @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, nn.Linear):
-            nn.init.trunc_normal_(module.weight, std=0.02)
-            nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
-            module.reset_parameters()
+        initialise(module)
 
 
 class FaceCnn(_FacePreTrained, FaceLayers):

@@ -11,14 +11,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from emofuse.data.stored_files import DamagedFileError, stored_json
+from emofuse.encoders.plain_checkpoint import empty_network, stored_config, weights_file
 
 MODEL_TYPE = "emofuse-face-cnn"
-_AGAIN = "copy the folder again"
 _GREY = (0.299, 0.587, 0.114)  # ITU-R BT.601, as pictures were made grey for the corpora of grey faces
 _FLAT = 0.02  # standard deviation of grey values, of 0 … 1, below which a picture is taken for empty
 
@@ -169,10 +167,8 @@ def resized(pixels: Tensor, size: tuple[int, int]) -> Tensor:
 
 def is_face_network(folder: Path) -> bool:
     """Whether a model's folder holds such a network."""
-    if not all((folder / name).is_file() for name in ("config.json", "model.safetensors")):
-        return False
-    said = stored_json(folder / "config.json", _AGAIN)
-    return isinstance(said, dict) and said.get("model_type") == MODEL_TYPE
+    config = stored_config(folder)
+    return config is not None and config.get("model_type") == MODEL_TYPE
 
 
 def read_face_network(folder: Path) -> FaceNetwork:
@@ -181,25 +177,11 @@ def read_face_network(folder: Path) -> FaceNetwork:
     Raises:
         EmofuseError: its files are damaged, or hold other weights than its configuration says.
     """
-    said = stored_json(folder / "config.json", _AGAIN)
-    try:
-        shape = FaceShape(**{name: said[name] for name in FaceShape.__dataclass_fields__ if name in said})
-        with torch.device("meta"):
-            network = FaceNetwork(shape)
-    except (TypeError, ValueError, IndexError, RuntimeError) as error:
-        raise DamagedFileError(folder / "config.json", str(error), _AGAIN) from None
-    file = folder / "model.safetensors"
-    try:
+    network = empty_network(folder, FaceShape, FaceNetwork)
+    with weights_file(folder) as file:
         held = load_file(file)
         faces = {
             name.removeprefix("faces."): x for name, x in held.items() if not name.startswith("classifier.")
         }
         network.load_state_dict(faces, assign=True)
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise DamagedFileError(file, _last_line(error), _AGAIN) from None
     return network.eval().requires_grad_(False)
-
-
-def _last_line(error: Exception) -> str:
-    """Of torch's list of what does not fit, the last."""
-    return (str(error).splitlines() or [type(error).__name__])[-1].strip()

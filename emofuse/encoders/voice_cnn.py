@@ -23,6 +23,7 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOutput
 
+from emofuse.encoders.initial_weights import initialise
 from emofuse.encoders.spectra import FFT, HOP, POWER_FLOOR, RATE, WINDOW, mel_filterbank
 
 MODEL_TYPE = "emofuse-voice-cnn"
@@ -104,17 +105,8 @@ class _VoicePreTrained(PreTrainedModel):
     base_model_prefix = "voices"
     main_input_name = "input_values"
 
-    @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
-        if isinstance(module, nn.Conv2d):
-            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(module, nn.Linear):
-            nn.init.trunc_normal_(module.weight, std=0.02)
-            nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.MultiheadAttention):
-            module._reset_parameters()
-        elif isinstance(module, nn.BatchNorm2d | nn.LayerNorm):
-            module.reset_parameters()
+        initialise(module)
 
 
 class VoiceCnn(_VoicePreTrained):

@@ -11,12 +11,11 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Protocol
 
-from emofuse.data.worker_processes import begin_worker, limit_threads
+from emofuse.data.worker_processes import begin_worker, end_worker, limit_threads, workers_starting
 from emofuse.errors import EmofuseError, reason_of
 from emofuse.runs.processes import death_of
 
 _READY = "ready"
-_GRACE = 5.0  # seconds for a process to end by itself
 
 
 class Job(Protocol):
@@ -73,11 +72,7 @@ def run_tasks(
                     worker.process.join()
     finally:
         for worker in workers:
-            worker.process.terminate()
-            worker.process.join(_GRACE)
-            if worker.process.is_alive():  # stuck where no signal is looked at
-                worker.process.kill()
-                worker.process.join()
+            end_worker(worker.process)
 
 
 def _start(job: Job, threads: int) -> _Worker:
@@ -85,7 +80,8 @@ def _start(job: Job, threads: int) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
     process = context.Process(target=_work, args=(job, theirs, threads), daemon=True)
-    process.start()
+    with workers_starting():
+        process.start()
     theirs.close()
     return _Worker(process, ours)
 

@@ -41,21 +41,7 @@ Progress = Callable[[int, int, str], None]
 
 
 class UtterancePipeline:
-    """A trained run, ready for utterances. :class:`emofuse.pipeline.EmotionPipeline` loads one, and takes recordings.
-
-    Args:
-        model: the system with its weights.
-        record: run.json of the run.
-        encoders: modality → the encoder that made the run's features.
-        device: where to compute.
-        temperature: logits are divided by it; that of the run's calibration.
-        data: how much of a dialogue or a sequence is taken at once, and what is standardised.
-        familiarity: modality, or "frames" for pictures that the system reads itself, → what its training features look like.
-        folder: where the run lies; sets of labels are read from there.
-        statistics: modality → the training part's, of those that are standardised per speaker or recording.
-        notes: what whoever sees a prediction must know, a sentence each.
-        autocast: reduced precision of the system, or None.
-    """
+    """A trained run, ready for utterances; :class:`emofuse.pipeline.EmotionPipeline` names the arguments."""
 
     def __init__(
         self,

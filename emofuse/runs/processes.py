@@ -11,7 +11,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.worker_processes import begin_worker, workers_starting
+from emofuse.data.worker_processes import begin_worker, end_worker, workers_starting
 
 _PEAK_FILE = "peak-memory.txt"
 _SPARE = 0.9  # of the free memory
@@ -61,8 +61,7 @@ def run_in_processes(
                 time.sleep(_LOOK_EVERY_SECONDS)
     finally:
         for process in running.values():
-            process.terminate()
-            process.join()
+            end_worker(process)
 
 
 def death_of(exit_code: int) -> str:

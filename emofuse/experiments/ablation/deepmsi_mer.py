@@ -14,8 +14,7 @@ from emofuse.evaluation.comparison.method_scores import MethodComparison
 from emofuse.evaluation.comparison.methods import on_same_utterances
 from emofuse.experiments.ablation.cost import Cost, measured_cost
 from emofuse.experiments.ablation.variants import FULL, Variant, list_variants
-from emofuse.experiments.at_once import run_at_once
-from emofuse.experiments.benchmark.jobs import is_done, job_tasks
+from emofuse.experiments.benchmark.jobs import is_done, run_jobs_at_once
 from emofuse.experiments.benchmark.plan import Job
 from emofuse.experiments.compared_runs import find_runs, methods_of
 from emofuse.experiments.failures import failure_of
@@ -168,14 +167,4 @@ def _run_ahead(
             for variant in part
             for seed in range(settings.seed, settings.seed + seeds)
         ]
-        waiting = [job for job in jobs if not is_done(job)]
-        with open_progress() as progress:
-            run_at_once(
-                executor,
-                job_tasks(waiting, folder),
-                [job.settings for job in waiting],
-                manifest,
-                folder,
-                what="runs",
-                progress=progress,
-            )
+        run_jobs_at_once(jobs, manifest, folder, executor, what="runs", open_progress=open_progress)

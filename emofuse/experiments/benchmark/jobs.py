@@ -69,20 +69,43 @@ def run_jobs(
             report(job)
     elif waiting:
         by_path = {job.path: job for job in waiting}
-        with open_progress() as progress:
-            run_at_once(
-                executor,
-                job_tasks(waiting, folder),
-                [job.settings for job in waiting],
-                manifest,
-                folder,
-                what="runs",
-                progress=progress,
-                ended=lambda path: report(by_path[path]),
-            )
+        run_jobs_at_once(
+            waiting,
+            manifest,
+            folder,
+            executor,
+            what="runs",
+            open_progress=open_progress,
+            ended=lambda path: report(by_path[path]),
+        )
 
 
-def job_tasks(jobs: Sequence[Job], folder: Path) -> dict[Path, Task]:
+def run_jobs_at_once(
+    jobs: Sequence[Job],
+    manifest: Manifest,
+    folder: Path,
+    executor: Executor,
+    *,
+    what: str,
+    open_progress: Callable[[], AbstractContextManager[Progress]],
+    ended: Callable[[Path], None] = lambda path: None,
+) -> None:
+    """Run what is not finished yet, in processes of its own; see `run_at_once`."""
+    waiting = [job for job in jobs if not is_done(job)]
+    with open_progress() as progress:
+        run_at_once(
+            executor,
+            _tasks(waiting, folder),
+            [job.settings for job in waiting],
+            manifest,
+            folder,
+            what=what,
+            progress=progress,
+            ended=ended,
+        )
+
+
+def _tasks(jobs: Sequence[Job], folder: Path) -> dict[Path, Task]:
     """What an executor does for each job of a folder, which belongs to one corpus."""
     return {
         job.path: partial(_process, job.settings.model_dump(mode="json"), job.judged, job.reported, folder)

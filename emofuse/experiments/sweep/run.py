@@ -14,8 +14,7 @@ from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.stored_files import stored_json
 from emofuse.errors import EmofuseError, reason_of
-from emofuse.experiments.at_once import run_at_once
-from emofuse.experiments.benchmark.jobs import is_done, job_tasks
+from emofuse.experiments.benchmark.jobs import is_done, run_jobs_at_once
 from emofuse.experiments.benchmark.plan import Job
 from emofuse.experiments.failures import failure_of
 from emofuse.experiments.sweep.grid import Axis, GridPoint, grid_points
@@ -118,7 +117,7 @@ def sweep(
             for point, each in zip(points, changed, strict=True)
         ]
         if executor is not None:
-            _train_at_once(executor, jobs, manifest, folder, open_progress)
+            run_jobs_at_once(jobs, manifest, folder, executor, what="points", open_progress=open_progress)
         swept = []
         for number, (point, job) in enumerate(zip(points, jobs, strict=True), start=1):
             run = RunFolder(job.path)
@@ -143,26 +142,6 @@ def sweep(
             test = evaluate_fit(chosen.folder, manifest, progress=progress)
         write_run_report(test, manifest)
         return Sweep(folder, tuple(axes), metric, swept, chosen, test)
-
-
-def _train_at_once(
-    executor: Executor,
-    jobs: Sequence[Job],
-    manifest: Manifest,
-    folder: Path,
-    open_progress: Callable[[], AbstractContextManager[Progress]],
-) -> None:
-    waiting = [job for job in jobs if not is_done(job)]
-    with open_progress() as progress:
-        run_at_once(
-            executor,
-            job_tasks(waiting, folder),
-            [job.settings for job in waiting],
-            manifest,
-            folder,
-            what="points",
-            progress=progress,
-        )
 
 
 def _check_any(points: Sequence[RunSettings], manifest: Manifest) -> None:

@@ -112,9 +112,14 @@ def verdict(scores: Sequence[BaselineScore]) -> str:
     """One line: whether the run beats the linear model that the validation part likes best; empty without any."""
     if not scores:
         return ""
-    best = max(scores, key=lambda score: -score.val if score.metric == "mae" else score.val)
+    best = best_baseline(scores)
     says = "beats" if best.is_beaten else "does not beat"
     return f"{says} the {best.name} on the same features and split: {best.line()}"
+
+
+def best_baseline(scores: Sequence[BaselineScore]) -> BaselineScore:
+    """The one that the validation part likes best; of equal ones the first."""
+    return max(scores, key=lambda score: -score.val if score.metric == "mae" else score.val)
 
 
 def baseline_scores(folder: RunFolder, system: pd.DataFrame, task: Task) -> list[BaselineScore]:
