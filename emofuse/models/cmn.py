@@ -51,10 +51,9 @@ class CMN(DialogueSystem):
         self.query = nn.Linear(dim, c.dim)
         # The output memory of a hop is the input memory of the next.
         self.own, self.other = (
-            nn.ModuleList(HistoryGRU(dim, c.dim) for _ in range(c.hops + 1)) for _ in range(2)
+            nn.ModuleList(HistoryGRU(dim, c.dim, c.dropout) for _ in range(c.hops + 1)) for _ in range(2)
         )
         self.classifier = nn.Linear(c.dim, c.outputs)
-        self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:
         """Recognise the utterances of B dialogues."""
@@ -62,7 +61,7 @@ class CMN(DialogueSystem):
         x = torch.cat(list(inputs.values()), dim=-1)
         past = histories(speakers, mask, self.config.window)
         sides = ((self.own, past.own), (self.other, past.other))
-        memories = [[self.dropout(gru(x, past, mine)) for gru in grus] for grus, mine in sides]
+        memories = [[gru(x, past, mine) for gru in grus] for grus, mine in sides]
         q = torch.tanh(self.query(x))
         for hop in range(self.config.hops):
             found = [

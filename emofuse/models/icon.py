@@ -51,11 +51,11 @@ class ICON(DialogueSystem):
         super().__init__(config)
         c, dim = config, sum(config.input_dims.values())
         self.query = nn.Linear(dim, c.dim)
-        self.own, self.other = HistoryGRU(dim, c.dim), HistoryGRU(dim, c.dim)  # self-influence module
+        # Self-influence module.
+        self.own, self.other = (HistoryGRU(dim, c.dim, c.dropout) for _ in range(2))
         self.influence = HistoryGRU(c.dim, c.dim)  # dynamic global influence module
         self.memory = HistoryGRU(c.dim, c.dim) if c.hops > 1 else None
         self.classifier = nn.Linear(c.dim, c.outputs)
-        self.dropout = nn.Dropout(c.dropout)
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:
         """Recognise the utterances of B dialogues."""
@@ -63,8 +63,8 @@ class ICON(DialogueSystem):
         x = torch.cat(list(inputs.values()), dim=-1)
         past = histories(speakers, mask, self.config.window)
 
-        own = self.dropout(self.own(x, past, past.own))
-        other = self.dropout(self.other(x, past, past.other))
+        own = self.own(x, past, past.own)
+        other = self.other(x, past, past.other)
         memory = self.influence.over(torch.tanh(own + other), past.there)
         q = torch.tanh(self.query(x))
         for hop in range(self.config.hops):
