@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from filelock import SoftFileLease, Timeout
+from filelock import FileLock, SoftFileLease, Timeout
 
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
@@ -37,6 +37,7 @@ def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / LOCK_FILE).is_symlink():  # a folder may be anybody's, and does not decide what is replaced
         raise EmofuseError(f"{folder / LOCK_FILE}: is a link; remove it")
+    _remove_released(folder / LOCK_FILE)
     lock = SoftFileLease(folder / LOCK_FILE, lease_duration=LEASE_SECONDS)
     if not _acquired(lock, -1 if wait else 0) and not _acquired(lock, _patience(lock)):
         raise EmofuseError(
@@ -46,6 +47,15 @@ def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def _remove_released(file: Path) -> None:
+    """Remove the empty file of an earlier version, which locked it by the file system and left it, unless it is locked."""
+    if not file.exists():
+        return
+    with suppress(OSError, Timeout), FileLock(file, timeout=0, fallback_to_soft=False):
+        if file.stat().st_size == 0:
+            file.unlink()
 
 
 def _patience(lock: SoftFileLease) -> float:

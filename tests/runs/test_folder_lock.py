@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from emofuse.errors import EmofuseError
 from emofuse.runs import folder_lock
@@ -33,8 +34,20 @@ def test_a_second_job_is_refused_until_the_first_has_ended_however_it_ended(tmp_
         pass
 
 
-def test_an_old_lock_file_locks_nothing(tmp_path: Path) -> None:
-    (tmp_path / LOCK_FILE).write_text("12345")
+@pytest.mark.parametrize("left", ["12345", ""])
+def test_an_old_lock_file_locks_nothing(tmp_path: Path, left: str) -> None:
+    (tmp_path / LOCK_FILE).write_text(left)
+    with locked_folder(tmp_path):
+        assert (tmp_path / LOCK_FILE).read_text() not in {left, ""}
+
+
+def test_a_job_of_an_earlier_version_counts_while_it_lives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_lock, "_NOBODYS_SECONDS", 0.1)
+    refused = pytest.raises(EmofuseError, match="another job is under way")
+    with FileLock(tmp_path / LOCK_FILE), refused, locked_folder(tmp_path):
+        pass
     with locked_folder(tmp_path):
         pass
 
