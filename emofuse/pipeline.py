@@ -34,7 +34,8 @@ from emofuse.runs.named_run import is_starter, run_folder_of, run_place
 from emofuse.runs.normalisation import normalised_by, read_statistics
 from emofuse.runs.precision import Precision, wants_bf16
 from emofuse.runs.run_encoders import encoder_of_run
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.starter import LICENCE, STARTER
 
 __all__ = [

@@ -29,7 +29,8 @@ from emofuse.models import model_info
 from emofuse.runs.modalities import IMPORTED, imported_features
 from emofuse.runs.normalisation import groups_of
 from emofuse.runs.predictions import Predictions
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import DataSettings
 from emofuse.runs.tasks import recorded_task
 

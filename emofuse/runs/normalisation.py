@@ -25,7 +25,8 @@ from emofuse.evaluation import Split
 from emofuse.features.normalisation import Normalise, NormalisedFeatures, TrainingStatistics
 from emofuse.models import model_info
 from emofuse.runs.modalities import EncodedModality
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import DataSettings, RunSettings
 from emofuse.runs.stored_model import stored_shapes
 

@@ -31,7 +31,7 @@ _BUFFER_NUMBERS = 1 << 28  # of tables that are computed and not stored: a gigab
 
 
 class SystemRecord(Protocol):
-    """What run.json says of a system; see `emofuse.runs.run_folder.RunRecord`."""
+    """What run.json says of a system; see `emofuse.runs.run_record.RunRecord`."""
 
     task: Any
     labels: list[str]

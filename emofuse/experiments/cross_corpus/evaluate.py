@@ -33,7 +33,8 @@ from emofuse.runs.corpus import Progress
 from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.regression import Regression
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.tasks import recorded_task
 from emofuse.training.stage_one import seen_by
 

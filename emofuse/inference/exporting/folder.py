@@ -35,7 +35,8 @@ from emofuse.inference.exporting.program import (
     run_exported,
     run_onnx,
 )
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import RunSettings
 
 Format = Literal["onnx", "torch"]
