@@ -314,8 +314,8 @@ class EmotionPipeline(UtterancePipeline):
         if not is_array(media) and not is_array(audio):
             return self.predict_recording(_path(media, "media"), audio=_path(audio, "audio"), **options)
         with files_of_arrays(media, audio, sampling_rate=sampling_rate, fps=fps) as given:
-            said = self.predict_recording(given.media, audio=given.audio, **options)
-            return EmotionTimeline((_of_array(s, given) for s in said), said.labels, said.notes)
+            timeline = self.predict_recording(given.media, audio=given.audio, **options)
+            return EmotionTimeline((_of_array(s, given) for s in timeline), timeline.labels, timeline.notes)
 
     def predict_recording(
         self,

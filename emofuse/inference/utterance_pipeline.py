@@ -131,7 +131,7 @@ class UtterancePipeline:
         )
         predictions = with_doubts(predictions, self.model, self.modalities, novelty, self.temperature)
         segments = predicted_segments(utterances, predictions, self.task, self.modalities, missing, notes)
-        said = dict(zip(several, alone, strict=True))
+        by_alone = dict(zip(several, alone, strict=True))
         timeline = [
             replace(
                 segment,
@@ -142,7 +142,7 @@ class UtterancePipeline:
                     sets.sets(predictions.probabilities[i : i + 1], [frozenset(segment.used)])[0]
                 ),
                 by_modality={
-                    m: scores_of(self.task, part, i) for m, part in said.items() if m in segment.used
+                    m: scores_of(self.task, part, i) for m, part in by_alone.items() if m in segment.used
                 },
             )
             for i, segment in enumerate(segments)

@@ -132,8 +132,8 @@ class DeepMSIMER(nn.Module):
         dropout = self.config.modality_dropout if self.training else 0.0
         available = row_presence(inputs, present or {}, dropout)
 
-        semantics = {
-            name: self._semantic_feature(name, inputs[name], available[name]) for name in self.scalers
+        semantics: dict[str, Tensor] = {
+            m: self._semantic_feature(m, x, available[m]) for m, x in inputs.items() if m in self.scalers
         }
         raw: dict[str, Tensor | None] = dict(semantics)
         kept: list[KeptPatches] = []

@@ -54,7 +54,7 @@ def given_sequences(
     if dropout > 0.0:
         available = drop_modalities(available, dropout)
     steps: dict[str, RealSteps] = {m: RealSteps(real[m] & available[m].unsqueeze(1)) for m in real}
-    return GivenSequences({**x}, steps, available)
+    return GivenSequences({str(m): sequence for m, sequence in x.items()}, steps, available)
 
 
 def check_sequences(

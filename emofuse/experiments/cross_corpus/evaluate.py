@@ -232,8 +232,8 @@ class _Scoring:
         """Metrics of such a table."""
         if self.is_classes:
             return _report(table, self.map.classes(self.record.labels))
-        true, said = (table[name].to_numpy() for name in ("valence", "predicted_valence"))
-        return sentiment_report(true, said, groups=table["dialogue"].tolist())
+        true, predicted = (table[name].to_numpy() for name in ("valence", "predicted_valence"))
+        return sentiment_report(true, predicted, groups=table["dialogue"].tolist())
 
 
 def _name(manifest: Manifest, label_map: LabelMap | None) -> str:

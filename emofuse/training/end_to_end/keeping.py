@@ -50,7 +50,7 @@ def keep_encoders(
         place = folder.encoder_folder(modality)
         base = as_fine_tuned(spec.model_copy(update={"end_to_end": None}))
         source = locate(base.name, base.revision)
-        network = encoder.whole()
+        network = encoder.saved_network()
         used = base.model_copy(update=encoder.reading())
         kept = FineTunedRecord(
             modality=modality,
