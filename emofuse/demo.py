@@ -116,7 +116,7 @@ def _ceiling(modalities: Sequence[Modality], *, speaker_known: bool = False) -> 
 def _write_report(outcomes: dict[str, Outcome], corpus: Manifest) -> Path:
     everything, flattered = outcomes["all"], outcomes["random-kfold"]
     alone = [bar_of(m, outcomes[m], _ceiling([m])) for m in MODALITIES]
-    together = bar_of("all three", everything, _ceiling(MODALITIES))
+    trimodal = bar_of("all three", everything, _ceiling(MODALITIES))
     rows = [
         *[comparison_row(f"{m} alone", outcomes[m], _format_ceiling(_ceiling([m]))) for m in MODALITIES],
         comparison_row(
@@ -129,7 +129,7 @@ def _write_report(outcomes: dict[str, Outcome], corpus: Manifest) -> Path:
         everything,
         corpus,
         title="DeepMSI-MER on a synthetic demo corpus",
-        modalities=[*alone, together],
+        modalities=[*alone, trimodal],
         protocols=[
             bar_of("speaker: nobody in the test part is known", everything, _ceiling(MODALITIES)),
             bar_of("random-kfold: everybody is known", flattered, _ceiling(MODALITIES, speaker_known=True)),
@@ -152,9 +152,11 @@ def _draw_dialogue(pipe: EmotionPipeline, corpus: Manifest, main: Outcome) -> Pa
     first = corpus.utterance(main.folder.read_split().test[0]).dialogue
     turns = sorted((row for row in corpus.rows() if row.dialogue == first), key=lambda row: row.turn or 0)
     segments, clock = [], 0.0
-    for turn, said in zip(turns, pipe.predict(turns), strict=True):
+    for turn, prediction in zip(turns, pipe.predict(turns), strict=True):
         length = probe(turn.video).duration or 0.0 if turn.video else 0.0
-        segments.append(TimelineSegment(clock, clock + length, said.label, said.probabilities, turn.speaker))
+        segments.append(
+            TimelineSegment(clock, clock + length, prediction.label, prediction.probabilities, turn.speaker)
+        )
         clock += length
     title = f"Predicted emotions over test dialogue {first} (synthetic)"
     figures = main.folder.path / "figures"

@@ -21,7 +21,7 @@ from emofuse.inference.timeline import EmotionTimeline
 from emofuse.pipeline import EmotionPipeline, EmotionSegment
 from emofuse.runs.ensemble_folder import is_ensemble, members_of
 from emofuse.runs.precision import Precision
-from emofuse.runs.run_folder import RunRecord
+from emofuse.runs.run_record import RunRecord
 
 if TYPE_CHECKING:
     from emofuse.data.manifest import Manifest

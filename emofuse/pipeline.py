@@ -34,7 +34,8 @@ from emofuse.runs.named_run import is_starter, run_folder_of, run_place
 from emofuse.runs.normalisation import normalised_by, read_statistics
 from emofuse.runs.precision import Precision, wants_bf16
 from emofuse.runs.run_encoders import encoder_of_run
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.starter import LICENCE, STARTER
 
 __all__ = [
@@ -313,8 +314,8 @@ class EmotionPipeline(UtterancePipeline):
         if not is_array(media) and not is_array(audio):
             return self.predict_recording(_path(media, "media"), audio=_path(audio, "audio"), **options)
         with files_of_arrays(media, audio, sampling_rate=sampling_rate, fps=fps) as given:
-            said = self.predict_recording(given.media, audio=given.audio, **options)
-            return EmotionTimeline((_of_array(s, given) for s in said), said.labels, said.notes)
+            timeline = self.predict_recording(given.media, audio=given.audio, **options)
+            return EmotionTimeline((_of_array(s, given) for s in timeline), timeline.labels, timeline.notes)
 
     def predict_recording(
         self,

@@ -42,7 +42,8 @@ from emofuse.features import FeatureStore
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.fit_calibration import calibrate_run
 from emofuse.inference.predict_rows import RowPredictor
-from emofuse.runs.run_folder import EncoderRecord, RunFolder
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import EncoderRecord
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
 

@@ -34,7 +34,7 @@ from emofuse.encoders.face_cnn import FaceCnnConfig, FaceCnnForImageClassificati
 from emofuse.encoders.fine_tuning import FineTunedRecord, training_settings
 from emofuse.encoders.image_preprocessing import preprocessing_of
 from emofuse.evaluation import ClassificationReport, Split, classification_report, read_split_file, splits
-from emofuse.runs.run_folder import environment
+from emofuse.runs.run_record import environment
 from emofuse.training.finetuning.claims import marks_seen
 from emofuse.training.finetuning.face_augmentation import FaceAugmentation
 from emofuse.training.finetuning.saving import save_encoder

@@ -7,7 +7,8 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 from emofuse import EmofuseError, EmotionPipeline, Manifest
-from emofuse.data.audio import CHANNELS_CANCEL, read_audio
+from emofuse.data.audio import read_audio
+from emofuse.data.channels import CHANNELS_CANCEL
 from emofuse.data.frames import read_frames
 from emofuse.data.media_writer import write_video, write_wav
 from emofuse.errors import EmofuseWarning

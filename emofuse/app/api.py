@@ -30,7 +30,7 @@ from emofuse.app.uploads import submit_upload
 
 _LOOK_EVERY = 0.05  # seconds
 # A page of a recording shows what came from outside: it runs apart from the server's own origin.
-_APART = "sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
+_SANDBOX = "sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorLine, "description": "no token, or a wrong one"},
     413: {"model": ErrorLine, "description": "the upload is too large, or the recording too long"},
@@ -172,7 +172,7 @@ def _jobs(queue: JobQueue) -> APIRouter:
         made = queue.get(job_id).page
         if made is None:
             raise RefusedError(404, "this job has no page, or not yet: ask for it with page=true")
-        return FileResponse(made, media_type="text/html", headers={"Content-Security-Policy": _APART})
+        return FileResponse(made, media_type="text/html", headers={"Content-Security-Policy": _SANDBOX})
 
     return router
 

@@ -30,7 +30,7 @@ class Body:
     ) -> None:
         self._receive, self._limits, self._storage, self._metrics = receive, limits, storage, metrics
         self._left = limits.upload_seconds
-        self._whole = False
+        self._complete = False
         self.count = 0
 
     def hand_over(self) -> int:
@@ -52,7 +52,7 @@ class Body:
 
     async def __call__(self) -> Message:
         """The next piece."""
-        if self._whole:  # nothing comes after it but the word that the client has gone
+        if self._complete:  # nothing comes after it but the word that the client has gone
             return await self._receive()
         loop = asyncio.get_running_loop()
         begun = loop.time()
@@ -61,7 +61,7 @@ class Body:
         except TimeoutError:
             raise HTTPException(408, "the upload took too long") from None
         self._left -= loop.time() - begun
-        self._whole = not message.get("more_body", False)
+        self._complete = not message.get("more_body", False)
         self._add(len(message.get("body", b"")))
         return message
 

@@ -221,7 +221,7 @@ class JobQueue:
         return job
 
     def _work(self, worker: WorkerProcess, job: Job) -> None:
-        def told(progress: Progress) -> None:
+        def note_progress(progress: Progress) -> None:
             job.progress = progress
 
         state: JobState = "failed"
@@ -230,7 +230,7 @@ class JobQueue:
                 job.result = worker.run(
                     job.task,
                     seconds=self._limits.job_seconds,
-                    progress=told,
+                    progress=note_progress,
                     cancelled=lambda: job.cancelled.is_set() or self._closing.is_set(),
                 )
                 state = "done"

@@ -77,13 +77,13 @@ def explanation_table(prediction: Prediction) -> str:
     head = "".join(f"<th>{escape(m)}</th>" for m in modalities)
     rows = "".join(_row(s, modalities) for s in explained)
     notes = {note for s in explained for note in s.explanation.notes}  # type: ignore[union-attr]
-    told = "".join(f"<p>{escape(note)}</p>" for note in sorted(notes))
+    footnotes = "".join(f"<p>{escape(note)}</p>" for note in sorted(notes))
     more = len(prediction.segments) - len(explained)
     left = f"<p>The first {len(explained)} of {len(prediction.segments)} segments.</p>" if more else ""
     return (
         "<h2>What moved it</h2><p>Points by which each modality moved the probability of the label (exact Shapley "
         f"values).</p><table><thead><tr><th>when</th><th>label</th>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        f"{left}{told}"
+        f"{left}{footnotes}"
     )
 
 

@@ -11,7 +11,7 @@ from emofuse.data.face_place import FacePlace
 
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
 SegmentWay = Literal["auto", "subtitles", "asr", "vad"]
-Said = Annotated[str, Field(max_length=LONGEST_TEXT)]
+SpokenText = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 
 class PredictOptions(BaseModel):
@@ -19,9 +19,9 @@ class PredictOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    text: Said | None = Field(default=None, description="what is said in the recording")
+    text: SpokenText | None = Field(default=None, description="what is said in the recording")
     speaker: Annotated[str, Field(max_length=200)] | None = Field(default=None, description="who speaks")
-    context: tuple[Said, ...] = Field(
+    context: tuple[SpokenText, ...] = Field(
         default=(), max_length=MOST_CONTEXT, description="what was said before, oldest first"
     )
     start: float | None = Field(default=None, ge=0, allow_inf_nan=False, description="seconds, its beginning")

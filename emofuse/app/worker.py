@@ -14,7 +14,7 @@ from emofuse.app.tasks import Cancel, HearTask, Loaded, Outcome, PredictTask, Pr
 from emofuse.data.worker_processes import begin_worker
 from emofuse.errors import EmofuseError
 
-_TELL_EVERY = 0.1  # seconds
+_REPORT_EVERY = 0.1  # seconds
 _LOG = logging.getLogger(__name__)
 
 
@@ -65,12 +65,12 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
 def _outcome(pipe: Any, hearing: Any, run: Any, task: Task, connection: Connection) -> Outcome:
     from emofuse.app.predicting import predict_recording
 
-    teller = _Teller(connection)
+    reporter = _ProgressReporter(connection)
     try:
         if isinstance(task, HearTask):
             return Outcome("answer", hearing.hear(task))
         assert isinstance(task, PredictTask)
-        return Outcome("answer", predict_recording(pipe, task, run, teller))
+        return Outcome("answer", predict_recording(pipe, task, run, reporter))
     except JobCancelledError:
         return Outcome("cancelled")
     except RefusedError as error:
@@ -86,19 +86,19 @@ def _outcome(pipe: Any, hearing: Any, run: Any, task: Task, connection: Connecti
         )
 
 
-class _Teller:
+class _ProgressReporter:
     """Tells the server how far a task is, and hears from it whether to stop."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._told = 0.0
+        self._last_sent = 0.0
 
     def __call__(self, done: int, total: int, what: str) -> None:
         if self._connection.poll() and isinstance(self._connection.recv(), Cancel):
             raise JobCancelledError
         now = time.monotonic()
-        if done == total or now - self._told > _TELL_EVERY:
-            self._told = now
+        if done == total or now - self._last_sent > _REPORT_EVERY:
+            self._last_sent = now
             self._connection.send(Progress(done, total, what))
 
 

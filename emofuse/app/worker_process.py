@@ -62,19 +62,19 @@ class WorkerProcess:
         """
         self.stop()
         context = multiprocessing.get_context("spawn")  # a fork would copy the server's sockets and threads
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=self._body, args=(theirs, self._setup), daemon=True)
+        self._connection, child_end = context.Pipe()
+        self._process = context.Process(target=self._body, args=(child_end, self._setup), daemon=True)
         self._process.start()
-        theirs.close()
+        child_end.close()
         try:
-            told = self._receive(time.monotonic() + seconds, lambda _: None, stopping, patience=0.0)
+            message = self._receive(time.monotonic() + seconds, lambda _: None, stopping, patience=0.0)
         except EmofuseError:
             self.stop()
             raise
-        if isinstance(told, Loaded):
-            return told.run
+        if isinstance(message, Loaded):
+            return message.run
         self.stop()
-        raise EmofuseError(told.line)
+        raise EmofuseError(message.line)
 
     def run(
         self,
@@ -101,13 +101,13 @@ class WorkerProcess:
             self._connection.send(task)
         except OSError:
             raise self._death() from None
-        told = self._receive(time.monotonic() + seconds, progress, cancelled, patience=_PATIENCE)
-        assert isinstance(told, Outcome)
-        if told.kind == "cancelled":
+        message = self._receive(time.monotonic() + seconds, progress, cancelled, patience=_PATIENCE)
+        assert isinstance(message, Outcome)
+        if message.kind == "cancelled":
             raise JobCancelledError
-        if told.kind != "answer":
-            raise RefusedError(told.status, told.line)
-        return told.value
+        if message.kind != "answer":
+            raise RefusedError(message.status, message.line)
+        return message.value
 
     def _receive(
         self,
@@ -122,10 +122,10 @@ class WorkerProcess:
         while True:
             try:
                 if self._connection.poll(_LOOK_EVERY):
-                    told = self._connection.recv()
-                    if not isinstance(told, Progress):
-                        return told
-                    progress(told)
+                    message = self._connection.recv()
+                    if not isinstance(message, Progress):
+                        return message
+                    progress(message)
                 if last is None and cancelled():
                     last = time.monotonic() + patience
                     self._connection.send(Cancel())

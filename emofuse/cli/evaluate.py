@@ -119,10 +119,10 @@ def _ensemble(folder: Path, as_json: bool) -> None:
     typer.echo(f"written: {folder / 'metrics.json'}")
 
 
-_Found = tuple[dict[str, object], list[str], Path]  # as JSON, as lines, and where it was written
+_Scores = tuple[dict[str, object], list[str], Path]  # as JSON, as lines, and where it was written
 
 
-def _own(folder: RunFolder, calibrate: bool | None, subsets: bool, quiet: bool) -> _Found:
+def _own(folder: RunFolder, calibrate: bool | None, subsets: bool, quiet: bool) -> _Scores:
     from emofuse.cli.progress import progress_bar
     from emofuse.inference.calibration import forget_calibration
     from emofuse.inference.evaluate import evaluate_fit
@@ -141,7 +141,7 @@ def _own(folder: RunFolder, calibrate: bool | None, subsets: bool, quiet: bool) 
 
 def _outside(
     folder: RunFolder, data: Path, split: str | None, label_map: str | None, subsets: bool, quiet: bool
-) -> _Found:
+) -> _Scores:
     from emofuse.cli.progress import progress_bar
     from emofuse.evaluation.protocols.label_map_files import read_label_map
     from emofuse.experiments.cross_corpus.data import open_data

@@ -74,11 +74,11 @@ def live(
     pipe = EmotionPipeline.from_pretrained(chosen, device=device)
     if chosen == STARTER and not quiet:
         typer.echo(f"note: {LICENCE}", err=True)
-    told: list[SpokenUtterance] = []
+    utterances: list[SpokenUtterance] = []
     try:
         for event in listen(pipe, stream, CutSettings(pause=pause, longest=longest), detector):
             if event.event == "utterance":
-                told.append(event)
+                utterances.append(event)
             if as_json:
                 typer.echo(event.model_dump_json())
             elif (line := _line(event)) is not None:
@@ -86,7 +86,7 @@ def live(
     except KeyboardInterrupt:
         pass  # the usual way to end a stream
     if not quiet:
-        typer.echo(latency_line([u.latency for u in told]), err=True)
+        typer.echo(latency_line([u.latency for u in utterances]), err=True)
 
 
 def _line(event: object) -> str | None:
@@ -96,8 +96,8 @@ def _line(event: object) -> str | None:
         return "listening"
     if isinstance(event, SpokenUtterance):
         best = sorted(event.probabilities.items(), key=lambda pair: -pair[1])[:3]
-        said = ", ".join(f"{label} {100 * share:.0f} %" for label, share in best)
-        what = said or f"{event.label} {event.value:+.2f}"
+        labels = ", ".join(f"{label} {100 * share:.0f} %" for label, share in best)
+        what = labels or f"{event.label} {event.value:+.2f}"
         return f"{event.start:8.2f}–{event.end:.2f} s  {what}  ({event.latency.total:.2f} s after its end)"
     if isinstance(event, Lost):
         return f"{event.seconds:.1f} s of sound were lost: the answers do not keep up"

@@ -53,9 +53,9 @@ def _details(s: EmotionSegment) -> list[str]:
         )
     if s.label_set:
         lines.append("one of: " + ", ".join(s.label_set))
-    for modality, says in s.by_modality.items():
-        best = max(says, key=lambda label: says[label])
-        amount = f"{100 * says[best]:.0f} %" if s.value is None else f"{says[best]:+.2f}"
+    for modality, scores in s.by_modality.items():
+        best = max(scores, key=lambda label: scores[label])
+        amount = f"{100 * scores[best]:.0f} %" if s.value is None else f"{scores[best]:+.2f}"
         lines.append(
             f"{modality} alone: {best} {amount}{' (disagrees)' if modality in s.disagreeing else ''}"
         )

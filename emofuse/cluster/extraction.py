@@ -32,10 +32,10 @@ from emofuse.runs.corpus import choose_device
 
 # Of each block of rows an encoder writes one shard; what dies with it costs one block. Many small ones slow readers down.
 _BLOCKS, _SMALLEST, _LARGEST = 256, 8, 2048
-_TELLS = pa.schema(
+_RESULT_COLUMNS = pa.schema(
     [("id", pa.string()), ("reason", pa.string()), ("message", pa.string()), ("notes", pa.list_(pa.string()))]
 )
-Told = tuple[str, str | None, str | None, list[str]]
+RowResult = tuple[str, str | None, str | None, list[str]]
 _UNSEEN = "unseen"
 
 
@@ -79,8 +79,8 @@ class ClusterExtraction:
             size = min(_LARGEST, max(_SMALLEST, len(sources) // _BLOCKS))
             # What a process died at is tried again in smaller blocks, since each that succeeds is a shard.
             for each in (size, *([isqrt(size)] if size > _SMALLEST else []), 1):
-                for told in self._pass(encoder, list(waiting.values()), each, folders):
-                    yield [(waiting.pop(one["id"]), _result(one)) for one in told]
+                for results in self._pass(encoder, list(waiting.values()), each, folders):
+                    yield [(waiting.pop(one["id"]), _result(one)) for one in results]
         yield [(source, _died(source)) for source in waiting.values()]
 
     def _model_folder(self) -> list[Path]:
@@ -100,7 +100,7 @@ class ClusterExtraction:
             }
         )
         blocks = [rows.slice(begin, size) for begin in range(0, len(rows), size)]
-        told = _mapped(
+        results = _mapped(
             blocks,
             {
                 "folders": asdict(folders),
@@ -115,7 +115,7 @@ class ClusterExtraction:
             task_options(self.threads, self.device),
         )
         try:
-            for block in told.iter_batches(batch_size=None, batch_format="pyarrow"):
+            for block in results.iter_batches(batch_size=None, batch_format="pyarrow"):
                 found = block.to_pylist()
                 for one in found:
                     if one["reason"] == _UNSEEN:
@@ -159,10 +159,10 @@ def _calm_ray_data() -> None:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
 
 
-def _result(told: dict[str, Any]) -> EmofuseError | tuple[str, ...]:
-    if told["reason"] is None:
-        return tuple(told["notes"])
-    return UnusableInputError(told["reason"], told["message"])
+def _result(row: dict[str, Any]) -> EmofuseError | tuple[str, ...]:
+    if row["reason"] is None:
+        return tuple(row["notes"])
+    return UnusableInputError(row["reason"], row["message"])
 
 
 def _died(source: Source) -> EmofuseError:
@@ -206,15 +206,15 @@ class _NodeEncoder:
 
     def __call__(self, rows: pa.Table) -> pa.Table:
         ids, fingerprints = rows["id"].to_pylist(), rows["fingerprint"].to_pylist()
-        told: list[Told]
+        results: list[RowResult]
         if self._trouble is not None:
-            told = [(id, _UNSEEN, self._trouble, []) for id in ids]
+            results = [(id, _UNSEEN, self._trouble, []) for id in ids]
         else:
-            told = list(self._encode(dict(zip(ids, fingerprints, strict=True))))
-        columns = zip(*told, strict=True)
-        return pa.table([list(column) for column in columns], schema=_TELLS)
+            results = list(self._encode(dict(zip(ids, fingerprints, strict=True))))
+        columns = zip(*results, strict=True)
+        return pa.table([list(column) for column in columns], schema=_RESULT_COLUMNS)
 
-    def _encode(self, wanted: dict[str, str]) -> Iterator[Told]:
+    def _encode(self, wanted: dict[str, str]) -> Iterator[RowResult]:
         found = self._texts or sources_of([self._manifest.utterance(id) for id in wanted], self._encoder)
         sources = []
         for id, fingerprint in wanted.items():

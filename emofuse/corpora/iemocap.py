@@ -95,7 +95,7 @@ class _Turn:
 
 
 @dataclass
-class _Found:
+class _Readings:
     rows: list[dict[str, Any]] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=dict)
     set_aside: list[QuarantineEntry] = field(default_factory=list)
@@ -122,7 +122,7 @@ def read_iemocap(
     require_choice("iemocap", "parts", parts, ("last-session", "none"))
     inside = root / "IEMOCAP_full_release"
     sessions = sorted((inside if inside.is_dir() else root).glob("Session[1-5]"))
-    found = _Found()
+    found = _Readings()
     for session in sessions:
         _SessionReader(root, session, CLASSES[classes], others, found).read()
     if not found.rows:
@@ -143,7 +143,7 @@ def read_iemocap(
     )
 
 
-def _notes(found: _Found, parts: Parts) -> Iterator[str]:
+def _notes(found: _Readings, parts: Parts) -> Iterator[str]:
     if parts == "last-session":
         yield "there are no official parts: session 5 is the test part here, as is usual"
     if any(row.get("crop") for row in found.rows):
@@ -158,7 +158,7 @@ class _SessionReader:
     """Reads the dialogues of one session."""
 
     def __init__(
-        self, root: Path, session: Path, labels: Mapping[str, str], others: Others, found: _Found
+        self, root: Path, session: Path, labels: Mapping[str, str], others: Others, found: _Readings
     ) -> None:
         self.root, self.session, self.labels, self.others = root, session, labels, others
         self.found = found

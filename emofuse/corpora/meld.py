@@ -75,7 +75,7 @@ _PARTS = (
 
 
 @dataclass
-class _Found:
+class _Readings:
     rows: list[dict[str, Any]] = field(default_factory=list)
     left_out: dict[str, list[str]] = field(default_factory=dict)
     set_aside: list[QuarantineEntry] = field(default_factory=list)
@@ -102,7 +102,7 @@ def read_meld(root: Path, speakers: Speakers = "all", target: Target = "emotion"
         raise EmofuseError(
             f"{root}: has none of {', '.join(part.transcript for part in _PARTS)}; name the folder of MELD that holds them"
         )
-    found = _Found()
+    found = _Readings()
     for part, path in transcripts.items():
         if path is None:
             found.notes.append(f"there is no {part.transcript}, so no {part.split} part")
@@ -128,7 +128,7 @@ def _transcript(root: Path, part: _Part) -> Path | None:
 class _PartReader:
     """Reads the transcript of one part and finds its clips."""
 
-    def __init__(self, root: Path, part: _Part, found: _Found, speakers: Speakers, target: Target) -> None:
+    def __init__(self, root: Path, part: _Part, found: _Readings, speakers: Speakers, target: Target) -> None:
         self.root, self.part, self.found = root, part, found
         self.speakers, self.target = speakers, target
         folder = first_folder([root / part.clips, root / part.folder / part.clips])

@@ -190,8 +190,8 @@ class _Reader:
         if not any(row["video"] for row in rows):
             yield "there are no clips in Raw, so this is a corpus of texts"
         if "annotation" in cells:
-            signs, said = cells["label"].map(sentiment_of), cells["annotation"].str.lower()
-            contrary = int((said.isin(SENTIMENTS) & signs.notna() & (said != signs)).sum())
+            signs, annotated = cells["label"].map(sentiment_of), cells["annotation"].str.lower()
+            contrary = int((annotated.isin(SENTIMENTS) & signs.notna() & (annotated != signs)).sum())
             if contrary:
                 yield f"annotation contradicts the sign of the label in {counted(contrary, 'row')}"
         beyond = sum(abs(row["valence"]) > self.kind.largest for row in rows)

@@ -196,10 +196,10 @@ def seconds(cells: pd.Series) -> pd.Series:
     is_time = texts.str.fullmatch(TIMESTAMP, na=False)
     parts = texts[is_time].str.extract(TIMESTAMP).fillna("0")
     hours, minutes, long, last = (parts[name].astype(int) for name in ("hours", "minutes", "long", "seconds"))
-    whole = hours * 3600 + (minutes + long) * 60 + last
+    full_seconds = hours * 3600 + (minutes + long) * 60 + last
     result = cells.astype(object)
     # Joined as text, so that 976.059 is the float nearest to it and not the sum of two.
-    result[is_time] = (whole.astype(str) + "." + parts["part"]).astype(float)
+    result[is_time] = (full_seconds.astype(str) + "." + parts["part"]).astype(float)
     return result
 
 

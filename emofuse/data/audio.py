@@ -27,9 +27,10 @@ from emofuse.data.sound_parts import LateError, SoundPart, sound_parts
 SEEK_FROM = 1.0  # seconds into the file from which it pays to seek rather than to read on
 JITTER = 0.05  # seconds by which time stamps may stray from the count of samples without meaning a gap
 LONGEST_GAP = 600.0  # seconds; a time stamp further away is damaged
+# Seconds that are read at once; a few bytes can stand for hours of silence, so they are counted as they come.
+LONGEST_SOUND = 12 * 3600.0
 # Less than half a step of 16-bit sound away from its mean throughout: digital silence.
 SILENCE = 2.0**-16
-CHANNELS_CANCEL = "the channels cancel each other, so the louder one was used"
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,8 @@ def read_audio(
         Mono sound (samples,), float32, in [-1, 1] unless the file itself goes beyond.
 
     Raises:
-        MediaError: if the file is missing, holds no sound, none in the segment, or sound that is not finite.
+        MediaError: if the file is missing, holds no sound, none in the segment, sound that is not finite, or more of it than
+            is read at once.
         ValueError: if ``rate`` is not positive.
     """
     return read_sound(path, start=start, end=end, rate=rate).samples
@@ -95,8 +97,8 @@ def read_sound(
     mixer = Mixer()
     samples = _read(request, mixer)
     verdict = mixer.verdict()
-    if verdict.louder is not None:
-        return Sound(_read(request, Mixer(only=verdict.louder)), (CHANNELS_CANCEL,))
+    if verdict.only is not None:
+        return Sound(_read(request, Mixer(only=verdict.only)), (verdict.note,))
     if not math.isclose(verdict.gain, 1.0):
         samples *= np.float32(verdict.gain)
     return Sound(samples)
@@ -147,11 +149,11 @@ def _attempt(request: SoundRequest, mixer: Mixer, seeking: bool) -> NDArray[np.f
             if part.time >= finish:
                 break
             silence, channels = segment.cut(part)
-            if not np.isfinite(channels).all():
-                what = f"its sound from {part.time:.3f} s on has samples that are not numbers"
-                raise MediaError(path, "not-finite", what)
+            if segment.until - segment.since > LONGEST_SOUND:
+                raise _too_long(path)
+            check_finite(path, part.time, channels)
             buffer.extend(resampler.push_silence(silence, part.rate))
-            buffer.extend(resampler.push(mixer.mix(channels, part.weights), part.rate))
+            buffer.extend(resampler.push(mixer.mix(channels, part.weights, part.rate), part.rate))
         if segment.untouched:
             if seeking:
                 raise LateError
@@ -207,6 +209,22 @@ class SegmentCutter:
                 f"its time stamps leave {self._silence:.0f} s of silence around {self._sound:.0f} s of sound"
             )
             raise MediaError(self.path, "bad-timestamps", f"{what}: convert it")
+
+
+def check_finite(path: Path, time: float, channels: NDArray[np.float64]) -> None:
+    """Refuse sound from ``time`` seconds on whose samples are not numbers.
+
+    Raises:
+        MediaError: there are such samples.
+    """
+    if not np.isfinite(channels).all():
+        what = f"its sound from {time:.3f} s on has samples that are not numbers"
+        raise MediaError(path, "not-finite", what)
+
+
+def _too_long(path: Path) -> MediaError:
+    what = f"more than {LONGEST_SOUND / 3600:.0f} hours of its sound are wanted at once"
+    return MediaError(path, "too-large", f"{what}: cut it, or give start and end")
 
 
 def _pictures_end(path: Path) -> float:

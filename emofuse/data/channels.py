@@ -18,9 +18,15 @@ FULL_SCALE = {"u8": 2.0**7, "s16": 2.0**15, "s32": 2.0**31, "flt": 1.0, "dbl": 1
 _FRONT, _SURROUND = 2.0**-0.5, 0.5
 WEIGHTS = {"FL": _FRONT, "FR": _FRONT, "FC": 1.0, "FLC": _FRONT, "FRC": _FRONT, "LFE": 0.0, "LFE2": 0.0}
 # In power, against the loudest channel: one this quiet adds nothing, and must not lower the level either.
-_UNUSED = 1e-4
-# In power, against channels that know nothing of each other: with less than this they cancel.
-_CANCELLED = 1 / 8
+_UNUSED = 1e-3
+# In power, against channels that know nothing of each other: with less than this they cancel. A voice that has another sign
+# in each does, also where one is three times louder, or where a noise that both have is half as loud.
+_CANCELLED = 1 / 2
+# Channels may cancel for a while only; this is the share of all sound from which on one of them is taken instead.
+_MOST_CANCELLED = 0.1
+_WINDOW_SECONDS = 1.0
+CHANNELS_CANCEL = "the channels cancel each other, so the louder one was used"
+LOW_EFFECTS_ALONE = "only the channel for low effects holds sound, so it was used"
 
 
 def channels_of(frame: AudioFrame) -> NDArray[np.float64]:
@@ -53,11 +59,13 @@ class DownmixChoice:
 
     Attributes:
         gain: by which the mix is to be multiplied, because some channels were unused.
-        louder: the channel to use instead of the mix, where the channels cancel each other.
+        only: the channel to use instead of the mix, where that would lose the voice.
+        note: why, in words.
     """
 
     gain: float = 1.0
-    louder: int | None = None
+    only: int | None = None
+    note: str = ""
 
 
 class Mixer:
@@ -70,39 +78,67 @@ class Mixer:
     def __init__(self, only: int | None = None) -> None:
         self.only = only
         self._weights: NDArray[np.float64] | None = None
-        self._moments = np.zeros((3, 0))  # of each channel, then of the mix: samples, sum, sum of squares
+        # Of each channel, then of the mix: samples, sum, sum of squares.
+        self._window = np.zeros((3, 0))
+        self._windows: list[NDArray[np.float64]] = []
         self._one_layout = True
 
-    def mix(self, channels: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float32]:
-        """One channel (samples,) of a part (channels, samples) whose channels have these weights."""
+    def mix(
+        self, channels: NDArray[np.float64], weights: NDArray[np.float64], rate: int
+    ) -> NDArray[np.float32]:
+        """One channel (samples,) of a part (channels, samples) of ``rate`` Hz whose channels have these weights."""
         if self.only is not None and self.only < len(channels):
             return channels[self.only].astype(np.float32)
         mixed = weights @ channels
-        self._account(channels, weights, mixed)
+        self._account(channels, weights, mixed, rate)
         return mixed.astype(np.float32)
 
     def verdict(self) -> DownmixChoice:
         """What to do with all that was mixed; nothing, where the layout changed on the way."""
         if self.only is not None or self._weights is None or not self._one_layout or len(self._weights) < 2:
             return DownmixChoice()
-        count, total, squares = self._moments
-        power = np.maximum(squares / np.maximum(count, 1) - (total / np.maximum(count, 1)) ** 2, 0.0)
-        power, mixed = power[:-1], power[-1]
+        windows = np.stack([*self._windows, self._window])  # (windows, 3, channels + 1)
+        power = _variance(windows.sum(axis=0))[:-1]
         heard = np.where(self._weights > 0, power, 0.0)
+        if heard.max() <= _UNUSED * power.max():
+            everywhere = DownmixChoice(only=int(power.argmax()), note=LOW_EFFECTS_ALONE)
+            return everywhere if power.max() > 0 else DownmixChoice()
+        if _cancelled(windows, self._weights) > _MOST_CANCELLED:
+            return DownmixChoice(only=int(heard.argmax()), note=CHANNELS_CANCEL)
         used = heard > _UNUSED * heard.max()
-        if not used.any():
-            return DownmixChoice()
-        if mixed < _CANCELLED * float((self._weights**2 * heard).sum()):
-            return DownmixChoice(louder=int(heard.argmax()))
         return DownmixChoice(gain=1.0 / float(self._weights[used].sum()))
 
     def _account(
-        self, channels: NDArray[np.float64], weights: NDArray[np.float64], mixed: NDArray[np.float64]
+        self,
+        channels: NDArray[np.float64],
+        weights: NDArray[np.float64],
+        mixed: NDArray[np.float64],
+        rate: int,
     ) -> None:
         if self._weights is None:
-            self._weights, self._moments = weights, np.zeros((3, len(weights) + 1))
+            self._weights, self._window = weights, np.zeros((3, len(weights) + 1))
         if not np.array_equal(weights, self._weights):
             self._one_layout = False
             return
         rows = np.vstack([channels, mixed])
-        self._moments += [np.full(len(rows), rows.shape[1]), rows.sum(axis=1), (rows**2).sum(axis=1)]
+        self._window += [np.full(len(rows), rows.shape[1]), rows.sum(axis=1), (rows**2).sum(axis=1)]
+        if self._window[0, 0] >= _WINDOW_SECONDS * rate:
+            self._windows.append(self._window)
+            self._window = np.zeros_like(self._window)
+
+
+def _cancelled(windows: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """The share of the sound, in power, that lies in windows in which the channels cancel each other."""
+    energy = _variance(windows) * windows[:, 0]
+    unrelated = energy[:, :-1] @ np.square(weights)
+    lost = energy[:, -1] < _CANCELLED * unrelated
+    return float(unrelated[lost].sum() / unrelated.sum())
+
+
+def _variance(moments: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(..., channels) of samples, sums and sums of squares (..., 3, channels)."""
+    count = np.maximum(moments[..., 0, :], 1)
+    variance: NDArray[np.float64] = np.maximum(
+        moments[..., 2, :] / count - (moments[..., 1, :] / count) ** 2, 0.0
+    )
+    return variance

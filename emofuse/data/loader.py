@@ -145,9 +145,9 @@ class Shares(Sampler[Share]):
             return 1.0
         size = self.batch_size * self.accumulate
         begin = at // size * size
-        whole = self._count(rows[begin : begin + size])
+        in_step = self._count(rows[begin : begin + size])
         # The trainer divides every loss by the number of batches that make a step, also where there are fewer left.
-        return self.accumulate * self._count(batch) / whole if whole else 1.0
+        return self.accumulate * self._count(batch) / in_step if in_step else 1.0
 
     def _count(self, rows: Sequence[int]) -> int:
         return len(rows) if self.judged is None else sum(self.judged[row] for row in rows)

@@ -97,9 +97,9 @@ class Quarantine:
 
     def _load(self) -> None:
         content = stored_bytes(self.path, "move it elsewhere")
-        whole = content[: content.rfind(b"\n") + 1]
+        complete_lines = content[: content.rfind(b"\n") + 1]
         try:
-            rows = list(csv.reader(io.StringIO(whole.decode("utf-8"), newline="")))
+            rows = list(csv.reader(io.StringIO(complete_lines.decode("utf-8"), newline="")))
         except (UnicodeDecodeError, csv.Error) as error:
             raise self._not_a_list() from error
         header = _csv([COLUMNS]).encode()
@@ -108,7 +108,7 @@ class Quarantine:
         # A line that was broken off, at the end or under another's, costs one entry, not the list.
         entries = [QuarantineEntry(*map(original_text, row)) for row in rows[1:] if len(row) == len(COLUMNS)]
         self._entries = {(entry.id, entry.modality): entry for entry in entries}
-        if whole != content or len(self._entries) < len(rows) - 1:
+        if complete_lines != content or len(self._entries) < len(rows) - 1:
             self._rewrite()
 
     def _rewrite(self) -> None:

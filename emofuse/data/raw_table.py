@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from emofuse.data.git_lfs import refuse_lfs_pointer
+from emofuse.data.json_text import parse_json
 from emofuse.data.wording import first_few
 from emofuse.errors import EmofuseError
 
@@ -216,13 +217,13 @@ def parse_jsonl(text: str, name: str) -> RawTable:
             blank.append(number)
             continue
         try:
-            record = json.loads(line, parse_constant=_refuse_constant)
+            record = parse_json(line)
             if SURROGATE_ESCAPE.search(line):
                 json.dumps(record, ensure_ascii=False).encode("utf-8")
         except UnicodeEncodeError:
             broken.append((number, "holds half a character (a lone surrogate); write it anew"))
             continue
-        except (ValueError, RecursionError) as error:
+        except ValueError as error:
             broken.append((number, f"is not JSON ({error})"))
             continue
         if isinstance(record, dict):
@@ -235,10 +236,6 @@ def parse_jsonl(text: str, name: str) -> RawTable:
     keys = dict.fromkeys(chain.from_iterable(records))
     cells = {key: _objects([record.get(key) for record in records]) for key in keys}
     return RawTable(pd.DataFrame(cells, dtype=object), np.array(rows, np.int64), tuple(broken), tuple(blank))
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not a number of JSON; leave the value out")
 
 
 def _objects(values: list[Any]) -> NDArray[np.object_]:

@@ -9,10 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.data.audio import SegmentCutter, SoundRequest
+from emofuse.data.audio import SegmentCutter, SoundRequest, check_finite
 from emofuse.data.channels import Mixer
 from emofuse.data.container import audio_stream, open_media
-from emofuse.data.media_error import MediaError
 from emofuse.data.resampling import Resampler
 from emofuse.data.sound_parts import sound_parts
 
@@ -47,15 +46,13 @@ def sound_blocks(
         cutter, resampler, held, length = SegmentCutter(request), Resampler(rate), _Held(), 0.0
         for part in sound_parts(container, stream, 0.0, False):
             silence, channels = cutter.cut(part)
-            if not np.isfinite(channels).all():
-                what = f"its sound from {part.time:.3f} s on has samples that are not numbers"
-                raise MediaError(path, "not-finite", what)
+            check_finite(request.path, part.time, channels)
             held.append((silence, part.rate, channels, part.weights))
             length += silence / part.rate + channels.shape[1] / part.rate
             if length >= seconds:
-                yield from _whole(_mixed(held, resampler))
+                yield from _joined(_mixed(held, resampler))
                 held, length = [], 0.0
-        yield from _whole([*_mixed(held, resampler), *resampler.flush()])
+        yield from _joined([*_mixed(held, resampler), *resampler.flush()])
 
 
 def sounds_of_spans(
@@ -86,11 +83,11 @@ def sounds_of_spans(
 def _mixed(held: _Held, resampler: Resampler) -> list[NDArray[np.float32]]:
     """A block's parts as one channel at the wanted rate."""
     mixer = Mixer()
-    mixes = [mixer.mix(channels, weights) for _, _, channels, weights in held]
+    mixes = [mixer.mix(channels, weights, rate) for _, rate, channels, weights in held]
     verdict = mixer.verdict()
-    if verdict.louder is not None:
-        only = Mixer(only=verdict.louder)
-        mixes = [only.mix(channels, weights) for _, _, channels, weights in held]
+    if verdict.only is not None:
+        only = Mixer(only=verdict.only)
+        mixes = [only.mix(channels, weights, rate) for _, rate, channels, weights in held]
     ready: list[NDArray[np.float32]] = []
     for (silence, rate, _, _), mix in zip(held, mixes, strict=True):
         ready += resampler.push_silence(silence, rate)
@@ -98,7 +95,7 @@ def _mixed(held: _Held, resampler: Resampler) -> list[NDArray[np.float32]]:
     return ready
 
 
-def _whole(chunks: list[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+def _joined(chunks: list[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
     block = np.concatenate([np.zeros(0, np.float32), *chunks])
     if len(block):
         yield block

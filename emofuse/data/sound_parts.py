@@ -63,6 +63,8 @@ def sound_parts(
     if not seeking:
         return _decoded(container, stream)
     unaligned = container.format.name in UNALIGNED
+    if unaligned and stream.codec_context.name.startswith("pcm_"):
+        raise LateError  # its time stamps stray by as much as a packet holds, and it is quick to read
     if not seek(container, stream, begin - (SEEK_EARLY_UNALIGNED if unaligned else SEEK_EARLY)):
         raise LateError
     parts = _decoded(container, stream, timed=True)

@@ -7,7 +7,6 @@ that no name has is one `EmofuseError`, and never waits for input.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import stat
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from emofuse.data.git_lfs import POINTER_ADVICE, POINTER_REASON, is_lfs_pointer
+from emofuse.data.json_text import parse_json
 from emofuse.data.output_paths import explain_os_error
 from emofuse.errors import EmofuseError
 
@@ -107,10 +107,8 @@ def stored_json(file: Path, advice: str) -> dict[str, Any]:
     """
     text = stored_text(file, advice)
     try:
-        content = json.loads(text, parse_constant=_refuse_constant)
+        content = parse_json(text)
         check_values(content)
-    except RecursionError:
-        raise DamagedFileError(file, "it nests too deeply", advice) from None
     except ValueError as error:
         raise DamagedFileError(file, str(error), advice) from None
     if not isinstance(content, dict):
@@ -313,10 +311,6 @@ def _with_columns(table: pd.DataFrame, file: Path, advice: str, columns: Iterabl
     if lacking:
         raise DamagedFileError(file, f"it has no column {lacking[0]!r}", advice)
     return table
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"it holds {name}, which is no number to work with")
 
 
 def _shown(file: Path) -> str:

@@ -48,8 +48,8 @@ def _suppressed(boxes: Boxes, overlap: float, over: str) -> NDArray[np.bool_]:
         sides = np.maximum(np.minimum(boxes[best, 2:], boxes[best + 1 :, 2:]) - corner, 0)
         common = sides.prod(axis=1)
         smaller = np.minimum(area[best], area[best + 1 :])
-        whole = area[best] + area[best + 1 :] - common if over == "union" else smaller
-        stays[best + 1 :] &= common <= overlap * np.maximum(whole, 1e-6)
+        reference = area[best] + area[best + 1 :] - common if over == "union" else smaller
+        stays[best + 1 :] &= common <= overlap * np.maximum(reference, 1e-6)
     return stays
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from emofuse.data.json_text import parse_json
 from emofuse.encoders.pretrained import Source, guarded
 from emofuse.errors import EmofuseError
 
@@ -67,8 +68,7 @@ def read_preprocessing(source: Source, config: Any) -> ImagePreprocessing:
     content: Any = {}
     if path is not None:
         try:
-            with open(path, encoding="utf-8") as file:  # noqa: PTH123 - a path of the hub's cache, as text
-                content = json.load(file)
+            content = parse_json(Path(path).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             content = None
     if not isinstance(content, dict):
@@ -115,9 +115,9 @@ def preprocessing_of(name: str, content: dict[str, Any], config: Any) -> ImagePr
     if not bool((tensors[1] > 0).all()):
         raise EmofuseError(f"encoder {name}: its {PREPROCESSOR} has a standard deviation of 0")
     # What is saved beside the weights says the size, which otherwise might follow from the configuration alone.
-    said = content or {"image_mean": list(mean), "image_std": list(std)}
-    kept = {**said, "size": {"height": size[0], "width": size[1]}, "do_center_crop": False}
-    return ImagePreprocessing(size, tensors[0], tensors[1], factor, kept)
+    settings = content or {"image_mean": list(mean), "image_std": list(std)}
+    saved = {**settings, "size": {"height": size[0], "width": size[1]}, "do_center_crop": False}
+    return ImagePreprocessing(size, tensors[0], tensors[1], factor, saved)
 
 
 def _input_size(name: str, content: dict[str, Any], config: Any) -> tuple[int, int]:

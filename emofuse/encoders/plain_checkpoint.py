@@ -13,7 +13,7 @@ from torch import nn
 
 from emofuse.data.stored_files import DamagedFileError, stored_json
 
-_AGAIN = "copy the folder again"
+_ADVICE = "copy the folder again"
 Shape = TypeVar("Shape")
 Network = TypeVar("Network", bound=nn.Module)
 
@@ -26,7 +26,7 @@ def stored_config(folder: Path) -> dict[str, Any] | None:
     """
     if not all((folder / name).is_file() for name in ("config.json", "model.safetensors")):
         return None
-    config = stored_json(folder / "config.json", _AGAIN)
+    config = stored_json(folder / "config.json", _ADVICE)
     return config if isinstance(config, dict) else None
 
 
@@ -42,14 +42,14 @@ def empty_network(folder: Path, shape: type[Shape], network: Callable[[Shape], N
         EmofuseError: no network can be that.
     """
     file = folder / "config.json"
-    said = stored_json(file, _AGAIN)
+    config = stored_json(file, _ADVICE)
     try:
         fields: tuple[str, ...] = tuple(shape.__dataclass_fields__)  # type: ignore[attr-defined]
-        known = shape(**{name: said[name] for name in fields if name in said})
+        known = shape(**{name: config[name] for name in fields if name in config})
         with torch.device("meta"):
             return network(known)
     except (TypeError, ValueError, IndexError, RuntimeError) as error:
-        raise DamagedFileError(file, str(error), _AGAIN) from None
+        raise DamagedFileError(file, str(error), _ADVICE) from None
 
 
 @contextmanager
@@ -61,4 +61,4 @@ def weights_file(folder: Path) -> Iterator[Path]:
     except (SafetensorError, OSError, RuntimeError) as error:
         # Of torch's list of what does not fit, the last line.
         last = (str(error).splitlines() or [type(error).__name__])[-1].strip()
-        raise DamagedFileError(file, last, _AGAIN) from None
+        raise DamagedFileError(file, last, _ADVICE) from None

@@ -107,10 +107,8 @@ class VideoEncoder:
         frames, rate = spec.frames, spec.rate
         if frames is None and rate is None:
             frames, rate = (None, RATE) if self._tokens else (FRAMES, None)
-        whole = {"size": describe.size} if self._faces is None else {"longest": self._faces.longest}
-        self.needs = InputNeeds(
-            pictures=PictureSampling(frames, rate, **whole), singly=True, faces=spec.faces
-        )
+        size = {"size": describe.size} if self._faces is None else {"longest": self._faces.longest}
+        self.needs = InputNeeds(pictures=PictureSampling(frames, rate, **size), singly=True, faces=spec.faces)
         self.dim = describe.dim * (3 if spread and not self._tokens else 1)
         taken: dict[str, str | int | float] = {"frames": frames} if frames else {"rate": float(rate or RATE)}
         height, width = describe.size

@@ -94,10 +94,10 @@ class _Block(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, C, bands, T) and (B, T) which steps are no padding → the same, halved."""
         mask = mask[:, :: self.stride[1]]
-        there = mask[:, None, None].to(x.dtype)
-        y = F.relu(self.norm1(self.conv1(x))) * there
+        real = mask[:, None, None].to(x.dtype)
+        y = F.relu(self.norm1(self.conv1(x))) * real
         y = self.norm2(self.conv2(y))
-        return F.relu(y + self.shortcut(x)) * there, mask
+        return F.relu(y + self.shortcut(x)) * real, mask
 
 
 class _VoicePreTrained(PreTrainedModel):
@@ -189,8 +189,8 @@ class VoiceCnnForAudioClassification(_VoicePreTrained):
     ) -> SequenceClassifierOutput:
         """(B, C) logits."""
         state, mask = self.voices.states(input_values, attention_mask)
-        there = mask[:, :, None].to(state.dtype)
-        pooled = (state * there).sum(dim=1) / there.sum(dim=1)
+        real = mask[:, :, None].to(state.dtype)
+        pooled = (state * real).sum(dim=1) / real.sum(dim=1)
         return SequenceClassifierOutput(
             logits=self.classifier(F.dropout(pooled, self.config.dropout, self.training))
         )
@@ -212,9 +212,9 @@ def log_mel(sound: Tensor, bands: int) -> Tensor:
 
 def levelled(values: Tensor, mask: Tensor) -> Tensor:
     """(B, bands, T) without the mean of each sound's frames, of which ``mask`` (B, T) says which are no padding."""
-    there = mask[:, None].to(values)
-    total = (values * there).sum(dim=(1, 2), keepdim=True)
-    return values - total / (there.sum(dim=(1, 2), keepdim=True) * values.shape[1])
+    real = mask[:, None].to(values)
+    total = (values * real).sum(dim=(1, 2), keepdim=True)
+    return values - total / (real.sum(dim=(1, 2), keepdim=True) * values.shape[1])
 
 
 def hidden(values: Tensor, frames: Tensor, share: float) -> Tensor:

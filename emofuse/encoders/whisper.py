@@ -101,9 +101,9 @@ class WhisperEncoder:
         pieces = [(row, piece) for row, samples in enumerate(items) for piece in self._pieces(samples)]
         states: list[list[np.ndarray]] = [[] for _ in items]
         # Sounds that are not filled up to one length go through one by one: what is heard after them is silence alone.
-        together = self._batch_size if self._pad is None else 1
-        for begin in range(0, len(pieces), together):
-            batch = pieces[begin : begin + together]
+        batch_size = self._batch_size if self._pad is None else 1
+        for begin in range(0, len(pieces), batch_size):
+            batch = pieces[begin : begin + batch_size]
             for (row, piece), frames in zip(batch, self._states([p for _, p in batch]), strict=True):
                 states[row].append(frames[: -(-len(piece) // _SAMPLES_PER_FRAME)])
         sequences = [np.concatenate(parts) for parts in states]

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from emofuse.data.stored_files import stored_json
 
-_AGAIN = "copy the folder again"
+_ADVICE = "copy the folder again"
 _SPECIAL = {
     "unk_token": "[UNK]",
     "sep_token": "[SEP]",
@@ -89,31 +89,31 @@ def read_word_pieces(folder: Path) -> WordPieces | None:
     """The tokeniser of a model's folder; None where it is not BERT's own, which transformers has to read."""
     if not all((folder / name).is_file() for name in ("tokenizer.json", "tokenizer_config.json")):
         return None
-    said = stored_json(folder / "tokenizer_config.json", _AGAIN)
+    config = stored_json(folder / "tokenizer_config.json", _ADVICE)
     try:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     except Exception:  # the library raises a bare one; transformers says what is wrong
         return None
-    if not _is_berts(said, tokenizer):
+    if not _is_berts(config, tokenizer):
         return None
-    return WordPieces(tokenizer, min(int(said.get("model_max_length", _UNBOUNDED)), _UNBOUNDED))
+    return WordPieces(tokenizer, min(int(config.get("model_max_length", _UNBOUNDED)), _UNBOUNDED))
 
 
-def _is_berts(said: Mapping[str, Any], made: Tokenizer) -> bool:
+def _is_berts(config: Mapping[str, Any], made: Tokenizer) -> bool:
     """Whether the two files of a tokeniser agree, and say nothing that BERT's does not know."""
     normaliser, model = made.normalizer, made.model
     if not isinstance(normaliser, BertNormalizer) or not isinstance(model, WordPiece):
         return False
     asked = (
-        said.get("tokenize_chinese_chars", True),
-        said.get("strip_accents"),
-        said.get("do_lower_case", True),
+        config.get("tokenize_chinese_chars", True),
+        config.get("strip_accents"),
+        config.get("do_lower_case", True),
     )
     does = (normaliser.handle_chinese_chars, normaliser.strip_accents, normaliser.lowercase)
     added = [token.content for token in made.get_added_tokens_decoder().values()]
     return (
-        said.get("tokenizer_class") in _CLASSES
-        and all(said.get(name, token) == token for name, token in _SPECIAL.items())
+        config.get("tokenizer_class") in _CLASSES
+        and all(config.get(name, token) == token for name, token in _SPECIAL.items())
         and sorted(added) == sorted(_SPECIAL.values())
         and normaliser.clean_text
         and asked == does

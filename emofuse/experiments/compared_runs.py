@@ -15,7 +15,8 @@ from emofuse.data.stored_files import is_there
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.comparison.methods import Facts, JudgedRun, Method, make_method
 from emofuse.inference.calibration import read_calibration
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.stored_results import read_predictions
 

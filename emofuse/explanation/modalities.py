@@ -201,8 +201,8 @@ def utterance_batch(
     missing: dict[Modality, str] = {}
     turns = [utterance, *(turn for turn in dialogue if turn.id != utterance.id)]
     for modality, encoder in pipe.encoders.items():
-        together = needs_of(encoder).context is not None or modality in pipe.statistics
-        for id, result in encode_utterances(turns if together else turns[:1], encoder):
+        reads_dialogue = needs_of(encoder).context is not None or modality in pipe.statistics
+        for id, result in encode_utterances(turns if reads_dialogue else turns[:1], encoder):
             if isinstance(result, np.ndarray):
                 features[modality][id] = result
             elif id == utterance.id:

@@ -84,16 +84,16 @@ class _Sums:
         for row in rows:
             steps = np.atleast_2d(row).astype(np.float64)
             own = steps.mean(axis=0)
-            apart = own - mean
+            offset = own - mean
             count += 1
-            mean = mean + apart / count
-            scatter = scatter + apart**2 * (count - 1) / count + steps.var(axis=0)
+            mean = mean + offset / count
+            scatter = scatter + offset**2 * (count - 1) / count + steps.var(axis=0)
         return cls(count, count * mean, scatter)
 
     def scatter_about(self, centre: np.ndarray) -> np.ndarray:
         """The same sum of squares about another point."""
-        apart: np.ndarray = self.total / self.count - centre
-        return self.scatter + self.count * apart**2
+        offset: np.ndarray = self.total / self.count - centre
+        return self.scatter + self.count * offset**2
 
 
 @dataclass(frozen=True)

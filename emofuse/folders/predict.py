@@ -154,11 +154,11 @@ class _PredictJob:
         return open_pipeline(self.run, device=self.request.device)
 
     def do(self, held: EmotionPipeline | EnsemblePipeline, task: RecordingFile) -> None:
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", EmofuseWarning)
             timeline = held(task.file, **self.request.options)
         files = ResultFiles(self.out, task.name)
-        found = [str(each.message) for each in told if issubclass(each.category, EmofuseWarning)]
+        found = [str(each.message) for each in caught if issubclass(each.category, EmofuseWarning)]
         # How utterances were found stands on the recording's own page: of a thousand, nobody would read the lines.
         # The result comes last, since it says that all else is there.
         self._write(files, EmotionTimeline(timeline, timeline.labels, (*timeline.notes, *found)))
@@ -213,5 +213,5 @@ def checked_formats(names: Sequence[str]) -> tuple[str, ...]:
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options without what was left unsaid, as values that JSON holds; they are part of a result's fingerprint."""
-    said = {name: value for name, value in options.items() if value not in (None, False, ())}
-    return dict(json.loads(json.dumps(said, default=list)))
+    given = {name: value for name, value in options.items() if value not in (None, False, ())}
+    return dict(json.loads(json.dumps(given, default=list)))

@@ -78,12 +78,12 @@ def run_tasks(
 def _start(job: Job, threads: int) -> _Worker:
     # Spawned, because a fork of a process whose libraries have threads may hang.
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_work, args=(job, theirs, threads), daemon=True)
+    parent_end, child_end = context.Pipe()
+    process = context.Process(target=_work, args=(job, child_end, threads), daemon=True)
     with workers_starting():
         process.start()
-    theirs.close()
-    return _Worker(process, ours)
+    child_end.close()
+    return _Worker(process, parent_end)
 
 
 def _answered(worker: _Worker, finished: Callable[[int, str | None], None]) -> bool:

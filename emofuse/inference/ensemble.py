@@ -19,7 +19,8 @@ from emofuse.evaluation import Aggregate, aggregate
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
 from emofuse.inference.prediction_table import report_on
 from emofuse.runs.ensemble_folder import members_of
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.stored_results import read_predictions
 from emofuse.runs.tasks import Task, recorded_task
 

@@ -28,7 +28,8 @@ from emofuse.nn.feature_scaler import FeatureScaler
 from emofuse.runs.modalities import IMPORTED
 from emofuse.runs.normalisation import normalised_by, read_statistics
 from emofuse.runs.run_encoders import encoder_of_run, is_remote, tell_what_is_fetched
-from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import EncoderRecord, RunRecord, environment
 from emofuse.runs.settings import DataSettings
 
 # The labels of experts that stand alone: those of the starter.

@@ -115,12 +115,12 @@ def map_lines(
 ) -> Iterator[str]:
     """What the classes of an expert count as, in words."""
     pairs = list(zip(classes, counts_as, strict=True))
-    told = [
+    sources = [
         f"{label} ({', '.join(name for name, place in pairs if place == number)})"
         for number, label in enumerate(labels)
         if number in counts_as
     ]
-    yield f"{expert} says {', '.join(told)}"
+    yield f"{expert} says {', '.join(sources)}"
     if dropped := [name for name, place in pairs if place is None]:
         yield f"{expert}: left out: {', '.join(dropped)}"
     if unknown := [label for number, label in enumerate(labels) if number not in counts_as]:

@@ -92,7 +92,7 @@ def kinds_of(table: pd.DataFrame) -> list[Kind]:
     columns = [name for name in map(str, table) if name.startswith("has_")]
     rows = table[columns].to_numpy(dtype=bool) if columns else np.zeros((len(table), 0), dtype=bool)
     names = [name.removeprefix("has_") for name in columns]
-    return [frozenset(name for name, there in zip(names, row, strict=True) if there) for row in rows]
+    return [frozenset(name for name, has_it in zip(names, row, strict=True) if has_it) for row in rows]
 
 
 def scores_of(table: pd.DataFrame, labels: list[str]) -> tuple[np.ndarray, np.ndarray]:

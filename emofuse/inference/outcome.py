@@ -15,7 +15,8 @@ from emofuse.inference.baselines.scores import BaselineScore, verdict
 from emofuse.inference.best_test_epoch import BestTestEpoch
 from emofuse.inference.calibration import read_calibration
 from emofuse.runs.normalisation import transductive_note
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.tasks import Task, recorded_task
 
 Report = TypeVar("Report", ClassificationReport, SentimentReport)

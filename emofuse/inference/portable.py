@@ -17,7 +17,8 @@ from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 from emofuse.inference.reporting.model_card import CARD_FILE, model_card
 from emofuse.runs.hub import COPIED_FILES, ENCODER_FILES, hub_failure, is_repo_id
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.stored_results import read_metrics, read_predictions
 

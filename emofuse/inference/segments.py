@@ -61,8 +61,8 @@ class EmotionSegment:
         """The modalities that alone say another label than all together."""
         return tuple(
             modality
-            for modality, says in self.by_modality.items()
-            if says and max(says, key=lambda label: says[label]) != self.label
+            for modality, scores in self.by_modality.items()
+            if scores and max(scores, key=lambda label: scores[label]) != self.label
         )
 
     def to_dict(self) -> dict[str, Any]:

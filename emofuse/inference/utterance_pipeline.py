@@ -29,7 +29,8 @@ from emofuse.models import model_info
 from emofuse.runs.modalities import IMPORTED, imported_features
 from emofuse.runs.normalisation import groups_of
 from emofuse.runs.predictions import Predictions
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import DataSettings
 from emofuse.runs.tasks import recorded_task
 
@@ -130,7 +131,7 @@ class UtterancePipeline:
         )
         predictions = with_doubts(predictions, self.model, self.modalities, novelty, self.temperature)
         segments = predicted_segments(utterances, predictions, self.task, self.modalities, missing, notes)
-        said = dict(zip(several, alone, strict=True))
+        by_alone = dict(zip(several, alone, strict=True))
         timeline = [
             replace(
                 segment,
@@ -141,7 +142,7 @@ class UtterancePipeline:
                     sets.sets(predictions.probabilities[i : i + 1], [frozenset(segment.used)])[0]
                 ),
                 by_modality={
-                    m: scores_of(self.task, part, i) for m, part in said.items() if m in segment.used
+                    m: scores_of(self.task, part, i) for m, part in by_alone.items() if m in segment.used
                 },
             )
             for i, segment in enumerate(segments)

@@ -74,12 +74,18 @@ class HybridContrastiveLoss(nn.Module):
         }
 
     def pair(
-        self, anchors: Tensor, others: Tensor, classes: Tensor, mine: Tensor, theirs: Tensor, margin: float
+        self,
+        anchors: Tensor,
+        others: Tensor,
+        classes: Tensor,
+        known_anchors: Tensor,
+        known_others: Tensor,
+        margin: float,
     ) -> Tensor:
         """Of anchors (B, d) and others (B, d) of length 1, and which rows (B,) count on either side."""
         with torch.autocast(anchors.device.type, enabled=False):
             s = anchors @ others.T
-        both = mine.unsqueeze(1) & theirs.unsqueeze(0)
+        both = known_anchors.unsqueeze(1) & known_others.unsqueeze(0)
         same = classes.unsqueeze(1) == classes.unsqueeze(0)
         itself = torch.eye(len(s), dtype=torch.bool, device=s.device)
         positives, negatives = same & both & ~itself, ~same & both

@@ -15,8 +15,7 @@ from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.models.sequence_system import Sequences, SequenceSystem, masked_mean, pooled_words
 from emofuse.models.system_config import SequenceSystemConfig
-from emofuse.nn.aligned_steps import align_steps, most_steps, word_lengths
-from emofuse.nn.exporting import longest
+from emofuse.nn.aligned_steps import align_to_words
 
 
 class CMBERTConfig(SequenceSystemConfig):
@@ -118,10 +117,7 @@ class CMBERT(SequenceSystem):
     def recognise(self, sequences: Sequences) -> SequenceOutput:
         """Recognise B utterances."""
         x, real, available, _ = sequences
-        lengths = word_lengths(real, self.config.steps)
-        count = longest(lengths, most_steps(x, self.config.steps))
-        x = {m: align_steps(s, real[m], lengths, count) for m, s in x.items()}
-        steps = torch.arange(count, device=lengths.device) < lengths.unsqueeze(1)
+        x, steps = align_to_words(x, real, self.config.steps)
 
         attended = self.attention(x, x[self.valued], steps)
         hidden = self.norm(self.dropout(self.dense(attended)))

@@ -12,16 +12,15 @@ from torch.nn import functional as F
 from emofuse.data.modality import Modality
 from emofuse.losses.task_losses import task_loss
 from emofuse.models.cm_msf_config import CMMSFConfig
-from emofuse.models.cm_msf_inputs import check_sequences, real_steps
+from emofuse.models.given_inputs import inputs_of
 from emofuse.models.registry import register_system
+from emofuse.models.sequence_inputs import given_sequences
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.nn.cascade import CrossModalCascade
 from emofuse.nn.cross_modal_alignment import CommonSpace, EncoderAlignment
 from emofuse.nn.dual_encoder import DualEncoder
 from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.mask_gate import MaskGate, MaskGateOutput
-from emofuse.nn.modality_dropout import drop_modalities
-from emofuse.nn.real_steps import RealSteps
 
 
 @register_system(
@@ -92,14 +91,13 @@ class CMMSF(nn.Module):
         Raises:
             EmofuseError: for inputs of the wrong shape, or none at all.
         """
-        all_given: dict[Modality, Tensor | None] = {"text": text, "audio": audio, "video": video}
-        given = {m: all_given[m] for m in self.config.modalities}
-        inputs = check_sequences(given, self.config.input_dims)
-        real, available = self._presence(real_steps(given, inputs, masks or {}, present or {}))
+        c = self.config
+        given = inputs_of(c.modalities, text, audio, video)
+        dropout = c.modality_dropout if self.training else 0.0
+        x, steps, available = given_sequences(given, c.input_dims, masks or {}, present or {}, dropout)
 
-        steps = {m: RealSteps(mask) for m, mask in real.items()}
-        mask: dict[str, Tensor] = {m: s.mask for m, s in steps.items()}
-        U: dict[str, Tensor] = {m: self._encode(m, steps[m].take(x), mask[m]) for m, x in inputs.items()}
+        mask = {m: s.mask for m, s in steps.items()}
+        U = {m: self._encode(m, s.take(x[m]), s.mask) for m, s in steps.items()}
         if self.cascade is not None:
             U = self.cascade(U, mask)
         gated = self._gate(U, mask)
@@ -110,20 +108,13 @@ class CMMSF(nn.Module):
         seen = [m for m in given if given[m] is not None]
         return SequenceOutput(
             logits=y,
-            value=y.squeeze(-1) if self.config.task == "regression" else None,
+            value=y.squeeze(-1) if c.task == "regression" else None,
             features=features,
             present=available,
             fused=fused,
             gates={m: steps[m].scatter_back(gated[m].gate) for m in seen},
             masks={m: steps[m].scatter_back(gated[m].mask) for m in seen},
         )
-
-    def _presence(self, real: Mapping[Modality, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """Real steps and rows that have any, (B, T_m) and (B,) bool, in training after modality dropout."""
-        available: dict[str, Tensor] = {m: mask.any(dim=1) for m, mask in real.items()}
-        if self.training and self.config.modality_dropout > 0.0:
-            available = drop_modalities(available, self.config.modality_dropout)
-        return {m: mask & available[m].unsqueeze(1) for m, mask in real.items()}, available
 
     def _encode(self, m: str, x: Tensor, mask: Tensor) -> Tensor:
         """U_m of Eq. 7: (B, T, d_m) to (B, T, d)."""

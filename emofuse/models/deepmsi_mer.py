@@ -14,6 +14,7 @@ from emofuse.data.modality import Modality
 from emofuse.errors import EmofuseError
 from emofuse.losses.cross_modal_contrastive import CrossModalContrastiveLoss
 from emofuse.models.deepmsi_mer_config import DeepMSIMERConfig
+from emofuse.models.given_inputs import inputs_of, row_presence
 from emofuse.models.output import EmotionOutput, KeptPatches
 from emofuse.models.registry import register_system
 from emofuse.nn.exporting import exporting
@@ -21,7 +22,6 @@ from emofuse.nn.feature_scaler import FeatureScalers
 from emofuse.nn.frame_augmentation import FrameAugmentation
 from emofuse.nn.heads import EarlyFusion, TemporalSummary
 from emofuse.nn.mlp import MLP
-from emofuse.nn.modality_dropout import drop_modalities
 from emofuse.nn.swin_versions import SWINS
 from emofuse.nn.vsc_swin import VSCSwin
 
@@ -128,12 +128,12 @@ class DeepMSIMER(nn.Module):
         Raises:
             EmofuseError: if none of the system's modalities is given.
         """
-        given: dict[str, Tensor | None] = {"text": text, "audio": audio, "video": frames}
-        inputs: dict[str, Tensor | None] = {name: given[name] for name in self.config.modalities}
-        available = self._presence(inputs, present or {})
+        inputs = inputs_of(self.config.modalities, text, audio, frames)
+        dropout = self.config.modality_dropout if self.training else 0.0
+        available = row_presence(inputs, present or {}, dropout)
 
-        semantics = {
-            name: self._semantic_feature(name, inputs[name], available[name]) for name in self.scalers
+        semantics: dict[str, Tensor] = {
+            m: self._semantic_feature(m, x, available[m]) for m, x in inputs.items() if m in self.scalers
         }
         raw: dict[str, Tensor | None] = dict(semantics)
         kept: list[KeptPatches] = []
@@ -181,20 +181,6 @@ class DeepMSIMER(nn.Module):
             contrastive = self.contrastive(output.features["video"], text, audio, labels, rows)
         loss = self.config.alpha_ce * cross_entropy + self.config.beta_cl * contrastive
         return {"loss": loss, "cross_entropy": cross_entropy, "contrastive": contrastive}
-
-    def _presence(
-        self, inputs: Mapping[str, Tensor | None], present: Mapping[str, Tensor]
-    ) -> dict[str, Tensor]:
-        some = next((x for x in inputs.values() if x is not None), None)
-        if some is None:
-            raise EmofuseError(f"the model needs at least one of {', '.join(inputs)}")
-        available = {}
-        for name, x in inputs.items():
-            everywhere = torch.full((some.shape[0],), x is not None, device=some.device)
-            available[name] = everywhere & present[name].to(some.device) if name in present else everywhere
-        if self.training and self.config.modality_dropout > 0.0:
-            return drop_modalities(available, self.config.modality_dropout)
-        return available
 
     def _semantic_feature(self, name: str, feature: Tensor | None, present: Tensor) -> Tensor:
         """Scaled t_cls or a_cls, (B, d); zeros where absent."""

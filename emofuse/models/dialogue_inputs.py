@@ -9,6 +9,7 @@ from torch import Tensor
 
 from emofuse.data.modality import Modality
 from emofuse.errors import EmofuseError
+from emofuse.models.given_inputs import first_given
 from emofuse.nn.exporting import exporting
 from emofuse.nn.modality_dropout import drop_modalities
 
@@ -26,9 +27,7 @@ def check_dialogues(
     Raises:
         EmofuseError: nothing is given, something of the wrong shape, or padding before an utterance.
     """
-    some = next((x for x in inputs.values() if x is not None), None)
-    if some is None:
-        raise EmofuseError(f"the model needs at least one of {', '.join(inputs)}")
+    some = first_given(inputs)
     if some.dim() != 3 or some.shape[1] == 0:
         raise EmofuseError(f"expected dialogues (B, N, features) with N > 0, got {tuple(some.shape)}")
     if mask is None:

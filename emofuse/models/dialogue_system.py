@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from emofuse.data.modality import Modality
 from emofuse.losses.task_losses import task_loss
 from emofuse.models.dialogue_inputs import check_dialogues, dialogue_presence
+from emofuse.models.given_inputs import inputs_of
 from emofuse.models.output import DialogueOutput
 from emofuse.models.system_config import DialogueSystemConfig
 from emofuse.nn.feature_scaler import FeatureScalers
@@ -70,8 +71,8 @@ class DialogueSystem(nn.Module):
         Raises:
             EmofuseError: for inputs of the wrong shape, or none at all.
         """
-        given: dict[Modality, Tensor | None] = {"text": text, "audio": audio, "video": video}
-        return self.recognise(self._dialogues(given, mask, present or {}, speakers))
+        inputs = inputs_of(self.config.modalities, text, audio, video)
+        return self.recognise(self._dialogues(inputs, mask, present or {}, speakers))
 
     def recognise(self, dialogues: Dialogues) -> DialogueOutput:
         """The system itself."""
@@ -79,13 +80,12 @@ class DialogueSystem(nn.Module):
 
     def _dialogues(
         self,
-        given: Mapping[Modality, Tensor | None],
+        inputs: Mapping[Modality, Tensor | None],
         mask: Tensor | None,
         present: Mapping[str, Tensor],
         speakers: Tensor | None,
     ) -> Dialogues:
         config = self.config
-        inputs: dict[Modality, Tensor | None] = {m: given.get(m) for m in config.modalities}
         mask = check_dialogues(inputs, config.input_dims, mask)
         dropout = config.modality_dropout if self.training else 0.0
         available = dialogue_presence(inputs, mask, present, dropout)

@@ -11,14 +11,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from emofuse.errors import EmofuseError
 from emofuse.losses.task_losses import cross_entropy
+from emofuse.models.given_inputs import inputs_of, row_presence
 from emofuse.models.opinion_pool import opinion_pool
 from emofuse.models.output import EmotionOutput
 from emofuse.models.registry import register_system
 from emofuse.models.system_config import DialogueSystemConfig
 from emofuse.nn.feature_scaler import FeatureScalers
-from emofuse.nn.modality_dropout import drop_modalities
 
 
 class LateFusionConfig(DialogueSystemConfig):
@@ -111,20 +110,10 @@ class LateFusion(nn.Module):
         Raises:
             EmofuseError: for no input at all.
         """
-        given = {m: x for m, x in (("text", text), ("audio", audio), ("video", video)) if x is not None}
-        if not given:
-            raise EmofuseError("late fusion needs at least one modality")
-        some = next(iter(given.values()))
-        names = [str(m) for m in self.config.modalities]
-        available = {
-            m: (present or {}).get(m, some.new_ones(some.shape[0], dtype=torch.bool))
-            if m in given
-            else some.new_zeros(some.shape[0], dtype=torch.bool)
-            for m in names
-        }
-        if self.training and self.config.modality_dropout:
-            available = drop_modalities(available, self.config.modality_dropout)
-        experts = {m: self._logits(m, given.get(m), available[m]) for m in names}
+        inputs = inputs_of(self.config.modalities, text, audio, video)
+        dropout = self.config.modality_dropout if self.training else 0.0
+        available = row_presence(inputs, present or {}, dropout)
+        experts: dict[str, Tensor] = {m: self._logits(m, x, available[m]) for m, x in inputs.items()}
         return EmotionOutput(
             logits=self.pool_of_experts(experts, available), features=experts, present=available
         )

@@ -15,6 +15,7 @@ from emofuse.losses.soft_hgr import SoftHGRLoss
 from emofuse.losses.swfc import SampleWeightedFocalContrastiveLoss
 from emofuse.losses.task_losses import wide
 from emofuse.models.dialogue_inputs import check_dialogues, dialogue_presence
+from emofuse.models.given_inputs import inputs_of
 from emofuse.models.mfcre_config import MFCREConfig
 from emofuse.models.mfcre_stream import MFCREStream
 from emofuse.models.output import DialogueOutput
@@ -105,8 +106,7 @@ class MFCRE(nn.Module):
         Raises:
             EmofuseError: for inputs of the wrong shape, or none at all.
         """
-        given: dict[Modality, Tensor | None] = {"text": text, "audio": audio, "video": video}
-        inputs: dict[Modality, Tensor | None] = {m: given[m] for m in self.config.modalities}
+        inputs = inputs_of(self.config.modalities, text, audio, video)
         mask = check_dialogues(inputs, self.config.input_dims, mask)
         dropout = self.config.modality_dropout if self.training else 0.0
         available = dialogue_presence(inputs, mask, present or {}, dropout)

@@ -13,8 +13,8 @@ from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.models.sequence_system import Sequences, SequenceSystem
 from emofuse.models.system_config import SequenceSystemConfig
-from emofuse.nn.aligned_steps import align_steps, most_steps, word_lengths
-from emofuse.nn.exporting import longest, run_over_time
+from emofuse.nn.aligned_steps import align_to_words
+from emofuse.nn.exporting import run_over_time
 
 
 class MFNConfig(SequenceSystemConfig):
@@ -114,16 +114,14 @@ class MFN(SequenceSystem):
 
     def recognise(self, sequences: Sequences) -> SequenceOutput:
         """Recognise B utterances."""
-        x, masked, available, _ = sequences
-        lengths = word_lengths(masked, self.config.steps)
-        count = longest(lengths, most_steps(x, self.config.steps))
-        x = {m: align_steps(s, masked[m], lengths, count) for m, s in x.items()}
-        h, memory = self._run(x, available, lengths, count)
+        x, real, available, _ = sequences
+        x, steps = align_to_words(x, real, self.config.steps)
+        h, memory = self._run(x, available, steps)
         fused = torch.cat([*h.values(), memory], dim=-1)
         return self._output(self.head(fused), h, fused, available)
 
     def _run(
-        self, x: Mapping[str, Tensor], available: Mapping[str, Tensor], lengths: Tensor, count: int
+        self, x: Mapping[str, Tensor], available: Mapping[str, Tensor], steps: Tensor
     ) -> tuple[dict[str, Tensor], Tensor]:
         """The last state of each LSTM and of the memory."""
         some, names = next(iter(x.values())), list(self.sizes)
@@ -140,8 +138,7 @@ class MFN(SequenceSystem):
             memory = torch.where(goes_on, self._remember(before, torch.cat(c, -1), memory), memory)
             return (*h, *c, memory), goes_on
 
-        goes_on = torch.arange(count, device=lengths.device).unsqueeze(1) < lengths
-        inputs = (goes_on.unsqueeze(-1), *(x[m].transpose(0, 1) for m in names))
+        inputs = (steps.transpose(0, 1).unsqueeze(-1), *(x[m].transpose(0, 1) for m in names))
         last, _ = run_over_time(step, (*empty, *(state.clone() for state in empty), memory), inputs)
         return dict(zip(names, last[: len(names)], strict=True)), last[-1]
 

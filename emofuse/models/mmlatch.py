@@ -16,8 +16,7 @@ from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.models.sequence_system import Sequences, SequenceSystem, masked_mean
 from emofuse.models.system_config import SequenceSystemConfig
-from emofuse.nn.aligned_steps import align_steps, most_steps, word_lengths
-from emofuse.nn.exporting import longest
+from emofuse.nn.aligned_steps import align_to_words
 from emofuse.nn.initialisation import xavier_
 from emofuse.nn.recurrent import Recurrent
 
@@ -141,10 +140,7 @@ class MMLatch(SequenceSystem):
     def recognise(self, sequences: Sequences) -> SequenceOutput:
         """Recognise B utterances."""
         x, real, available, _ = sequences
-        lengths = word_lengths(real, self.config.steps)
-        count = longest(lengths, most_steps(x, self.config.steps))
-        x = {m: align_steps(s, real[m], lengths, count) for m, s in x.items()}
-        steps = torch.arange(count, device=lengths.device) < lengths.unsqueeze(1)
+        x, steps = align_to_words(x, real, self.config.steps)
 
         h = self._encode(x, steps, available)
         if self.masks:

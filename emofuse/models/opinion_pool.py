@@ -32,9 +32,9 @@ def opinion_pool(
     """
     total = torch.zeros_like(wide(next(iter(experts.values()))))
     for m, temperature in temperatures.items():
-        said = (wide(experts[m]).detach() / temperature).log_softmax(-1)
+        log_probabilities = (wide(experts[m]).detach() / temperature).log_softmax(-1)
         weight = weights[m] * available[m].unsqueeze(-1)
         if unlikeness is not None:
             weight = weight / unlikeness[m].clamp(min=1.0).unsqueeze(-1)
-        total = total + weight * said
+        total = total + weight * log_probabilities
     return total

@@ -10,12 +10,11 @@ from torch import Tensor, nn
 
 from emofuse.data.modality import Modality
 from emofuse.losses.task_losses import task_loss
-from emofuse.models.cm_msf_inputs import check_sequences, real_steps
+from emofuse.models.given_inputs import inputs_of
+from emofuse.models.sequence_inputs import given_sequences
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.models.system_config import SequenceSystemConfig
 from emofuse.nn.feature_scaler import FeatureScalers
-from emofuse.nn.modality_dropout import drop_modalities
-from emofuse.nn.real_steps import RealSteps
 
 
 class Sequences(NamedTuple):
@@ -71,8 +70,8 @@ class SequenceSystem(nn.Module):
         Raises:
             EmofuseError: for inputs of the wrong shape, or none at all.
         """
-        given: dict[Modality, Tensor | None] = {"text": text, "audio": audio, "video": video}
-        return self.recognise(self._sequences(given, masks or {}, present or {}, row_numbers))
+        inputs = inputs_of(self.config.modalities, text, audio, video)
+        return self.recognise(self._sequences(inputs, masks or {}, present or {}, row_numbers))
 
     def recognise(self, sequences: Sequences) -> SequenceOutput:
         """The system itself."""
@@ -80,26 +79,21 @@ class SequenceSystem(nn.Module):
 
     def _sequences(
         self,
-        given: Mapping[Modality, Tensor | None],
+        inputs: Mapping[Modality, Tensor | None],
         masks: Mapping[str, Tensor],
         present: Mapping[str, Tensor],
         row_numbers: Tensor | None,
     ) -> Sequences:
         c = self.config
-        chosen: dict[Modality, Tensor | None] = {m: given.get(m) for m in c.modalities}
-        sequences = check_sequences(chosen, c.input_dims)
-        real = real_steps(chosen, sequences, masks, present)
-        available: dict[str, Tensor] = {m: mask.any(dim=1) for m, mask in real.items()}
-        if self.training and c.modality_dropout > 0.0:
-            available = drop_modalities(available, c.modality_dropout)
+        dropout = c.modality_dropout if self.training else 0.0
+        given = given_sequences(inputs, c.input_dims, masks, present, dropout)
         dtype = next(p for p in self.parameters() if p.is_floating_point()).dtype
-        x: dict[str, Tensor] = {}
-        steps: dict[str, Tensor] = {}
-        for m, sequence in sequences.items():
-            found = RealSteps(real[m] & available[m].unsqueeze(1))
-            x[m] = self.scalers[m](found.take(sequence.to(dtype)), found.mask)
-            steps[m] = found.mask
-        return Sequences(x, steps, available, row_numbers)
+        x = {
+            m: self.scalers[m](steps.take(given.x[m].to(dtype)), steps.mask)
+            for m, steps in given.steps.items()
+        }
+        steps = {m: steps.mask for m, steps in given.steps.items()}
+        return Sequences(x, steps, given.available, row_numbers)
 
     def _output(
         self, y: Tensor, features: Mapping[str, Tensor], fused: Tensor, available: dict[str, Tensor]

@@ -88,5 +88,5 @@ def reconstruction_by_utterance(
     loss: Tensor, graph: ModalityGraph, modalities: list[str]
 ) -> dict[str, Tensor]:
     """Modality → (B, N), the loss (V,) of its nodes; 0 where there is none."""
-    whole = graph.put_back(loss.unsqueeze(-1)).squeeze(-1)
-    return dict(zip(modalities, whole, strict=True))
+    by_modality = graph.put_back(loss.unsqueeze(-1)).squeeze(-1)
+    return dict(zip(modalities, by_modality, strict=True))

@@ -247,7 +247,7 @@ class VSCSwin(nn.Module):
             plan, tokens.values, self.training
         ):
             tokens.place(Rows(plan.geometry.grid), self._reorder)
-            tokens.values = self._whole(layer, plan, tokens, self._bias(stage, block))
+            tokens.values = self._run_all_windows(layer, plan, tokens, self._bias(stage, block))
             return
         values = tokens.place(Windows(plan.geometry), self._reorder)
         if learns or self.training:
@@ -256,7 +256,7 @@ class VSCSwin(nn.Module):
         else:
             tokens.values = self.runner.infer(layer, plan, values, self._bias(stage, block), tokens.alive)
 
-    def _whole(self, layer: nn.Module, plan: BlockPlan, tokens: SwinTokens, bias: Tensor) -> Tensor:
+    def _run_all_windows(self, layer: nn.Module, plan: BlockPlan, tokens: SwinTokens, bias: Tensor) -> Tensor:
         run = self.version.run_block
         if self._compiled is not None and self.training and torch.is_grad_enabled():
             run = self._compiled

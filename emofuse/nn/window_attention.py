@@ -89,8 +89,8 @@ class WindowGeometry:
         ]
         region = (regions[0].unsqueeze(1) * 3 + regions[1]).flatten()[None, :, None]
         cut = WindowGeometry(self._padded, self.window, 0).partition(region).squeeze(-1).squeeze(0)
-        apart = cut.unsqueeze(1) != cut.unsqueeze(2)
-        return torch.zeros(apart.shape, device=device).masked_fill(apart, value)
+        separated = cut.unsqueeze(1) != cut.unsqueeze(2)
+        return torch.zeros(separated.shape, device=device).masked_fill(separated, value)
 
     @property
     def _padded(self) -> tuple[int, int]:

@@ -24,7 +24,7 @@ _GREY = 110  # of what lies beyond the picture
 _AROUND = 0.7  # half a crop's side, in halves of the face's longer side
 _LOWER = 0.4  # by so many of these the crop's middle lies below the face's
 Kind = Literal["Light-ASD", "LR-ASD"]
-_TELLS: Mapping[Kind, str] = {
+_TELLING_WEIGHTS: Mapping[Kind, str] = {
     "LR-ASD": "fusion.attention.weight",
     "Light-ASD": "GRU.gru_forward.weight_ih_l0",
 }
@@ -164,7 +164,7 @@ def _checkpoint(file: Path) -> Mapping[str, Tensor]:
 
 
 def _kind_of(file: Path, state: Mapping[str, Tensor]) -> Kind:
-    for kind, name in _TELLS.items():
+    for kind, name in _TELLING_WEIGHTS.items():
         if f"model.{name}" in state:
             return kind
     raise EmofuseError(f"{file}: holds the weights of neither Light-ASD nor LR-ASD")

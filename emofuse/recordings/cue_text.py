@@ -32,7 +32,7 @@ _SEEN_AT_LEAST = 2
 
 
 @dataclass(frozen=True)
-class Said:
+class CuePart:
     """One person's part of a cue."""
 
     speaker: str | None
@@ -61,7 +61,7 @@ def plain_lines(raw: str) -> list[tuple[str | None, str]]:
     return lines
 
 
-def spoken_parts(lines: Sequence[tuple[str | None, str]], names: frozenset[str]) -> list[Said]:
+def spoken_parts(lines: Sequence[tuple[str | None, str]], names: frozenset[str]) -> list[CuePart]:
     """Who says what in a cue: one part, or several where dashes or names begin lines.
 
     Music and sounds are left out; a cue of nothing else has no parts.
@@ -70,7 +70,7 @@ def spoken_parts(lines: Sequence[tuple[str | None, str]], names: frozenset[str])
         lines: as :func:`plain_lines` gives them.
         names: of speakers that :func:`names_of` knows, for those that are not written in capitals.
     """
-    parts: list[Said] = []
+    parts: list[CuePart] = []
     several = sum(bool(_DASH.match(line)) for _, line in lines) > 1
     sounds_open = music_open = False
     for voice, line in lines:
@@ -87,9 +87,9 @@ def spoken_parts(lines: Sequence[tuple[str | None, str]], names: frozenset[str])
         bare = _SPACES.sub(" ", bare).strip()
         begins = speaker is not None or (dashed and several)
         if parts and not begins:
-            parts[-1] = Said(parts[-1].speaker, f"{parts[-1].text} {bare}".strip())
+            parts[-1] = CuePart(parts[-1].speaker, f"{parts[-1].text} {bare}".strip())
         elif bare or speaker is not None:
-            parts.append(Said(speaker, bare))
+            parts.append(CuePart(speaker, bare))
     return [part for part in parts if any(character.isalnum() for character in part.text)]
 
 

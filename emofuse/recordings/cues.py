@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from emofuse.recordings.cue_text import Said, names_of, plain_lines, spoken_parts
+from emofuse.recordings.cue_text import CuePart, names_of, plain_lines, spoken_parts
 from emofuse.recordings.spoken import Spoken, join_continued
 
 CHARACTERS_PER_SECOND = 15.0  # of speech, where a cue does not say how long it takes
@@ -74,7 +74,7 @@ def utterances_of(cues: Sequence[Cue]) -> ReadCues:
     return ReadCues(join_continued(spoken, JOIN_PAUSE, JOIN_LONGEST), silent, guessed)
 
 
-def _divided(cue: Cue, parts: Sequence[Said]) -> list[Spoken]:
+def _divided(cue: Cue, parts: Sequence[CuePart]) -> list[Spoken]:
     """A cue's time shared out among those who speak in it, by the lengths of what they say."""
     total = sum(len(part.text) for part in parts)
     divided, begun = [], cue.start
@@ -85,7 +85,7 @@ def _divided(cue: Cue, parts: Sequence[Said]) -> list[Spoken]:
     return divided
 
 
-def _guessed_end(cue: Cue, parts: Sequence[Said], following: Sequence[Cue]) -> float:
+def _guessed_end(cue: Cue, parts: Sequence[CuePart], following: Sequence[Cue]) -> float:
     takes = max(SHORTEST_GUESS, sum(len(part.text) for part in parts) / CHARACTERS_PER_SECOND)
     later = next((other.start for other in following if other.start > cue.start), None)
     return cue.start + takes if later is None else max(min(cue.start + takes, later), cue.start + SHORTEST)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.data.json_text import parse_json
 from emofuse.errors import EmofuseError
 from emofuse.recordings.words import Word
 
@@ -22,7 +22,7 @@ SURE_OF_LANGUAGE = 0.5
 
 
 @dataclass(frozen=True)
-class Heard:
+class Transcript:
     """What was said in a piece of sound; times are seconds from its beginning."""
 
     words: list[Word]
@@ -39,7 +39,7 @@ class Recogniser(Protocol):
 
     name: str
 
-    def __call__(self, samples: NDArray[np.float32], language: str | None) -> Heard:
+    def __call__(self, samples: NDArray[np.float32], language: str | None) -> Transcript:
         """What is said in (samples,) of 30 s at most, at 16 kHz; in ``language``, or in the one that is found."""
 
 
@@ -73,7 +73,7 @@ def _is_of_transformers(model: str) -> bool:
     if (folder / "model.bin").is_file() and not (folder / "model.safetensors").is_file():
         return False
     try:
-        return "model_type" in json.loads((folder / "config.json").read_text("utf-8"))
+        return "model_type" in parse_json((folder / "config.json").read_text("utf-8"))
     except (OSError, ValueError, TypeError):
         raise EmofuseError(
             f"{folder}: is no model of speech recognition; name a folder of CTranslate2 (model.bin) or of transformers"
@@ -106,7 +106,7 @@ class _FasterWhisper:
                 "--asr-model out"
             ) from None
 
-    def __call__(self, samples: NDArray[np.float32], language: str | None) -> Heard:
+    def __call__(self, samples: NDArray[np.float32], language: str | None) -> Transcript:
         given = language if self._model.model.is_multilingual else "en"
         segments, info = self._model.transcribe(
             samples,
@@ -124,7 +124,7 @@ class _FasterWhisper:
             if _is_believed(segment)
             for word in segment.words or ()
         ]
-        return Heard(words, info.language, float(info.language_probability))
+        return Transcript(words, info.language, float(info.language_probability))
 
 
 def _is_believed(segment: Any) -> bool:
@@ -159,7 +159,7 @@ class _Transformers:
                 "take a Whisper as OpenAI published it"
             )
 
-    def __call__(self, samples: NDArray[np.float32], language: str | None) -> Heard:
+    def __call__(self, samples: NDArray[np.float32], language: str | None) -> Transcript:
         from transformers import pipeline
 
         from emofuse.encoders.pretrained import quiet_library
@@ -173,12 +173,12 @@ class _Transformers:
                 tokenizer=self._processor.tokenizer,
                 feature_extractor=self._processor.feature_extractor,
             )
-            said = run(
+            output = run(
                 {"raw": samples, "sampling_rate": RATE}, return_timestamps="word", generate_kwargs=options
             )
         words = [
             Word(float(chunk["timestamp"][0]), float(chunk["timestamp"][1]), str(chunk["text"]))
-            for chunk in said["chunks"]
+            for chunk in output["chunks"]
             if None not in chunk["timestamp"]
         ]
-        return Heard(words, language if is_multilingual else "en")
+        return Transcript(words, language if is_multilingual else "en")

@@ -99,20 +99,20 @@ def segment_recording(
     notes = [why] if why else []
     language = None
     if method == "subtitles":
-        spoken, told = _by_subtitles(path, settings)
-        notes += told
+        spoken, new_notes = _by_subtitles(path, settings)
+        notes += new_notes
     else:
         _check_sound(path, info)
-        spoken, language, told = _by_sound(path, method, settings, progress)
-        notes += told
+        spoken, language, new_notes = _by_sound(path, method, settings, progress)
+        notes += new_notes
     spoken, behind = within(spoken, info.duration)
     if behind:
         notes.append(f"left out behind the recording's end: {counted(behind, 'utterance')}")
     if not spoken:
         raise EmofuseError(_nothing(path, method, behind))
-    spoken, told = _with_speakers(path, info, spoken, settings, progress)
+    spoken, new_notes = _with_speakers(path, info, spoken, settings, progress)
     seen = tuple(seen_speakers(path, spoken, progress, network=network)) if settings.faces else ()
-    return Segmentation(path, tuple(spoken), method, (*notes, *told), language, info, seen)
+    return Segmentation(path, tuple(spoken), method, (*notes, *new_notes), language, info, seen)
 
 
 def _active_speaker(settings: SegmentSettings) -> ActiveSpeaker | None:
@@ -188,8 +188,10 @@ def _by_sound(
     from emofuse.recordings.speech_recognition import transcribe
 
     found = transcribe(path, settings, progress)
-    told = [f"written down by {found.model}" + (f", language {found.language}" if found.language else "")]
-    return found.spoken, found.language, told
+    new_notes = [
+        f"written down by {found.model}" + (f", language {found.language}" if found.language else "")
+    ]
+    return found.spoken, found.language, new_notes
 
 
 def _check_sound(path: Path, info: MediaInfo) -> None:

@@ -20,7 +20,8 @@ from emofuse.runs.corpus import Progress
 from emofuse.runs.modalities import IMPORTED, EncodedModality, imported_features
 from emofuse.runs.normalisation import normalise_readers
 from emofuse.runs.run_encoders import encoder_of_run
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import RunSettings
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from emofuse.data import Modality
 from emofuse.data.stored_files import DamagedFileError, stored_json
 from emofuse.nn.linear_shape import LinearPart, LinearShape, Pooling, PoolWeights
 
-_AGAIN = "train again"
+_ADVICE = "train again"
 _MOST_REACH, _MOST_COLUMNS = 8, 1 << 20
 
 
@@ -79,7 +79,7 @@ def read_linear_record(file: Path) -> LinearRecord:
         EmofuseError: it is damaged.
     """
     try:
-        return LinearRecord.model_validate(stored_json(file, _AGAIN))
+        return LinearRecord.model_validate(stored_json(file, _ADVICE))
     except ValidationError as error:
         first = error.errors()[0]
-        raise DamagedFileError(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", _AGAIN) from None
+        raise DamagedFileError(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", _ADVICE) from None

@@ -25,14 +25,15 @@ from emofuse.evaluation import Split
 from emofuse.features.normalisation import Normalise, NormalisedFeatures, TrainingStatistics
 from emofuse.models import model_info
 from emofuse.runs.modalities import EncodedModality
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import DataSettings, RunSettings
 from emofuse.runs.stored_model import stored_shapes
 
 if TYPE_CHECKING:
     from emofuse.data.manifest import Manifest
 
-_AGAIN = "train again"
+_ADVICE = "train again"
 
 
 def normalised_by(data: DataSettings, modalities: Iterable[Modality]) -> dict[Modality, Normalise]:
@@ -145,10 +146,10 @@ def read_statistics(folder: RunFolder, record: RunRecord, modality: Modality) ->
     names = [f"{modality}.{name}" for name in ("mean", "spread")]
     shapes = stored_shapes(file)
     if any(shapes.get(name) != (size,) for name in names):
-        raise DamagedFileError(file, f"it has no mean and spread of {size} {modality} features", _AGAIN)
+        raise DamagedFileError(file, f"it has no mean and spread of {size} {modality} features", _ADVICE)
     found = _arrays(file, names)
     if not all(np.isfinite(each).all() for each in found) or (found[1] < 0).any():
-        raise DamagedFileError(file, "its numbers are no mean and spread", _AGAIN)
+        raise DamagedFileError(file, "its numbers are no mean and spread", _ADVICE)
     return TrainingStatistics(*found)
 
 
@@ -157,7 +158,7 @@ def _arrays(file: Path, names: Iterable[str]) -> list[np.ndarray]:
         with safe_open(file, "np") as stored:
             return [np.asarray(stored.get_tensor(name), dtype=np.float32) for name in names]
     except (SafetensorError, OSError, ValueError, TypeError) as error:
-        raise DamagedFileError(file, str(error), _AGAIN) from None
+        raise DamagedFileError(file, str(error), _ADVICE) from None
 
 
 def normalise_readers(

@@ -10,7 +10,7 @@ from emofuse.data import MODALITIES
 from emofuse.data.stored_files import DamagedFileError
 from emofuse.evaluation import PROTOCOLS
 
-_AGAIN = "train again"
+_ADVICE = "train again"
 _PARTS = ("train", "val", "test")
 
 
@@ -30,7 +30,7 @@ def check_record(record: _Record, file: Path) -> None:
         EmofuseError: they do not; the line says which.
     """
     if (wrong := _find_error(record)) is not None:
-        raise DamagedFileError(file, wrong, _AGAIN)
+        raise DamagedFileError(file, wrong, _ADVICE)
 
 
 def _find_error(record: _Record) -> str | None:
@@ -67,5 +67,5 @@ def check_parts_of_split(parts: dict[str, Any], file: Path) -> dict[str, list[st
     for part in _PARTS:
         those = parts.get(part)
         if not isinstance(those, list) or not all(isinstance(id, str) and id for id in those):
-            raise DamagedFileError(file, f"its part {part} is no list of ids", _AGAIN)
+            raise DamagedFileError(file, f"its part {part} is no list of ids", _ADVICE)
     return {part: parts[part] for part in _PARTS}

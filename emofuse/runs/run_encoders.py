@@ -12,7 +12,8 @@ from emofuse.encoders.spec import EMBEDDED, EncoderSpec
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.features import UtteranceEncoder
 from emofuse.runs.modalities import IMPORTED
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 
 
 def encoder_of_run(folder: RunFolder, record: RunRecord, modality: Modality, device: str) -> UtteranceEncoder:

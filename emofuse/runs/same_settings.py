@@ -29,14 +29,14 @@ def check_same_settings(
     """
     if stored == asked:
         return
-    there, here = dict(_leaves(stored.model_dump(mode="json"))), dict(_leaves(asked.model_dump(mode="json")))
-    names = [name for name in {**there, **here} if there.get(name) != here.get(name)]
-    told = [
-        f"{name} was {there.get(name, 'not set')}, now {here.get(name, 'not set')}" for name in names[:_SHOWN]
+    was, now = dict(_leaves(stored.model_dump(mode="json"))), dict(_leaves(asked.model_dump(mode="json")))
+    names = [name for name in {**was, **now} if was.get(name) != now.get(name)]
+    changes = [
+        f"{name} was {was.get(name, 'not set')}, now {now.get(name, 'not set')}" for name in names[:_SHOWN]
     ]
     more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
     raise EmofuseError(
-        f"{file}: the {what} to resume was started with other settings ({'; '.join(told + more)}); repeat them or "
+        f"{file}: the {what} to resume was started with other settings ({'; '.join(changes + more)}); repeat them or "
         f"choose a new folder{hint}"
     )
 

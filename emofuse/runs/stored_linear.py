@@ -17,7 +17,7 @@ from emofuse.nn.linear_model import LinearModel
 from emofuse.runs.linear_record import LinearRecord, read_linear_record
 from emofuse.runs.stored_model import SystemRecord, check_shapes, load_stored_weights, stored_shapes
 
-_AGAIN = "train again"
+_ADVICE = "train again"
 
 
 def write_linear(json_file: Path, weights_file: Path, record: LinearRecord, model: LinearModel) -> None:
@@ -42,7 +42,7 @@ def load_pooled(system: nn.Module, run: SystemRecord, json_file: Path, weights_f
     """
     record = read_linear_record(json_file)
     if (wrong := _find_mismatch(system, run, record)) is not None:
-        raise DamagedFileError(json_file, wrong, _AGAIN)
+        raise DamagedFileError(json_file, wrong, _ADVICE)
     shape, shapes = record.shape(run.task == "classification"), stored_shapes(weights_file)
     with torch.device("meta"):
         sketch = LinearModel(shape, record.clip)
@@ -51,9 +51,9 @@ def load_pooled(system: nn.Module, run: SystemRecord, json_file: Path, weights_f
     load_stored_weights(model, weights_file)
     for modality in record.parts:
         if not bool((model.get_buffer(f"{modality}_spread") > 0).all()):
-            raise DamagedFileError(weights_file, f"{modality}_spread is not positive", _AGAIN)
+            raise DamagedFileError(weights_file, f"{modality}_spread is not positive", _ADVICE)
     if not bool((model.known > 0.5).any()):
-        raise DamagedFileError(weights_file, "it knows no class", _AGAIN)
+        raise DamagedFileError(weights_file, "it knows no class", _ADVICE)
     return PooledSystem(system, model, record.weights).eval()
 
 

@@ -26,12 +26,12 @@ from emofuse.models.registry import model_config
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-_AGAIN = "train again"
+_ADVICE = "train again"
 _BUFFER_NUMBERS = 1 << 28  # of tables that are computed and not stored: a gigabyte
 
 
 class SystemRecord(Protocol):
-    """What run.json says of a system; see `emofuse.runs.run_folder.RunRecord`."""
+    """What run.json says of a system; see `emofuse.runs.run_record.RunRecord`."""
 
     task: Any
     labels: list[str]
@@ -58,7 +58,7 @@ def load_stored_model(record: SystemRecord, record_file: Path, weights_file: Pat
         sketch = _built(record, record_file)
     check_shapes(sketch, shapes, weights_file)
     if sum(buffer.numel() for buffer in sketch.buffers()) > _BUFFER_NUMBERS:
-        raise DamagedFileError(record_file, "its system has tables of more than a gigabyte", _AGAIN)
+        raise DamagedFileError(record_file, "its system has tables of more than a gigabyte", _ADVICE)
     _check_answers(record, sketch, record_file)
     _check_inputs(record, sketch, record_file)
     model = _built(record, record_file)
@@ -72,12 +72,12 @@ def stored_shapes(weights_file: Path) -> dict[str, tuple[int, ...]]:
     Raises:
         EmofuseError: it is no file of safetensors.
     """
-    check_regular(weights_file, _AGAIN)
+    check_regular(weights_file, _ADVICE)
     try:
         with safe_open(weights_file, "pt") as file:
             return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise DamagedFileError(weights_file, str(error), _AGAIN) from None
+        raise DamagedFileError(weights_file, str(error), _ADVICE) from None
 
 
 def check_shapes(model: nn.Module, shapes: Shapes, weights_file: Path) -> None:
@@ -96,7 +96,7 @@ def check_shapes(model: nn.Module, shapes: Shapes, weights_file: Path) -> None:
         name = differing[0]
         mismatch = f"{name} is {_size(shapes[name])}, and {_size(wanted[name])} in run.json"
     if mismatch is not None:
-        raise EmofuseError(f"{weights_file}: does not hold this model's weights ({mismatch}); {_AGAIN}")
+        raise EmofuseError(f"{weights_file}: does not hold this model's weights ({mismatch}); {_ADVICE}")
 
 
 def load_stored_weights(model: nn.Module, weights_file: Path) -> None:
@@ -113,7 +113,7 @@ def load_stored_weights(model: nn.Module, weights_file: Path) -> None:
                 state[name] = file.get_tensor(name)
         model.load_state_dict(state)
     except (SafetensorError, OSError, RuntimeError, TypeError, ValueError) as error:
-        raise DamagedFileError(weights_file, str(error), _AGAIN) from None
+        raise DamagedFileError(weights_file, str(error), _ADVICE) from None
     for name, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise EmofuseError(
@@ -126,10 +126,10 @@ def _built(record: SystemRecord, record_file: Path) -> nn.Module:
     try:
         return create_model(record.model_name, **record.model_config_)
     except EmofuseError as error:
-        raise EmofuseError(f"{record_file}: {error}; {_AGAIN}") from None
+        raise EmofuseError(f"{record_file}: {error}; {_ADVICE}") from None
     except Exception as error:  # whatever a constructor makes of settings that nobody has checked
         raise DamagedFileError(
-            record_file, f"its system cannot be built: {reason_of(error)}", _AGAIN
+            record_file, f"its system cannot be built: {reason_of(error)}", _ADVICE
         ) from None
 
 
@@ -138,11 +138,11 @@ def _check_self_contained(record: SystemRecord, record_file: Path) -> None:
     try:
         config = model_config(record.model_name, **record.model_config_)
     except EmofuseError as error:
-        raise EmofuseError(f"{record_file}: {error}; {_AGAIN}") from None
+        raise EmofuseError(f"{record_file}: {error}; {_ADVICE}") from None
     except Exception as error:  # as in `_built`
-        raise DamagedFileError(record_file, f"its settings: {reason_of(error)}", _AGAIN) from None
+        raise DamagedFileError(record_file, f"its settings: {reason_of(error)}", _ADVICE) from None
     if not getattr(config, "self_contained", True):
-        raise DamagedFileError(record_file, "its system names a pretrained network to fetch", _AGAIN)
+        raise DamagedFileError(record_file, "its system names a pretrained network to fetch", _ADVICE)
 
 
 def _check_answers(record: SystemRecord, model: nn.Module, record_file: Path) -> None:
@@ -152,12 +152,12 @@ def _check_answers(record: SystemRecord, model: nn.Module, record_file: Path) ->
     built_for = getattr(config, "task", "classification")
     if record.task != built_for or record.task not in info.tasks:
         raise DamagedFileError(
-            record_file, f"its task is {record.task}, and its system was built for {built_for}", _AGAIN
+            record_file, f"its task is {record.task}, and its system was built for {built_for}", _ADVICE
         )
     classes = getattr(config, "num_classes", None)
     if record.task == "classification" and len(record.labels) != classes:
         raise DamagedFileError(
-            record_file, f"it has {len(record.labels)} labels, and its system tells {classes} apart", _AGAIN
+            record_file, f"it has {len(record.labels)} labels, and its system tells {classes} apart", _ADVICE
         )
 
 
@@ -171,7 +171,7 @@ def _check_inputs(record: SystemRecord, model: nn.Module, record_file: Path) -> 
             record_file,
             f"it has encoders of {', '.join(record.encoders) or 'nothing'}, and its system reads "
             f"{', '.join(encoded) or 'none'}",
-            _AGAIN,
+            _ADVICE,
         )
     for modality in encoded:
         part, takes = record.encoders[modality], getattr(config, f"{modality}_dim")
@@ -180,7 +180,7 @@ def _check_inputs(record: SystemRecord, model: nn.Module, record_file: Path) -> 
             raise DamagedFileError(
                 record_file,
                 f"its {modality} encoder gives {max(given)} numbers, its system takes {takes}",
-                _AGAIN,
+                _ADVICE,
             )
 
 
@@ -193,11 +193,11 @@ def _limited_parts(tensors: int) -> Iterator[None]:
     # Some are made and put away again, as by weight normalisation; layers without weights lie between.
     most = 200 + 20 * tensors
     counted = 0
-    mine = threading.get_ident()
+    this_thread = threading.get_ident()
 
     def count(*registered: Any) -> None:
         nonlocal counted
-        counted += threading.get_ident() == mine
+        counted += threading.get_ident() == this_thread
         if counted > most:
             raise ValueError(f"it has more than {most} parts, and {tensors} weights")
 

@@ -33,7 +33,8 @@ from emofuse.runs.modalities import (
     choose_modalities,
 )
 from emofuse.runs.normalisation import check_normalise, normalise_encoded, write_statistics
-from emofuse.runs.run_folder import EncoderRecord, RunFolder, RunRecord, environment, fingerprints_below
+from emofuse.runs.run_folder import RunFolder, fingerprints_below
+from emofuse.runs.run_record import EncoderRecord, RunRecord, environment
 from emofuse.runs.same_settings import check_same_settings
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of

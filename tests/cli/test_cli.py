@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from emofuse import EmofuseError, Manifest
 from emofuse.cli.main import app, run
 from emofuse.cli.predict import timeline_positions
-from emofuse.data.audio import CHANNELS_CANCEL
+from emofuse.data.channels import CHANNELS_CANCEL
 from emofuse.pipeline import EmotionSegment
 from tests.data.material import encode_sound
 from tests.quick_figures import true_figures

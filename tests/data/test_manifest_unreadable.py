@@ -96,6 +96,15 @@ def test_lines_that_are_not_json_are_listed_with_the_others(tmp_path: Path) -> N
     assert "text \"['x']\" is not a text" in problems[2].what
 
 
+def test_json_that_nobody_writes_by_hand_is_told_in_plain_words(tmp_path: Path) -> None:
+    lines = ['{"id": "a", "text": "x"}', '{"id": ' + "9" * 5000 + "}", "[" * 100_000]
+    (tmp_path / "m.jsonl").write_text("\n".join(lines))
+    assert [problem.what for problem in Manifest.read(tmp_path / "m.jsonl").problems()] == [
+        "is not JSON (it holds a number of 5,000 digits; at most 4,300 are read)",
+        "is not JSON (it nests too deeply)",
+    ]
+
+
 def test_half_characters_of_json_are_listed(tmp_path: Path) -> None:
     lines = [
         r'{"id": "a", "text": "\ud83d\ude00"}',

@@ -6,7 +6,8 @@ import av
 import numpy as np
 import pytest
 
-from emofuse.data.audio import CHANNELS_CANCEL, read_audible, read_audio, read_sound
+from emofuse.data.audio import read_audible, read_audio, read_sound
+from emofuse.data.channels import CHANNELS_CANCEL, LOW_EFFECTS_ALONE
 from emofuse.data.clip import clip_utterance, fixed_length_segments
 from emofuse.data.container import MediaError
 from emofuse.data.media import probe
@@ -69,21 +70,49 @@ def test_a_length_that_is_only_guessed_comes_from_the_packets(
 
 
 def test_channels_that_cancel_each_other_are_not_averaged(tmp_path: Path) -> None:
-    voice = noise(1.0)
-    path = encode_sound(tmp_path / "a.wav", np.stack([voice, -0.9 * voice]), RATE, "pcm_s16le")
-    found = read_sound(path)
-    assert found.notes == (CHANNELS_CANCEL,)
-    np.testing.assert_allclose(found.samples, voice, atol=1e-3)
-    both = read_sound(encode_sound(tmp_path / "b.wav", np.stack([voice, voice]), RATE, "pcm_s16le"))
-    assert both.notes == ()
-    np.testing.assert_allclose(both.samples, voice, atol=1e-3)
+    voice, hum = noise(3.0), noise(3.0, 0.1, seed=1)
+    turned = np.where(np.arange(len(voice)) < 2 * RATE, 1, -1)  # a cable that is changed after two seconds
+    for other, common in ((-0.9 * voice, 0), (-0.4 * voice, 0), (-voice, hum), (turned * voice, 0)):
+        channels = np.stack([voice + common, other + common])
+        found = read_sound(encode_sound(tmp_path / "a.wav", channels, RATE, "pcm_s16le"))
+        assert found.notes == (CHANNELS_CANCEL,)
+        louder = channels[channels.std(axis=1).argmax()]
+        np.testing.assert_allclose(found.samples, louder, atol=1e-3)
+
+
+def test_channels_that_do_not_cancel_are_averaged(tmp_path: Path) -> None:
+    voice, somebody = noise(3.0), noise(3.0, seed=1)
+    for other in (voice, somebody, np.roll(voice, 20)):
+        found = read_sound(encode_sound(tmp_path / "a.wav", np.stack([voice, other]), RATE, "pcm_s16le"))
+        assert found.notes == ()
+        np.testing.assert_allclose(found.samples, (voice + other) / 2, atol=1e-3)
 
 
 def test_a_silent_channel_does_not_lower_the_voice(tmp_path: Path) -> None:
-    voice = noise(1.0)
-    for channels in ([voice, 0 * voice], [0 * voice, voice]):
-        path = encode_sound(tmp_path / "a.wav", np.stack(channels), RATE, "pcm_s16le")
-        np.testing.assert_allclose(read_audio(path), voice, atol=1e-3)
+    voice, hiss = noise(1.0), noise(1.0, 0.008, seed=1)  # 31 dB below
+    for other in (0 * voice, hiss):
+        for channels in ([voice, other], [other, voice]):
+            path = encode_sound(tmp_path / "a.wav", np.stack(channels), RATE, "pcm_s16le")
+            np.testing.assert_allclose(read_audio(path), voice + other, atol=1e-3)
+
+
+def test_what_the_channel_for_low_effects_alone_holds_is_heard(tmp_path: Path) -> None:
+    voice, none = noise(1.0), np.zeros(RATE)
+    path = encode_sound(
+        tmp_path / "a.wav", np.stack([none, none, none, voice, none, none]), RATE, "pcm_s16le"
+    )
+    found = read_sound(path)
+    assert found.notes == (LOW_EFFECTS_ALONE,)
+    np.testing.assert_allclose(found.samples, voice, atol=1e-3)
+
+
+def test_no_more_than_some_hours_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few bytes of FLAC stand for hours of silence; two seconds are as good in a test."""
+    path = encode_sound(tmp_path / "a.flac", np.zeros((1, 2 * RATE)), RATE, "flac")
+    monkeypatch.setattr("emofuse.data.audio.LONGEST_SOUND", 1.0)
+    with pytest.raises(MediaError, match="hours of its sound are wanted at once: cut it, or give start"):
+        read_audio(path)
+    assert len(read_audio(path, start=0.5, end=1.0)) == RATE // 2
 
 
 def test_the_centre_of_five_channels_keeps_its_level(tmp_path: Path) -> None:
@@ -112,7 +141,13 @@ def test_silence_is_no_voice(tmp_path: Path) -> None:
 @pytest.mark.parametrize("beside_pictures", [False, True])
 @pytest.mark.parametrize(
     ("name", "codec", "rate"),
-    [("a.vob", "ac3", 48000), ("a.mpg", "mp2", 32000), ("b.mpg", "mp2", 44100), ("a.ts", "ac3", 48000)],
+    [
+        ("a.vob", "ac3", 48000),
+        ("a.mpg", "mp2", 32000),
+        ("b.mpg", "mp2", 44100),
+        ("a.ts", "ac3", 48000),
+        ("b.vob", "pcm_dvd", 48000),
+    ],
 )
 def test_a_segment_of_a_program_stream_is_where_it_is_in_the_whole(
     tmp_path: Path, name: str, codec: str, rate: int, beside_pictures: bool

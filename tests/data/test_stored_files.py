@@ -41,6 +41,7 @@ def test_what_is_no_regular_file_is_refused_at_once(read: Callable[..., object],
         ('{"x\\u0000y": 1}', "NUL"),
         ('{"a": ' + "[" * 100 + "]" * 100 + "}", "nests"),
         ('{"a": ' + "[" * 100_000 + "]" * 100_000 + "}", "nests"),
+        ('{"a": ' + "9" * 5000 + "}", "a number of 5,000 digits; at most 4,300 are read"),
         ("\udcff", "UTF-8"),
     ],
 )

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from emofuse.data.audio import CHANNELS_CANCEL, Sound
+from emofuse.data.audio import Sound
+from emofuse.data.channels import CHANNELS_CANCEL
 from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_video, write_wav
 from emofuse.data.quarantine import Quarantine

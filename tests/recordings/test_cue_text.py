@@ -1,6 +1,6 @@
 import pytest
 
-from emofuse.recordings.cue_text import Said, names_of, plain_lines, spoken_parts
+from emofuse.recordings.cue_text import CuePart, names_of, plain_lines, spoken_parts
 
 
 def parts(raw: str, *names: str) -> list[tuple[str | None, str]]:
@@ -59,4 +59,4 @@ def test_hostile_markup_takes_no_time() -> None:
 
 
 def test_a_part_keeps_both_fields() -> None:
-    assert Said("A", "b") == Said(speaker="A", text="b")
+    assert CuePart("A", "b") == CuePart(speaker="A", text="b")

@@ -5,7 +5,7 @@ import pytest
 
 from emofuse.errors import EmofuseError
 from emofuse.recordings import recognisers, voice_activity
-from emofuse.recordings.recognisers import Heard, load_recogniser
+from emofuse.recordings.recognisers import Transcript, load_recogniser
 from emofuse.recordings.segment import segment_recording
 from emofuse.recordings.settings import SegmentSettings
 from emofuse.recordings.speech_recognition import transcribe, windows_of
@@ -36,11 +36,11 @@ class _Repeats:
         self.lengths: list[int] = []
         self.told: list[str | None] = []
 
-    def __call__(self, samples: np.ndarray, language: str | None) -> Heard:
+    def __call__(self, samples: np.ndarray, language: str | None) -> Transcript:
         self.lengths.append(len(samples))
         self.told.append(language)
         seconds = len(samples) // 16000
-        return Heard([Word(i + 0.4, i + 0.6, f" w{i}") for i in range(seconds)], "de", 0.9)
+        return Transcript([Word(i + 0.4, i + 0.6, f" w{i}") for i in range(seconds)], "de", 0.9)
 
 
 @needs_silero

@@ -74,7 +74,7 @@ class UtteranceCutter:
         self._lead = 0  # blocks of padding among them
         self._spoken = 0  # blocks with speech among them
         self._quiet = 0  # blocks since the last one with speech
-        self._told = False
+        self._announced = False
 
     @property
     def seconds(self) -> float:
@@ -84,10 +84,10 @@ class UtteranceCutter:
     def push(self, samples: NDArray[np.float32]) -> list[SpeechBegan | Cut]:
         """Take the next samples (n,) at 16 kHz, in [-1, 1]."""
         sound = np.concatenate([self._rest, samples])
-        whole = len(sound) // BLOCK * BLOCK
-        self._rest = sound[whole:].copy()
+        full = len(sound) // BLOCK * BLOCK
+        self._rest = sound[full:].copy()
         events: list[SpeechBegan | Cut] = []
-        for block in sound[:whole].reshape(-1, BLOCK):
+        for block in sound[:full].reshape(-1, BLOCK):
             events += self._take(block.copy())
         return events
 
@@ -110,8 +110,8 @@ class UtteranceCutter:
         self._spoken += speaks
         self._quiet = 0 if speaks else self._quiet + 1
         events: list[SpeechBegan | Cut] = []
-        if not self._told and self._is_long_enough:
-            self._told = True
+        if not self._announced and self._is_long_enough:
+            self._announced = True
             events.append(SpeechBegan(self._start))
         if self._quiet >= _blocks(self._settings.pause):
             cut = self._close()
@@ -159,7 +159,7 @@ class UtteranceCutter:
         return cut
 
     def _forget(self) -> None:
-        self._blocks, self._lead, self._spoken, self._quiet, self._told = [], 0, 0, 0, False
+        self._blocks, self._lead, self._spoken, self._quiet, self._announced = [], 0, 0, 0, False
 
 
 def _blocks(seconds: float) -> int:

@@ -60,13 +60,13 @@ def listen(
                 yield Lost(seconds=round(piece.lost, 3))
             seen.add(piece.pictures)
             for event in session.push(piece.samples, piece.arrived):
-                told = _answer(recogniser, event, answered, seen)
-                answered += isinstance(told, SpokenUtterance)
-                yield told
+                message = _answer(recogniser, event, answered, seen)
+                answered += isinstance(message, SpokenUtterance)
+                yield message
         for event in session.flush():
-            told = _answer(recogniser, event, answered, seen)
-            answered += isinstance(told, SpokenUtterance)
-            yield told
+            message = _answer(recogniser, event, answered, seen)
+            answered += isinstance(message, SpokenUtterance)
+            yield message
     yield Ended(seconds=round(session.seconds, 3), utterances=answered)
 
 

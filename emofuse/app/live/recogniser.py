@@ -60,8 +60,8 @@ class LiveRecogniser:
             if utterance.turn == 0:
                 self._stream.reset()
             found |= self._remembered(utterance)
-        for name, said in (("missing", segment.missing), ("notes", segment.notes)):
-            found[name] = {m: _shown(line, utterance) for m, line in said.items()}
+        for name, lines in (("missing", segment.missing), ("notes", segment.notes)):
+            found[name] = {m: _shown(line, utterance) for m, line in lines.items()}
         return Segment(**{k: v for k, v in found.items() if k != "recording"})
 
     def _remembered(self, utterance: Utterance) -> dict[str, Any]:

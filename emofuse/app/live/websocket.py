@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -25,6 +24,7 @@ from emofuse.app.schemas import RunDescription, Segment
 from emofuse.app.tasks import HearTask
 from emofuse.app.worker import WorkerSetup
 from emofuse.app.worker_process import WorkerProcess
+from emofuse.data.json_text import parse_json
 from emofuse.errors import EmofuseError
 
 SLOWEST, FASTEST = 8_000, 48_000  # Hz
@@ -185,7 +185,7 @@ class LiveEndpoint:
 
 def _is_end(text: str) -> bool:
     try:
-        return bool(json.loads(text) == {"event": "end"})
+        return bool(parse_json(text) == {"event": "end"})
     except ValueError:
         return False
 

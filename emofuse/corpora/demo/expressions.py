@@ -65,8 +65,8 @@ class Expression:
 
     def towards(self, other: Expression, share: float) -> Expression:
         """The expression a share of the way to another one: 0 is this one, 1 the other."""
-        mine, theirs = _values(self), _values(other)
-        return Expression(*(mine + share * (theirs - mine)))
+        own, others = _values(self), _values(other)
+        return Expression(*(own + share * (others - own)))
 
     def varied(self, rng: np.random.Generator) -> Expression:
         """The expression as one utterance has it: stronger or weaker, each part a few percent off."""

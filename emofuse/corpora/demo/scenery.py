@@ -19,8 +19,8 @@ def paint_room(size: int, rng: np.random.Generator) -> Image.Image:
     pen = Pen(image, (0.0, 0.0), 1.0)
     _stripes(pen, wall, rng)
     for left in (True, False):
-        thing = (_picture, _books, _plant, _lamp)[rng.integers(4)]
-        thing(pen, float(rng.uniform(0.03, 0.17) if left else rng.uniform(0.83, 0.97)), rng)
+        draw_furniture = (_picture, _books, _plant, _lamp)[rng.integers(4)]
+        draw_furniture(pen, float(rng.uniform(0.03, 0.17) if left else rng.uniform(0.83, 0.97)), rng)
     for _ in range(rng.integers(6, 14)):
         x, y, r = rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0.008, 0.03)
         pen.fill(ellipse(x, y, r, r, 10), _any_colour(rng))

@@ -21,6 +21,7 @@ from emofuse.corpora.demo.note import write_note
 from emofuse.corpora.demo.scenario import VALENCE, Scenario
 from emofuse.corpora.demo.script import SHORTEST_DIALOGUE, Line, write_script
 from emofuse.data.atomic import write_text_aside, written_aside
+from emofuse.data.json_text import parse_json
 from emofuse.data.manifest import Manifest
 from emofuse.data.media import MediaError, probe
 from emofuse.data.output_paths import check_new_folder, explain_os_error
@@ -139,7 +140,7 @@ def _claim(folder: Path, settings: _Settings) -> None:
     record = folder / _SETTINGS_FILE
     check_new_folder(folder)
     try:
-        found = json.loads(record.read_text(encoding="utf-8"))
+        found = parse_json(record.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if folder.exists() and any(folder.iterdir()):
             raise EmofuseError(

@@ -66,9 +66,11 @@ class AudioExpert:
             raise EmofuseError(f"sound of shape {samples.shape}: one channel of finite samples is needed")
         sound = self._resampled(samples)
         pieces = np.array_split(sound, max(1, -(-len(sound) // self._longest)))
-        said = torch.cat([self._opinions.probabilities(self._logits(piece)) for piece in pieces])
-        weights = torch.tensor([len(piece) for piece in pieces], dtype=said.dtype, device=said.device)
-        mean = (weights @ said) / weights.sum()
+        probabilities = torch.cat([self._opinions.probabilities(self._logits(piece)) for piece in pieces])
+        weights = torch.tensor(
+            [len(piece) for piece in pieces], dtype=probabilities.dtype, device=probabilities.device
+        )
+        mean = (weights @ probabilities) / weights.sum()
         centred: np.ndarray = self._opinions.centred(mean[None])[0].cpu().numpy()
         return centred
 

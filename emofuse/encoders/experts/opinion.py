@@ -43,13 +43,13 @@ class Opinions:
             (B, K) float64.
         """
         wide = logits.double()
-        said = wide.sigmoid() if self.several else wide.softmax(-1)
-        found = said.new_zeros(len(said), self.labels)
+        probabilities = wide.sigmoid() if self.several else wide.softmax(-1)
+        opinions = probabilities.new_zeros(len(probabilities), self.labels)
         for place in self.known:
-            own = said[:, [number for number, label in enumerate(self.counts_as) if label == place]]
-            found[:, place] = own.amax(-1) if self.several else own.sum(-1)
-        total = found.sum(-1, keepdim=True)
-        return torch.where(total > 0, found / total, torch.zeros_like(found))
+            own = probabilities[:, [number for number, label in enumerate(self.counts_as) if label == place]]
+            opinions[:, place] = own.amax(-1) if self.several else own.sum(-1)
+        total = opinions.sum(-1, keepdim=True)
+        return torch.where(total > 0, opinions / total, torch.zeros_like(opinions))
 
     def centred(self, probabilities: Tensor) -> Tensor:
         """Logarithms of probabilities around their mean; 0 for a label that the classifier does not know.
@@ -65,6 +65,6 @@ class Opinions:
         """
         known = self.known
         logarithms = probabilities[:, known].clamp_min(FLOOR).log()
-        found = torch.zeros_like(probabilities)
-        found[:, known] = logarithms - logarithms.mean(-1, keepdim=True)
-        return found
+        opinions = torch.zeros_like(probabilities)
+        opinions[:, known] = logarithms - logarithms.mean(-1, keepdim=True)
+        return opinions

@@ -56,9 +56,9 @@ def disagreements(
     order = _by_class(comparison) if comparison.labels else _by_spread(comparison)
     table, found = comparison.utterances, []
     for i in order[: count or None]:
-        answers = {name: said[i] for name, said in comparison.answers.items()}
+        answers = {name: given[i] for name, given in comparison.answers.items()}
         truth, id = table["truth"].iloc[i], str(table["id"].iloc[i])
-        right = frozenset(n for n, said in answers.items() if comparison.labels and said == truth)
+        right = frozenset(n for n, answer in answers.items() if comparison.labels and answer == truth)
         speaker = table["speaker"].iloc[i] if "speaker" in table else None
         found.append(
             Disagreement(
@@ -66,7 +66,7 @@ def disagreements(
                 text=(texts or {}).get(id),
                 speaker=None if pd.isna(speaker) else str(speaker),
                 truth=_shown(truth),
-                answers={name: _shown(said) for name, said in answers.items()},
+                answers={name: _shown(answer) for name, answer in answers.items()},
                 right=right,
                 classes=bool(comparison.labels),
             )

@@ -142,8 +142,8 @@ def check_fitted_features(
 
     answers = np.asarray(targets)
     names = np.asarray(group_indices(list(groups), len(answers)))
-    inner = _some(np.flatnonzero(train), names, seed)
-    outer = _some(np.flatnonzero(held), names, seed)
+    inner = _sampled_groups(np.flatnonzero(train), names, seed)
+    outer = _sampled_groups(np.flatnonzero(held), names, seed)
     is_class = answers.dtype.kind not in "fiu"
     few = min(len(np.unique(names[rows])) if len(rows) else 0 for rows in (inner, outer)) < _FEWEST_GROUPS
     if few or len(np.unique(answers[inner])) < 2 or len(np.unique(answers[outer])) < 2:
@@ -214,7 +214,7 @@ class _Scorer:
         return np.asarray(figures[self.metric])
 
 
-def _some(rows: NDArray[np.intp], groups: NDArray[Any], seed: int) -> NDArray[np.intp]:
+def _sampled_groups(rows: NDArray[np.intp], groups: NDArray[Any], seed: int) -> NDArray[np.intp]:
     """Whole dialogues drawn by lot until there are enough rows."""
     if len(rows) <= _MOST_ROWS:
         return rows

@@ -84,6 +84,10 @@ def _yaml(path: Path) -> Iterator[Entry]:
     has_sides = set(content) <= set(_SIDES) and all(isinstance(v, dict | None) for v in content.values())
     for side, entries in (content if has_sides else {"data": content}).items():
         for label, name in (entries or {}).items():
+            if isinstance(name, dict | list):
+                raise EmofuseError(
+                    f"{path}: {label!r}: write what it counts as on the same line, one label or null"
+                )
             yield side, _text(path, label), None if name is None else _text(path, name)
 
 

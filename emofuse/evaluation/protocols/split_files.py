@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from emofuse.data.atomic import written_aside
+from emofuse.data.json_text import parse_json
 from emofuse.data.manifest_columns import SPLIT_ALIASES
 from emofuse.data.separators import find_separator
 from emofuse.data.stored_files import stored_text
@@ -74,11 +75,11 @@ def _pairs(path: Path) -> Iterable[tuple[str, str]]:
 
 def _json_pairs(path: Path, text: str) -> Iterator[tuple[str, str]]:
     try:
-        content = json.loads(text)
+        content = parse_json(text)
     except json.JSONDecodeError as error:
         raise EmofuseError(f"{path}, line {error.lineno}: is not JSON ({error.msg})") from error
-    except RecursionError as error:
-        raise EmofuseError(f"{path}: is nested too deeply to be a split") from error
+    except ValueError as error:
+        raise EmofuseError(f"{path}: is not a split: {error}") from error
     if not isinstance(content, dict) or not all(isinstance(ids, list) for ids in content.values()):
         raise EmofuseError(f'{path}: give an object {{"train": [ids], "val": [ids], "test": [ids]}}')
     for name, ids in content.items():

@@ -47,7 +47,9 @@ def _forest(found: Benchmark, rows: Sequence[ComparisonRow], folder: Path) -> Re
     best = {row.name: row.metrics[f"{metric}{BEST}"] for row in rows if f"{metric}{BEST}" in row.metrics}
 
     def draw(narrow: bool) -> Figure:
-        return draw_forest(scores, axis=metric_name(metric), apart=baselines, optimistic=best, narrow=narrow)
+        return draw_forest(
+            scores, axis=metric_name(metric), baselines=baselines, optimistic=best, narrow=narrow
+        )
 
     return ReportFigure(
         save_figure(draw(False), folder, "scores", draw(True)),

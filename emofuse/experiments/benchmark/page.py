@@ -28,7 +28,7 @@ from emofuse.experiments.benchmark.tables import (
 )
 from emofuse.inference.baselines.fit import NEIGHBOURS
 from emofuse.recipes.published import PublishedFigures
-from emofuse.runs.run_folder import environment
+from emofuse.runs.run_record import environment
 
 
 def write_benchmark(

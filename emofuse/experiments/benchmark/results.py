@@ -23,7 +23,8 @@ from emofuse.inference.baselines.scores import judged_table, read_baselines
 from emofuse.inference.prediction_table import report_on
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.tasks import Task
 
 # Names that fit into a figure's margin.

@@ -33,7 +33,8 @@ from emofuse.runs.corpus import Progress
 from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.regression import Regression
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.tasks import recorded_task
 from emofuse.training.stage_one import seen_by
 
@@ -231,8 +232,8 @@ class _Scoring:
         """Metrics of such a table."""
         if self.is_classes:
             return _report(table, self.map.classes(self.record.labels))
-        true, said = (table[name].to_numpy() for name in ("valence", "predicted_valence"))
-        return sentiment_report(true, said, groups=table["dialogue"].tolist())
+        true, predicted = (table[name].to_numpy() for name in ("valence", "predicted_valence"))
+        return sentiment_report(true, predicted, groups=table["dialogue"].tolist())
 
 
 def _name(manifest: Manifest, label_map: LabelMap | None) -> str:

@@ -12,7 +12,7 @@ from emofuse.experiments.cross_validation.folds import Fold
 from emofuse.experiments.cross_validation.run import CrossValidation
 from emofuse.inference.reporting.run_figures import class_figures
 from emofuse.inference.reporting.run_report import baseline_rows, pool_rows
-from emofuse.runs.run_folder import environment
+from emofuse.runs.run_record import environment
 from emofuse.runs.tasks import task_of
 
 

@@ -7,14 +7,14 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.stored_files import is_there, stored_json
 from emofuse.evaluation import Split
 from emofuse.experiments.search.corpora import SearchedCorpus
 from emofuse.inference.baselines import fit_baselines
-from emofuse.inference.baselines.scores import read_baselines
+from emofuse.inference.baselines.scores import best_baseline, read_baselines
 from emofuse.inference.evaluate import score
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.prediction_table import report_on
@@ -55,17 +55,25 @@ def gain_of(corpus: SearchedCorpus, changes: Mapping[str, Any], split: Split, fo
     return corpus.gain(_read(file), _read(linear_file))
 
 
+class _LinearScore(NamedTuple):
+    """What a linear model scores on the two held-out parts of a fold."""
+
+    metric: str
+    val: float
+    test: float
+
+
 def _linear_score(run: RunFolder, corpus: SearchedCorpus) -> float:
     """That of the linear model that the fold's validation part likes best."""
-    task = task_of(corpus.settings, corpus.manifest)
-    found = []
+    task, metric = task_of(corpus.settings, corpus.manifest), corpus.metric
+    scores = []
     for _, rows in read_baselines(run, task).groupby("baseline", sort=False):
         val, test = (
-            report_on(rows[rows["part"] == part], task, bootstrap=0).metrics[corpus.metric]
+            report_on(rows[rows["part"] == part], task, bootstrap=0).metrics[metric]
             for part in ("val", "test")
         )
-        found.append((-val if corpus.metric == "mae" else val, test))
-    return float(max(found, key=lambda each: each[0])[1])  # of equal ones the first, whatever they score
+        scores.append(_LinearScore(metric, val, test))
+    return float(best_baseline(scores).test)
 
 
 def _write(file: Path, value: float, point: Mapping[str, Any] | None = None) -> None:

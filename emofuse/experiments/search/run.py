@@ -147,8 +147,8 @@ def search(
             chosen = best(study.done)
             judged = [_judge(corpora, point, splits, study.folder) for point in (chosen.changes, {})]
             folds.append(OuterFold(chosen, *judged))
-        whole = {corpus.name: list(corpus.manifest.ids) for corpus in corpora}
-        last = _Study(ALL, corpora, whole, inner, folder / ALL, seed)
+        all_ids = {corpus.name: list(corpus.manifest.ids) for corpus in corpora}
+        last = _Study(ALL, corpora, all_ids, inner, folder / ALL, seed)
         studies += last.run(axes, trials, counted, say)
         return Search(folder, corpora, axes, studies, folds, best(last.done))
 

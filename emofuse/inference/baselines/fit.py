@@ -34,7 +34,8 @@ from emofuse.runs.corpus import Progress
 from emofuse.runs.features import encode, encode_modalities, feature_store_of
 from emofuse.runs.normalisation import normalise_encoded
 from emofuse.runs.predictions import Predictions
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.tasks import MONITORS, Task, recorded_task
 from emofuse.runs.threads import torch_threads
 

@@ -172,5 +172,5 @@ def _fits_batches(folder: RunFolder, manifest: Manifest, model: FittedLinear) ->
         return True
     data = folder.read_settings().data
     longest = int(manifest.frame["dialogue"].value_counts().max())
-    whole = longest <= data.dialogue_window or model.rows.reach <= data.dialogue_overlap
-    return whole and model_info(folder.read_record().model_name).scope == "dialogue"
+    in_one_batch = longest <= data.dialogue_window or model.rows.reach <= data.dialogue_overlap
+    return in_one_batch and model_info(folder.read_record().model_name).scope == "dialogue"

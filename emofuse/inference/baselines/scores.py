@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -117,7 +117,24 @@ def verdict(scores: Sequence[BaselineScore]) -> str:
     return f"{says} the {best.name} on the same features and split: {best.line()}"
 
 
-def best_baseline(scores: Sequence[BaselineScore]) -> BaselineScore:
+class Validated(Protocol):
+    """A model with its score on the validation part."""
+
+    @property
+    def metric(self) -> str:
+        """What it is scored by; the mean absolute error is better where it is smaller."""
+        ...
+
+    @property
+    def val(self) -> float:
+        """The score."""
+        ...
+
+
+AnyValidated = TypeVar("AnyValidated", bound=Validated)
+
+
+def best_baseline(scores: Sequence[AnyValidated]) -> AnyValidated:
     """The one that the validation part likes best; of equal ones the first."""
     return max(scores, key=lambda score: -score.val if score.metric == "mae" else score.val)
 

@@ -35,12 +35,13 @@ from emofuse.inference.exporting.program import (
     run_exported,
     run_onnx,
 )
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import RunSettings
 
 Format = Literal["onnx", "torch"]
 PROGRAM_FILES: Mapping[str, str] = {"onnx": "model.onnx", "torch": "model.pt2"}
-_AGAIN = "export the run again"
+_ADVICE = "export the run again"
 _COMPANIONS = (
     "run.json",
     "config.yaml",
@@ -144,7 +145,7 @@ def read_export(folder: Path) -> Export:
         EmofuseError: it is damaged, or the program is another.
     """
     file = folder / EXPORT_FILE
-    content = stored_json(file, _AGAIN)
+    content = stored_json(file, _ADVICE)
     try:
         export = Export(**content)
         if export.format not in PROGRAM_FILES or not all(
@@ -154,12 +155,12 @@ def read_export(folder: Path) -> Export:
         if not all(math.isfinite(w) and math.isfinite(t) and t > 0 for w, t in export.pool.values()):
             raise ValueError("its experts have no weights")
     except (TypeError, ValueError, AttributeError) as error:
-        raise DamagedFileError(file, str(error), _AGAIN) from None
+        raise DamagedFileError(file, str(error), _ADVICE) from None
     program = folder / PROGRAM_FILES[export.format]
-    check_regular(program, _AGAIN)
+    check_regular(program, _ADVICE)
     with program.open("rb") as opened:
         if hashlib.file_digest(opened, "sha256").hexdigest() != export.sha256:
-            raise DamagedFileError(program, "it is not the program that was checked", _AGAIN)
+            raise DamagedFileError(program, "it is not the program that was checked", _ADVICE)
     return export
 
 

@@ -16,7 +16,7 @@ from emofuse.inference.exporting.program import onnx_session, run_onnx
 from emofuse.models import model_config, model_info
 from emofuse.models.opinion_pool import opinion_pool
 from emofuse.models.output import EmotionOutput
-from emofuse.runs.run_folder import RunRecord
+from emofuse.runs.run_record import RunRecord
 
 
 def exported_system(folder: Path, record: RunRecord, threads: int | None = None) -> OnnxSystem:

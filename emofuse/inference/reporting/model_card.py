@@ -23,7 +23,8 @@ from emofuse.evaluation.reporting.printable import markdown_text, printable
 from emofuse.evaluation.reporting.report_rows import METRIC_NAMES, metric_name, metric_order
 from emofuse.inference.calibration import read_calibration
 from emofuse.models import model_info
-from emofuse.runs.run_folder import RunFolder, RunRecord
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import RunRecord
 from emofuse.runs.stored_results import read_metrics
 from emofuse.starter import STARTER_LICENCE, starter_folder
 

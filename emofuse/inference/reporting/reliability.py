@@ -52,10 +52,10 @@ def _figure(probabilities: np.ndarray, truth: np.ndarray, folder: Path, name: st
         calibration_error=error,
         title=when.split(" (")[0].capitalize() or None,
     )
-    said = f", {when}" if when else ""
+    suffix = f", {when}" if when else ""
     return ReportFigure(
         save_figure(drawn, folder, name),
-        f"How often the model is right when it is this sure{said}; on the diagonal it would be well calibrated.",
-        f"Reliability plot{said}; expected calibration error {100 * error:.1f} percent.",
+        f"How often the model is right when it is this sure{suffix}; on the diagonal it would be well calibrated.",
+        f"Reliability plot{suffix}; expected calibration error {100 * error:.1f} percent.",
         "classes",
     )

@@ -33,7 +33,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Alone:
+class ModalityOpinion:
     """What one modality says without the others."""
 
     modality: Modality
@@ -64,7 +64,7 @@ class PageUtterance:
     colour: str
     ink: str
     shares: tuple[Share, ...]
-    alone: tuple[Alone, ...]
+    alone: tuple[ModalityOpinion, ...]
     used: str
     remarks: tuple[str, ...]
 
@@ -230,13 +230,13 @@ def _utterance(
     )
 
 
-def _alone(s: EmotionSegment) -> Iterator[Alone]:
+def _alone(s: EmotionSegment) -> Iterator[ModalityOpinion]:
     for modality, says in s.by_modality.items():
         if not says:
             continue
         best = max(says, key=lambda label: says[label])
         said = signed(says[best]) if s.value is not None else f"{best} {percent(says[best])}"
-        yield Alone(modality, said, s.value is None and best != s.label)
+        yield ModalityOpinion(modality, said, s.value is None and best != s.label)
 
 
 def _remarks(s: EmotionSegment) -> Iterator[str]:

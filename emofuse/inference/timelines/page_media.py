@@ -96,8 +96,8 @@ def media_of_page(
 def _embedded(file: Path, played: tuple[Kind, str, str]) -> PageMedia:
     kind, mime, note = played
     content = base64.b64encode(file.read_bytes()).decode("ascii")
-    told = "The recording is within this page, and goes where the page goes."
-    return PageMedia(f"data:{mime};base64,{content}", kind, note=" ".join(filter(None, (told, note))))
+    advice = "The recording is within this page, and goes where the page goes."
+    return PageMedia(f"data:{mime};base64,{content}", kind, note=" ".join(filter(None, (advice, note))))
 
 
 def _linked(file: Path, page: Path, played: tuple[Kind, str, str]) -> PageMedia:
@@ -105,8 +105,8 @@ def _linked(file: Path, page: Path, played: tuple[Kind, str, str]) -> PageMedia:
     relative = os.path.relpath(file.resolve(), page.absolute().parent)
     # A dot in front, so that no part of a name is taken for a protocol.
     source = "./" + quote(os.fsencode(Path(relative).as_posix()), safe="/")
-    told = f"The recording is not within this page. It is played from {relative}: keep it there when the page is moved."
-    return PageMedia(source, kind, note=" ".join(filter(None, (told, note))))
+    advice = f"The recording is not within this page. It is played from {relative}: keep it there when the page is moved."
+    return PageMedia(source, kind, note=" ".join(filter(None, (advice, note))))
 
 
 def _played(file: Path) -> tuple[Kind, str, str]:

@@ -67,7 +67,7 @@ def _columns(segments: Sequence[EmotionSegment], labels: Sequence[str]) -> list[
 
 
 def _row(s: EmotionSegment, labels: Sequence[str]) -> dict[str, Any]:
-    alone = {f"alone_{m}": _best(says) for m, says in s.by_modality.items() if says}
+    alone = {f"alone_{m}": _best(scores) for m, scores in s.by_modality.items() if scores}
     return {
         "id": s.id,
         "start": s.start,
@@ -86,6 +86,6 @@ def _row(s: EmotionSegment, labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _best(says: dict[str, float]) -> str | float:
-    best = max(says, key=lambda label: says[label])
-    return says[best] if best == "value" else best
+def _best(scores: dict[str, float]) -> str | float:
+    best = max(scores, key=lambda label: scores[label])
+    return scores[best] if best == "value" else best

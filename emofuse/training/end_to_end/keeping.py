@@ -12,7 +12,8 @@ from emofuse.encoders.factory import as_fine_tuned
 from emofuse.encoders.fine_tuning import FineTunedRecord
 from emofuse.encoders.pretrained import locate, revision_of
 from emofuse.evaluation import Split
-from emofuse.runs.run_folder import EncoderRecord, EndToEndRecord, RunFolder, RunRecord, environment
+from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.run_record import EncoderRecord, EndToEndRecord, RunRecord, environment
 from emofuse.runs.settings import RunSettings
 from emofuse.training.end_to_end.sounds import JointSpeechEncoder
 from emofuse.training.end_to_end.system import JointSystem, trained_parameters
@@ -49,7 +50,7 @@ def keep_encoders(
         place = folder.encoder_folder(modality)
         base = as_fine_tuned(spec.model_copy(update={"end_to_end": None}))
         source = locate(base.name, base.revision)
-        network = encoder.whole()
+        network = encoder.saved_network()
         used = base.model_copy(update=encoder.reading())
         kept = FineTunedRecord(
             modality=modality,

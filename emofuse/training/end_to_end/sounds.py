@@ -148,7 +148,7 @@ class JointSpeechEncoder(JointEncoder):
         """The feature extractor, which is saved beside the weights."""
         return self._speech[0].extractor
 
-    def whole(self) -> Any:
+    def saved_network(self) -> Any:
         """The network, as it is saved."""
         return self.network
 

@@ -118,7 +118,7 @@ class JointTextEncoder(JointEncoder):
         """The tokeniser, which is saved beside the weights."""
         return self.table.reader.tokenizer
 
-    def whole(self) -> Any:
+    def saved_network(self) -> Any:
         """The network with the layers that were taken out, as it is saved."""
         for cut in self._cut:
             cut.put_back()

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.json_text import parse_json
 from emofuse.data.manifest import Manifest
 from emofuse.encoders.fine_tuning import read_fine_tuned
 from emofuse.encoders.packaged import model_folder
@@ -51,7 +52,7 @@ def claim_tuning(
 def _with_defaults(claim: str) -> object:
     """A claim of an earlier version lacks the settings that came later; they have their defaults."""
     try:
-        held = json.loads(claim)
+        held = parse_json(claim)
         return {**held, "encoder": EncoderSpec.model_validate(held["encoder"]).model_dump(mode="json")}
     except (ValueError, KeyError, TypeError):
         return None
@@ -60,7 +61,7 @@ def _with_defaults(claim: str) -> object:
 def _fingerprints(claim: str) -> list[str]:
     """That of the corpus that a claim names, as far as it can be read."""
     try:
-        return [str(json.loads(claim)["data"])]
+        return [str(parse_json(claim)["data"])]
     except (ValueError, KeyError, TypeError):
         return []
 

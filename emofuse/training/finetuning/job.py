@@ -19,7 +19,7 @@ from emofuse.evaluation import ClassificationReport, Split, write_split_file
 from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import Progress
 from emofuse.runs.precision import wants_bf16
-from emofuse.runs.run_folder import environment
+from emofuse.runs.run_record import environment
 from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.finetuning.batches import tuning_loader
 from emofuse.training.finetuning.claims import marks_seen, seen_by_base

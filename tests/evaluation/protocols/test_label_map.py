@@ -96,6 +96,11 @@ def test_a_plain_yaml_mapping_is_the_side_of_the_data(tmp_path):
     ("name", "text", "line"),
     [
         ("m.yaml", "data: {no: anger}", "False is not a label; put it between quotation marks"),
+        (
+            "m.yaml",
+            "data: {joy: {a: b}}",
+            "'joy': write what it counts as on the same line, one label or null",
+        ),
         ("m.yaml", "[1, 2]", "give the sides data: and run:"),
         ("m.yaml", "data: {", "is not YAML"),
         ("m.csv", "a,b\n1,2\n", "must have the columns label and counts_as"),

@@ -104,7 +104,7 @@ def test_a_forest_shows_each_score_where_it_is_and_the_optimistic_one_hollow() -
         "linear": Estimate(0.5, 0.4, 0.6),
         "failed": Estimate(float("nan")),
     }
-    figure = draw_forest(scores, axis="weighted F1", apart=["linear"], optimistic={"a": Estimate(0.75)})
+    figure = draw_forest(scores, axis="weighted F1", baselines=["linear"], optimistic={"a": Estimate(0.75)})
     marks = {line.get_gid(): line for line in figure.axes[0].lines if line.get_gid()}
     assert float(np.asarray(marks["score-a"].get_xdata())[0]) == pytest.approx(70)
     assert marks["optimistic-a"].get_markerfacecolor() == "none"

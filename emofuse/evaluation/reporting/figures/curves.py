@@ -77,11 +77,11 @@ def _curves(
 ) -> None:
     for name, values in curves.items():
         label, colour, marker, dashes = looks[name]
-        there = np.isfinite(values)
+        measured = np.isfinite(values)
         scale = 100 if name in _SCORES else 1
         axes.plot(
-            np.arange(1, len(values) + 1)[there],
-            values[there] * scale,
+            np.arange(1, len(values) + 1)[measured],
+            values[measured] * scale,
             label=label,
             color=colour,
             marker=marker,

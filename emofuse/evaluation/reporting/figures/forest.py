@@ -30,7 +30,7 @@ def draw_forest(
     scores: Mapping[str, Estimate],
     *,
     axis: str,
-    apart: Collection[str] = (),
+    baselines: Collection[str] = (),
     optimistic: Mapping[str, Estimate] | None = None,
     narrow: bool = False,
     title: str | None = None,
@@ -40,7 +40,7 @@ def draw_forest(
     Args:
         scores: method → score, in percent where it is a part of one.
         axis: name of the score.
-        apart: methods that are drawn in grey, such as baselines.
+        baselines: methods that are drawn in grey.
         optimistic: method → the score that an optimistic choice would give, drawn hollow.
         narrow: for a phone.
         title: put over the figure.
@@ -56,7 +56,7 @@ def draw_forest(
     axes = figure.subplots()
     scale = 100 if next(iter(scores.values())).share else 1
     for row, (name, estimate) in enumerate(scores.items()):
-        colour = MUTED if name in apart else ACCENT
+        colour = MUTED if name in baselines else ACCENT
         if estimate.whisker is not None:
             ends = [scale * end for end in estimate.whisker]
             axes.plot(ends, [row, row], color=colour, linewidth=1.8, solid_capstyle="butt", zorder=2)

@@ -1,14 +1,60 @@
-"""What CM-MSF is given, checked: one sequence per modality, and which of its steps are real."""
+"""What a system of sequences is given, checked: one sequence per modality, and which of its steps are real."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from emofuse.data.modality import Modality
 from emofuse.errors import EmofuseError
+from emofuse.models.given_inputs import first_given
+from emofuse.nn.modality_dropout import drop_modalities
+from emofuse.nn.real_steps import RealSteps
+
+
+class GivenSequences(NamedTuple):
+    """What B utterances are given.
+
+    Attributes:
+        x: modality → (B, T_m, d_m), as it was given; a single step of zeros where it was not.
+        steps: modality → which of its steps are real.
+        available: modality → (B,) bool, the rows that have a real step.
+    """
+
+    x: dict[str, Tensor]
+    steps: dict[str, RealSteps]
+    available: dict[str, Tensor]
+
+
+def given_sequences(
+    given: Mapping[Modality, Tensor | None],
+    sizes: Mapping[Modality, int],
+    masks: Mapping[str, Tensor],
+    present: Mapping[str, Tensor],
+    dropout: float,
+) -> GivenSequences:
+    """Inputs with their shapes checked, and what each row has of them after modality dropout.
+
+    Args:
+        given: modality → (B, T_m, d_m), or None.
+        sizes: modality → d_m.
+        masks: modality → (B, T_m) bool, False at padding; a modality not named has none.
+        present: modality → (B,) bool, False for rows that lack it.
+        dropout: probability with which a row loses a modality; it never loses all.
+
+    Raises:
+        EmofuseError: nothing is given, or something of the wrong shape.
+    """
+    x = check_sequences(given, sizes)
+    real = real_steps(given, x, masks, present)
+    available: dict[str, Tensor] = {m: mask.any(dim=1) for m, mask in real.items()}
+    if dropout > 0.0:
+        available = drop_modalities(available, dropout)
+    steps: dict[str, RealSteps] = {m: RealSteps(real[m] & available[m].unsqueeze(1)) for m in real}
+    return GivenSequences({str(m): sequence for m, sequence in x.items()}, steps, available)
 
 
 def check_sequences(
@@ -23,9 +69,7 @@ def check_sequences(
     Raises:
         EmofuseError: nothing is given, or something of the wrong shape.
     """
-    some = next((x for x in given.values() if x is not None), None)
-    if some is None:
-        raise EmofuseError(f"the model needs at least one of {', '.join(given)}")
+    some = first_given(given)
     batch = some.shape[0] if some.dim() else 0
     checked: dict[Modality, Tensor] = {}
     for m, x in given.items():
