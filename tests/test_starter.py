@@ -99,6 +99,12 @@ def test_words_are_understood(starter: Path, text: str, label: str) -> None:
     assert result.exit_code == 0, result.output
     assert f"  {label} " in result.output
     assert "CC BY-NC-SA" in result.output
+    assert "no words were given" not in result.output
+
+
+def test_a_clip_without_words_is_told_how_to_get_them(starter: Path, shared_media: Path) -> None:
+    result = CliRunner().invoke(app, ["predict", str(shared_media / "talking_head_1.mp4")])
+    assert "note: no words were given; --text gives them, --segment asr writes them down" in result.output
 
 
 def test_real_clips_are_predicted_from_face_and_voice(starter: Path, shared_media: Path) -> None:

@@ -199,12 +199,22 @@ def predict(
     print_segments(segments, as_json=as_json, as_csv=as_csv)
     if not quiet:
         print_notes(segments)
+        _tell_of_words(segments, clips, by)
     if segments:
         write_files(EmotionTimeline(segments, pipe.labels, pipe.notes), files)
     if figure is not None and segments:
         _draw(segments, pipe.labels, figure)
     if failures:
         raise EmofuseError("; ".join(failures))
+
+
+def _tell_of_words(segments: list[EmotionSegment], clips: list[Path] | None, by: str | None) -> None:
+    """How a clip whose words nobody gave gets them; what a manifest lacks is its writer's matter."""
+    from emofuse.data.manifest_files import is_manifest_file
+
+    of_clips = bool(clips) and not any(is_manifest_file(clip) for clip in clips or ())
+    if by is None and of_clips and any("text" in s.missing for s in segments):
+        typer.echo("note: no words were given; --text gives them, --segment asr writes them down", err=True)
 
 
 def _predict_clips(
