@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from benchmarks.script import publish
 from emofuse.corpora.demo import generate_demo_corpus
 from emofuse.data.manifest import Manifest
 from emofuse.recipes import find_recipe
@@ -79,8 +80,7 @@ def main(sizes: list[int]) -> None:
         ],
     ]
     RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    print("\n".join(lines))
+    publish("\n".join(lines), RESULT)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,10 @@ benchmarks/results/demo_seeds.md.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from benchmarks.voice_systems import spread
 from emofuse.corpora.demo import Scenario, ceilings
 from emofuse.data import MODALITIES, Modality
@@ -49,9 +49,7 @@ def criterion(scores: dict[str, list[float]], ceiling: float) -> str:
 
 def main() -> None:
     """Train what is missing, write the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("manifest", type=Path, help="of the demo corpus")
     parser.add_argument("--work", type=Path, required=True, help="keeps the runs")
     parser.add_argument("--seeds", type=int, default=5)

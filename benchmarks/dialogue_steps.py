@@ -8,12 +8,12 @@ three, so a busy machine changes it little.
 
 from __future__ import annotations
 
-import argparse
 import time
 
 import torch
 from torch import Tensor, nn
 
+from benchmarks.script import argument_parser
 from emofuse.models import create_model, model_info
 
 DIALOGUES, LONGEST, CLASSES = 32, 33, 7
@@ -50,9 +50,7 @@ def step_milliseconds(name: str, repeats: int = 3) -> tuple[float, nn.Module]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("systems", nargs="+")
     torch.set_num_threads(1)
     for name in parser.parse_args().systems:

@@ -8,7 +8,6 @@ Writes benchmarks/results/encoders.md.
 
 from __future__ import annotations
 
-import argparse
 import platform
 import tempfile
 import time
@@ -25,6 +24,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
+from benchmarks.script import argument_parser
 from emofuse.data.media import probe
 from emofuse.data.utterance import Utterance
 from emofuse.encoders import EncoderSpec, create_encoder
@@ -80,7 +80,7 @@ def measure(encoder: UtteranceEncoder, clips: Sequence[Path]) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argument_parser(__doc__)
     parser.add_argument("clips", nargs="+", type=Path)
     clips: list[Path] = parser.parse_args().clips
     torch.set_num_threads(1)

@@ -10,7 +10,6 @@ so many steps as the training part has batches. Writes benchmarks/results/end_to
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
@@ -22,6 +21,7 @@ import torch
 from torch import nn
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from emofuse.data.batch import Batch
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
@@ -99,9 +99,7 @@ def seconds_per_step(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("corpus", type=Path, help="MELD as a manifest, or the folder that it lies in")
     parser.add_argument("--batches", type=int, default=6, help="of four dialogues each")
     arguments = parser.parse_args()

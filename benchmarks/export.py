@@ -8,7 +8,6 @@ that take turns with those of the network. Writes the table of docs/export.md; n
 
 from __future__ import annotations
 
-import argparse
 import re
 import statistics
 import time
@@ -20,6 +19,7 @@ import torch
 from torch import nn
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from emofuse.errors import EmofuseError
 from emofuse.inference.exporting.inputs import padded, random_tensors
 from emofuse.inference.exporting.program import (
@@ -112,9 +112,7 @@ def write(rows: dict[str, str]) -> None:
 
 def main() -> None:
     """Export every system, and write its line as soon as it is known."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("systems", nargs="*", help="names; all by default")
     parser.add_argument("--passes", type=int, default=15)
     given = parser.parse_args()

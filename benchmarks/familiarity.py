@@ -14,7 +14,6 @@ least. Nothing here is used to fit anything.
 
 from __future__ import annotations
 
-import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from emofuse import EmotionPipeline
 from emofuse.data.manifest import Manifest
 from emofuse.data.media import probe
@@ -158,9 +158,7 @@ def compared(
 
 def main() -> None:
     """Predict, compare, print or write the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("demo", type=Path, help="folder that `emofuse demo` made")
     for name in ("voices", "faces", "words"):
         parser.add_argument(f"--{name}", type=Path, required=True)

@@ -12,7 +12,6 @@ and torch's kernels of attention with one another.
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import socket
@@ -28,6 +27,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from benchmarks.machine import processor
+from benchmarks.script import argument_parser
 from emofuse.models import create_model
 
 RESULTS = Path(__file__).parent / "results" / "gpu.md"
@@ -196,9 +196,7 @@ def title(size: Size, device: torch.device) -> str:
 
 def main() -> None:
     """Measure every variant and write its line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--device", default="cuda", choices=["cuda", "cpu"])
     parser.add_argument("--tiny", action="store_true", help="a small network; nothing is written")
     parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out")

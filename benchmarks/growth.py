@@ -19,6 +19,7 @@ from pathlib import Path
 
 from benchmarks.growth_work import manifest_file, measured, pieces
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 
 RESULTS = Path(__file__).parent / "results" / "growth.md"
 SIZES = {
@@ -96,9 +97,7 @@ def _number(value: float | None, digits: int) -> str:
 
 def main() -> None:
     """Measure what is asked for and write the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--work", type=Path, required=True, help="folder for the inputs, which are kept")
     parser.add_argument("--of", nargs="+", help="pieces, or what grows; all by default")
     parser.add_argument("--sizes", type=int, nargs="+", help="some of the sizes; all by default")

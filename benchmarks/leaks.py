@@ -10,7 +10,6 @@ seeds, same number of folds, same utterances judged. Writes benchmarks/results/l
 
 from __future__ import annotations
 
-import argparse
 import platform
 import time
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from benchmarks.script import argument_parser, publish
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, create_encoder
@@ -277,9 +277,7 @@ def _report(bench: Bench, chosen: Sequence[str], seeds: int) -> str:
 
 def main() -> None:
     torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("corpus", type=Path, help="folder that `emofuse demo-data` or `emofuse demo` made")
     parser.add_argument("--only", choices=[*LEAKS, "within"], help="one leak alone")
     parser.add_argument("--folds", type=int, default=4)
@@ -289,10 +287,7 @@ def main() -> None:
     began = time.process_time()
     bench = Bench(Corpus.read(given.corpus), given.folds)
     text = _report(bench, [given.only] if given.only else [*LEAKS, "within"], given.seeds)
-    if given.write:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(text, encoding="utf-8")
-    print(text)
+    publish(text, RESULTS if given.write else None)
     print(f"took {time.process_time() - began:.0f} s of one core")
 
 

@@ -9,7 +9,6 @@ benchmarks/results/media_decoding.md. Times are CPU seconds, which other work on
 
 from __future__ import annotations
 
-import argparse
 import platform
 import tempfile
 import time
@@ -20,6 +19,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from benchmarks.script import argument_parser, publish
 from emofuse.data.audio import read_audio
 from emofuse.data.frames import read_frames
 from emofuse.data.media import probe
@@ -120,7 +120,7 @@ def segment_rows(path: Path, repeats: int) -> Iterator[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("clips", nargs="*", type=Path, help="video files; by default a recording is drawn")
     parser.add_argument("--repeats", type=int, default=5, help="the quickest of so many runs counts")
     parser.add_argument("--output", type=Path, default=RESULTS, help="where the table is written")
@@ -146,8 +146,7 @@ def main() -> None:
             *(row for clip in clips for row in segment_rows(clip, arguments.repeats)),
         ]
     table = "\n".join(lines) + "\n"
-    arguments.output.write_text(table, encoding="utf-8")
-    print(table)
+    publish(table, arguments.output)
 
 
 if __name__ == "__main__":

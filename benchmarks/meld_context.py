@@ -13,7 +13,6 @@ benchmarks/results/meld_context.md.
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import statistics
@@ -29,6 +28,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from benchmarks.script import argument_parser, publish
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation import Split
 from emofuse.features import FeatureReader
@@ -239,7 +239,7 @@ def table(title: str, manifest: Manifest, encoder: str, work: Path) -> list[str]
 
 def main() -> None:
     """Run, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser = argument_parser(__doc__)
     parser.add_argument("corpus", type=Path, help="folder that `emofuse prepare meld` wrote")
     parser.add_argument("--text-encoder", required=True, help="a sentence encoder, name or folder")
     parser.add_argument("--tuned", help="the same, fine-tuned on the training part")
@@ -256,8 +256,7 @@ def main() -> None:
     if given.tuned:
         lines += table("Fine-tuned encoder", manifest, given.tuned, given.work / "tuned")
     text = "\n".join(lines)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
+    publish(text, RESULTS)
 
 
 if __name__ == "__main__":

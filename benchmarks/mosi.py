@@ -9,7 +9,6 @@ may be interrupted. Prints the table and writes benchmarks/results/mosi.md.
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 from collections.abc import Sequence
@@ -24,6 +23,7 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from benchmarks.script import argument_parser, publish
 from emofuse.data import Modality
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation import sentiment_report
@@ -183,7 +183,7 @@ def table(manifest: Manifest, work: Path, encoder: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("file", type=Path, help="mosi_trainvalid.pkl, in the MMSA layout")
     parser.add_argument("--text-encoder", required=True, help="folder or name of a MiniLM sentence encoder")
     parser.add_argument("--work", type=Path, default=Path("mosi-runs"), help="where runs are kept")
@@ -194,8 +194,7 @@ def main() -> None:
         manifest.validate().write(given.work / "manifest.csv")
     text = table(Manifest.read(given.work / "manifest.csv"), given.work, given.text_encoder)
     target = Path(__file__).parent / "results" / "mosi.md"
-    target.write_text(text, encoding="utf-8")
-    print(text)
+    publish(text, target)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ finished is kept in the working folder. Writes benchmarks/results/mosi_dialogues
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser, publish
 from emofuse.data.manifest import Manifest
 from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.evaluate import evaluate_fit
@@ -128,17 +128,14 @@ def table(manifest: Manifest, work: Path, seeds: int) -> str:
 
 def main() -> None:
     """Train what is missing, write the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("corpus", type=Path, help="folder that `emofuse import` wrote")
     parser.add_argument("--work", type=Path, required=True, help="keeps the runs")
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
     manifest = Manifest.read(corpus_file(given.corpus)).validate()
     text = table(manifest, given.work, given.seeds)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
+    publish(text, RESULTS)
 
 
 if __name__ == "__main__":

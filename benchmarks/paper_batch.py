@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from benchmarks.script import argument_parser, publish
 from emofuse.models import create_model
 from emofuse.models.deepmsi_mer import DeepMSIMER
 
@@ -138,9 +139,7 @@ def _extrapolated(sizes: list[int], peaks: list[float]) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--clips", type=int, nargs="+", default=[1, 2, 4])
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--step", type=int, nargs=2, help=argparse.SUPPRESS)
@@ -150,8 +149,7 @@ def main() -> None:
         return
     text = report(arguments.clips, arguments.rounds)
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
+    publish(text, RESULTS)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ utterances of a person. Writes benchmarks/results/ravdess_voice.md.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec
@@ -82,9 +82,7 @@ def score(vectors: np.ndarray, labels: np.ndarray, speakers: np.ndarray, seed: i
 
 def main() -> None:
     """Encode what is missing, score, write the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)

@@ -9,7 +9,6 @@ comment whose text is also among GoEmotions' training comments is left out. Inte
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import pandas as pd
 import torch
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from benchmarks.starter_voices import class_lines
 from emofuse import EmotionPipeline
 from emofuse.data.manifest import Manifest
@@ -71,9 +71,7 @@ def line(what: str, table: pd.DataFrame, labels: list[str], sets: LabelSets) -> 
 
 def main() -> None:
     """Score, print or write the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--comments", type=Path, required=True, help="manifest of GoEmotions, its dev part as val"
     )

@@ -8,7 +8,6 @@ prediction in a process, and of `emofuse predict CLIP` from the shell. Other pro
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import json
 import os
@@ -23,6 +22,7 @@ import av
 import numpy as np
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from emofuse.data.audio import read_audio
 from emofuse.data.media_writer import write_video
 
@@ -78,9 +78,7 @@ def cold_seconds(clip: Path) -> tuple[float, float]:
 
 def main() -> None:
     """Measure, print or write the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("clips", type=Path, nargs="+")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--write", action="store_true")

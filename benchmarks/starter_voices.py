@@ -10,7 +10,6 @@ Intervals are of 1,000 draws of whole actors. Whisper's layers and the shrinkage
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from benchmarks.voice_shift import COPIES, FOLDS, Expert
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
@@ -104,9 +104,7 @@ def class_lines(report: ClassificationReport) -> Iterator[str]:
 
 def main() -> None:
     """Encode what is missing, score, print or write the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--work", type=Path, required=True, help="of benchmarks.voice_shift")
     parser.add_argument("--threads", type=int, default=1)

@@ -8,7 +8,6 @@ importing torch and what it computes: a second prediction in the same process. W
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "startup.md"
@@ -92,9 +92,7 @@ def measured(commands: dict[str, list[str]], repeats: int) -> dict[str, float]:
 
 def main() -> None:
     """Measure every verb and write the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument(
         "--run", type=Path, nargs="+", default=[STARTER], help="run folders to read and predict with"
     )

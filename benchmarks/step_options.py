@@ -9,7 +9,6 @@ spoils times more than ratios of turns. Writes benchmarks/results/step_options_c
 
 from __future__ import annotations
 
-import argparse
 import copy
 import os
 import platform
@@ -22,6 +21,7 @@ import torch._inductor.config
 from torch import Tensor
 from torch._inductor.utils import fresh_cache
 
+from benchmarks.script import argument_parser
 from emofuse.models import create_model
 from emofuse.models.deepmsi_mer import DeepMSIMER
 from emofuse.nn import VSCSwin
@@ -108,9 +108,7 @@ def row(preset: str, rounds: int) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--presets", nargs="+", default=list(SIZES), choices=list(SIZES))
     parser.add_argument("--rounds", type=int, default=5)
     arguments = parser.parse_args()

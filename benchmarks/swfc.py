@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from benchmarks.script import publish
 from emofuse.losses import SampleWeightedFocalContrastiveLoss
 
 SIZES = (128, 512, 2048)
@@ -77,8 +78,7 @@ def main() -> None:
         )
     text = "\n".join(lines) + "\n"
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text, encoding="utf-8")
-    print(text)
+    publish(text, RESULTS)
 
 
 if __name__ == "__main__":

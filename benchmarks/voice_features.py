@@ -10,7 +10,6 @@ worths of the training part's mean (`emofuse.features.normalisation`). Writes be
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 from sklearn.model_selection import StratifiedGroupKFold
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec
@@ -129,9 +129,7 @@ def few_utterances(vectors: np.ndarray, labels: np.ndarray, speakers: np.ndarray
 
 def main() -> None:
     """Encode what is missing, score, write the tables."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)

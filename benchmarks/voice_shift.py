@@ -10,7 +10,6 @@ kept in --work, so an interrupted run goes on.
 
 from __future__ import annotations
 
-import argparse
 import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from sklearn.model_selection import GroupKFold
 from tqdm import tqdm
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from emofuse.data.audio import read_audible
 from emofuse.data.manifest import Manifest, Utterance
 from emofuse.encoders import EncoderSpec, create_encoder
@@ -175,9 +175,7 @@ def scores(
 
 def main() -> None:
     """Encode what is missing, score, print or write the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)

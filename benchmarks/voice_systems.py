@@ -10,7 +10,6 @@ beside the work. Writes benchmarks/results/NAME.md, a row for each recipe.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 from collections.abc import Sequence
@@ -21,6 +20,7 @@ import pandas as pd
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from emofuse.data.manifest import Manifest
 from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.predict_rows import predict_rows
@@ -87,9 +87,7 @@ def row_of(name: str, found: Sequence[dict[str, Any]], seconds: Sequence[float])
 
 def main() -> None:
     """Train what is missing, score, write the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--recipe", action="append", help="may be repeated")

@@ -31,6 +31,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import Swinv2Config, Swinv2Model
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser
 from emofuse.nn import VSCConfig, VSCSwin
 
 FRAMES = 15
@@ -289,9 +290,7 @@ def written(path: Path, which: str, lines: list[str], device: str) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--only", choices=SECTIONS, help="one section; the others stay as they were")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--memory-frames", type=int, default=60)

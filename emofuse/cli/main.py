@@ -36,8 +36,7 @@ from emofuse.cli import (
     sweep,
     train,
 )
-from emofuse.data.output_paths import explain_os_error
-from emofuse.errors import EmofuseError, EmofuseWarning
+from emofuse.errors import EmofuseError, EmofuseWarning, explain_os_error
 
 app = typer.Typer(
     name="emofuse",

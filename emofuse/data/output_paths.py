@@ -9,7 +9,7 @@ import errno
 import os
 from pathlib import Path
 
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, explain_os_error
 
 
 def check_new_folder(folder: Path) -> None:
@@ -30,30 +30,6 @@ def check_new_file(file: Path) -> None:
     if os.path.isdir(file):
         raise EmofuseError(f"{file}: is a folder; name a file")
     _check(file, _nearest(file), "the file")
-
-
-def explain_os_error(error: OSError) -> str:
-    """What the system refused, in one line that says what to do."""
-    advice = {
-        errno.ENOSPC: "make room on the disk, or write elsewhere",
-        errno.EDQUOT: "make room in your quota, or write elsewhere",
-        errno.EROFS: "write elsewhere",
-        errno.EACCES: "change the rights, or write elsewhere",
-        errno.EPERM: "change the rights, or write elsewhere",
-        errno.ENAMETOOLONG: "choose a shorter name",
-        errno.ENOTDIR: "a file stands where a folder should; choose another name",
-        errno.EEXIST: "a file stands where a folder should; choose another name",
-        errno.EISDIR: "a folder stands where a file should; choose another name",
-        errno.ENOENT: "check the name",
-        errno.EFBIG: "the file is larger than may be written here; write elsewhere",
-    }
-    words = error.strerror or str(error) or type(error).__name__
-    if error.errno in advice:  # libraries wrap the system's words in their own
-        words = os.strerror(error.errno)
-    what = words.splitlines()[0]
-    where = f"{error.filename}: " if error.filename else ""
-    hint = advice.get(error.errno or 0)
-    return f"{where}{what}{f'; {hint}' if hint else ''}"
 
 
 def _nearest(path: Path) -> Path:

@@ -18,8 +18,7 @@ import yaml
 
 from emofuse.data.git_lfs import POINTER_ADVICE, POINTER_REASON, is_lfs_pointer
 from emofuse.data.json_text import parse_json
-from emofuse.data.output_paths import explain_os_error
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, explain_os_error
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -77,4 +77,6 @@ def _acquired(lock: SoftFileLease, timeout: float) -> bool:
         lock.acquire(timeout=timeout, poll_interval=_LOOK_EVERY_SECONDS)
     except Timeout:
         return False
+    except OSError as error:  # of a full disk, which does not name the file
+        raise OSError(error.errno, error.strerror, error.filename or lock.lock_file) from None
     return True

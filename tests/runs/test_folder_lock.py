@@ -1,3 +1,5 @@
+import errno
+import os
 import signal
 import sys
 import threading
@@ -65,6 +67,16 @@ def test_a_job_on_another_machine_counts_until_it_has_not_renewed_its_claim(
     began = time.monotonic()
     with locked_folder(tmp_path):
         assert 0.3 <= time.monotonic() - began < 30
+
+
+def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(folder_lock.SoftFileLease, "acquire", full)
+    with pytest.raises(OSError, match="No space left") as caught, locked_folder(tmp_path):
+        pass
+    assert caught.value.filename == str(tmp_path / LOCK_FILE)
 
 
 def test_who_waits_goes_on_after_the_first(tmp_path: Path) -> None:

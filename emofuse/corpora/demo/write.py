@@ -24,10 +24,10 @@ from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.json_text import parse_json
 from emofuse.data.manifest import Manifest
 from emofuse.data.media import MediaError, probe
-from emofuse.data.output_paths import check_new_folder, explain_os_error
+from emofuse.data.output_paths import check_new_folder
 from emofuse.data.wording import counted
 from emofuse.data.worker_processes import begin_worker, workers_starting
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, explain_os_error
 
 SOURCE = "emofuse demo corpus (synthetic)"
 """What stands in the column ``corpus`` of every row, so that reports can say where their numbers are from."""
