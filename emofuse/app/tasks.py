@@ -40,12 +40,14 @@ class HearTask:
         start: seconds of the stream.
         samples: (n,) float32 at 16 kHz.
         pictures: (m, H, W, 3) uint8 that were seen meanwhile, evenly spread; None where the stream is sound alone.
+        jpegs: the same as a client sent them, in the place of ``pictures``.
     """
 
     number: int
     start: float
     samples: NDArray[np.float32]
     pictures: NDArray[np.uint8] | None = None
+    jpegs: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)

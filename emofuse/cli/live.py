@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from emofuse.app.live.events import SpokenUtterance
 
 Gate = Literal["auto", "voice", "energy"]
-EXAMPLE = """Say the emotion of each utterance of a live stream as soon as it ends: of a microphone, a file, an address or PCM.
-Utterances are cut by voice activity. A causal run of MFCRE remembers the conversation; any other run hears each alone.
+EXAMPLE = """Say the emotion of each utterance of a live stream as soon as it ends.
+The stream is a microphone, a camera, a file or an address. Utterances are cut by voice activity. A causal run of MFCRE
+remembers the conversation; any other run hears each alone.
 
 Example: `emofuse live runs/first`
 
 Example: `emofuse live starter --input conversation.wav --at-once`
+
+Example: `emofuse live starter --input camera`
 
 Example: `emofuse live starter --source rtsp://camera.local/stream`
 """
@@ -39,8 +42,8 @@ def live(
         typer.Option(
             "--input",
             "--source",
-            help="mic, a sound or video file, an address (rtsp://, http://, udp://), or - for raw PCM (16 bit, one channel) "
-            "from standard input; of a video its pictures are seen where the run uses them",
+            help="mic, camera (with the microphone) or camera:DEVICE, a sound or video file, an address (rtsp://, http://, "
+            "udp://), or - for raw PCM (16 bit, one channel) from standard input; pictures are seen where the run uses them",
         ),
     ] = "mic",
     rate: Annotated[int, typer.Option(help="Hz of raw PCM from standard input", min=8000, max=48000)] = 16000,

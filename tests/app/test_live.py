@@ -13,19 +13,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from typer.testing import CliRunner
 
 from emofuse import EmofuseError, EmotionPipeline, Manifest
 from emofuse.app.live import media_stream
+from emofuse.app.live.camera import CameraWithMicrophone, FilmedBy
 from emofuse.app.live.cutter import Cut, CutSettings, SpeechBegan, UtteranceCutter
 from emofuse.app.live.detectors import BLOCK, EnergyGate
 from emofuse.app.live.events import SpokenUtterance, UtteranceLatency
+from emofuse.app.live.jpegs import film_of
 from emofuse.app.live.listening import listen
 from emofuse.app.live.media_stream import MediaSource
-from emofuse.app.live.pictures import PICTURE_RATE, PictureBuffer, SeenPicture
+from emofuse.app.live.picture_intake import LARGEST_PICTURE, MOST_REFUSED, PictureIntake
+from emofuse.app.live.pictures import PICTURE_RATE, PictureBuffer, SeenPicture, as_film
 from emofuse.app.live.recogniser import LiveRecogniser
 from emofuse.app.live.session import HeardCut, LiveSession, samples_of_pcm
-from emofuse.app.live.sources import Microphone, Piece, SoundFile, open_source
+from emofuse.app.live.sources import Microphone, Piece, SoundFile, StandardInput, open_source
 from emofuse.app.live.summary import latency_line
 from emofuse.app.tasks import HearTask
 from emofuse.cli.main import app
@@ -268,19 +272,18 @@ def test_a_stream_of_the_network_gives_what_the_file_gives(
 
 
 def test_pictures_are_let_go_when_they_are_old_and_repeated_where_none_came() -> None:
-    buffer = PictureBuffer(2.0)
+    buffer: PictureBuffer[SeenPicture] = PictureBuffer(2.0)
     for i in range(200):
         buffer.add([SeenPicture(i / 10, np.full((2, 2, 3), i, np.uint8))])
     assert len(buffer._held) <= 32
-    found = buffer.between(19.0, 19.5)
+    found = as_film([seen.pixels for seen in buffer.between(19.0, 19.5)])
     assert found is not None
     assert found[:, 0, 0, 0].tolist() == [190, 191, 193, 194]
-    assert buffer.between(3.0, 4.0) is None
-    sparse = PictureBuffer(10.0)
+    assert buffer.between(3.0, 4.0) == []
+    assert as_film([]) is None
+    sparse: PictureBuffer[SeenPicture] = PictureBuffer(10.0)
     sparse.add([SeenPicture(0.5, np.full((2, 2, 3), 7, np.uint8))])
-    repeated = sparse.between(0.0, 1.0)
-    assert repeated is not None
-    assert repeated.shape == (8, 2, 2, 3)
+    assert len(sparse.between(0.0, 1.0)) == 8
 
 
 def test_live_on_a_file_tells_lines_and_json(causal_run: RunFolder, tmp_path: Path) -> None:
@@ -362,6 +365,100 @@ def test_a_microphone_that_is_not_emptied_says_what_was_lost(monkeypatch: pytest
     lost = [microphone._waiting.get_nowait().lost for _ in range(kept)]
     assert lost[-1] == pytest.approx(10 * 512 / RATE)
     assert not any(lost[:-1])
+
+
+def test_a_camera_is_seen_while_the_microphone_is_heard(causal_run: RunFolder, tmp_path: Path) -> None:
+    """FFmpeg's made-up camera, red alone, in the place of a device."""
+    write_wav(tmp_path / "a.wav", np.concatenate([room(0.4), tone(0.5), room(0.8)]))
+    camera = FilmedBy("color=red:size=1280x720:rate=25,realtime", "lavfi")
+    source = CameraWithMicrophone(camera, SoundFile(tmp_path / "a.wav"))
+    pipe = EmotionPipeline.from_pretrained(causal_run.path, device="cpu")
+    source.wants_pictures = True
+    pieces = list(source.pieces())
+    seen = [picture for piece in pieces for picture in piece.pictures]
+    times = np.array([picture.time for picture in seen])
+    assert 5 <= len(seen) <= 16
+    assert np.all(np.diff(times) >= 0)
+    assert 0 <= times[0] < times[-1] <= 1.7
+    assert seen[0].pixels.shape == (360, 640, 3)
+    assert seen[0].pixels.reshape(-1, 3).mean(axis=0) == pytest.approx([254, 0, 0], abs=3)
+    told = [
+        e
+        for e in listen(pipe, CameraWithMicrophone(camera, SoundFile(tmp_path / "a.wav")))
+        if isinstance(e, SpokenUtterance)
+    ]
+    assert [e.used for e in told] == [["audio", "video"]]
+
+
+def test_a_camera_that_is_not_there_or_goes_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(EmofuseError, match=r"camera /dev/none: cannot be used .*--input camera:DEVICE"):
+        CameraWithMicrophone(FilmedBy.of_system("/dev/none", "linux"), StandardInput(RATE))
+    assert FilmedBy.of_system("", "linux").device == "/dev/video0"
+    with pytest.raises(EmofuseError, match="say which"):
+        FilmedBy.of_system("", "win32")
+    write_wav(tmp_path / "a.wav", room(1.0))
+    source = CameraWithMicrophone(
+        FilmedBy("color=red:size=64x64:rate=25:duration=0.1", "lavfi"), SoundFile(tmp_path / "a.wav")
+    )
+    source.wants_pictures = True
+    with pytest.raises(EmofuseError, match="gives no pictures any more"):
+        list(source.pieces())
+
+
+def jpeg(shade: int = 200, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
+    made = io.BytesIO()
+    Image.new("RGB", size, (shade, 0, 0)).save(made, "JPEG", **options)
+    return made.getvalue()
+
+
+def test_pictures_of_a_client_are_taken_by_the_clock_of_the_sound() -> None:
+    intake = PictureIntake(10.0)
+    taken = [intake.take(jpeg(10 * i), i / 25) for i in range(25)]
+    assert [line for line in taken if line] == [
+        "pictures come faster than 8 for each second of sound; those between are left out"
+    ]
+    film = film_of(intake.between(0.0, 1.0))
+    assert film is not None
+    assert film.shape == (8, 48, 64, 3)
+    assert np.all(np.diff(film[:, 0, 0, 0].astype(int)) > 0)
+    assert intake.between(5.0, 6.0) == ()
+    for _ in range(1000):  # pictures without sound
+        intake.take(jpeg(), 1.0)
+    assert len(intake.between(0.0, 2.0)) <= 16
+    large = film_of([jpeg(size=(1920, 1080), quality=30)])
+    assert large is not None
+    assert large.shape == (1, 360, 640, 3)
+
+
+@pytest.mark.parametrize(
+    ("data", "line"),
+    [
+        (b"", "no JPEG"),
+        (b"GIF89a" + bytes(100), "no JPEG"),
+        (jpeg()[:30], "no JPEG"),
+        (jpeg(progressive=True), "progressive"),
+        (jpeg(size=(8, 8)), "too small"),
+        (jpeg().replace(b"\x00\x30\x00\x40", b"\xff\xff\xff\xff"), "of so many pixels is larger"),
+        (jpeg(size=(2600, 1500)), "2600×1500 pixels is larger"),
+        (jpeg() + bytes(LARGEST_PICTURE), "at most 131072 bytes"),
+    ],
+)
+def test_hostile_pictures_are_refused_in_a_line(data: bytes, line: str) -> None:
+    intake = PictureIntake(10.0)
+    assert line in str(intake.take(data, 1.0))
+    assert intake.between(0.0, 2.0) == ()
+    assert not intake.is_abused
+    for _ in range(MOST_REFUSED):
+        intake.take(data, 1.0)
+    assert intake.is_abused
+
+
+def test_a_picture_that_breaks_off_is_left_out_where_it_is_read() -> None:
+    whole = jpeg(size=(640, 480))
+    assert film_of([whole[:-400]]) is None
+    film = film_of([whole, whole[:-400], whole])
+    assert film is not None
+    assert len(film) == 2
 
 
 @pytest.fixture(scope="module")

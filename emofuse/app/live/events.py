@@ -63,6 +63,13 @@ class Failed(BaseModel):
     detail: str
 
 
+class Refused(BaseModel):
+    """A picture was left out; the stream goes on."""
+
+    event: Literal["refused"] = "refused"
+    detail: str
+
+
 class Ended(BaseModel):
     """Nothing comes after this."""
 

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 from emofuse.app.live.cutter import CutSettings
 from emofuse.app.live.detectors import SpeechDetector
 from emofuse.app.live.events import Ended, Failed, Lost, Ready, Speech, SpokenUtterance, spoken
-from emofuse.app.live.media_stream import MediaSource
-from emofuse.app.live.pictures import PictureBuffer
+from emofuse.app.live.pictures import PictureBuffer, SeenPicture, as_film
 from emofuse.app.live.recogniser import LiveRecogniser, check_hears
 from emofuse.app.live.session import HeardCut, LiveSession
-from emofuse.app.live.sources import SoundSource
+from emofuse.app.live.sources import PictureSource, SoundSource
 from emofuse.app.predicting import describe_run
 from emofuse.app.tasks import HearTask
 from emofuse.errors import EmofuseError
@@ -44,12 +43,12 @@ def listen(
     Raises:
         EmofuseError: the run reads neither sound nor pictures that the source has, or the source cannot be read.
     """
-    sees = "video" in pipe.modalities and isinstance(source, MediaSource) and source.has_pictures
+    sees = "video" in pipe.modalities and isinstance(source, PictureSource) and source.has_pictures
     check_hears(pipe.modalities, sees=sees)
-    if isinstance(source, MediaSource):
+    if isinstance(source, PictureSource):
         source.wants_pictures = sees
     cut = settings or CutSettings()
-    seen = PictureBuffer(cut.longest + cut.pause + _SPARE)
+    seen: PictureBuffer[SeenPicture] = PictureBuffer(cut.longest + cut.pause + _SPARE)
     session = LiveSession(source.rate, detector, cut)
     answered = 0
     with tempfile.TemporaryDirectory(prefix="emofuse-live-") as scratch:
@@ -71,11 +70,14 @@ def listen(
 
 
 def _answer(
-    recogniser: LiveRecogniser, event: SpeechBegan | HeardCut, answered: int, seen: PictureBuffer
+    recogniser: LiveRecogniser,
+    event: SpeechBegan | HeardCut,
+    answered: int,
+    seen: PictureBuffer[SeenPicture],
 ) -> Speech | SpokenUtterance | Failed:
     if not isinstance(event, HeardCut):
         return Speech(start=round(event.start, 3))
-    pictures = seen.between(event.cut.start, event.cut.end)
+    pictures = as_film([one.pixels for one in seen.between(event.cut.start, event.cut.end)])
     try:
         segment = recogniser.hear(HearTask(answered, event.cut.start, event.cut.samples, pictures))
     except EmofuseError as error:

@@ -196,11 +196,14 @@ class _Clock:
         if shown < self._due and self._due - shown < 1.0:
             return None
         self._due = shown + 0.9 / PICTURE_RATE
-        scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
-        width, height = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
-        return SeenPicture(
-            shown, frame.reformat(width, height, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
-        )
+        return SeenPicture(shown, shrunk(frame))
+
+
+def shrunk(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """A picture (H, W, 3) RGB of LONGEST_SIDE pixels at most."""
+    scale = min(1.0, LONGEST_SIDE / max(frame.width, frame.height))
+    width, height = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
+    return frame.reformat(width, height, format="rgb24").to_ndarray().astype(np.uint8, copy=False)
 
 
 def _decoded(packet: Any) -> list[Any]:

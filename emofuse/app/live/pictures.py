@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 PICTURE_RATE = 8.0  # per second
 LONGEST_SIDE = 640  # pixels
+
+
+class Timed(Protocol):
+    """Something that was seen.
+
+    Attributes:
+        time: seconds of the stream.
+    """
+
+    @property
+    def time(self) -> float: ...  # noqa: D102
 
 
 @dataclass(frozen=True)
@@ -26,7 +38,10 @@ class SeenPicture:
     pixels: NDArray[np.uint8]
 
 
-class PictureBuffer:
+Seen = TypeVar("Seen", bound=Timed)
+
+
+class PictureBuffer(Generic[Seen]):
     """Holds the last seconds of pictures.
 
     Args:
@@ -35,21 +50,27 @@ class PictureBuffer:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._held: deque[SeenPicture] = deque(maxlen=max(1, round(2 * seconds * PICTURE_RATE)))
+        self._held: deque[Seen] = deque(maxlen=max(1, round(2 * seconds * PICTURE_RATE)))
 
-    def add(self, pictures: Sequence[SeenPicture]) -> None:
+    def add(self, pictures: Sequence[Seen]) -> None:
         """Take the next ones; those that are too old are let go."""
         self._held.extend(pictures)
         while self._held and self._held[0].time < self._held[-1].time - self._seconds:
             self._held.popleft()
 
-    def between(self, start: float, end: float) -> NDArray[np.uint8] | None:
-        """What was on screen from ``start`` to ``end``, PICTURE_RATE times a second: (n, H, W, 3); None where nothing was."""
+    def between(self, start: float, end: float) -> list[Seen]:
+        """What was on screen from ``start`` to ``end``, PICTURE_RATE times a second; empty where nothing was."""
         times = np.array([picture.time for picture in self._held])
         if not len(times) or not ((times >= start) & (times < end)).any():
-            return None
+            return []
         wanted = np.arange(start, end, 1 / PICTURE_RATE) + 0.5 / PICTURE_RATE
         places = np.clip(np.searchsorted(times, wanted, side="right") - 1, 0, None)
-        shape = self._held[int(places[-1])].pixels.shape  # a stream may change its size
-        chosen = [self._held[int(i)].pixels for i in places]
-        return np.stack([pixels for pixels in chosen if pixels.shape == shape])
+        return [self._held[int(i)] for i in places]
+
+
+def as_film(pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8] | None:
+    """Pictures as (n, H, W, 3), those that have the size of the last one; None where there are none."""
+    if not pictures:
+        return None
+    shape = pictures[-1].shape  # a stream may change its size
+    return np.stack([pixels for pixels in pictures if pixels.shape == shape])

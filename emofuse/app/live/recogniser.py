@@ -37,17 +37,22 @@ class LiveRecogniser:
         Raises:
             EmofuseError: the run can use nothing of it.
         """
-        check_hears(self._pipe.modalities, sees=task.pictures is not None)
+        check_hears(self._pipe.modalities, sees=task.pictures is not None or bool(task.jpegs))
+        from emofuse.app.live.jpegs import film_of
         from emofuse.data.given_arrays import write_pictures
         from emofuse.data.media_writer import write_wav
 
+        pictures = film_of(task.jpegs) if task.jpegs else task.pictures
         sound = self._scratch / f"utterance-{id(self)}.wav"
-        film = None if task.pictures is None else sound.with_suffix(".avi")
+        film = None if pictures is None else sound.with_suffix(".avi")
         try:
             write_wav(sound, task.samples, RATE)
-            if film is not None and task.pictures is not None:
-                write_pictures(film, task.pictures, PICTURE_RATE)
-            return self._answer(_utterance(sound, film, task))
+            if film is not None and pictures is not None:
+                write_pictures(film, pictures, PICTURE_RATE)
+            answer = self._answer(_utterance(sound, film, task))
+            if task.jpegs and film is None and "video" in answer.missing:
+                answer.missing["video"] = "none of its pictures can be decoded"
+            return answer
         finally:
             for file in (sound, film):
                 if file is not None:

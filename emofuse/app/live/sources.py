@@ -1,4 +1,4 @@
-"""Where a live stream comes from: a microphone, a file that plays, or raw PCM from standard input."""
+"""Where a live stream comes from: a microphone, a camera, a file that plays, or raw PCM from standard input."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, Full, Queue
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,11 +53,25 @@ class SoundSource(Protocol):
         """The stream, piece by piece as it comes."""
 
 
+@runtime_checkable
+class PictureSource(SoundSource, Protocol):
+    """A stream of sound that may have pictures.
+
+    Attributes:
+        has_pictures: whether there are any.
+        wants_pictures: whether pieces are to hold them.
+    """
+
+    has_pictures: bool
+    wants_pictures: bool
+
+
 def open_source(name: str, *, rate: int = RATE, at_once: bool = False) -> SoundSource:
     """The source of a name.
 
     Args:
-        name: "mic", "-" for standard input, a file, or an address of the network.
+        name: "mic", "camera" (with the microphone) or "camera:DEVICE", "-" for standard input, a file, or an address of the
+            network.
         rate: Hz of what comes from standard input.
         at_once: read a file as fast as it is taken, not as fast as it plays.
 
@@ -68,6 +82,10 @@ def open_source(name: str, *, rate: int = RATE, at_once: bool = False) -> SoundS
         return Microphone()
     if name == "-":
         return StandardInput(rate)
+    if name == "camera" or name.startswith("camera:"):
+        from emofuse.app.live.camera import CameraWithMicrophone, FilmedBy
+
+        return CameraWithMicrophone(FilmedBy.of_system(name.partition(":")[2]), Microphone())
     from emofuse.app.live.media_stream import MediaSource, is_address
 
     if is_address(name):

@@ -1,4 +1,4 @@
-"""The live stream of the server: PCM frames in, events out; each conversation has a worker of its own."""
+"""The live stream of the server: sound and pictures in, events out; each conversation has a worker of its own."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from fastapi import APIRouter, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel
 
 from emofuse.app.limits import ServeLimits
-from emofuse.app.live.cutter import SpeechBegan
+from emofuse.app.live.cutter import CutSettings, SpeechBegan
 from emofuse.app.live.detectors import RATE, Gate, make_detector
-from emofuse.app.live.events import Ended, Failed, Lost, Ready, Speech, spoken
+from emofuse.app.live.events import Ended, Failed, Lost, Ready, Refused, Speech, spoken
+from emofuse.app.live.picture_intake import PictureIntake
 from emofuse.app.live.recogniser import check_hears
 from emofuse.app.live.session import HeardCut, LiveSession, samples_of_pcm
 from emofuse.app.metrics import ServerMetrics
@@ -29,11 +30,21 @@ from emofuse.errors import EmofuseError
 
 SLOWEST, FASTEST = 8_000, 48_000  # Hz
 LARGEST_FRAME = 1 << 18  # bytes; 2.7 s at the fastest rate
+SOUND, PICTURE = b"\x00", b"\x01"  # first byte of a frame, where pictures come too
 _MOST_WAITING = 8  # utterances
+_SPARE = 2.0  # seconds; sound and pictures do not come in step
 _IDLE_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
 _BUSY, _WRONG, _TOO_BIG, _FAILED = 1013, 1007, 1009, 1011  # close codes of RFC 6455
 _LONGEST_REASON = 100  # characters; a close frame holds 123 bytes
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """An utterance that is to be answered, with what was seen meanwhile."""
+
+    heard: HeardCut
+    jpegs: tuple[bytes, ...]
 
 
 @dataclass
@@ -42,7 +53,8 @@ class _Conversation:
 
     session: LiveSession
     worker: WorkerProcess
-    waiting: asyncio.Queue[HeardCut | None] = field(default_factory=lambda: asyncio.Queue(_MOST_WAITING))
+    pictures: PictureIntake | None
+    waiting: asyncio.Queue[_Waiting | None] = field(default_factory=lambda: asyncio.Queue(_MOST_WAITING))
     lock: threading.Lock = field(default_factory=threading.Lock)
     gone: bool = False
     answered: int = 0
@@ -54,9 +66,10 @@ class _Conversation:
             self.remembered = 0
             return self.worker.start(seconds, lambda: self.gone)
 
-    def ask(self, heard: HeardCut) -> Segment:
+    def ask(self, one: _Waiting) -> Segment:
         """The emotion of an utterance."""
-        task = HearTask(self.remembered, heard.cut.start, heard.cut.samples)
+        cut = one.heard.cut
+        task = HearTask(self.remembered, cut.start, cut.samples, jpegs=one.jpegs)
         with self.lock:
             segment: Segment = self.worker.run(task, seconds=_ANSWER_SECONDS, cancelled=lambda: self.gone)
         self.remembered += 1
@@ -87,7 +100,9 @@ class LiveEndpoint:
         router = APIRouter()
 
         @router.websocket("/live")
-        async def live(websocket: WebSocket, rate: int = RATE, gate: Gate = "auto") -> None:
+        async def live(
+            websocket: WebSocket, rate: int = RATE, gate: Gate = "auto", pictures: bool = False
+        ) -> None:
             await websocket.accept()
             try:
                 detector = await asyncio.to_thread(make_detector, gate)
@@ -99,12 +114,14 @@ class LiveEndpoint:
             elif self._open >= self._limits.live_sessions:
                 await websocket.close(_BUSY, "as many conversations as this server takes are listened to")
             else:
-                await self._converse(websocket, LiveSession(rate, detector))
+                await self._converse(websocket, LiveSession(rate, detector), pictures)
 
         return router
 
-    async def _converse(self, websocket: WebSocket, session: LiveSession) -> None:
-        talk = _Conversation(session, WorkerProcess(self._setup))
+    async def _converse(self, websocket: WebSocket, session: LiveSession, pictures: bool) -> None:
+        held = CutSettings().longest + CutSettings().pause + _SPARE
+        intake = PictureIntake(held) if pictures else None
+        talk = _Conversation(session, WorkerProcess(self._setup), intake)
         try:
             async with self._place(talk), asyncio.TaskGroup() as both:
                 both.create_task(self._listen(websocket, talk))
@@ -149,9 +166,32 @@ class LiveEndpoint:
             if len(data) > LARGEST_FRAME:
                 await websocket.close(_TOO_BIG, f"a frame has at most {LARGEST_FRAME} bytes")
                 raise WebSocketDisconnect(_TOO_BIG)
-            await self._tell(websocket, talk, talk.session.push(samples_of_pcm(data)))
+            if talk.pictures is None:
+                await self._tell(websocket, talk, talk.session.push(samples_of_pcm(data)))
+            else:
+                await self._take(websocket, talk, talk.pictures, data)
         await self._tell(websocket, talk, talk.session.flush())
         await talk.waiting.put(None)
+
+    async def _take(
+        self, websocket: WebSocket, talk: _Conversation, pictures: PictureIntake, data: bytes
+    ) -> None:
+        """A frame whose first byte says what it holds."""
+        kind, body = data[:1], data[1:]
+        refusal = None
+        if kind == SOUND:
+            await self._tell(websocket, talk, talk.session.push(samples_of_pcm(body)))
+        elif kind == PICTURE:
+            line = pictures.take(body, talk.session.seconds)
+            if line is not None:
+                await _send(websocket, Refused(detail=line))
+            if pictures.is_abused:
+                refusal = "too many pictures that cannot be taken"
+        else:
+            refusal = "with pictures=true a frame begins with the byte 0 (sound) or 1 (a JPEG)"
+        if refusal is not None:
+            await websocket.close(_WRONG, refusal)
+            raise WebSocketDisconnect(_WRONG)
 
     async def _tell(
         self, websocket: WebSocket, talk: _Conversation, events: Sequence[SpeechBegan | HeardCut]
@@ -163,21 +203,25 @@ class LiveEndpoint:
             if talk.waiting.full():
                 oldest = talk.waiting.get_nowait()
                 if oldest is not None:
-                    await _send(websocket, Lost(seconds=round(oldest.cut.end - oldest.cut.start, 3)))
-            talk.waiting.put_nowait(event)
+                    cut = oldest.heard.cut
+                    await _send(websocket, Lost(seconds=round(cut.end - cut.start, 3)))
+            cut = event.cut
+            jpegs = () if talk.pictures is None else talk.pictures.between(cut.start, cut.end)
+            talk.waiting.put_nowait(_Waiting(event, jpegs))
 
     async def _answer(self, websocket: WebSocket, talk: _Conversation) -> None:
         """Load the run, then answer utterance by utterance."""
         run = await asyncio.to_thread(talk.load, self._limits.load_seconds)
-        check_hears(run.modalities)
+        check_hears(run.modalities, sees=talk.pictures is not None)
         await _send(websocket, Ready(run=run))
-        while (heard := await talk.waiting.get()) is not None:
+        while (one := await talk.waiting.get()) is not None:
             try:
-                event = spoken(heard, await asyncio.to_thread(talk.ask, heard))
+                answer = await asyncio.to_thread(talk.ask, one)
+                event = spoken(one.heard, answer, saw=talk.pictures is not None)
                 self._metrics.answered(event.latency.total)
                 await _send(websocket, event)
             except RefusedError as error:
-                await _send(websocket, Failed(number=heard.number, detail=error.line))
+                await _send(websocket, Failed(number=one.heard.number, detail=error.line))
                 if not talk.worker.is_alive:
                     self._metrics.worker_died()
                     await asyncio.to_thread(talk.load, self._limits.load_seconds)
