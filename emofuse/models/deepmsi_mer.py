@@ -202,7 +202,7 @@ class DeepMSIMER(nn.Module):
             rows = rows[present]
         count = frames.shape[1]
         pixels = self.augmentation(self._pixels(frames[rows]), count)
-        context = None if g_cls is None else g_cls[rows].repeat_interleave(count, dim=0)
+        context = None if g_cls is None else g_cls[rows].unsqueeze(1).expand(-1, count, -1).flatten(0, 1)
         seen = self.swin(pixels, context)
         feature = self.temporal(seen.pooled.unflatten(0, (-1, count)))
         kept = [_of_all_rows(patches, rows, present.shape[0], count) for patches in seen.kept]

@@ -15,6 +15,7 @@ from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.models.sequence_system import Sequences, SequenceSystem, last_step
 from emofuse.models.system_config import SequenceSystemConfig
+from emofuse.nn.exporting import exporting
 from emofuse.nn.sinusoids import halved_sinusoids
 
 
@@ -227,7 +228,8 @@ class MulT(SequenceSystem):
     def _convolve(self, m: str, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T', dim) and its real steps: those whose span is real, one at least of a short sequence."""
         kernel = self.config.kernels[m]  # type: ignore[index]
-        short = max(0, kernel - x.shape[1])
+        # A program knows no length: there as much is added as any may lack, and what comes of it is masked.
+        short = kernel - 1 if exporting() else max(0, kernel - x.shape[1])
         h = self.convolutions[m](F.pad(x, (0, 0, 0, short)).mT).mT
         counts = mask.sum(dim=1)
         real = torch.where(counts > 0, (counts - kernel + 1).clamp_min(1), 0)

@@ -12,6 +12,7 @@ from emofuse.models.registry import register_system
 from emofuse.models.sequence_output import SequenceOutput
 from emofuse.models.sequence_system import Sequences, SequenceSystem
 from emofuse.models.system_config import SequenceSystemConfig
+from emofuse.nn.exporting import exporting
 from emofuse.nn.sinusoids import interleaved_sinusoids
 
 
@@ -133,5 +134,14 @@ class SSEFT(SequenceSystem):
         h = torch.cat([self.cls[m].expand(h.shape[0], 1, -1), h], dim=1)
         hidden = torch.cat([mask.new_zeros(mask.shape[0], 1), ~mask], dim=1)
         for layer in cast(nn.ModuleList, self.readers[m]):
-            h = layer(h, src_key_padding_mask=hidden)
+            h = layer(h, **self._unseen(hidden))
         return h[:, 0], h[:, 1:]
+
+    def _unseen(self, hidden: Tensor) -> dict[str, Tensor]:
+        """The steps that nobody sees, (B, T) bool, as a layer of torch takes them."""
+        if not exporting():
+            return {"src_key_padding_mask": hidden}
+        # What torch makes of the other form has strides that torch.export cannot compare where T is a sum.
+        steps = hidden.shape[1]
+        pairs = hidden[:, None, None].expand(-1, self.config.heads, steps, -1)
+        return {"src_mask": pairs.flatten(0, 1)}

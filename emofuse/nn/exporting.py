@@ -95,7 +95,9 @@ def run_recurrent(cell: nn.LSTM | nn.GRU, x: Tensor) -> Tensor:
 
 
 def _changes(parts: Tensor) -> Tensor:
-    return torch.cat([torch.ones_like(parts[:, :1], dtype=torch.bool), parts[:, 1:] != parts[:, :-1]], dim=1)
+    places = torch.arange(parts.shape[1], device=parts.device)
+    before = parts[:, (places - 1).clamp_min(0)]  # slices of T − 1 would ask whether that is 1
+    return (parts != before) | (places == 0)
 
 
 def _one_direction(cell: nn.LSTM | nn.GRU, x: Tensor, suffix: str, begins: Tensor | None = None) -> Tensor:

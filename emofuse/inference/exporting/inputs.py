@@ -148,7 +148,8 @@ def random_tensors(inputs: Sequence[ProgramInput], sizes: Mapping[str, int], see
         elif each.kind == "flag":
             tensors.append(torch.rand(shape, generator=generator) < 0.8)
         else:
-            tensors.append(torch.randint(0, 3, shape, generator=generator))
+            numbers = torch.randint(0, 3, shape, generator=generator)
+            tensors.append(numbers.minimum(torch.arange(shape[1])))  # speakers are numbered as they appear
     return _consistent(inputs, tensors)
 
 
