@@ -70,7 +70,7 @@ class EnsemblePipeline:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What whoever sees a prediction must know, of all members."""
+        """What a reader of predictions must know, of all members."""
         return tuple(dict.fromkeys(note for member in self.members for note in member.notes))
 
     @property
