@@ -87,7 +87,7 @@ class EmotionPipeline(UtterancePipeline):
         familiarity: modality, or "frames" for pictures that the system reads itself, → what its training features look like.
         folder: where the run lies; sets of labels are read from there.
         statistics: modality → the training part's, of those that are standardised per speaker or recording.
-        notes: what whoever sees a prediction must know, a sentence each.
+        notes: what a reader of predictions must know, a sentence each.
         autocast: reduced precision of the system, or None.
     """
 
