@@ -178,7 +178,15 @@ def predict(
     if by and any(is_manifest_file(clip) for clip in clips or ()):
         raise EmofuseError("--segment finds utterances; a manifest names them already, so leave it out")
     options = ExpertOptions(experts, no_starter, label_map, trust, whole_frames)
-    pipe = open_pipeline(run, options, device=device, precision=_precision(precision, experts), quiet=quiet)
+    pipe = open_pipeline(
+        run,
+        options,
+        device=device,
+        precision=_precision(precision, experts),
+        quiet=quiet,
+        # Words alone need no encoder of sound and pictures, which take longer to load than to predict with.
+        modalities=None if clips or audio is not None else ("text",),
+    )
     if pipe.record.synthetic and not quiet:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
     if figure is not None and pipe.record.task != "classification":

@@ -230,10 +230,10 @@ def check_values(content: Any) -> None:
     while open_:
         values, depth = open_.pop()
         count += len(values)
-        if count > _MOST_VALUES:
-            raise ValueError(f"it unfolds to more than {_MOST_VALUES:,} values")
-        if depth > _DEEPEST:
-            raise ValueError(f"it nests more than {_DEEPEST} levels deep")
+        _check_extent(count, depth, _MOST_VALUES)
+        # What holds texts alone is looked at in one go.
+        if set(map(type, values)) == {str} and "\0" not in "".join(values):
+            continue
         for value in values:
             if isinstance(value, str):
                 if "\0" in value:
@@ -274,12 +274,16 @@ def _walk(start: Any, parts: Any, most: int) -> Iterator[Any]:
     while open_:
         value, depth = open_.pop()
         count += 1
-        if count > most:
-            raise ValueError(f"it unfolds to more than {most:,} values")
-        if depth > _DEEPEST:
-            raise ValueError(f"it nests more than {_DEEPEST} levels deep")
+        _check_extent(count, depth, most)
         yield value
         open_.extend((part, depth + 1) for part in parts(value))
+
+
+def _check_extent(count: int, depth: int, most: int) -> None:
+    if count > most:
+        raise ValueError(f"it unfolds to more than {most:,} values")
+    if depth > _DEEPEST:
+        raise ValueError(f"it nests more than {_DEEPEST} levels deep")
 
 
 def _check_nesting(text: str) -> None:
