@@ -16,6 +16,7 @@ from emofuse.errors import EmofuseError
 from emofuse.starter import STARTER
 
 if TYPE_CHECKING:
+    from emofuse.data.modality import Modality
     from emofuse.ensemble import EnsemblePipeline
     from emofuse.pipeline import EmotionPipeline, EmotionSegment, Progress
     from emofuse.runs.precision import Precision
@@ -184,8 +185,7 @@ def predict(
         device=device,
         precision=_precision(precision, experts),
         quiet=quiet,
-        # Words alone need no encoder of sound and pictures, which take longer to load than to predict with.
-        modalities=None if clips or audio is not None else ("text",),
+        modalities=_encoded(clips, audio),
     )
     if pipe.record.synthetic and not quiet:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
@@ -213,6 +213,11 @@ def predict(
         _draw(segments, pipe.labels, figure)
     if failures:
         raise EmofuseError("; ".join(failures))
+
+
+def _encoded(clips: list[Path] | None, audio: Path | None) -> tuple[Modality, ...] | None:
+    """Whose encoders are loaded: all, but for words alone those of words, since the others take long."""
+    return None if clips or audio is not None else ("text",)
 
 
 def _predict_clips(
