@@ -21,10 +21,7 @@ def check_values(content: Any) -> None:
     while open_:
         values, depth = open_.pop()
         count += len(values)
-        if count > _MOST_VALUES:
-            raise ValueError(f"it unfolds to more than {_MOST_VALUES:,} values")
-        if depth > DEEPEST:
-            raise ValueError(f"it nests more than {DEEPEST} levels deep")
+        _check_extent(count, depth)
         # What holds texts alone is looked at in one go.
         if set(map(type, values)) == {str} and "\0" not in "".join(values):
             continue
@@ -37,6 +34,13 @@ def check_values(content: Any) -> None:
                     raise ValueError(f"it holds {value}, which is no number to work with")
             elif parts := _parts_of_value(value):
                 open_.append((parts, depth + 1))
+
+
+def _check_extent(count: int, depth: int) -> None:
+    if count > _MOST_VALUES:
+        raise ValueError(f"it unfolds to more than {_MOST_VALUES:,} values")
+    if depth > DEEPEST:
+        raise ValueError(f"it nests more than {DEEPEST} levels deep")
 
 
 def _parts_of_value(value: Any) -> list[Any]:
