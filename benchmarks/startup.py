@@ -2,7 +2,8 @@
 
     python -m benchmarks.startup [--run FOLDER ...] [--clip FILE]
 
-Processor seconds, the least of several processes, taken in turn with those of torch. A prediction is compared with
+Processor seconds, the least of several processes, taken in turn with those of torch; a first round, which writes
+Python's compiled files as the first start after an installation does, is not counted. A prediction is compared with
 importing torch and what it computes: a second prediction in the same process. Writes benchmarks/results/startup.md.
 """
 
@@ -38,10 +39,15 @@ print(time.process_time() - before)
 def processor_seconds(arguments: Sequence[str]) -> float:
     """Of one Python process and of nothing else."""
     before = os.times()
-    subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
+    subprocess.run([sys.executable, *arguments], check=True, capture_output=True, env=usual_environment())
     after = os.times()
     used = after.children_user + after.children_system
     return used - before.children_user - before.children_system
+
+
+def usual_environment() -> dict[str, str]:
+    """This one, but that Python keeps what it has compiled, as it does unless it is told otherwise."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def work_seconds(run: Path, clip: Path | None) -> float:
@@ -84,10 +90,10 @@ def predictions(runs: Sequence[Path], clip: Path | None) -> dict[str, tuple[Path
 def measured(commands: dict[str, list[str]], repeats: int) -> dict[str, float]:
     """The least processor seconds of each, taken in turn."""
     taken: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(repeats):
+    for _ in range(1 + repeats):
         for name, arguments in commands.items():
             taken[name].append(processor_seconds(arguments))
-    return {name: min(seconds) for name, seconds in taken.items()}
+    return {name: min(seconds[1:]) for name, seconds in taken.items()}
 
 
 def main() -> None:

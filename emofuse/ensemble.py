@@ -7,7 +7,7 @@ for segment in pipe("clip.mp4", text="I can't believe it!"):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,7 +39,11 @@ class EnsemblePipeline:
 
     @classmethod
     def from_pretrained(
-        cls, folder: Path | str, device: str = "auto", precision: Precision = "32"
+        cls,
+        folder: Path | str,
+        device: str = "auto",
+        precision: Precision = "32",
+        modalities: Collection[Modality] | None = None,
     ) -> EnsemblePipeline:
         """Load an ensemble's folder; arguments as of `EmotionPipeline.from_pretrained`.
 
@@ -48,7 +52,7 @@ class EnsemblePipeline:
         """
         return cls(
             [
-                EmotionPipeline.from_pretrained(run.path, device, precision=precision)
+                EmotionPipeline.from_pretrained(run.path, device, precision=precision, modalities=modalities)
                 for run in members_of(Path(folder))
             ]
         )
@@ -70,7 +74,7 @@ class EnsemblePipeline:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What whoever sees a prediction must know, of all members."""
+        """What a reader of predictions must know, of all members."""
         return tuple(dict.fromkeys(note for member in self.members for note in member.notes))
 
     @property
@@ -93,7 +97,10 @@ class EnsemblePipeline:
 
 
 def open_pipeline(
-    folder: Path | str, device: str = "auto", precision: Precision = "32"
+    folder: Path | str,
+    device: str = "auto",
+    precision: Precision = "32",
+    modalities: Collection[Modality] | None = None,
 ) -> EmotionPipeline | EnsemblePipeline:
     """A run, or an ensemble, ready for raw media; arguments as of `EmotionPipeline.from_pretrained`.
 
@@ -101,8 +108,8 @@ def open_pipeline(
         EmofuseError: the folder is neither, or cannot be loaded.
     """
     if is_ensemble(Path(folder)):
-        return EnsemblePipeline.from_pretrained(folder, device, precision)
-    return EmotionPipeline.from_pretrained(folder, device, precision=precision)
+        return EnsemblePipeline.from_pretrained(folder, device, precision, modalities)
+    return EmotionPipeline.from_pretrained(folder, device, precision=precision, modalities=modalities)
 
 
 def mean_segments(by_run: Sequence[Sequence[EmotionSegment]]) -> list[EmotionSegment]:

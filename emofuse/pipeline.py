@@ -7,7 +7,7 @@ for segment in pipe("clip.mp4", text="I can't believe it!"):
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
@@ -87,7 +87,7 @@ class EmotionPipeline(UtterancePipeline):
         familiarity: modality, or "frames" for pictures that the system reads itself, → what its training features look like.
         folder: where the run lies; sets of labels are read from there.
         statistics: modality → the training part's, of those that are standardised per speaker or recording.
-        notes: what whoever sees a prediction must know, a sentence each.
+        notes: what a reader of predictions must know, a sentence each.
         autocast: reduced precision of the system, or None.
     """
 
@@ -101,6 +101,7 @@ class EmotionPipeline(UtterancePipeline):
         revision: str | None = None,
         token: str | None = None,
         precision: Precision = "32",
+        modalities: Collection[Modality] | None = None,
     ) -> EmotionPipeline:
         """Load a run folder; nothing else is needed.
 
@@ -114,6 +115,7 @@ class EmotionPipeline(UtterancePipeline):
             revision: branch, tag or commit on the hub.
             token: for the hub; by default the one that ``hf auth login`` has stored.
             precision: of the system; ``"bf16"`` rounds what it multiplies to bfloat16, ``"auto"`` does so on GPUs that can.
+            modalities: whose encoders are loaded; by default all. What another one would read is left out.
 
         Raises:
             EmofuseError: ``run_dir`` is not a finished run or its export, its encoders cannot be loaded, or the hub has no
@@ -136,7 +138,7 @@ class EmotionPipeline(UtterancePipeline):
         encoders = {
             modality: encoder_of_run(folder, record, modality, where)
             for modality, part in record.encoders.items()
-            if part.spec.name != IMPORTED
+            if part.spec.name != IMPORTED and (modalities is None or modality in modalities)
         }
         calibration = read_calibration(folder)
         temperature = calibration.temperature if calibration else 1.0

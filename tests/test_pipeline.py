@@ -140,7 +140,9 @@ def test_a_cover_is_no_video_in_any_segment(pipe: EmotionPipeline, tmp_path: Pat
     assert all(s.used == ("audio",) and s.missing["video"] == "no video was given" for s in segments)
 
 
-def test_modalities_can_be_switched_off_at_prediction(corpus: Manifest, pipe: EmotionPipeline) -> None:
+def test_modalities_can_be_switched_off_at_prediction(
+    corpus: Manifest, pipe: EmotionPipeline, run: RunFolder
+) -> None:
     row = next(iter(corpus.rows()))
     [words] = pipe(row.video, text=row.text, modalities=["text"])
     assert words.used == ("text",)
@@ -149,6 +151,10 @@ def test_modalities_can_be_switched_off_at_prediction(corpus: Manifest, pipe: Em
     np.testing.assert_allclose(
         list(words.probabilities.values()), list(only.probabilities.values()), atol=1e-6
     )
+    reads = EmotionPipeline.from_pretrained(run.path, device="cpu", modalities=["text"])
+    assert [*reads.encoders] == ["text"]
+    assert reads(text=row.text) == pipe(text=row.text)
+    assert reads(row.video, text=row.text)[0].missing["audio"] == "its encoder was not loaded"
     with pytest.raises(EmofuseError, match="does not use smell"):
         pipe(text="x", modalities=["smell"])  # type: ignore[list-item]
 

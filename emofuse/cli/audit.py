@@ -111,7 +111,7 @@ def _audits(
     from emofuse.runs.fitted_features import fitted_features, imported_readers
 
     def check(parts: Split) -> list[FittedFeatures]:
-        """Only of a split that somebody gave: features are made for one split, not for folds that are drawn now."""
+        """Only for a split that the user gave: features are made for one split, not for folds that are drawn now."""
         if not with_features:
             return []
         held = imported_readers(corpus, FeatureStore(corpus.root / "features"))

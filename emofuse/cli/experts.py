@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,7 +52,13 @@ class ExpertOptions:
 
 
 def open_pipeline(
-    run: Path, options: ExpertOptions, *, device: str, precision: Precision = "32", quiet: bool
+    run: Path,
+    options: ExpertOptions,
+    *,
+    device: str,
+    precision: Precision = "32",
+    quiet: bool,
+    modalities: Collection[Modality] | None = None,
 ) -> EmotionPipeline | EnsemblePipeline:
     """A run's or an ensemble's pipeline, with experts in it where some are named; what their classes count as is printed.
 
@@ -61,6 +68,7 @@ def open_pipeline(
         device: where to compute.
         precision: of a run's system.
         quiet: print nothing.
+        modalities: whose encoders of a run are loaded; by default all.
 
     Raises:
         EmofuseError: as `EmotionPipeline.from_pretrained` and `EmotionPipeline.from_experts`.
@@ -71,7 +79,7 @@ def open_pipeline(
     options.check(run)
     pipe: EmotionPipeline | EnsemblePipeline
     if options.experts is None:
-        pipe = ensemble.open_pipeline(run, device=device, precision=precision)
+        pipe = ensemble.open_pipeline(run, device=device, precision=precision, modalities=modalities)
     else:
         pipe = EmotionPipeline.from_experts(
             **_by_modality("--experts", options.experts),

@@ -5,75 +5,86 @@ from __future__ import annotations
 import signal
 import sys
 import warnings
-from types import FrameType
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from types import FrameType, MappingProxyType
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
 
-from emofuse.cli import (
-    ablate,
-    audit,
-    benchmark,
-    card,
-    compare,
-    demo,
-    demo_data,
-    evaluate,
-    explain,
-    export,
-    extract,
-    finetune,
-    import_features,
-    info,
-    inspect,
-    leaderboard,
-    live,
-    models,
-    predict,
-    prepare,
-    reproduce,
-    segment,
-    serve,
-    sweep,
-    train,
-)
 from emofuse.errors import EmofuseError, EmofuseWarning, explain_os_error
+
+# Verb → its module in this folder, in the order of the help.
+VERBS: Mapping[str, str] = MappingProxyType(
+    {
+        "demo": "demo",
+        "demo-data": "demo_data",
+        "prepare": "prepare",
+        "import": "import_features",
+        "inspect": "inspect",
+        "audit": "audit",
+        "extract": "extract",
+        "finetune": "finetune",
+        "train": "train",
+        "evaluate": "evaluate",
+        "compare": "compare",
+        "benchmark": "benchmark",
+        "leaderboard": "leaderboard",
+        "segment": "segment",
+        "predict": "predict",
+        "explain": "explain",
+        "export": "export",
+        "serve": "serve",
+        "live": "live",
+        "reproduce": "reproduce",
+        "ablate": "ablate",
+        "sweep": "sweep",
+        "models": "models",
+        "info": "info",
+        "card": "card",
+    }
+)
+_LOOKS: Mapping[str, Any] = MappingProxyType(
+    {"add_completion": False, "rich_markup_mode": "markdown", "pretty_exceptions_enable": False}
+)
+
+
+class _Commands(Mapping[str, Any]):
+    """Verb → its command, made when it is asked for: to make all takes as long as many a verb's work."""
+
+    def __getitem__(self, name: str) -> Any:
+        alone = typer.Typer(**_LOOKS)
+        import_module(f"emofuse.cli.{VERBS[name]}").register(alone)
+        return typer.main.get_command(alone)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VERBS)
+
+    def __len__(self) -> int:
+        return len(VERBS)
+
+
+class _VerbGroup(TyperGroup):
+    """The verbs as the commands of a program."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = _Commands()  # type: ignore[assignment]
+
 
 app = typer.Typer(
     name="emofuse",
+    cls=_VerbGroup,
     help="Which emotion each utterance of a recorded conversation carries: from video, sound and words.",
     no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
+    **_LOOKS,
 )
-for verb in (
-    demo,
-    demo_data,
-    prepare,
-    import_features,
-    inspect,
-    audit,
-    extract,
-    finetune,
-    train,
-    evaluate,
-    compare,
-    benchmark,
-    leaderboard,
-    segment,
-    predict,
-    explain,
-    export,
-    serve,
-    live,
-    reproduce,
-    ablate,
-    sweep,
-    models,
-    info,
-    card,
-):
-    verb.register(app)
+
+
+@app.callback()
+def _all_verbs() -> None:
+    """Without it typer knows no group."""
 
 
 # As a shell reports them: 128 and the number of the signal.

@@ -16,6 +16,7 @@ from emofuse.errors import EmofuseError
 from emofuse.starter import STARTER
 
 if TYPE_CHECKING:
+    from emofuse.data.modality import Modality
     from emofuse.ensemble import EnsemblePipeline
     from emofuse.pipeline import EmotionPipeline, EmotionSegment, Progress
     from emofuse.runs.precision import Precision
@@ -178,7 +179,14 @@ def predict(
     if by and any(is_manifest_file(clip) for clip in clips or ()):
         raise EmofuseError("--segment finds utterances; a manifest names them already, so leave it out")
     options = ExpertOptions(experts, no_starter, label_map, trust, whole_frames)
-    pipe = open_pipeline(run, options, device=device, precision=_precision(precision, experts), quiet=quiet)
+    pipe = open_pipeline(
+        run,
+        options,
+        device=device,
+        precision=_precision(precision, experts),
+        quiet=quiet,
+        modalities=_encoded(clips, audio),
+    )
     if pipe.record.synthetic and not quiet:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
     if figure is not None and pipe.record.task != "classification":
@@ -215,6 +223,11 @@ def _tell_of_words(segments: list[EmotionSegment], clips: list[Path] | None, by:
     of_clips = bool(clips) and not any(is_manifest_file(clip) for clip in clips or ())
     if by is None and of_clips and any("text" in s.missing for s in segments):
         typer.echo("note: no words were given; --text gives them, --segment asr writes them down", err=True)
+
+
+def _encoded(clips: list[Path] | None, audio: Path | None) -> tuple[Modality, ...] | None:
+    """Whose encoders are loaded: all, but for words alone those of words, since the others take long."""
+    return None if clips or audio is not None else ("text",)
 
 
 def _predict_clips(

@@ -6,16 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 if TYPE_CHECKING:  # the training room takes seconds to load, and some verbs do without it
     from emofuse.runs.corpus import Progress as ProgressHook
 
@@ -23,6 +13,19 @@ if TYPE_CHECKING:  # the training room takes seconds to load, and some verbs do 
 @contextmanager
 def progress_bar(*, quiet: bool = False) -> Iterator[ProgressHook]:
     """Yield a hook (done, total, what) that draws one bar per kind of work."""
+    if quiet:
+        yield _draw_nothing
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}"),
@@ -31,7 +34,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[ProgressHook]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=quiet) as bars:
+    with Progress(*columns, console=console) as bars:
         tasks = {}
 
         def advance(done: int, total: int, what: str) -> None:
@@ -42,3 +45,7 @@ def progress_bar(*, quiet: bool = False) -> Iterator[ProgressHook]:
             bars.update(tasks[what], completed=done, total=total)
 
         yield advance
+
+
+def _draw_nothing(done: int, total: int, what: str) -> None:
+    """The hook of a quiet command."""

@@ -1,4 +1,4 @@
-"""Nothing is half written: a file is made aside and renamed when it is whole.
+"""Files and folders that appear when they are complete: each is written under another name and then renamed.
 
 A process that is killed leaves what it was writing behind, under a hidden name that says which process it was. The next
 one that writes into the folder takes such leftovers away.

@@ -107,7 +107,7 @@ def read_sound(
 def read_audible(
     path: Path | str, *, start: float | None = None, end: float | None = None, rate: int = 16000
 ) -> Sound:
-    """:func:`read_sound` for what listens to it.
+    """:func:`read_sound` for encoders, to which silence is no sound.
 
     Raises:
         MediaError: as there, and where nothing can be heard: the absence of a voice says nothing of an emotion.

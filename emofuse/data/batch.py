@@ -1,4 +1,4 @@
-"""What a training or prediction step is fed with, whatever the system sees at once."""
+"""The batch that a training or prediction step takes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class FeatureSource(Protocol):
 
 @runtime_checkable
 class EpochFeatures(FeatureSource, Protocol):
-    """Features of which each epoch sees its own."""
+    """Features that change from epoch to epoch."""
 
     def begin_epoch(self, epoch: int) -> None:
         """Choose what is seen in an epoch."""
@@ -57,9 +57,9 @@ class Batch:
             (B, N).
         labels: (B,) or (B, N) targets: class indices, -1 where there is none, or values, NaN where there is
             none.
-        setbacks: media that could not be decoded.
+        decode_failures: media that could not be decoded.
         scored: (B, N) bool, the places of ``ids`` in order; None where row i is utterance i.
-        stands_in: nothing of it counts: it keeps one of several processes in step that has no share of a batch.
+        stands_in: nothing of it counts. One of several processes takes it where a batch has no share for it.
         weight: of its loss among the batches whose gradients are summed for a step.
     """
 

@@ -1,4 +1,4 @@
-"""Dialogues as whole: a vector per utterance and modality, in the order of their turns."""
+"""Dialogues: a vector per utterance and modality, in the order of their turns."""
 
 from __future__ import annotations
 

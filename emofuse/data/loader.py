@@ -34,7 +34,7 @@ class BatchDataset(Protocol):
 
 @runtime_checkable
 class EpochOrder(Protocol):
-    """An order, or a choice of what is seen, that each epoch has its own of."""
+    """What is chosen anew for each epoch: an order of rows, or what is seen of them."""
 
     def begin_epoch(self, epoch: int) -> None:
         """Choose it."""
@@ -209,7 +209,7 @@ class OwnGenerator(torch.Generator):
     """A loader's own, so that opening it draws nothing from the generator that dropout draws from."""
 
     def __reduce__(self) -> Any:
-        """For other processes: what it has drawn decides nothing."""
+        """Copied to another process without its state, which decides nothing there."""
         return OwnGenerator, ()
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from emofuse.data.face_place import parse_place, parse_places
-from emofuse.data.manifest_checks import ManifestError, Origin, Problem, find_problems, find_unwritable
+from emofuse.data.manifest_checks import find_problems, find_unwritable
 from emofuse.data.manifest_columns import (
     COLUMNS,
     CROP,
@@ -31,6 +31,7 @@ from emofuse.data.manifest_io import (
     read_manifest_file,
     write_manifest_file,
 )
+from emofuse.data.manifest_problems import ManifestError, Origin, Problem
 from emofuse.data.paths import ContainedPaths
 from emofuse.data.utterance import Utterance
 from emofuse.data.wording import column_names

@@ -1,4 +1,4 @@
-"""What a stranger's pickle may cost while it is read: memory for what it makes, time for its keys."""
+"""Bounds on reading a pickle that may be hostile: memory for what it makes, time for its keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a pickle is handed in place of functions and classes, so that it can make arrays and nothing else."""
+"""Stand-ins for the functions and classes that a pickle names. They make arrays and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pickles from strangers: arrays and plain containers come out, nothing else is ever called.
+"""Read pickles that may be hostile: arrays and plain containers are made, and nothing else is called.
 
 Published feature files are pickles, and a pickle may name any function to be run while it is loaded. Here
 every name it gives is looked up in a short list, and even what is on the list is replaced by a stand-in:

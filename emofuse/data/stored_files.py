@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from emofuse.data.git_lfs import POINTER_ADVICE, POINTER_REASON, is_lfs_pointer
 from emofuse.data.json_text import parse_json
+from emofuse.data.value_bounds import check_values
+from emofuse.data.yaml_text import parse_yaml
 from emofuse.errors import EmofuseError, explain_os_error
 
 if TYPE_CHECKING:
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
 _TEXT_BYTES = 256 << 20  # split.json of a corpus of millions stays far below
 _YAML_BYTES = 4 << 20  # a recipe has a few kilobytes
 _TABLE_BYTES = 8 << 30  # unpacked
-_DEEPEST = 60
-_MOST_VALUES = 20_000_000
-_MOST_YAML_VALUES = 100_000
-# libyaml's reader takes a tenth of the time; PyYAML may have been built without it.
-_YAML_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class DamagedFileError(EmofuseError):
@@ -122,27 +117,10 @@ def stored_yaml(file: Path, advice: str) -> Any:
         DamagedFileError: as there; or its references unfold to more than a file of settings says.
     """
     text = stored_text(file, advice, _YAML_BYTES)
-    loader = None
     try:
-        _check_nesting(text)
-        loader = _YAML_LOADER(text)
-        node = loader.get_single_node()
-        if node is None:
-            return None
-        for _ in _walk(node, _parts_of_node, _MOST_YAML_VALUES):
-            pass  # merge keys and references are unfolded when values are made of the nodes
-        content = loader.construct_document(node)
-        check_values(content)
-    except RecursionError:
-        raise DamagedFileError(file, "it nests too deeply", advice) from None
-    except yaml.YAMLError as error:
-        raise DamagedFileError(file, f"it is not YAML: {error}", advice) from None
-    except (ValueError, TypeError, OverflowError) as error:
+        return parse_yaml(text)
+    except ValueError as error:
         raise DamagedFileError(file, str(error), advice) from None
-    finally:
-        if loader is not None:
-            loader.dispose()
-    return content
 
 
 def stored_table(file: Path, advice: str, columns: Iterable[str] = ()) -> pd.DataFrame:
@@ -216,32 +194,6 @@ def check_numbers(
             raise DamagedFileError(file, f"row {row + 1}, {name}: {table[name].iloc[row]!r}", advice)
 
 
-def check_values(content: Any) -> None:
-    """See that plain values are few and flat enough, that numbers are finite, and that no text holds a NUL.
-
-    Raises:
-        ValueError: they are not.
-    """
-    # Containers are walked, and what stands in them looked at in place: lists of a hundred thousand texts are usual.
-    count, open_ = 1, [([content], 0)]
-    while open_:
-        values, depth = open_.pop()
-        count += len(values)
-        if count > _MOST_VALUES:
-            raise ValueError(f"it unfolds to more than {_MOST_VALUES:,} values")
-        if depth > _DEEPEST:
-            raise ValueError(f"it nests more than {_DEEPEST} levels deep")
-        for value in values:
-            if isinstance(value, str):
-                if "\0" in value:
-                    raise ValueError(f"{value[:40]!r} has a NUL in it")
-            elif isinstance(value, float):
-                if not math.isfinite(value):
-                    raise ValueError(f"it holds {value}, which is no number to work with")
-            elif parts := _parts_of_value(value):
-                open_.append((parts, depth + 1))
-
-
 def _opened(file: Path, advice: str) -> Any:
     """A handle on a regular file; one on a pipe would wait for somebody to write to it."""
     try:
@@ -259,50 +211,6 @@ def _opened(file: Path, advice: str) -> Any:
         os.close(handle)
         raise DamagedFileError(file, f"it is {POINTER_REASON}", POINTER_ADVICE, "cannot be read")
     return os.fdopen(handle, "rb")
-
-
-def _walk(start: Any, parts: Any, most: int) -> Iterator[Any]:
-    """Every value, and those inside of it, as often as it is referred to.
-
-    Raises:
-        ValueError: they are more than ``most``, or nest more deeply than any file of ours.
-    """
-    count, open_ = 0, [(start, 0)]
-    while open_:
-        value, depth = open_.pop()
-        count += 1
-        if count > most:
-            raise ValueError(f"it unfolds to more than {most:,} values")
-        if depth > _DEEPEST:
-            raise ValueError(f"it nests more than {_DEEPEST} levels deep")
-        yield value
-        open_.extend((part, depth + 1) for part in parts(value))
-
-
-def _check_nesting(text: str) -> None:
-    """See that YAML is flat enough before nodes are made of it: libyaml's reader does that by recursion, without a limit.
-
-    Raises:
-        ValueError: it is not.
-        yaml.YAMLError: it is no YAML.
-    """
-    depth = 0
-    for event in yaml.parse(text, Loader=_YAML_LOADER):
-        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-        if depth > _DEEPEST:
-            raise ValueError(f"it nests more than {_DEEPEST} levels deep")
-
-
-def _parts_of_value(value: Any) -> list[Any]:
-    if isinstance(value, Mapping):
-        return [*value.keys(), *value.values()]
-    return list(value) if isinstance(value, list | tuple | set) else []
-
-
-def _parts_of_node(node: yaml.Node) -> Iterable[yaml.Node]:
-    if isinstance(node, yaml.MappingNode):
-        return [part for pair in node.value for part in pair]
-    return node.value if isinstance(node, yaml.SequenceNode) else ()
 
 
 def _with_columns(table: pd.DataFrame, file: Path, advice: str, columns: Iterable[str]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ class Target(Protocol):
 
     @property
     def absent(self) -> float:
-        """What stands where there is none."""
+        """The number that means that there is no target."""
 
     @property
     def dtype(self) -> torch.dtype:

@@ -1,4 +1,4 @@
-"""What a process does first that works for another: it leaves interruptions to its parent, and ends with it."""
+"""How a worker process begins and ends: it leaves interruptions to its parent, and ends with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What courses over time are put through before they are described: cosine terms, running medians, peaks.
+"""What is computed of a course over time before it is described: cosine terms, running medians, peaks.
 
 scipy has all three; its module of signals alone takes half as long to import as torch, for every prediction.
 """

@@ -1,4 +1,4 @@
-"""Which encoder of a cross-fitting has not seen an utterance: the file that says so, and the folders that it names."""
+"""The file of a cross-fitting: which of its encoders has not seen an utterance, and where that encoder lies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every encoder is made here, by its specification."""
+"""Makes an encoder of its specification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the lowest layers of a text encoder make of an utterance, for a training that leaves them as they are."""
+"""The output of a text encoder's lowest layers, computed once for a training in which they are frozen."""
 
 from __future__ import annotations
 

@@ -48,7 +48,6 @@ _PICKLES = (PICKLE, "pytorch_model.bin.index.json")
 # Weights that a checkpoint may lack because nothing that is read from the model depends on them.
 _UNUSED_WEIGHTS, _MASK = ("pooler.",), "masked_spec_embed"
 _HUB_PATIENCE_SECONDS = 5.0
-_HASH_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -201,8 +200,7 @@ def folder_revision(folder: Path, *, pickles: bool = False) -> str:
     for file in sorted(model_files(folder, pickles=pickles)):
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
         with file.open("rb") as stream:
-            while block := stream.read(_HASH_BLOCK):
-                digest.update(block)
+            hashlib.file_digest(stream, lambda: digest)
     return digest.hexdigest()
 
 

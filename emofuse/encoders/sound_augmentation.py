@@ -1,4 +1,4 @@
-"""Sound as another line, room or voice would have brought it, to learn from besides the recording itself.
+"""Changed copies of a sound for training: another line, another room, another voice.
 
 Filters and resampling are scipy's, stretching in time is FFmpeg's ``atempo`` by way of PyAV: both are needed anyway.
 """

@@ -1,4 +1,4 @@
-"""How a language model of the BERT class is handed an utterance, alone or in its dialogue."""
+"""The input of a language model of the BERT class: an utterance, alone or in its dialogue."""
 
 from __future__ import annotations
 

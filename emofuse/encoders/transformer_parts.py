@@ -1,4 +1,4 @@
-"""Where the parts of a model of transformers lie, whichever class it is of."""
+"""Where a model of transformers keeps its layers and embeddings; the classes differ."""
 
 from __future__ import annotations
 

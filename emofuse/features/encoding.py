@@ -33,7 +33,7 @@ _MEDIA_PER_TASK = 8  # clips that a process is handed at once: seconds of work, 
 
 
 def reason_of(error: EmofuseError) -> str:
-    """The short code under which a setback is counted."""
+    """The short code under which a failure to read or encode is counted."""
     return error.reason if isinstance(error, MediaError | UnusableInputError) else "not-encodable"
 
 

@@ -1,4 +1,4 @@
-"""Fill a feature store from a manifest: only what is missing, in bounded memory, past what is broken."""
+"""Fill a feature store from a manifest: only what is missing, in bounded memory. Broken files are set aside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of an utterance an encoder is handed, and a fingerprint that changes when it does."""
+"""The part of an utterance that an encoder reads, and a fingerprint that changes with it."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ def evaluate_fit(
 
 
 def _imported(predictor: RowPredictor) -> dict[Modality, FeatureSource]:
-    """Features that others have made; what an encoder of ours makes knows what it was fitted to by itself."""
+    """Features that were imported. Those of the encoders here are on record with what they were fitted to."""
     return {
         m: predictor.readers[m] for m, part in predictor.record.encoders.items() if part.spec.name == IMPORTED
     }

@@ -122,6 +122,9 @@ class UtterancePipeline:
                 self._look_up(modality, utterances, imported, found[modality], missing)
             elif modality in self.encoders:
                 self._encode(modality, keyed, found[modality], missing, notes, progress)
+            elif modality in self.record.encoders:
+                for utterance, reasons in zip(utterances, missing, strict=True):
+                    reasons[modality] = _without_encoder(utterance, modality)
         given = self.normalised(keyed, found, notes)
         rows = [u if "video" in chosen else _without_video(u) for u in keyed]
         several = [m for m in self.modalities if m in chosen] if by_modality else []
@@ -287,6 +290,12 @@ class UtterancePipeline:
 def _with_key(utterance: Utterance, position: int) -> Utterance:
     """The same utterance under its position, because two clips may have the same name."""
     return replace(utterance, id=str(position))
+
+
+def _without_encoder(utterance: Utterance, modality: Modality) -> str:
+    """Why a modality is left out whose encoder was not loaded."""
+    given = utterance.text if modality == "text" else utterance.video or utterance.audio
+    return "its encoder was not loaded" if given else f"no {modality} was given"
 
 
 def _without_video(utterance: Utterance) -> Utterance:

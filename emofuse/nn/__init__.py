@@ -1,4 +1,4 @@
-"""Blocks that know nothing of the systems they serve; each is traceable to an equation.
+"""Blocks of the systems. They import no system, and each is traceable to an equation.
 
 The public names stand in ``__init__.pyi``; each is loaded when it is first used.
 """

@@ -47,7 +47,7 @@ class CrossAttention(nn.Module):
             q,
             k,
             v,
-            # A softmax over nothing is not a number: let it see all, then forget what it saw.
+            # A softmax over nothing is NaN: attend to everything instead, and set the result to zero afterwards.
             attn_mask=(source_mask | sees_nothing)[:, None, None],
         )
         out = self.out(attended.transpose(1, 2).flatten(-2))

@@ -72,7 +72,7 @@ class DialogueAttention(nn.Module):
                     q[:, :, start:stop],
                     k[:, :, low:high],
                     v[:, :, low:high],
-                    # A softmax over nothing is not a number: let it see all, then forget what it saw.
+                    # A softmax over nothing is NaN: attend to everything instead, and set the result to zero afterwards.
                     attn_mask=(sees | sees_nothing).unsqueeze(1),
                     dropout_p=self.dropout if self.training else 0.0,
                 )

@@ -1,4 +1,4 @@
-"""A deep convolution over a graph between whose layers gates decide what is kept, as MM-DFN has it."""
+"""A deep convolution over a graph with gates between its layers, as MM-DFN has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a network does differently while it is written down as a program (torch.export), where sizes cannot depend on values.
+"""What a network does differently during an export (torch.export), where sizes cannot depend on values.
 
 The numbers are the same: what would be cut to the longest sequence of a batch keeps its padding, which is masked.
 """

@@ -2,7 +2,7 @@
 
 The equations are those of `run_v2_block`: scaled cosine attention (Swin V2, Eq. 2), residual-post-norm (section 3.2). What
 differs is where numbers lie. All that a few windows need stays in a processor's cache, nothing is copied to cut windows,
-and for the gradient what is cheap is computed again: attention weights, GELU and the sum of the first residual.
+and for the gradient what is cheap is computed again: attention, GELU and the sum of the first residual.
 """
 
 from __future__ import annotations
@@ -93,7 +93,6 @@ class Kept(NamedTuple):
 
     qkv: Tensor  # (windows·n, 3, C), queries and keys scaled to what is multiplied
     factors: Tensor  # (windows, n, 2, heads), by which queries and keys were scaled
-    attended: Tensor
     projected: Tensor
     mean1: Tensor
     rstd1: Tensor
@@ -197,7 +196,7 @@ def run_windows(
     torch.add(between, branch(second.view_as(tokens), path2), out=out)
     if masks.alive is not None:
         out.masked_fill_(~masks.alive[here].unsqueeze(-1), 0.0)
-    return Kept(qkv, factors, attended, projected, mean1, rstd1, hidden, refined, mean2, rstd2)
+    return Kept(qkv, factors, projected, mean1, rstd1, hidden, refined, mean2, rstd2)
 
 
 def run_block_in_place(tokens: Tensor, weights: BlockWeights, form: BlockForm, masks: BlockMasks) -> Tensor:

@@ -114,8 +114,8 @@ class _Windows:
         between = self._refinement(gradient)
         kept, weights = self.kept, self.weights
         projected = self._norm("norm1", between, kept.projected, kept.mean1, kept.rstd1, self.path1)
-        self.sums.layer("out", projected, kept.attended)
-        qkv = self._attention(projected @ weights.out, mask)
+        qkv, attended = self._attention(projected @ weights.out, mask)
+        self.sums.layer("out", projected, attended)
         rows, into = self.tokens.flatten(0, 1), into.flatten(0, 1)
         before = between.flatten(0, 1)
         for number, name in enumerate(("query", "key", "value")):
@@ -147,17 +147,21 @@ class _Windows:
         self.sums.norm(name, of_weight, of_bias)
         return back
 
-    def _attention(self, gradient: Tensor, mask: Tensor) -> Tensor:
-        """Back through attention: (windows·n, C) -> (windows·n, 3, C) of queries, keys and values."""
+    def _attention(self, gradient: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Back through attention: (windows·n, C) -> (windows·n, 3, C) of queries, keys and values.
+
+        Gives what was attended to as well, (windows·n, C), computed again.
+        """
         windows, length, width = self.tokens.shape
         heads = self.form.heads
         shape = (windows, length, 3, heads, width // heads)
         query, key, value = self.kept.qkv.view(shape).permute(2, 0, 3, 1, 4).contiguous().flatten(1, 2)
-        attended = gradient.view(windows, length, heads, -1).transpose(1, 2).flatten(0, 1)
+        from_heads = gradient.view(windows, length, heads, -1).transpose(1, 2).flatten(0, 1)
         logits = gradient.new_empty(windows, heads, length, length).copy_(mask).flatten(0, 1)
         torch.baddbmm(logits, query, key.transpose(1, 2), out=logits)
         attention = logits.softmax(dim=-1)
-        torch.bmm(attended, value.transpose(1, 2), out=logits)
+        attended = torch.bmm(attention, value).view(windows, heads, length, -1).transpose(1, 2)
+        torch.bmm(from_heads, value.transpose(1, 2), out=logits)
         scores = torch.ops.aten._softmax_backward_data(logits, attention, -1, logits.dtype)
         self.sums.add("position", scores.view(windows, heads, length, length).sum(0))
         compared = gradient.new_empty(2, windows * heads, length, width // heads)
@@ -165,9 +169,9 @@ class _Windows:
         torch.bmm(scores.transpose(1, 2), query, out=compared[1])
         back = torch.empty_like(self.kept.qkv)
         by_head = back.view(shape).permute(2, 0, 3, 1, 4)
-        by_head[2].copy_(torch.bmm(attention.transpose(1, 2), attended).view(windows, heads, length, -1))
+        by_head[2].copy_(torch.bmm(attention.transpose(1, 2), from_heads).view(windows, heads, length, -1))
         self._directions(compared.view(2, windows, heads, length, -1), query, key, by_head[:2])
-        return back
+        return back, attended.reshape(windows * length, width)
 
     def _directions(self, gradient: Tensor, query: Tensor, key: Tensor, into: Tensor) -> None:
         """Back through the scaling of queries and keys to a length: what lies along them makes no difference."""

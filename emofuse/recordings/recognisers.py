@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,6 +19,8 @@ RATE = 16_000
 INSTALL = "pip install 'emofuse[asr]'"
 # What Whisper's authors hold for made up: so repetitive, or so unsure of itself that probably nobody speaks.
 MOST_REPETITIVE, LEAST_SURE, SILENCE = 2.4, -1.0, 0.6
+MOST_WORDS = 8.0  # a second; nobody speaks faster than that for long
+FALLBACK = (0.2, 0.4, 0.6, 0.8, 1.0)  # temperatures at which a doubtful window is decoded anew
 SURE_OF_LANGUAGE = 0.5
 
 
@@ -107,17 +110,11 @@ class _FasterWhisper:
             ) from None
 
     def __call__(self, samples: NDArray[np.float32], language: str | None) -> Transcript:
-        given = language if self._model.model.is_multilingual else "en"
-        segments, info = self._model.transcribe(
-            samples,
-            language=given,
-            word_timestamps=True,
-            condition_on_previous_text=False,  # an error would carry on to what follows
-            hallucination_silence_threshold=2.0,
-            compression_ratio_threshold=MOST_REPETITIVE,
-            log_prob_threshold=LEAST_SURE,
-            no_speech_threshold=SILENCE,
-        )
+        # The library calls a whole window repetitive, where people may say the same sentence again and again. Here each sentence
+        # is looked at by itself, and the window decoded anew only where one is doubtful.
+        segments, info = self._decoded(samples, language, (0.0,), None)
+        if any(_is_looping(one) or one.avg_logprob < LEAST_SURE for one in segments):
+            segments, info = self._decoded(samples, language, FALLBACK, MOST_REPETITIVE)
         words = [
             Word(float(word.start), float(word.end), str(word.word))
             for segment in segments
@@ -126,10 +123,38 @@ class _FasterWhisper:
         ]
         return Transcript(words, info.language, float(info.language_probability))
 
+    def _decoded(
+        self,
+        samples: NDArray[np.float32],
+        language: str | None,
+        temperatures: tuple[float, ...],
+        most_repetitive: float | None,
+    ) -> tuple[list[Any], Any]:
+        segments, info = self._model.transcribe(
+            samples,
+            language=language if self._model.model.is_multilingual else "en",
+            word_timestamps=True,
+            condition_on_previous_text=False,  # an error would carry on to what follows
+            hallucination_silence_threshold=2.0,
+            temperature=list(temperatures),
+            compression_ratio_threshold=most_repetitive,
+            log_prob_threshold=LEAST_SURE,
+            no_speech_threshold=SILENCE,
+        )
+        return list(segments), info
+
 
 def _is_believed(segment: Any) -> bool:
     is_unsure = segment.avg_logprob < LEAST_SURE and segment.no_speech_prob > SILENCE
-    return segment.compression_ratio <= MOST_REPETITIVE and not is_unsure
+    return not _is_looping(segment) and not is_unsure
+
+
+def _is_looping(segment: Any) -> bool:
+    """Whether a sentence repeats itself within itself, or has more words than its time has room for."""
+    text = str(segment.text).encode()
+    seconds = max(float(segment.end) - float(segment.start), 0.1)
+    is_repetitive = len(text) > MOST_REPETITIVE * len(zlib.compress(text))
+    return is_repetitive or len(text.split()) > max(8.0, MOST_WORDS * seconds)
 
 
 def _packaged() -> str:

@@ -11,15 +11,13 @@ import yaml
 from typer.testing import CliRunner
 
 from emofuse import EmofuseError, Manifest
-from emofuse.cli.main import app, run
+from emofuse.cli.main import VERBS, app, run
 from emofuse.cli.predict import timeline_positions
 from emofuse.data.channels import CHANNELS_CANCEL
 from emofuse.pipeline import EmotionSegment
 from tests.data.material import encode_sound
 from tests.quick_figures import true_figures
 from tests.small_corpus import SMALL_MODEL, make_corpus, tone_of
-
-VERBS = tuple(str(verb.name) for verb in (*app.registered_commands, *app.registered_groups))
 
 
 @pytest.fixture(scope="module")

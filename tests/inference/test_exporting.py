@@ -46,10 +46,17 @@ def pipe(exported: Path) -> EmotionPipeline:
 
 
 def test_a_system_of_recurrences_says_the_same_as_a_program_of_any_size() -> None:
-    captured = capture(build(model_info("bc-lstm")), LONGEST)
+    captured = capture(build(model_info("bc-lstm"), modalities=("text",)), LONGEST)
     assert captured.fixed == {}
     assert check(captured, run_exported(captured)) < 1e-4
     assert check(captured, run_onnx(onnx_session(onnx_bytes(captured), 1))) < 1e-4
+
+
+@pytest.mark.parametrize("name", ["mult", "sse-ft"])
+def test_steps_vary_whatever_a_system_adds_to_their_number_or_takes_off(name: str) -> None:
+    captured = capture(build(model_info(name), modalities=("audio",)), LONGEST)
+    assert captured.fixed == {}
+    assert check(captured, run_exported(captured)) < 1e-4
 
 
 def test_a_program_that_says_something_else_is_refused() -> None:
@@ -70,7 +77,7 @@ def test_axes_that_cannot_vary_are_named_and_filled_up(monkeypatch: pytest.Monke
         return usual(program, fixed)
 
     monkeypatch.setattr(programs, "_exported", stubborn)
-    captured = capture(build(model_info("emocaps")), LONGEST)
+    captured = capture(build(model_info("emocaps"), modalities=("text",)), LONGEST)
     assert captured.fixed == {"dialogue": 12}
     assert captured.reason == "ValueError: a loop over utterances"
     assert check(captured, run_exported(captured)) < 1e-4

@@ -25,6 +25,16 @@ def test_parties_of_a_dialogue_are_sequences_of_their_own_in_one_row(cell, monke
     torch.testing.assert_close(layer(x, speakers, MASK), expected)
 
 
+def test_a_program_of_parties_takes_dialogues_of_any_length():
+    torch.manual_seed(0)
+    layer, length = PartyContext("gru", 4).eval(), torch.export.Dim("length")
+    given = torch.randn(*MASK.shape, 4), torch.randint(0, 3, MASK.shape), MASK
+    with torch.no_grad():
+        program = torch.export.export(layer, given, dynamic_shapes=({1: length},) * 3, strict=False)
+        shorter = given[0][:, :2], given[1][:, :2], MASK[:, :2]
+        torch.testing.assert_close(program.module()(*shorter), layer(*shorter))
+
+
 def test_layers_of_recurrences_need_no_packing():
     torch.manual_seed(0)
     x = torch.randn(*MASK.shape, 5, dtype=torch.float64)

@@ -1,4 +1,6 @@
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +57,49 @@ def test_what_is_made_up_beside_speech_is_left_out_and_windows_stay_short(ten_mi
     assert {what for _, _, what in told} == {"listening (seconds)", "writing down (seconds)"}
     for one in found.spoken:
         assert any(turn.start - 0.6 < one.end and one.start < turn.end + 0.6 for turn in ten_minutes.turns)
+
+
+class _Library:
+    """faster-whisper, which says at each temperature what it is told to say."""
+
+    def __init__(self, said: dict[float, list[tuple[float, float, str]]]) -> None:
+        self.model = SimpleNamespace(is_multilingual=False)
+        self._said = said
+        self.asked: list[list[float]] = []
+
+    def transcribe(self, samples: np.ndarray, temperature: list[float], **options: Any) -> tuple[Any, Any]:
+        self.asked.append(temperature)
+        segments = (
+            SimpleNamespace(
+                start=start,
+                end=end,
+                text=text,
+                avg_logprob=-0.1,
+                no_speech_prob=0.0,
+                compression_ratio=4.7,  # of the window, as the library has it
+                words=[SimpleNamespace(start=start, end=end, word=f" {word}") for word in text.split()],
+            )
+            for start, end, text in self._said[temperature[0]]
+        )
+        return segments, SimpleNamespace(language="en", language_probability=1.0)
+
+
+def words_by(library: _Library) -> list[str]:
+    made = recognisers._FasterWhisper.__new__(recognisers._FasterWhisper)
+    made._model = library
+    return [word.text.strip() for word in made(np.zeros(16000, np.float32), None).words]
+
+
+def test_a_sentence_that_people_repeat_is_written_down_and_a_text_in_circles_is_not() -> None:
+    sentence = "Dogs are sitting by the door."
+    repeated = _Library({0.0: [(3.0 * i, 3.0 * i + 2.0, sentence) for i in range(9)]})
+    assert words_by(repeated) == sentence.split() * 9
+    assert repeated.asked == [[0.0]]
+    circles = (0.0, 28.0, "thank you " * 60)
+    decoded_anew = _Library({0.0: [circles], 0.2: [(0.0, 2.0, sentence), circles]})
+    assert words_by(decoded_anew) == sentence.split()
+    hurried = (2.0, 3.0, "so we go on and on from here to there and back again now")
+    assert words_by(_Library({0.0: [hurried], 0.2: [hurried]})) == []
 
 
 @needs_whisper

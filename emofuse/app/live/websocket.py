@@ -77,7 +77,7 @@ class _Conversation:
         return segment
 
     def end(self) -> None:
-        """End the worker, once nobody waits for it."""
+        """End the worker when no client waits for it."""
         with self.lock:
             self.worker.stop()
 

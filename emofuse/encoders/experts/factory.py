@@ -1,4 +1,4 @@
-"""Experts are made here, each from a checkpoint and what its classes count as."""
+"""Makes an expert of a checkpoint and of what its classes count as."""
 
 from __future__ import annotations
 

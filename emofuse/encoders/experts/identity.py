@@ -1,4 +1,4 @@
-"""What an expert is filed under."""
+"""The identity under which an expert's features are stored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the classes of a classifier say of the labels of a fusion."""
+"""How the classes of a classifier map to the labels of a fusion."""
 
 from __future__ import annotations
 

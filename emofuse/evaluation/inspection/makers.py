@@ -1,4 +1,4 @@
-"""Which encoder published features are likely to come from, and which of ours comes nearest."""
+"""Which encoder published features are likely to come from, and which encoder here is the nearest to it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report says, as plain records: filled by whoever ran the evaluation, rendered by ``report``."""
+"""The content of a report as plain records. The evaluation fills them, and ``report`` renders them."""
 
 from __future__ import annotations
 

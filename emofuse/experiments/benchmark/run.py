@@ -205,7 +205,7 @@ def _tuned(
 def _judging(
     systems: Sequence[PlannedSystem], folder: Path, plan: BenchmarkPlan, chosen: dict[str, int]
 ) -> list[Job]:
-    """Seed by seed, so that what has been done when somebody stops it is a comparison already."""
+    """Seed by seed, so that a benchmark that is stopped early is a comparison already."""
     return [
         Job(
             run_path(folder, system.name, chosen[system.name], seed),

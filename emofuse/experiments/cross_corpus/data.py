@@ -1,4 +1,4 @@
-"""What a run is to be scored on, as somebody names it: a manifest, its folder, or a published feature file."""
+"""What a run is to be scored on, as the user names it: a manifest, its folder, or a published feature file."""
 
 from __future__ import annotations
 

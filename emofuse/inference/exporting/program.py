@@ -31,11 +31,13 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-4
 _TRACED = {BATCH: 3, DIALOGUE: 5, "frames": 4, "steps_text": 6, "steps_audio": 7, "steps_video": 8}
-# Batches of other sizes than the traced one: a dialogue longer than the windows that systems have, a single row, single steps.
+# Batches of other sizes than the traced one: a dialogue longer than the windows that systems have, single rows, single steps.
 _CHECKED: tuple[Mapping[str, int], ...] = (
     {BATCH: 2, DIALOGUE: 45, "frames": 3, "steps_text": 9, "steps_audio": 4, "steps_video": 5},
     {BATCH: 1, DIALOGUE: 3, "frames": 2, "steps_text": 3, "steps_audio": 11, "steps_video": 2},
     {BATCH: 5, DIALOGUE: 2, "frames": 5, "steps_text": 2, "steps_audio": 3, "steps_video": 9},
+    {BATCH: 2, DIALOGUE: 1, "frames": 1, "steps_text": 1, "steps_audio": 1, "steps_video": 1},
+    {BATCH: 1, DIALOGUE: 1, "frames": 4, "steps_text": 4, "steps_audio": 1, "steps_video": 4},
 )
 Run = Callable[[Sequence[Tensor]], Sequence[np.ndarray]]
 

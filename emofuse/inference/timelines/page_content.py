@@ -251,7 +251,7 @@ def _remarks(s: EmotionSegment) -> Iterator[str]:
 
 
 def page_title(segments: Sequence[EmotionSegment], recordings: Sequence[PageRecording]) -> str:
-    """What a page is called that nobody named."""
+    """The title of a page that was given none."""
     if len(recordings) == 1:
         return recordings[0].name
     return counted(len(recordings), "recording") if recordings else "no recording"

@@ -170,7 +170,7 @@ class CutNetwork:
         setattr(*place, nn.ModuleList(layers[count:]))
 
     def put_back(self) -> None:
-        """Make the model whole again."""
+        """Put the layers that were taken out back in."""
         upper = list(getattr(*self.place))
         self.network.embeddings = self.embeddings
         setattr(*self.place, nn.ModuleList([*self.lower, *upper]))

@@ -34,7 +34,7 @@ class TuningBatch:
             the mean of each utterance.
         labels: (B,) class indices.
         pooled: (B, T) bool, the tokens of a text that are pooled; None for sound, which pools by itself.
-        setbacks: media that could not be read; their rows are not among the B.
+        decode_failures: media that could not be read; their rows are not among the B.
     """
 
     ids: list[str]

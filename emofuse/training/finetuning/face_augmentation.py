@@ -1,4 +1,4 @@
-"""Faces as another camera, detector or light would have given them: changes of whole batches of pictures."""
+"""Changed copies of faces for training: another camera, detector or light, for a batch of pictures at a time."""
 
 from __future__ import annotations
 

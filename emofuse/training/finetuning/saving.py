@@ -1,4 +1,4 @@
-"""A fine-tuned encoder as a folder that transformers reads, whole or not at all."""
+"""A fine-tuned encoder as a folder that transformers reads; it appears when it is complete."""
 
 from __future__ import annotations
 
