@@ -115,16 +115,22 @@ def run() -> None:
         _show_warnings_in_one_line()
         try:
             app()
-        except EmofuseError as error:
-            _fail(str(error))
-        except OSError as error:
-            _fail(explain_os_error(error))
-        except KeyboardInterrupt:
-            ending.interrupted()
-        except SystemExit as end:
-            if end.code != _INTERRUPTED:
-                raise
-            ending.interrupted()  # typer has made an exit of it
+        except BaseException as error:
+            if _is_interruption(error):
+                ending.interrupted()
+            if isinstance(error, EmofuseError):
+                _fail(str(error))
+            if isinstance(error, OSError):
+                _fail(explain_os_error(error))
+            raise
+
+
+def _is_interruption(error: BaseException) -> bool:
+    """Whether a signal is behind an error: libraries that are being imported make an ImportError of it, typer an exit."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, KeyboardInterrupt):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None or (isinstance(error, SystemExit) and error.code == _INTERRUPTED)
 
 
 def _fail(line: str) -> None:

@@ -49,10 +49,8 @@ def checkpoint_to_resume(folder: Path) -> tuple[Path, int] | None:
         refuse_lfs_pointer(file)  # nothing is lost yet, as it would be if the training began anew
         try:
             epoch = int(torch.load(file, map_location="cpu", weights_only=True)["epoch"])
-        except Exception as error:  # an empty, cut or strange file fails in many ways
-            damaged.append(
-                f"{file} is damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-            )
+        except Exception:  # an empty, cut or strange file fails in many ways, which torch tells at length
+            damaged.append(f"{file} is damaged")
             continue
         _warn_of_damage(damaged, f"the training goes on after epoch {epoch + 1}")
         return file, epoch

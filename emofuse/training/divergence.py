@@ -6,6 +6,7 @@ import lightning as L
 import torch
 from torch import Tensor
 
+from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
 
@@ -24,5 +25,5 @@ def refuse_divergence(module: L.LightningModule, values: Tensor, what: str, lear
     if not bool(torch.isfinite(values).all()):
         raise EmofuseError(
             f"the training diverged: its {what} is not finite in epoch {module.current_epoch + 1}, after "
-            f"{module.global_step} steps; lower the learning rate (now {learning_rate:g}), or use precision 32"
+            f"{counted(module.global_step, 'step')}; lower the learning rate (now {learning_rate:g}), or use precision 32"
         )

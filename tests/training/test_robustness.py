@@ -65,9 +65,12 @@ def same_weights(a: RunFolder, b: RunFolder) -> bool:
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
-        ({"last.ckpt": b""}, "last.ckpt is damaged .*goes on after epoch"),
-        ({"last.ckpt": b"PK\x03\x04 cut short"}, "last.ckpt is damaged .*goes on after epoch"),
-        ({"last.ckpt": b"", "best.ckpt": b""}, "last.ckpt is damaged.*best.ckpt is damaged.*begins anew"),
+        ({"last.ckpt": b""}, "last.ckpt is damaged: the training goes on after epoch"),
+        ({"last.ckpt": b"PK\x03\x04 cut short"}, "last.ckpt is damaged: the training goes on after epoch"),
+        (
+            {"last.ckpt": b"", "best.ckpt": b""},
+            "last.ckpt is damaged; .*best.ckpt is damaged: the training begins anew",
+        ),
     ],
     ids=["empty", "truncated", "both"],
 )
@@ -196,6 +199,22 @@ def test_a_full_disk_is_one_line_and_exit_code_two(
     assert capsys.readouterr().err == (
         "emofuse: /data/run/history.csv: No space left on device; make room on the disk, or write elsewhere\n"
     )
+
+
+def test_a_signal_while_a_library_is_imported_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def importing() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as signalled:
+            raise ImportError("initialization failed") from signalled
+
+    monkeypatch.setattr(main, "app", importing)
+    with pytest.raises(SystemExit) as ended:
+        main.run()
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == "emofuse: interrupted; what was finished is kept (see --resume)\n"
 
 
 @pytest.mark.parametrize(
