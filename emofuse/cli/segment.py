@@ -67,6 +67,18 @@ def segment(
             help="weights of Light-ASD or LR-ASD, a file or a folder: they say who is seen speaking, with --faces or without"
         ),
     ] = None,
+    voice_model: Annotated[
+        str | None,
+        typer.Option(
+            help="tell voices apart by a speaker verifier of transformers, by name or folder; by default Resemblyzer's"
+        ),
+    ] = None,
+    voices_apart: Annotated[
+        float | None,
+        typer.Option(
+            help="with --speakers auto: cosine distance from which two voices are two; less finds more"
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print the utterances as JSON")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
@@ -96,8 +108,10 @@ def segment(
         language=language,
         faces=faces or active_speaker is not None,
         active_speaker=active_speaker,
+        voice_model=voice_model,
+        voices_apart=voices_apart,
         # Asked of torch only where a network may compute there: to load it takes longer than to read subtitles.
-        device=_device(device) if by in ("auto", "asr") or active_speaker is not None else "cpu",
+        device=_device(device) if by in ("auto", "asr") or active_speaker or voice_model else "cpu",
     )
     with progress_bar(quiet=quiet) as progress:
         found = segment_recording(recording, settings, progress)

@@ -23,6 +23,7 @@ from emofuse.recordings.subtitles import read_subtitles, subtitles_beside
 
 if TYPE_CHECKING:
     from emofuse.recordings.active_speaker import ActiveSpeaker
+    from emofuse.recordings.speakers import Embed
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ def segment_recording(
     path = Path(recording)
     settings = settings_of(settings)
     network = _active_speaker(settings)
+    embed = _voice_model(settings)
     info = probe(path)
     method, why = _method(path, info, settings)
     notes = [why] if why else []
@@ -110,7 +112,7 @@ def segment_recording(
         notes.append(f"left out behind the recording's end: {counted(behind, 'utterance')}")
     if not spoken:
         raise EmofuseError(_nothing(path, method, behind))
-    spoken, new_notes = _with_speakers(path, info, spoken, settings, progress)
+    spoken, new_notes = _with_speakers(path, info, spoken, settings, progress, embed)
     seen = tuple(seen_speakers(path, spoken, progress, network=network)) if settings.faces else ()
     return Segmentation(path, tuple(spoken), method, (*notes, *new_notes), language, info, seen)
 
@@ -122,6 +124,15 @@ def _active_speaker(settings: SegmentSettings) -> ActiveSpeaker | None:
     from emofuse.recordings.active_speaker import ActiveSpeaker
 
     return ActiveSpeaker(settings.active_speaker, settings.device)
+
+
+def _voice_model(settings: SegmentSettings) -> Embed | None:
+    """The speaker verifier that is named, likewise."""
+    if settings.voice_model is None or settings.speakers in (None, 1):
+        return None
+    from emofuse.recordings.voice_models import SpeakerVerifier
+
+    return SpeakerVerifier(settings.voice_model, settings.device).embed
 
 
 def _method(path: Path, info: MediaInfo, settings: SegmentSettings) -> tuple[Method, str]:
@@ -215,6 +226,7 @@ def _with_speakers(
     spoken: Sequence[Spoken],
     settings: SegmentSettings,
     progress: Progress | None,
+    embed: Embed | None,
 ) -> tuple[list[Spoken], list[str]]:
     unknown = sum(one.speaker is None for one in spoken)
     if settings.speakers is None or not unknown or not info.has_audio:
@@ -223,12 +235,13 @@ def _with_speakers(
         name = next((one.speaker for one in spoken if one.speaker is not None), "speaker 1")
         return [replace(one, speaker=one.speaker or name) for one in spoken], []
     from emofuse.recordings import voice_embedding
-    from emofuse.recordings.speakers import name_speakers
+    from emofuse.recordings.speakers import APART, name_speakers
 
-    if settings.speakers == "auto" and not voice_embedding.is_installed():
+    if embed is None and settings.speakers == "auto" and not voice_embedding.is_installed():
         what = f"{counted(unknown, 'utterance')} without a speaker; to tell voices apart, {voice_embedding.INSTALL}"
         return list(spoken), [what]
-    return name_speakers(path, spoken, settings.speakers, progress), []
+    apart = settings.voices_apart or APART
+    return name_speakers(path, spoken, settings.speakers, progress, embed, apart), []
 
 
 def segmented_utterances(

@@ -31,6 +31,9 @@ class SegmentSettings(BaseModel):
         language: of the speech, as "en"; found out by default where the model knows several.
         faces: whether it is looked who of those that are seen speaks.
         active_speaker: weights of Light-ASD or LR-ASD, a file or a folder, that say it in the place of moving mouths.
+        voice_model: a speaker verifier of transformers, by name or folder, in the place of Resemblyzer's network.
+        voices_apart: cosine distance of two voices' mean vectors from which they are two, with ``speakers="auto"``; by default
+            what was measured for Resemblyzer's network.
         device: where networks run: "cpu" or "cuda".
     """
 
@@ -49,6 +52,8 @@ class SegmentSettings(BaseModel):
     language: str | None = None
     faces: bool = False
     active_speaker: Path | None = None
+    voice_model: str | None = None
+    voices_apart: float | None = Field(default=None, gt=0, lt=2)
     device: str = "cpu"
 
     @model_validator(mode="after")

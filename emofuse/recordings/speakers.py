@@ -15,7 +15,10 @@ from emofuse.recordings.spoken import Progress, Spoken
 
 RATE = 16_000
 # Cosine distance of two voices' mean vectors from which they are two; measured, see docs/recordings.md.
-APART = 0.15
+APART = 0.09
+# Added for each of the two, divided by its pieces of 1.6 s: a mean of little speech lies beside the voice's own.
+LITTLE_SPEECH, PIECE = 0.4, 1.6
+SAME = 0.01  # cosine distance below which two utterances are one that is repeated, a jingle or the same line played again
 MOST_FOUND = 8  # voices that are found without being told how many there are
 LONG_ENOUGH = 1.0  # seconds; shorter utterances choose no groups, and join the nearest
 LONGEST = 12.0  # seconds of an utterance that are listened to
@@ -34,6 +37,7 @@ def name_speakers(
     speakers: int | Literal["auto"],
     progress: Progress | None = None,
     embed: Embed | None = None,
+    apart: float = APART,
 ) -> list[Spoken]:
     """Say of each utterance whose voice it is; names that are known already stay.
 
@@ -43,6 +47,7 @@ def name_speakers(
         speakers: how many people speak, or ``"auto"``.
         progress: called after each utterance.
         embed: in the place of :class:`~emofuse.recordings.voice_embedding.VoiceEmbedding`.
+        apart: cosine distance from which two voices are two.
 
     Returns:
         The same utterances, their speaker ``"speaker 1"`` (who speaks first), ``"speaker 2"`` ... or the name that most
@@ -66,22 +71,27 @@ def name_speakers(
     if not known:
         return list(spoken)
     found = np.stack([vector for vector in vectors if vector is not None])
-    groups = group_voices(found, np.array([spoken[place].seconds for place in known]), speakers)
+    groups = group_voices(found, np.array([spoken[place].seconds for place in known]), speakers, apart)
     return _named(spoken, dict(zip(known, groups.tolist(), strict=True)))
 
 
 def group_voices(
-    vectors: NDArray[np.float32], seconds: NDArray[np.float64], speakers: int | Literal["auto"]
+    vectors: NDArray[np.float32],
+    seconds: NDArray[np.float64],
+    speakers: int | Literal["auto"],
+    apart: float = APART,
 ) -> NDArray[np.int64]:
     """Which utterances have one voice: Ward's clustering of their vectors.
 
-    Between vectors of length 1, the squared distances that Ward's criterion adds up are twice their cosine distances.
+    Between vectors of length 1, the squared distances that Ward's criterion adds up are twice their cosine distances. What is
+    repeated counts once: a line that is played ten times would be a voice of its own.
 
     Args:
         vectors: (n, d), of length 1.
         seconds: (n,) how long the utterances are.
-        speakers: how many voices there are, or ``"auto"`` for the most, up to :data:`MOST_FOUND`, whose means lie
-            :data:`APART` or further from each other.
+        speakers: how many voices there are, or ``"auto"`` for the most, up to :data:`MOST_FOUND`, whose means lie as far from
+            each other as means of so little speech must.
+        apart: cosine distance of the means of two voices that speak for long.
 
     Returns:
         (n,) numbers of voices from 0, in the order in which they are first heard.
@@ -94,16 +104,37 @@ def group_voices(
         chosen = np.arange(len(vectors))
     if len(chosen) > _MOST_COMPARED:
         chosen = np.sort(chosen[np.argsort(-seconds[chosen], kind="stable")[:_MOST_COMPARED]])
-    if len(chosen) < 2 or speakers == 1:
+    distinct, which = _distinct(vectors[chosen])
+    if len(distinct) < wanted:
+        distinct = which = np.arange(len(chosen))
+    if len(distinct) < 2 or speakers == 1:
         return np.zeros(len(vectors), np.int64)
-    tree = linkage(vectors[chosen].astype(np.float64), "ward")
+    compared = vectors[chosen[distinct]]
+    tree = linkage(compared.astype(np.float64), "ward")
     if speakers == "auto":
-        labels = _without_strays(_found(tree, vectors[chosen]), seconds[chosen])
+        labels = _found(tree, compared, np.minimum(seconds[chosen[distinct]], LONGEST), apart)
+        spoken = np.bincount(which, weights=seconds[chosen]).astype(np.float64)
+        labels = _without_strays(labels, spoken)
     else:
-        labels = _cut(tree, min(speakers, len(chosen)))
+        labels = _cut(tree, min(speakers, len(distinct)))
     kept = [label for label in np.unique(labels) if label >= 0]
-    centres = np.stack([_centre(vectors[chosen[labels == label]]) for label in kept])
+    centres = np.stack([_centre(compared[labels == label]) for label in kept])
     return _in_order((vectors @ centres.T).argmax(axis=1))
+
+
+def _distinct(vectors: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of vectors of which none is another repeated, and for each vector which of these it is."""
+    places: list[int] = []
+    found = np.empty_like(vectors)
+    which = np.zeros(len(vectors), np.int64)
+    for place, vector in enumerate(vectors):
+        likeness = found[: len(places)] @ vector
+        if places and likeness.max() > 1 - SAME:
+            which[place] = likeness.argmax()
+        else:
+            which[place], found[len(places)] = len(places), vector
+            places.append(place)
+    return np.array(places, np.int64), which
 
 
 def _cut(tree: NDArray[np.float64], count: int) -> NDArray[np.int64]:
@@ -112,13 +143,18 @@ def _cut(tree: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     return np.asarray(fcluster(tree, count, "maxclust"), np.int64) - 1
 
 
-def _found(tree: NDArray[np.float64], vectors: NDArray[np.float32]) -> NDArray[np.int64]:
+def _found(
+    tree: NDArray[np.float64], vectors: NDArray[np.float32], seconds: NDArray[np.float64], apart: float
+) -> NDArray[np.int64]:
     """The cut with the most voices that are all far enough from each other; one voice where there is none."""
     for count in range(min(MOST_FOUND, len(vectors)), 1, -1):
         labels = _cut(tree, count)
-        centres = np.stack([_centre(vectors[labels == label]) for label in np.unique(labels)])
-        distances = 1 - centres @ centres.T
-        if len(centres) > 1 and distances[np.triu_indices(len(centres), 1)].min() >= APART:
+        kept = np.unique(labels)
+        centres = np.stack([_centre(vectors[labels == label]) for label in kept])
+        pieces = np.array([seconds[labels == label].sum() / PIECE for label in kept])
+        least = apart + LITTLE_SPEECH * (1 / pieces[:, None] + 1 / pieces[None])
+        pairs = np.triu_indices(len(kept), 1)
+        if len(kept) > 1 and ((1 - centres @ centres.T) >= least)[pairs].all():
             return labels
     return np.zeros(len(vectors), np.int64)
 

@@ -1,13 +1,18 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from emofuse.errors import EmofuseError
 from emofuse.recordings import voice_embedding
+from emofuse.recordings.segment import segment_recording
+from emofuse.recordings.settings import SegmentSettings
 from emofuse.recordings.speakers import group_voices, name_speakers
 from emofuse.recordings.spoken import Spoken
 from emofuse.recordings.voice_embedding import VoiceEmbedding, mel_power
+from emofuse.recordings.voice_models import SpeakerVerifier
 from tests.recordings.made import MadeRecording
 
 needs_weights = pytest.mark.skipif(
@@ -46,6 +51,25 @@ def test_short_utterances_and_strays_choose_no_voice_but_join_the_nearest() -> N
     found = group_voices(vectors, seconds, "auto")
     assert found.tolist()[:12] == [0] * 5 + [1] * 5 + [0, 1]
     assert set(found.tolist()) == {0, 1}
+
+
+def test_a_line_that_is_repeated_is_no_voice_of_its_own() -> None:
+    """Two voices with six lines each, which they say twenty times over; lines of one voice lie far from each other."""
+    lines = voices(6, 6, spread=0.12, seed=5)
+    said = np.tile(lines, (20, 1)) + 0.003 * np.random.default_rng(2).standard_normal((240, 16))
+    said = (said / np.linalg.norm(said, axis=1, keepdims=True)).astype(np.float32)
+    own = 1 - (lines[:6] @ lines[:6].T)[np.triu_indices(6, 1)]
+    assert np.median(own) > 0.14
+    found = group_voices(said, np.full(240, 2.0), "auto")
+    assert found.tolist() == ([0] * 6 + [1] * 6) * 20
+
+
+def test_a_smaller_distance_finds_more_voices() -> None:
+    vectors = np.concatenate([voices(8, 8, spread=0.06), voices(8, spread=0.06, seed=1)])
+    vectors[16:] += np.eye(16)[2].astype(np.float32) * 0.6
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    counts = [len(set(group_voices(vectors, np.full(24, 2.0), "auto", apart))) for apart in (0.02, 0.1, 1.1)]
+    assert counts == [3, 2, 1]
 
 
 def test_one_utterance_and_none_at_all_are_no_trouble() -> None:
@@ -87,6 +111,65 @@ def test_a_voice_is_a_vector_of_length_one_whatever_its_level() -> None:
     assert loud.shape == (256,)
     assert np.linalg.norm(loud) == pytest.approx(1.0, abs=1e-5)
     np.testing.assert_allclose(loud, quiet, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def verifier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A speaker verifier as transformers saves it, small and untrained."""
+    from transformers import Wav2Vec2FeatureExtractor, WavLMConfig, WavLMForXVector
+
+    folder = tmp_path_factory.mktemp("verifier")
+    config = WavLMConfig(
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        conv_dim=(8, 8),
+        conv_kernel=(10, 8),
+        conv_stride=(5, 64),
+        num_feat_extract_layers=2,
+        num_conv_pos_embeddings=4,
+        num_conv_pos_embedding_groups=2,
+        tdnn_dim=(8, 8),
+        tdnn_kernel=(3, 1),
+        tdnn_dilation=(1, 1),
+        xvector_output_dim=12,
+    )
+    torch.manual_seed(0)
+    WavLMForXVector(config).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(return_attention_mask=False).save_pretrained(folder)
+    return folder
+
+
+def test_a_verifier_of_transformers_makes_the_vectors_where_it_is_named(
+    verifier: Path, film: MadeRecording, tmp_path: Path
+) -> None:
+    from transformers import WavLMForXVector
+
+    sound = np.random.default_rng(0).standard_normal(20_000).astype(np.float32)
+    made = SpeakerVerifier(str(verifier)).embed(sound)
+    given = torch.from_numpy((sound - sound.mean()) / np.sqrt(sound.var() + 1e-7))[None]
+    with torch.inference_mode():
+        expected = WavLMForXVector.from_pretrained(verifier).eval()(given).embeddings[0]
+    np.testing.assert_allclose(made, expected / expected.norm(), atol=1e-5)
+    cues = "".join(
+        f"{i}\n00:00:{turn.start:06.3f} --> 00:00:{turn.end:06.3f}\nWell.\n\n".replace(".", ",", 2)
+        for i, turn in enumerate(film.turns[:4], 1)
+    )
+    (tmp_path / "plain.srt").write_text(cues, encoding="utf-8")
+    settings = SegmentSettings(
+        by="subtitles", subtitles=tmp_path / "plain.srt", voice_model=str(verifier), speakers=2
+    )
+    found = segment_recording(film.path, settings)
+    assert set(found.speakers) == {"speaker 1", "speaker 2"}
+
+
+def test_a_model_that_verifies_no_speakers_is_refused(verifier: Path, tmp_path: Path) -> None:
+    config = json.loads((verifier / "config.json").read_text("utf-8"))
+    (tmp_path / "config.json").write_text(json.dumps(config | {"model_type": "bert"}), encoding="utf-8")
+    (tmp_path / "model.safetensors").write_bytes((verifier / "model.safetensors").read_bytes())
+    with pytest.raises(EmofuseError, match="no speaker verifier of the class bert"):
+        SpeakerVerifier(str(tmp_path))
 
 
 def test_mel_power_puts_a_tone_in_its_band_with_its_power() -> None:

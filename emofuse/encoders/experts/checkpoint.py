@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,11 +15,11 @@ from transformers import (
     AutoModelForSequenceClassification,
     PreTrainedModel,
 )
-from transformers.utils import cached_file
 
 from emofuse.data.modality import Modality
 from emofuse.encoders import face_cnn, voice_cnn  # noqa: F401 - makes their classes known to the library
-from emofuse.encoders.pretrained import PICKLE, WEIGHTS, Source, guarded, load_config, load_model, locate
+from emofuse.encoders.checkpoint_files import load_checkpoint
+from emofuse.encoders.pretrained import Source, load_config, locate
 from emofuse.encoders.spec import EMBEDDED, EncoderSpec
 from emofuse.errors import EmofuseError
 
@@ -56,11 +55,8 @@ class Checkpoint:
         Raises:
             EmofuseError: they cannot be had or read, or are not all there.
         """
-        folder = _folder(self.source)
-        where = Source(str(folder), folder, self.source.revision, local_files_only=True, pickles=True)
-        safe = (folder / WEIGHTS).is_file() or not (folder / PICKLE).is_file()
         auto, _ = _CLASSIFIERS[self.spec.modality]
-        return load_model(where, device, dtype, auto, safetensors=safe)
+        return load_checkpoint(self.source, device, dtype, auto)
 
 
 def read_checkpoint(spec: EncoderSpec) -> Checkpoint:
@@ -108,21 +104,3 @@ def _labels(name: str, config: Any) -> tuple[str, ...]:
             f"{name}: two classes have the name {twice[0]!r}; mend id2label in its config.json"
         )
     return tuple(labels)
-
-
-def _folder(source: Source) -> Path:
-    """Where its configuration and weights lie, fetched where they are not on this machine yet.
-
-    The file of weights is asked for by name. Left to itself, the library asks the hub to convert pickles.
-    """
-    if source.folder is not None:
-        return source.folder
-
-    def find(name: str, *, trust_remote_code: bool, file: str, **options: Any) -> str | None:
-        return cached_file(name, file, _raise_exceptions_for_missing_entries=False, **options)
-
-    for file in (WEIGHTS, PICKLE):
-        found = guarded(source, find, file=file)
-        if found is not None:
-            return Path(found).parent
-    raise EmofuseError(f"encoder {source.name}: has neither {WEIGHTS} nor {PICKLE}")
