@@ -29,7 +29,7 @@ SIZES = {
     "runs": (20, 100, 500),
     "utterances of a dialogue": (1_000, 3_000, 10_000),
 }
-LEAST_SECONDS, LEAST_MIB = 0.1, 2.0  # less than these is noise, and has no slope
+LEAST_SECONDS, LEAST_MIB = 0.01, 2.0  # less than these is noise, and has no slope
 Figures = dict[str, dict[str, dict[str, list[float]]]]
 
 
