@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 import warnings
@@ -89,6 +90,10 @@ def _all_verbs() -> None:
 
 # As a shell reports them: 128 and the number of the signal.
 _INTERRUPTED, _TERMINATED = 130, 143
+# torch has no error of its own for it. A signal to all of a job may reach such a process first.
+_LOST_WORKER = re.compile(
+    r"DataLoader worker \(pid.*\) (?:is killed by signal: (?P<signal>\w+)|exited unexpectedly)"
+)
 
 
 class _Ending:
@@ -118,6 +123,8 @@ def run() -> None:
         except BaseException as error:
             if _is_interruption(error):
                 ending.interrupted()
+            if isinstance(error, RuntimeError):
+                _explain_lost_worker(error, ending)
             if isinstance(error, EmofuseError):
                 _fail(str(error))
             if isinstance(error, OSError):
@@ -131,6 +138,21 @@ def _is_interruption(error: BaseException) -> bool:
     while cause is not None and not isinstance(cause, KeyboardInterrupt):
         cause = cause.__cause__ or cause.__context__
     return cause is not None or (isinstance(error, SystemExit) and error.code == _INTERRUPTED)
+
+
+def _explain_lost_worker(error: RuntimeError, ending: _Ending) -> None:
+    """End in one line where a process that reads the data is gone; other errors go on."""
+    # The signal stands in the cause, where torch was waiting for that process.
+    lost = _LOST_WORKER.match(str(error.__cause__ or "")) or _LOST_WORKER.match(str(error))
+    if lost is None:
+        return
+    if lost["signal"] == "Terminated":  # the same signal is on its way to this process
+        ending.code = _TERMINATED
+        ending.interrupted()
+    _fail(
+        f"a process that reads the data was ended from outside ({lost['signal'] or 'no reason is known'}), as where memory "
+        "runs out; what was finished is kept (see --resume), and --set data.workers=0 reads without such a process"
+    )
 
 
 def _fail(line: str) -> None:

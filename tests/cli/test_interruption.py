@@ -1,12 +1,15 @@
 """Ctrl-C of whole commands: one line, the code that a shell expects, and no process that works on."""
 
+import os
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch.utils.data import DataLoader, Dataset
 
+from emofuse.cli import main
 from emofuse.data.manifest import Manifest
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
@@ -46,6 +49,43 @@ def interrupted(command: ForkedCommand) -> None:
     while command.alive() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not command.alive()
+
+
+class _Killed(Dataset[int]):
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __len__(self) -> int:
+        return 1
+
+    def __getitem__(self, place: int) -> int:
+        os.kill(os.getpid(), self.number)
+        time.sleep(100)
+        return place
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "line"),
+    [
+        (
+            signal.SIGKILL,
+            2,
+            "emofuse: a process that reads the data was ended from outside (Killed), as where memory",
+        ),
+        (signal.SIGTERM, 143, LINE),
+    ],
+)
+def test_a_process_that_reads_the_data_and_is_killed(
+    tmp_path: Path, number: int, code: int, line: str
+) -> None:
+    def program() -> None:
+        main.app = lambda: next(iter(DataLoader(_Killed(number), num_workers=1)))  # type: ignore[assignment]
+        main.run()
+
+    ended, _, errors = ForkedCommand([], tmp_path / "printed", program).wait()
+    assert ended == code, errors
+    assert errors.startswith(line)
+    assert errors.count("\n") == 1
 
 
 def test_folds_in_processes_of_their_own(words: Manifest, endless: Path, tmp_path: Path) -> None:
