@@ -321,7 +321,7 @@ def test_the_page_in_a_browser(serving: Serving, clip: Path) -> None:
                 None if r.url.startswith((serving.address, "data:", "blob:")) else foreign.append(r.url)
             ),
         )
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)  # one of two busy cores
         page.goto(f"{serving.address}/")
         upload(page, clip)
         page.get_by_text(clip.name).first.wait_for()

@@ -37,6 +37,8 @@ def hold_a_cluster() -> None:
     """A command that works on a cluster of its own until it is stopped: ``python -m tests.cluster.on_nodes``."""
     from emofuse.cluster.session import ray_session
 
+    # What runs in the background of a shell, as a suite may, does not hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with ray_session("local"):
             import ray
