@@ -14,29 +14,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.machine import machine_line
-from benchmarks.script import argument_parser
+from benchmarks.script import argument_parser, publish
+from benchmarks.seeds import over_seeds
 from benchmarks.voice_systems import spread
 from emofuse.corpora.demo import Scenario, ceilings
 from emofuse.data import MODALITIES, Modality
 from emofuse.data.manifest import Manifest
-from emofuse.inference.baselines import fit_baselines
-from emofuse.inference.baselines.scores import best_baseline
-from emofuse.inference.evaluate import evaluate_fit
 from emofuse.recipes import find_recipe
 from emofuse.runs.settings import RunSettings
-from emofuse.training.fit import fit_run
 
 RESULTS = Path(__file__).parent / "results" / "demo_seeds.md"
 ALL = "text, audio, video"
-
-
-def weighted_f1(manifest: Manifest, settings: RunSettings, path: Path) -> tuple[float, float]:
-    """Of the system and of the better linear model, as the validation part ranks these, on the test part; in percent."""
-    folder = fit_run(settings, manifest, path, resume=path.exists())
-    fit_baselines(folder, manifest)
-    outcome = evaluate_fit(folder, manifest, kept=False)
-    linear = best_baseline(outcome.baselines).report
-    return 100 * outcome.test.weighted_f1, 100 * linear.weighted_f1
 
 
 def criterion(scores: dict[str, list[float]], ceiling: float) -> str:
@@ -79,21 +67,16 @@ def main() -> None:
     for threads in given.threads:
         scores: dict[str, list[float]] = {}
         for name, used in modalities.items():
-            found = []
-            for seed in range(given.seeds):
-                settings = demo.with_changes({"seed": seed, "threads": threads, "model.modalities": used})
-                path = given.work / f"{'-'.join(used)}-threads-{threads}-seed-{seed}"
-                found.append(weighted_f1(manifest, settings, path))
-                print(name, threads, seed, *(f"{score:.1f}" for score in found[-1]), flush=True)
-            scores[name] = [system for system, _ in found]
+            settings = demo.with_changes({"threads": threads, "model.modalities": used})
+            place = f"{'-'.join(used)}-threads-{threads}-seed"
+            scores[name], linear = over_seeds(manifest, settings, given.seeds, given.work, place)
             lines.append(
-                f"| {name} | {threads} | {spread(scores[name])} | {spread([linear for _, linear in found])} | "
-                f"{ceiling[name]:.1f} |"
+                f"| {name} | {threads} | {spread(scores[name])} | {spread(linear)} | {ceiling[name]:.1f} |"
             )
         told.append(
             f"- {threads} {'thread' if threads == 1 else 'threads'}, by seed: {criterion(scores, ceiling[ALL])}."
         )
-    RESULTS.write_text("\n".join([*lines, "", *told]) + "\n", encoding="utf-8")
+    publish("\n".join([*lines, "", *told]), RESULTS)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ round. Drift is told of random weights with open residual branches. Writes bench
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import warnings
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser, publish
 from benchmarks.vsc_swin import FRAMES, REFERENCE, fresh, inputs, run, turns
 from emofuse.nn import window_runner
 from emofuse.nn.vsc_swin import VSCSwinOutput
@@ -202,9 +202,7 @@ def product_table(rounds: int) -> list[str]:
 
 def main() -> None:
     """Measure and write."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argument_parser(__doc__)
     parser.add_argument("--rounds", type=int, default=4)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -217,8 +215,7 @@ def main() -> None:
             "`python -m benchmarks.int8`.",
             *("\n".join(table) for table in (forward_table(given.rounds), product_table(given.rounds))),
         ]
-    RESULTS.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print(RESULTS.read_text(encoding="utf-8"))
+    publish("\n\n".join(parts), RESULTS)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,9 @@ import json
 import shutil
 from pathlib import Path
 
-from benchmarks.demo_seeds import weighted_f1
 from benchmarks.machine import machine_line
 from benchmarks.script import argument_parser, publish
+from benchmarks.seeds import over_seeds
 from benchmarks.voice_systems import spread
 from emofuse.data.manifest import Manifest
 from emofuse.encoders.cross_fitted import CROSS_FIT_FILE, PARTS_FOLDER, read_cross_fit
@@ -67,26 +67,21 @@ def main() -> None:
         "| vectors of the training part | of the encoder | MFCRE | linear model, same features and split |",
         "|---|---|---:|---:|",
     ]
-    recipe = RunSettings.from_yaml(find_recipe("mfcre/words"))
+    recipe = RunSettings.from_yaml(find_recipe("mfcre/words")).with_changes(
+        {
+            "data.manifest": str((given.corpus / "manifest.csv").resolve()),
+            "data.val_fraction": 0.1,
+            "threads": 1,
+            "device": "cpu",
+        }
+    )
     for name, encoder in encoders.items():
         for which, layers in LAYERS.items():
-            found = []
-            for seed in range(given.seeds):
-                settings = recipe.with_changes(
-                    {
-                        "data.manifest": str((given.corpus / "manifest.csv").resolve()),
-                        "data.val_fraction": 0.1,
-                        "encoders.text.name": str(encoder.resolve()),
-                        "encoders.text.layers": layers,
-                        "seed": seed,
-                        "threads": 1,
-                        "device": "cpu",
-                    }
-                )
-                path = given.work / f"{name}-{len(layers)}-{seed}".replace(" ", "-")
-                found.append(weighted_f1(manifest, settings, path))
-                print(name, which, seed, *(f"{score:.1f}" for score in found[-1]), flush=True)
-            system, linear = ([one[i] for one in found] for i in range(2))
+            settings = recipe.with_changes(
+                {"encoders.text.name": str(encoder.resolve()), "encoders.text.layers": layers}
+            )
+            place = f"{name}-{len(layers)}".replace(" ", "-")
+            system, linear = over_seeds(manifest, settings, given.seeds, given.work, place)
             lines.append(f"| {name} | {which} | {spread(system)} | {spread(linear)} |")
     publish("\n".join(lines), RESULTS)
 

@@ -100,9 +100,10 @@ class Mixer:
         windows = np.stack([*self._windows, self._window])  # (windows, 3, channels + 1)
         power = _variance(windows.sum(axis=0))[:-1]
         heard = np.where(self._weights > 0, power, 0.0)
+        if power.max() <= 0:
+            return DownmixChoice()
         if heard.max() <= _UNUSED * power.max():
-            everywhere = DownmixChoice(only=int(power.argmax()), note=LOW_EFFECTS_ALONE)
-            return everywhere if power.max() > 0 else DownmixChoice()
+            return DownmixChoice(only=int(power.argmax()), note=LOW_EFFECTS_ALONE)
         if _cancelled(windows, self._weights) > _MOST_CANCELLED:
             return DownmixChoice(only=int(heard.argmax()), note=CHANNELS_CANCEL)
         used = heard > _UNUSED * heard.max()
@@ -132,7 +133,8 @@ def _cancelled(windows: NDArray[np.float64], weights: NDArray[np.float64]) -> fl
     energy = _variance(windows) * windows[:, 0]
     unrelated = energy[:, :-1] @ np.square(weights)
     lost = energy[:, -1] < _CANCELLED * unrelated
-    return float(unrelated[lost].sum() / unrelated.sum())
+    # Sound that only steps from one window to the next has no power within any.
+    return float(unrelated[lost].sum() / max(unrelated.sum(), np.finfo(np.float64).tiny))
 
 
 def _variance(moments: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -152,9 +152,9 @@ def _is_believed(segment: Any) -> bool:
 def _is_looping(segment: Any) -> bool:
     """Whether a sentence repeats itself within itself, or has more words than its time has room for."""
     text = str(segment.text).encode()
-    seconds = max(float(segment.end) - float(segment.start), 0.1)
+    seconds = max(float(segment.end) - float(segment.start), 1.0)
     is_repetitive = len(text) > MOST_REPETITIVE * len(zlib.compress(text))
-    return is_repetitive or len(text.split()) > max(8.0, MOST_WORDS * seconds)
+    return is_repetitive or len(text.split()) > MOST_WORDS * seconds
 
 
 def _packaged() -> str:

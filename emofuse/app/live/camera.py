@@ -16,7 +16,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from emofuse.app.live.media_stream import shrunk
-from emofuse.app.live.pictures import PICTURE_RATE, SeenPicture
+from emofuse.app.live.pictures import PICTURE_GAP, PICTURE_RATE, SeenPicture
 from emofuse.app.live.sources import Piece, SoundSource
 from emofuse.errors import EmofuseError
 
@@ -127,7 +127,7 @@ class CameraWithMicrophone:
                         return
                     now = time.monotonic()
                     if now >= due:
-                        due = now + 0.9 / PICTURE_RATE
+                        due = now + PICTURE_GAP
                         self._seen.append((now, shrunk(frame)))
             self._failure = EmofuseError(f"camera {self._camera.device}: gives no pictures any more")
         except EmofuseError as error:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from emofuse.app.live.detectors import BLOCK, BLOCK_SECONDS, SpeechDetector, level_of
 
+_OUT_OF_STEP = 2.0  # seconds; sound and pictures do not come in step
+
 
 @dataclass(frozen=True)
 class CutSettings:
@@ -26,6 +28,11 @@ class CutSettings:
     shortest: float = 0.25
     longest: float = 15.0
     padding: float = 0.15
+
+    @property
+    def reach(self) -> float:
+        """Seconds of a stream that an utterance may reach back when its end is known, with room for pictures out of step."""
+        return self.longest + self.pause + _OUT_OF_STEP
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from emofuse.app.live.cutter import SpeechBegan
     from emofuse.pipeline import EmotionPipeline
 
-_SPARE = 2.0  # seconds; sound and pictures do not come in step
 Event = Ready | Speech | SpokenUtterance | Lost | Failed | Ended
 
 
@@ -48,7 +47,7 @@ def listen(
     if isinstance(source, PictureSource):
         source.wants_pictures = sees
     cut = settings or CutSettings()
-    seen: PictureBuffer[SeenPicture] = PictureBuffer(cut.longest + cut.pause + _SPARE)
+    seen: PictureBuffer[SeenPicture] = PictureBuffer(cut.reach)
     session = LiveSession(source.rate, detector, cut)
     answered = 0
     with tempfile.TemporaryDirectory(prefix="emofuse-live-") as scratch:

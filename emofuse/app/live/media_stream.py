@@ -17,7 +17,7 @@ from av.container import InputContainer
 from numpy.typing import NDArray
 
 from emofuse.app.live.detectors import RATE
-from emofuse.app.live.pictures import LONGEST_SIDE, PICTURE_RATE, SeenPicture
+from emofuse.app.live.pictures import LONGEST_SIDE, PICTURE_GAP, SeenPicture
 from emofuse.app.live.sources import Piece
 from emofuse.data.channels import channels_of, downmix_weights
 from emofuse.data.container import MAX_PIXELS, open_media
@@ -195,7 +195,7 @@ class _Clock:
         shown = float(frame.time) - self._offset
         if shown < self._due and self._due - shown < 1.0:
             return None
-        self._due = shown + 0.9 / PICTURE_RATE
+        self._due = shown + PICTURE_GAP
         return SeenPicture(shown, shrunk(frame))
 
 

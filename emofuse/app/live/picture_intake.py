@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from emofuse.app.live.jpegs import JpegPicture, RefusedPictureError, check_jpeg
-from emofuse.app.live.pictures import PICTURE_RATE, PictureBuffer
+from emofuse.app.live.pictures import PICTURE_GAP, PICTURE_RATE, PictureBuffer
 
 LARGEST_PICTURE = 1 << 17  # bytes; one of 640 by 480 takes 30 to 80 KB
 MOST_REFUSED = 20  # pictures of a stream
@@ -44,7 +44,7 @@ class PictureIntake:
             self._refused += 1
             return str(error)
         # By the clock of the sound: one who sends pictures and no sound fills no memory.
-        self._due = time + 0.9 / PICTURE_RATE
+        self._due = time + PICTURE_GAP
         self._buffer.add([JpegPicture(time, data)])
         return None
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 PICTURE_RATE = 8.0  # per second
+PICTURE_GAP = 0.9 / PICTURE_RATE  # seconds at least between two that are kept: clocks tremble
 LONGEST_SIDE = 640  # pixels
 
 

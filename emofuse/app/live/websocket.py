@@ -32,7 +32,6 @@ SLOWEST, FASTEST = 8_000, 48_000  # Hz
 LARGEST_FRAME = 1 << 18  # bytes; 2.7 s at the fastest rate
 SOUND, PICTURE = b"\x00", b"\x01"  # first byte of a frame, where pictures come too
 _MOST_WAITING = 8  # utterances
-_SPARE = 2.0  # seconds; sound and pictures do not come in step
 _IDLE_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
 _BUSY, _WRONG, _TOO_BIG, _FAILED = 1013, 1007, 1009, 1011  # close codes of RFC 6455
@@ -119,8 +118,7 @@ class LiveEndpoint:
         return router
 
     async def _converse(self, websocket: WebSocket, session: LiveSession, pictures: bool) -> None:
-        held = CutSettings().longest + CutSettings().pause + _SPARE
-        intake = PictureIntake(held) if pictures else None
+        intake = PictureIntake(CutSettings().reach) if pictures else None
         talk = _Conversation(session, WorkerProcess(self._setup), intake)
         try:
             async with self._place(talk), asyncio.TaskGroup() as both:
