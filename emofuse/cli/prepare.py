@@ -57,7 +57,8 @@ def prepare(
         typer.Option(
             "--out",
             "-o",
-            help="manifest to write: .csv, .jsonl or .parquet; by default manifest.csv, for a corpus in its folder",
+            help="manifest to write: .csv, .jsonl or .parquet, or a folder for its manifest.csv; by default manifest.csv, "
+            "for a corpus in its folder",
         ),
     ] = None,
     check: Annotated[
@@ -79,6 +80,7 @@ def prepare(
 ) -> None:
     """Read, check everything at once, write."""
     if out is not None:
+        out = out if out.suffix and not out.is_dir() else out / "manifest.csv"
         check_new_file(out)
     if corpus == "joint":
         _prepare_joint([str(path) for path in paths or []], labels or [], take or [], out, as_json)

@@ -72,6 +72,16 @@ def test_the_real_transcripts(shared_meld: Path, tmp_path: Path) -> None:
     assert "left out, not spoken by one of the six main characters: 1839 utterances" in result.output
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_gets_the_manifest(shared_meld: Path, tmp_path: Path, there: bool) -> None:
+    out = tmp_path / "meld"
+    if there:
+        out.mkdir()
+    result = emofuse("prepare", "meld", shared_meld, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert len(Manifest.read(out / "manifest.csv")) == 11098
+
+
 def test_tables_by_folder_and_by_file(tmp_path: Path) -> None:
     put(tmp_path, "train.csv", "Utterance,Emotion\nhello,joy\n")
     result = emofuse("prepare", "tables", tmp_path)
