@@ -33,7 +33,8 @@ def join_corpora(
     Args:
         corpora: name → manifest.
         root: folder of the new manifest, that all media lie in.
-        labels: corpus → its label → the label that it becomes; an empty one leaves the row without a label.
+        labels: corpus → its label → the label that it becomes; an empty one leaves the row without a label. Without a
+            value either, such a row is in no training part: it is context alone.
         take: corpus → so many utterances of its training part at most, in whole dialogues drawn at random.
         seed: of that draw.
 
@@ -74,6 +75,8 @@ def _renamed(name: str, manifest: Manifest, root: Path, labels: Mapping[str, str
     frame["label"] = frame["label"].map(
         lambda value: value if _absent(value) else labels.get(value, value) or None
     )
+    untold = manifest.frame["label"].notna() & frame["label"].isna() & frame["valence"].isna()
+    frame["split"] = frame["split"].mask(untold & (frame["split"] == "train"))
     for column in PATH_COLUMNS:
         if column in frame:
             frame[column] = frame[column].map(

@@ -36,6 +36,22 @@ def test_rows_of_all_with_names_that_cannot_clash(two: dict[str, Manifest], tmp_
     assert joint.frame["corpus"].value_counts().to_dict() == {"a": 12, "b": 18}
 
 
+def test_rows_that_lose_their_label_are_no_training_rows(two: dict[str, Manifest], tmp_path: Path) -> None:
+    parts = {
+        name: Manifest.from_frame(manifest.frame.assign(split="train"), manifest.root)
+        for name, manifest in two.items()
+    }
+    frame = join_corpora(parts, tmp_path, labels={"b": {"happy": ""}}).validate().frame
+    assert frame.loc[frame["label"].isna(), "split"].isna().all()
+    assert frame.loc[frame["label"].notna(), "split"].eq("train").all()
+    assert 0 < frame["label"].isna().sum() < 18
+    # A value is something to learn.
+    valued = parts["b"].frame.assign(valence=1.0)
+    parts["b"] = Manifest.from_frame(valued, parts["b"].root)
+    frame = join_corpora(parts, tmp_path, labels={"b": {"happy": ""}}).validate().frame
+    assert frame["split"].eq("train").all()
+
+
 def test_so_many_training_utterances_in_whole_dialogues(two: dict[str, Manifest], tmp_path: Path) -> None:
     frame = two["b"].frame.copy()
     frame["split"] = ["test" if dialogue == "d5" else "train" for dialogue in frame["dialogue"]]

@@ -1,0 +1,120 @@
+"""Commands that need a corpus, on tiny ones: what prepares, imports, audits and inspects runs, what trains runs as far as its
+first encoder. So every path, name and recipe between them is tried; `test_commands` tries the options alone."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from emofuse.cli.main import app
+from tests.docs.pages import PAGES, ROOT, blocks, command_lines
+from tests.docs.small_world import make_world
+
+WHOLE = ("prepare", "import", "audit", "inspect")
+AS_FAR_AS_ENCODERS = ("train", "finetune", "extract", "sweep", "ablate", "reproduce", "benchmark")
+TRIED = (*WHOLE, *AS_FAR_AS_ENCODERS)
+# Where each of them begins to encode, or to train an encoder.
+ENCODERS = (
+    ("emofuse.training.fit", "encoders_of_run"),
+    ("emofuse.training.finetuning", "fine_tune"),
+    ("emofuse.encoders", "create_encoder"),
+    ("emofuse.experiments.benchmark.run", "encode_modalities"),
+)
+# One process is enough here, and what another one does is not seen.
+SPREAD = ("--jobs", "--processes", "--ray", "--devices", "--nodes")
+PLUGIN = "my-lstm.yaml"
+# What a page may take as prepared before, unless it does so itself.
+PREPARED = {
+    "meld": "prepare meld meld",
+    "mosi": "import mmsa mosi_trainvalid.pkl --out mosi",
+    "ravdess": "prepare ravdess ravdess",
+    "iemocap": "prepare iemocap iemocap",
+    "faces": "prepare fer2013 path/to/FER2013 --out faces",
+}
+
+
+class EncodersReachedError(BaseException):
+    """No error of a run, which would be noted and passed over."""
+
+
+def reached(*_: object, **__: object) -> None:
+    raise EncodersReachedError
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture
+def place(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy for one page, whose commands write into it. No encoder is made there."""
+    copy = tmp_path / "world"
+    shutil.copytree(world, copy, copy_function=os.link)
+    monkeypatch.chdir(copy)
+    for module, name in ENCODERS:
+        monkeypatch.setattr(importlib.import_module(module), name, reached)
+    # `reproduce --corpus demo` draws it; here it lies there.
+    drawing = importlib.import_module("emofuse.experiments.reproduction.deepmsi_mer")
+    monkeypatch.setattr(drawing, "generate_demo_corpus", lambda *_, **__: None)
+    return copy
+
+
+def in_one_process(words: list[str]) -> list[str]:
+    return [word for before, word in pairwise(["", *words]) if not {before, word} & set(SPREAD)]
+
+
+def commands(page: Path) -> list[tuple[str, list[str]]]:
+    """Where they stand and their words: those of the page that can be tried, in their order."""
+    return [
+        (str(block), words[words.index("emofuse") + 1 :])
+        for block in blocks("console")
+        if block.page == page and "needs" in block.marks
+        for words in command_lines(block)
+        if "emofuse" in words and set(words) & set(TRIED) and PLUGIN not in words
+    ]
+
+
+TRIED_PAGES = [page for page in PAGES if commands(page)]
+
+
+def try_command(where: str, words: list[str]) -> None:
+    try:
+        result = CliRunner().invoke(app, in_one_process(words))
+    except EncodersReachedError:
+        assert words[0] in AS_FAR_AS_ENCODERS
+    else:
+        said = f"{where}: {' '.join(words)}: {result.exception!r}\n{result.output}"
+        assert words[0] in WHOLE or "--list" in words, f"it has not come to its encoders: {said}"
+        assert result.exit_code == 0, said
+
+
+@pytest.mark.parametrize("page", TRIED_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_commands_of_a_page_find_what_they_name(page: Path, place: Path) -> None:
+    given = commands(page)
+    made = {word for _, words in given if words[0] in ("prepare", "import") for word in words}
+    used = {Path(word.partition("=")[2] or word).parts[0] for _, words in given for word in words if word}
+    for name in used & set(PREPARED) - made:
+        try_command("before", PREPARED[name].split())
+    for where, words in given:
+        try_command(where, words)
+
+
+@pytest.mark.parametrize("page", TRIED_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_two_commands_of_a_page_train_into_one_folder(page: Path) -> None:
+    given = [words for _, words in commands(page) if words[0] in AS_FAR_AS_ENCODERS]
+    folders = [after for words in given for name, after in pairwise(words) if name in ("--out", "-o")]
+    assert len(folders) == len(set(folders)), f"{page}: the second of these is refused: {sorted(folders)}"
+
+
+def test_a_command_that_does_not_fit_is_told(place: Path) -> None:
+    with pytest.raises(AssertionError, match=r"has not come to its encoders.*no manifest"):
+        try_command("here", ["train", "meld", "--out", "run"])
+    with pytest.raises(AssertionError, match="exit_code"):
+        try_command("here", ["prepare", "meld", "MELD", "--out", "meld"])
