@@ -43,6 +43,9 @@ def make_world(root: Path) -> Path:
         shutil.copytree(root / "corpus", root / copy)
     for name in ("go", "a", "b"):
         _texts(root / name)
+    for part in ("train", "dev"):
+        put(root, f"goemotions/{part}.csv", (root / "go/manifest.csv").read_text().replace(",train", ","))
+    shutil.copytree(root / "path/to/FER2013", root / "fer2013")
     _split_files(root)
     return root
 

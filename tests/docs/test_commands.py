@@ -34,6 +34,10 @@ def test_a_console_block_holds_commands_that_exist(block: Block) -> None:
             VERBS[said[0]].make_context(f"emofuse {said[0]}", said[1:])
         elif words[:2] == ["python", "-m"]:
             assert (ROOT / f"{words[2].replace('.', '/')}.py").is_file(), f"{block}: no module {words[2]}"
+        elif words[0] == "python":
+            assert all(
+                (ROOT / word).is_file() for word in words if word.startswith("starter/") and "." in word
+            ), f"{block}: {words}: no such script or plan"
         elif words[0] == "make":
             makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
             assert re.search(rf"^{words[1]}:", makefile, flags=re.M), f"{block}: no target {words[1]}"

@@ -31,12 +31,15 @@ SPREAD = ("--jobs", "--processes", "--ray", "--devices", "--nodes")
 PLUGIN = "my-lstm.yaml"
 # What a page may take as prepared before, unless it does so itself.
 PREPARED = {
-    "meld": "prepare meld meld",
+    "meld": "prepare meld meld --no-check-media",
     "mosi": "import mmsa mosi_trainvalid.pkl --out mosi",
-    "ravdess": "prepare ravdess ravdess",
-    "iemocap": "prepare iemocap iemocap",
-    "faces": "prepare fer2013 path/to/FER2013 --out faces",
+    "ravdess": "prepare ravdess ravdess --no-check-media",
+    "iemocap": "prepare iemocap iemocap --no-check-media",
+    "faces": "prepare fer2013 path/to/FER2013 --out faces --no-check-media",
 }
+
+
+CONSOLE = blocks("console")
 
 
 class EncodersReachedError(BaseException):
@@ -74,7 +77,7 @@ def commands(page: Path) -> list[tuple[str, list[str]]]:
     """Where they stand and their words: those of the page that can be tried, in their order."""
     return [
         (str(block), words[words.index("emofuse") + 1 :])
-        for block in blocks("console")
+        for block in CONSOLE
         if block.page == page and "needs" in block.marks
         for words in command_lines(block)
         if "emofuse" in words and set(words) & set(TRIED) and PLUGIN not in words
