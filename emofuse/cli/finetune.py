@@ -174,7 +174,8 @@ def _print(tuned: FineTuned, as_json: bool) -> None:
             f"{part}: {counted(record.parts[part], 'utterance')}, weighted F1 {100 * scores['weighted_f1']:.1f}, "
             f"accuracy {100 * scores['accuracy']:.1f}, UAR {100 * scores['uar']:.1f}{note}"
         )
-    typer.echo(f"epoch {record.best_epoch + 1} was kept")
+    if record.best_epoch is not None:
+        typer.echo(f"epoch {record.best_epoch + 1} was kept")
     if (gap := read_cross_fit(tuned.folder)) is not None:
         typer.echo(gap.line)
     typer.echo(f"use it: emofuse train DATA --{record.modality}-encoder {tuned.folder}")

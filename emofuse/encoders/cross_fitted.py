@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -22,8 +23,10 @@ class CrossFitRecord(BaseModel):
         held_out: utterance of the training part → number of the encoder that was fine-tuned without it.
         count: how many encoders there are, in the folders ``cross_fit/0``, ``cross_fit/1``, ...
         grouped_by: what was held out as a whole: "speaker", "dialogue" or "utterance".
-        trained_f1: weighted F1 on the training part of the encoder that was tuned on all of it.
+        trained_f1: weighted F1 on the training part of the encoder that encodes everything else.
         held_out_f1: weighted F1 on the training part, each utterance judged by the encoder that has not seen it.
+        rest: who encodes everything else: an encoder that was tuned on all of the training part, or the mean of the others'
+            weights, most of which have seen an utterance.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -33,12 +36,16 @@ class CrossFitRecord(BaseModel):
     grouped_by: str
     trained_f1: float
     held_out_f1: float
+    rest: Literal["all", "mean"] = "all"
 
     @property
     def line(self) -> str:
         """The gap for a person."""
+        who = (
+            "the encoder that was tuned on it" if self.rest == "all" else "the mean of the encoders' weights"
+        )
         return (
-            f"training part, weighted F1: {100 * self.trained_f1:.1f} by the encoder that was tuned on it, "
+            f"training part, weighted F1: {100 * self.trained_f1:.1f} by {who}, "
             f"{100 * self.held_out_f1:.1f} by encoders that had not seen the {self.grouped_by}"
         )
 

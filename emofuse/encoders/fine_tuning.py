@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from emofuse.data.modality import Modality
 from emofuse.data.stored_files import stored_json
@@ -57,7 +57,9 @@ class FineTuneSettings(BaseModel):
         precision: ``"bf16"`` runs the network under autocast; ``"auto"`` does so where the GPU can.
         cross_fit: so many more encoders are fine-tuned, each on all of the training part but a group of whole dialogues
             (of whole speakers, where the protocol holds speakers out), and encode that group for the system that is
-            trained on the features. What is not of the training part is encoded by the one that was tuned on all of it.
+            trained on the features. What is not of the training part is encoded as ``cross_fit_rest`` says.
+        cross_fit_rest: ``"all"``: by one more encoder, tuned on all of the training part. ``"mean"``: by the mean of the
+            weights of the encoders of the groups, which needs no further training (Wortsman et al. 2022).
     """
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -88,6 +90,13 @@ class FineTuneSettings(BaseModel):
     gradient_checkpointing: bool = False
     precision: Literal["auto", "32", "bf16"] = "auto"
     cross_fit: int | None = Field(default=None, ge=2, le=100)
+    cross_fit_rest: Literal["all", "mean"] = "all"
+
+    @model_validator(mode="after")
+    def _rest_of_groups(self) -> FineTuneSettings:
+        if self.cross_fit is None and self.cross_fit_rest == "mean":
+            raise ValueError("cross_fit_rest mean is of the encoders of a cross-fitting; set cross_fit too")
+        return self
 
 
 # What a network of voices that starts from nothing is trained with beside the usual.
@@ -144,7 +153,7 @@ class FineTunedRecord(BaseModel):
             `emofuse.evaluation.protocols.same_utterances`, without those that other utterances of the corpus carry too. A
             run must not be judged on any of them.
         scores: part → weighted F1 and the like.
-        best_epoch: the epoch that was kept, from 0.
+        best_epoch: the epoch that was kept, from 0; None of a mean of several encoders' weights.
         environment: versions, platform and command.
     """
 
@@ -164,7 +173,7 @@ class FineTunedRecord(BaseModel):
     parts: dict[str, int]
     seen: list[str]
     scores: dict[str, dict[str, float]]
-    best_epoch: int
+    best_epoch: int | None
     environment: dict[str, Any]
 
 

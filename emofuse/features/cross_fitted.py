@@ -12,10 +12,10 @@ from emofuse.features.store import FeatureReader
 
 @dataclass(frozen=True)
 class CrossFittedFeatures:
-    """The training part as held-out encoders see it; everything else as the encoder that was tuned on all of it.
+    """The training part as held-out encoders see it; everything else as one encoder for all of it.
 
     Attributes:
-        everything: of the encoder that was tuned on the whole training part.
+        everything: of the encoder that was tuned on the whole training part, or of the mean of the others.
         held_out: of utterances of the training part, of the encoder that was tuned without each.
     """
 

@@ -28,12 +28,13 @@ from emofuse.training.finetuning.cross_fitting import (
 )
 from emofuse.training.finetuning.job import FineTuned, TuningJob
 from emofuse.training.finetuning.judging import Judgement
+from emofuse.training.finetuning.weight_mean import mean_of_encoders
 
 _HELD_OUT_FILE = "held_out.json"
 
 
 def cross_fit(job: TuningJob, split: Split, count: int, jobs: int) -> FineTuned:
-    """Fine-tune once per group without it, then on all; what was finished before an interruption is kept."""
+    """Fine-tune once per group without it, then on all or take the mean; what was finished before is kept."""
     groups, kind = cross_fit_groups(
         job.manifest, split.train, count, job.seed, by_speaker=job.protocol in ("speaker", "session")
     )
@@ -52,15 +53,18 @@ def cross_fit(job: TuningJob, split: Split, count: int, jobs: int) -> FineTuned:
             grouped_by=kind,
             trained_f1=weighted_f1(judged["train"]),
             held_out_f1=weighted_f1(held_out),
+            rest=job.settings.cross_fit_rest,
         )
         write_text_aside(job.folder / CROSS_FIT_FILE, record.model_dump_json() + "\n")
 
-    return job.tune(split, keep_record)
+    parts = [part_folder(job.folder, number) for number in range(count)]
+    mean = partial(mean_of_encoders, parts, job.spec.modality, job.manifest.labels, job.settings)
+    return job.tune(split, keep_record, mean if job.settings.cross_fit_rest == "mean" else None)
 
 
 def _tune_part(job: TuningJob, number: int, part: Split) -> Judgement:
     """One encoder of a cross-fitting, unless it is there already, and what it says of its group."""
-    alone = job.settings.model_copy(update={"cross_fit": None})
+    alone = job.settings.model_copy(update={"cross_fit": None, "cross_fit_rest": "all"})
     spec = job.spec.model_copy(update={"finetune": alone})
     folder = part_folder(job.folder, number)
 

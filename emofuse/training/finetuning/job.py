@@ -64,14 +64,27 @@ class TuningJob:
     progress: Progress | None
 
     def tune(
-        self, split: Split, before_saving: Callable[[Mapping[str, Judgement]], None] | None = None
+        self,
+        split: Split,
+        before_saving: Callable[[Mapping[str, Judgement]], None] | None = None,
+        trained: Callable[[], UtteranceClassifier] | None = None,
     ) -> FineTuned:
-        """Train, judge and save; ``before_saving`` gets what is said of each part, the training part included."""
+        """Train, judge and save.
+
+        Args:
+            split: whose training part it is fitted to.
+            before_saving: gets what is said of each part, the training part included.
+            trained: gives a network in the place of one that is trained here.
+        """
         source = None if self.spec.name in UNTRAINED else locate(self.spec.name, self.spec.revision)
         quarantine = Quarantine(self.folder / "quarantine.csv")
         L.seed_everything(self.seed, verbose=False)
         labels = self.manifest.labels
-        classifier = load_classifier(source, self.spec.modality, labels, self.settings)
+        classifier = (
+            load_classifier(source, self.spec.modality, labels, self.settings)
+            if trained is None
+            else trained()
+        )
         parts = read_parts(
             self.spec,
             source,
@@ -82,7 +95,7 @@ class TuningJob:
             self.seed,
             self.crops,
         )
-        best_epoch = self._fit(classifier, parts, quarantine)
+        best_epoch = self._fit(classifier, parts, quarantine) if trained is None else None
         judged = {
             name: judge_part(
                 classifier, rows, self.settings, self.device, self.workers, quarantine, self.progress

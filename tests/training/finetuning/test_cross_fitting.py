@@ -1,17 +1,19 @@
 import json
 import pickle
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 from safetensors.torch import load_file
 
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.cross_fitted import CROSS_FIT_FILE, part_folder, read_cross_fit
-from emofuse.encoders.fine_tuning import read_fine_tuned
+from emofuse.encoders.fine_tuning import FineTuneSettings, read_fine_tuned
 from emofuse.errors import EmofuseError
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.reporting.run_report import write_run_report
@@ -112,6 +114,31 @@ def test_each_training_utterance_is_encoded_by_an_encoder_that_has_not_seen_it(
     for id in (split.val[0], split.test[0]):
         np.testing.assert_allclose(encoded.reader[id], whole.encode([talk.utterance(id).text])[0], atol=1e-5)
     assert encoded.identity.digest == whole.identity.digest
+
+
+def test_the_rest_may_be_read_by_the_mean_of_their_weights(
+    talk: Manifest, bert_folder: Path, cross_fitted: Path, tmp_path: Path
+) -> None:
+    """The encoders of the groups are those of the other way, so only the last one differs."""
+    folder = tmp_path / "encoder"
+    shutil.copytree(part_folder(cross_fitted, 0).parent, part_folder(folder, 0).parent)
+    finetune = {**QUICK, "cross_fit": 2, "cross_fit_rest": "mean"}
+    settings = settings_of(talk, {"name": str(bert_folder), "finetune": finetune})
+    spec = settings.encoder("text")
+    assert isinstance(spec, EncoderSpec)
+    tuned = fine_tune(spec, talk, choose_split(settings, talk), folder, protocol="speaker", resume=True)
+    assert tuned.record.best_epoch is None
+    parts = [load_file(part_folder(folder, number) / "model.safetensors") for number in (0, 1)]
+    mean = load_file(folder / "model.safetensors")
+    assert mean.keys() == parts[0].keys()
+    for name, weight in mean.items():
+        torch.testing.assert_close(weight, (parts[0][name] + parts[1][name]) / 2)
+    record = read_cross_fit(folder)
+    assert record is not None
+    assert "by the mean of the encoders' weights" in record.line
+    assert record.held_out == read_cross_fit(cross_fitted).held_out  # type: ignore[union-attr]
+    with pytest.raises(ValidationError, match="set cross_fit too"):
+        FineTuneSettings(cross_fit_rest="mean")
 
 
 def test_a_run_says_how_much_surer_the_encoder_is_of_what_it_has_seen(
