@@ -43,8 +43,11 @@ def make_world(root: Path) -> Path:
         shutil.copytree(root / "corpus", root / copy)
     for name in ("go", "a", "b"):
         _texts(root / name)
+    (root / "goemotions").mkdir()
     for part in ("train", "dev"):
-        put(root, f"goemotions/{part}.csv", (root / "go/manifest.csv").read_text().replace(",train", ","))
+        comments = pd.read_csv(root / "go/manifest.csv").drop(columns="split")
+        comments["id"] = [f"{part}{id}" for id in comments["id"]]
+        comments.to_csv(root / f"goemotions/{part}.csv", index=False)
     shutil.copytree(root / "path/to/FER2013", root / "fer2013")
     _split_files(root)
     return root

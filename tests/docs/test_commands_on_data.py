@@ -8,11 +8,15 @@ import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from emofuse.cli.main import app
+from emofuse.models.registry import model_config
+from emofuse.runs.settings import RunSettings
+from emofuse.runs.tasks import task_of
 from tests.docs.pages import PAGES, ROOT, blocks, command_lines
 from tests.docs.small_world import make_world
 
@@ -29,16 +33,16 @@ ENCODERS = (
 # One process is enough here, and what another one does is not seen.
 SPREAD = ("--jobs", "--processes", "--ray", "--devices", "--nodes")
 PLUGIN = "my-lstm.yaml"
-# What a page may take as prepared before, unless it does so itself.
+# Folders that a page may take as prepared before, unless it does so itself.
 PREPARED = {
-    "meld": "prepare meld meld --no-check-media",
+    "meld": "prepare meld meld",
     "mosi": "import mmsa mosi_trainvalid.pkl --out mosi",
-    "ravdess": "prepare ravdess ravdess --no-check-media",
-    "iemocap": "prepare iemocap iemocap --no-check-media",
-    "faces": "prepare fer2013 path/to/FER2013 --out faces --no-check-media",
+    "ravdess": "prepare ravdess ravdess",
+    "iemocap": "prepare iemocap iemocap",
+    "faces": "prepare fer2013 path/to/FER2013 --out faces",
 }
-
-
+# All systems take as long as the rest of these tests together.
+SOME_SYSTEMS = ["--systems", "bc-lstm,tfn,deepmsi-mer"]
 CONSOLE = blocks("console")
 
 
@@ -46,13 +50,29 @@ class EncodersReachedError(BaseException):
     """No error of a run, which would be noted and passed over."""
 
 
-def reached(*_: object, **__: object) -> None:
+def reached(*given: Any, **_: object) -> None:
+    """All that stands before the encoders is right, and so are the system's settings, which a run asks for after them."""
+    if given and isinstance(given[0], RunSettings):
+        settings, manifest = given[:2]
+        options = task_of(settings, manifest).model_options() | settings.model.options
+        model_config(settings.model.name, settings.model.preset, **options)
     raise EncodersReachedError
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_world(tmp_path_factory.mktemp("world"))
+
+
+@pytest.fixture(scope="module")
+def prepared(world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy in which all is prepared that can be."""
+    copy = shutil.copytree(world, tmp_path_factory.mktemp("prepared") / "world", copy_function=os.link)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(copy)
+        for line in PREPARED.values():
+            try_command("before", line.split())
+    return copy
 
 
 @pytest.fixture
@@ -69,8 +89,15 @@ def place(world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return copy
 
 
-def in_one_process(words: list[str]) -> list[str]:
-    return [word for before, word in pairwise(["", *words]) if not {before, word} & set(SPREAD)]
+def link_anew(source: str, target: str) -> None:
+    Path(target).unlink(missing_ok=True)
+    os.link(source, target)
+
+
+def cheaper(words: list[str]) -> list[str]:
+    """The same in one process, and a benchmark of few systems."""
+    few = SOME_SYSTEMS if words[0] == "benchmark" and "--systems" not in words else []
+    return [word for before, word in pairwise(["", *words, *few]) if not {before, word} & set(SPREAD)]
 
 
 def commands(page: Path) -> list[tuple[str, list[str]]]:
@@ -89,7 +116,7 @@ TRIED_PAGES = [page for page in PAGES if commands(page)]
 
 def try_command(where: str, words: list[str]) -> None:
     try:
-        result = CliRunner().invoke(app, in_one_process(words))
+        result = CliRunner().invoke(app, cheaper(words))
     except EncodersReachedError:
         assert words[0] in AS_FAR_AS_ENCODERS
     else:
@@ -99,12 +126,11 @@ def try_command(where: str, words: list[str]) -> None:
 
 
 @pytest.mark.parametrize("page", TRIED_PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_commands_of_a_page_find_what_they_name(page: Path, place: Path) -> None:
+def test_commands_of_a_page_find_what_they_name(page: Path, place: Path, prepared: Path) -> None:
     given = commands(page)
     made = {word for _, words in given if words[0] in ("prepare", "import") for word in words}
-    used = {Path(word.partition("=")[2] or word).parts[0] for _, words in given for word in words if word}
-    for name in used & set(PREPARED) - made:
-        try_command("before", PREPARED[name].split())
+    for name in set(PREPARED) - made:
+        shutil.copytree(prepared / name, place / name, copy_function=link_anew, dirs_exist_ok=True)
     for where, words in given:
         try_command(where, words)
 
@@ -119,5 +145,7 @@ def test_no_two_commands_of_a_page_train_into_one_folder(page: Path) -> None:
 def test_a_command_that_does_not_fit_is_told(place: Path) -> None:
     with pytest.raises(AssertionError, match=r"has not come to its encoders.*no manifest"):
         try_command("here", ["train", "meld", "--out", "run"])
+    with pytest.raises(AssertionError, match="dropuot"):
+        try_command("here", ["train", "corpus", "--set", "model.options.dropuot=0.1", "--out", "run"])
     with pytest.raises(AssertionError, match="exit_code"):
         try_command("here", ["prepare", "meld", "MELD", "--out", "meld"])
