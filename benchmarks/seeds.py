@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from emofuse.data.manifest import Manifest
 from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.baselines.scores import best_baseline
 from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.outcome import Outcome
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
 
 
-def over_seeds(
-    manifest: Manifest, settings: RunSettings, seeds: int, work: Path, name: str
-) -> tuple[list[float], list[float]]:
-    """Weighted F1 of the system and of the linear model, in percent, seed by seed; runs that are finished are read."""
-    found = []
+@dataclass(frozen=True)
+class SeedScores:
+    """Weighted F1 on the test part in percent, seed by seed.
+
+    Attributes:
+        system: of the system, alone.
+        linear: of the linear model that the validation part ranks first.
+        pooled: of the system with its linear model; empty of a recipe without a pool.
+    """
+
+    system: list[float]
+    linear: list[float]
+    pooled: list[float]
+
+
+def over_seeds(manifest: Manifest, settings: RunSettings, seeds: int, work: Path, name: str) -> SeedScores:
+    """Train and judge one seed after the other; runs that are finished are read."""
+    scores = SeedScores([], [], [])
     for seed in range(seeds):
-        settings = settings.with_changes({"seed": seed})
-        found.append(weighted_f1(manifest, settings, work / f"{name}-{seed}"))
+        outcome = judged(manifest, settings.with_changes({"seed": seed}), work / f"{name}-{seed}")
+        run = 100 * outcome.test.weighted_f1
+        if outcome.pool is None:
+            scores.system.append(run)
+        else:
+            scores.system.append(100 * outcome.pool.system.report.weighted_f1)
+            scores.pooled.append(run)
+        scores.linear.append(100 * best_baseline(outcome.baselines).report.weighted_f1)
         # The page is written at the end, which may be hours away.
-        print(name, seed, *(f"{score:.1f}" for score in found[-1]), flush=True)
-    return [system for system, _ in found], [linear for _, linear in found]
+        print(name, seed, *(f"{each[-1]:.1f}" for each in (scores.system, scores.linear)), flush=True)
+    return scores
 
 
-def weighted_f1(manifest: Manifest, settings: RunSettings, path: Path) -> tuple[float, float]:
-    """Of the system and of the better linear model, as the validation part ranks these, on the test part; in percent."""
+def judged(manifest: Manifest, settings: RunSettings, path: Path) -> Outcome[Any]:
+    """A run and the linear models on its features, on the test part."""
     folder = fit_run(settings, manifest, path, resume=path.exists())
     fit_baselines(folder, manifest)
-    outcome = evaluate_fit(folder, manifest, kept=False)
-    linear = best_baseline(outcome.baselines).report
-    return 100 * outcome.test.weighted_f1, 100 * linear.weighted_f1
+    return evaluate_fit(folder, manifest, kept=False)
