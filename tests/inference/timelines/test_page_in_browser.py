@@ -125,6 +125,28 @@ def test_space_plays_and_what_is_said_now_is_shown(browser: Any, pages: tuple[Pa
     assert complaints == []
 
 
+@pytest.mark.parametrize("width", [1280, 390])
+def test_seven_labels_with_all_that_is_said_of_them_fit_the_screen(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    labels = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
+    equal = dict.fromkeys(labels, 1 / 7)
+    told = segment(
+        0.0,
+        2.5,
+        probabilities=equal,
+        text="I can't believe that you said this to her, of all people, at the wedding!",
+        novelty={"audio": 11.3},
+        by_modality={"text": equal, "audio": equal},
+    )
+    page, _ = _open(browser, EmotionTimeline([told], labels).save_page(tmp_path / "p.html", media="none"))
+    page.set_viewport_size({"width": width, "height": 900})
+    wide, seen = page.evaluate(
+        "(() => { const s = document.querySelector('.scroll'); return [s.scrollWidth, s.clientWidth]; })()"
+    )
+    assert wide <= seen <= width
+
+
 def test_a_phone_needs_no_sideways_scrolling_and_dark_is_dark(browser: Any, pages: tuple[Path, Path]) -> None:
     page, _ = _open(browser, pages[0], color_scheme="dark")
     page.set_viewport_size({"width": 390, "height": 800})
