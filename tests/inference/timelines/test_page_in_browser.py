@@ -93,6 +93,8 @@ def test_keys_and_clicks_go_from_utterance_to_utterance(browser: Any, pages: tup
     assert page.locator("[data-of=r0u3]").get_attribute("aria-current") == "true"
     page.locator("[data-jump=r0u0]").click()
     assert _time(page) == pytest.approx(0.5, abs=0.01)
+    page.keyboard.press("ArrowRight")  # from within the table as well
+    assert _time(page) == pytest.approx(2.0, abs=0.01)
     # The tracks are one stop for the tab key.
     assert page.locator(".lane a[tabindex='0']").count() == 1
     assert complaints == []
