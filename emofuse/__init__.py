@@ -15,11 +15,15 @@ The rooms, each importable by attribute: `data`, `corpora`, `features`, `encoder
 `evaluation`, `runs`, `inference`, `training`, `experiments`, `explanation`.
 """
 
+import os as _os
 from importlib.metadata import version as _version
 
 import lazy_loader as _lazy
 
 from emofuse.moved_modules import MovedModuleFinder as _MovedModuleFinder
+
+# ONNX Runtime 1.32 reports its use to Microsoft, unless this is set before it is loaded; recordings are nobody else's matter.
+_os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # The public names and rooms stand in __init__.pyi; each is loaded when it is first used.
 __getattr__, _public_names, __all__ = _lazy.attach_stub(__name__, __file__)

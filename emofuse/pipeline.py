@@ -33,7 +33,7 @@ from emofuse.runs.modalities import IMPORTED
 from emofuse.runs.named_run import is_starter, run_folder_of, run_place
 from emofuse.runs.normalisation import normalised_by, read_statistics
 from emofuse.runs.precision import Precision, wants_bf16
-from emofuse.runs.run_encoders import encoder_of_run
+from emofuse.runs.run_encoders import encoder_for_predictions
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.run_record import RunRecord
 from emofuse.starter import LICENCE, STARTER
@@ -136,7 +136,7 @@ class EmotionPipeline(UtterancePipeline):
             record = folder.read_record()
             model = folder.load_model(record)
         encoders = {
-            modality: encoder_of_run(folder, record, modality, where)
+            modality: encoder_for_predictions(folder, record, modality, where)
             for modality, part in record.encoders.items()
             if part.spec.name != IMPORTED and (modalities is None or modality in modalities)
         }

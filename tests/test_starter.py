@@ -10,8 +10,10 @@ from emofuse import EmofuseError, EmotionPipeline
 from emofuse.cli.demo import _real_people
 from emofuse.cli.main import app
 from emofuse.cli.predict import run_and_clips
+from emofuse.recordings import voice_activity
 from emofuse.runs.run_folder import RunFolder
 from emofuse.starter import starter_folder
+from tests.small_experts import save_audio_expert
 
 PACKAGE = Path(__file__).parents[1] / "starter"
 LABELS = {"neutral", "joy", "sadness", "anger", "fear", "surprise", "disgust"}
@@ -122,3 +124,18 @@ def test_a_voice_unlike_those_in_training_says_little(starter: Path, shared_medi
     assert segment.unfamiliar == ("audio",)
     # What the expert says alone is shown as it is; what is said in the end is unsure.
     assert max(segment.probabilities.values()) < 0.5 < max(segment.by_modality["audio"].values())
+
+
+def test_where_nobody_speaks_the_voice_is_left_out(starter: Path, shared_media: Path, tmp_path: Path) -> None:
+    if not voice_activity.is_installed():
+        pytest.skip("the extra segment is not installed")
+    expert = save_audio_expert(tmp_path / "expert", ["joy", "anger"])
+    for pipe in (
+        EmotionPipeline.from_pretrained("starter", modalities=["audio"]),
+        EmotionPipeline.from_experts(audio=str(expert), run="starter"),
+    ):
+        (noise,) = pipe(shared_media / "interview.mp4", modalities=["audio"])
+        assert noise.used == ()
+        assert noise.missing["audio"] == "no speech is heard"
+        (voice,) = pipe(shared_media / "talking_head_1.mp4", modalities=["audio"])
+        assert voice.used == ("audio",)

@@ -34,7 +34,8 @@ def progress_bar(*, quiet: bool = False) -> Iterator[ProgressHook]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console) as bars:
+    # Utterances are done by the batch: over half a minute, one batch would count as all the time there is.
+    with Progress(*columns, console=console, speed_estimate_period=300) as bars:
         tasks = {}
 
         def advance(done: int, total: int, what: str) -> None:

@@ -34,7 +34,7 @@ def clip_utterance(
         end: seconds, its end.
 
     Raises:
-        EmofuseError: there is nothing at all, or the file cannot be read.
+        EmofuseError: there is nothing at all, the file cannot be read, or the utterance begins behind its end.
     """
     if media is None and audio is None and text is None:
         raise EmofuseError("nothing to predict from: give a video or sound file, or a text")
@@ -42,6 +42,9 @@ def clip_utterance(
     sound = Path(audio) if audio is not None else None
     file = path or sound
     info = probe(file) if file is not None else None
+    length = info.duration if info is not None else None
+    if start is not None and length is not None and start >= length:
+        raise EmofuseError(f"{file}: ends at {length:.2f} s, and start is {start:g} s; name an earlier start")
     recording = Utterance(
         id=file.name if file is not None else "text",
         dialogue=file.stem if file is not None else "text",
@@ -57,7 +60,7 @@ def clip_utterance(
         split=None,
         group=None,
     )
-    return recording, info.duration if info is not None else None
+    return recording, length
 
 
 def recording_of(utterance: Utterance) -> Path | None:

@@ -40,9 +40,12 @@ EMBEDDED: dict[str, Modality] = {
 
 # Settings that mean something to these encoders alone; to give them to another is a mistake.
 _USED: dict[str, set[str]] = {
-    LOGMEL_SEQUENCE: {"rate"},
-    WHISPER_TINY_EN: {"rate", "pad", "layer", "layers"},
-    WHISPER_LOGMEL: {"pad", "layers"},
+    LOGMEL_FUNCTIONALS: {"speech_only"},
+    LOGMEL_SEQUENCE: {"rate", "speech_only"},
+    OPENSMILE_COMPARE: {"speech_only"},
+    OPENSMILE_EGEMAPS: {"speech_only"},
+    WHISPER_TINY_EN: {"rate", "pad", "layer", "layers", "speech_only"},
+    WHISPER_LOGMEL: {"pad", "layers", "speech_only"},
     MINILM_GOEMOTIONS: {"context_before", "context_after", "speaker_names", "layers"},
     FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
     "pretrained text": {
@@ -53,7 +56,7 @@ _USED: dict[str, set[str]] = {
         "finetune",
         "end_to_end",
     },
-    "pretrained audio": {"rate", "layer", "layers", "pad", "finetune", "end_to_end"},
+    "pretrained audio": {"rate", "layer", "layers", "pad", "speech_only", "finetune", "end_to_end"},
     "pretrained video": {"rate", "frames", "faces", "min_face", "output", "finetune"},
 }
 
@@ -85,6 +88,8 @@ class EncoderSpec(BaseModel):
         layers: of a text model or a Whisper: the states of these layers side by side, such as 3,6; 0 is the embeddings, -1
             the last layer, which alone is the default. Lower layers keep what the last has given up for the task that it
             was trained on.
+        speech_only: sound: a prediction leaves out an utterance in which voice activity (extra ``segment``, where it is
+            installed) hears no speech. Training and evaluation take every sound.
         frames: pictures taken of an utterance, evenly spread, in place of ``rate``; 20 where the mean is
             asked for.
         faces: video: every face that MTCNN finds is encoded in place of the whole picture, and a picture's
@@ -115,6 +120,7 @@ class EncoderSpec(BaseModel):
     pad: float | None = Field(default=None, ge=0, le=30)
     layer: int | None = Field(default=None, ge=0)
     layers: tuple[int, ...] | None = None
+    speech_only: bool = False
     frames: int | None = Field(default=None, ge=1)
     faces: bool = False
     min_face: int = Field(default=40, ge=12)

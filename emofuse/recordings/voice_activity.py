@@ -42,6 +42,10 @@ class VoiceActivity:
 
     def __init__(self) -> None:
         self._session = _session()
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with another sound."""
         self._hidden, self._cell = np.zeros(_STATE, np.float32), np.zeros(_STATE, np.float32)
         self._context = np.zeros(CONTEXT, np.float32)
         self._rest = np.zeros(0, np.float32)

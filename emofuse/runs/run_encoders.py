@@ -11,6 +11,7 @@ from emofuse.encoders.packaged import PACKAGED
 from emofuse.encoders.spec import EMBEDDED, EncoderSpec
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.features import UtteranceEncoder
+from emofuse.recordings.speech_only import where_speech_is_heard
 from emofuse.runs.modalities import IMPORTED
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.run_record import RunRecord
@@ -41,6 +42,14 @@ def encoder_of_run(folder: RunFolder, record: RunRecord, modality: Modality, dev
             "restore it, or train again"
         )
     return encoder
+
+
+def encoder_for_predictions(
+    folder: RunFolder, record: RunRecord, modality: Modality, device: str
+) -> UtteranceEncoder:
+    """:func:`encoder_of_run`, which leaves out sound without speech where the run asks for that."""
+    encoder = encoder_of_run(folder, record, modality, device)
+    return where_speech_is_heard(encoder) if record.encoders[modality].spec.speech_only else encoder
 
 
 def tell_what_is_fetched(what: str, spec: EncoderSpec) -> None:

@@ -116,11 +116,13 @@ def _fine_tuned(
         name=str(target),
         batch_size=spec.batch_size,
         max_seconds=spec.max_seconds,
+        speech_only=spec.speech_only,
         end_to_end=spec.end_to_end,
     )
 
 
 def _key(spec: EncoderSpec, manifest: Manifest, split: Split, seed: int) -> str:
     corpus = CorpusIdentity.of(manifest).digest
-    decides = [spec.model_dump(mode="json"), corpus, split.train, split.val, seed]
+    # What is heard in predictions alone decides nothing of the training.
+    decides = [spec.model_dump(mode="json", exclude={"speech_only"}), corpus, split.train, split.val, seed]
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:16]

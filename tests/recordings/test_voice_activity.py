@@ -1,4 +1,8 @@
+import os
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -112,3 +116,12 @@ def test_threads_of_torch_stay_as_they_are() -> None:
     before = torch.get_num_threads()
     speech_spans(np.zeros(10, np.float32), 5120, SegmentSettings())
     assert torch.get_num_threads() == before
+
+
+@needs_silero
+def test_onnx_runtime_reports_nothing(tmp_path: Path) -> None:
+    """Its telemetry begins with a file of its session in the temporary folder."""
+    code = "from emofuse.recordings.voice_activity import VoiceActivity; VoiceActivity()"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    subprocess.run([sys.executable, "-c", code], env=environment | {"TMPDIR": str(tmp_path)}, check=True)
+    assert list(tmp_path.iterdir()) == []

@@ -93,6 +93,8 @@ def test_keys_and_clicks_go_from_utterance_to_utterance(browser: Any, pages: tup
     assert page.locator("[data-of=r0u3]").get_attribute("aria-current") == "true"
     page.locator("[data-jump=r0u0]").click()
     assert _time(page) == pytest.approx(0.5, abs=0.01)
+    page.keyboard.press("ArrowRight")  # from within the table as well
+    assert _time(page) == pytest.approx(2.0, abs=0.01)
     # The tracks are one stop for the tab key.
     assert page.locator(".lane a[tabindex='0']").count() == 1
     assert complaints == []
@@ -123,6 +125,28 @@ def test_space_plays_and_what_is_said_now_is_shown(browser: Any, pages: tuple[Pa
         "(() => { const t = document.querySelector('.tracks'); return t.scrollWidth <= t.clientWidth; })()"
     )
     assert complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_seven_labels_with_all_that_is_said_of_them_fit_the_screen(
+    browser: Any, tmp_path: Path, width: int
+) -> None:
+    labels = ("anger", "disgust", "fear", "joy", "neutral", "sadness", "surprise")
+    equal = dict.fromkeys(labels, 1 / 7)
+    told = segment(
+        0.0,
+        2.5,
+        probabilities=equal,
+        text="I can't believe that you said this to her, of all people, at the wedding!",
+        novelty={"audio": 11.3},
+        by_modality={"text": equal, "audio": equal},
+    )
+    page, _ = _open(browser, EmotionTimeline([told], labels).save_page(tmp_path / "p.html", media="none"))
+    page.set_viewport_size({"width": width, "height": 900})
+    wide, seen = page.evaluate(
+        "(() => { const s = document.querySelector('.scroll'); return [s.scrollWidth, s.clientWidth]; })()"
+    )
+    assert wide <= seen <= width
 
 
 def test_a_phone_needs_no_sideways_scrolling_and_dark_is_dark(browser: Any, pages: tuple[Path, Path]) -> None:

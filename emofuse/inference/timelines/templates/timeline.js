@@ -246,13 +246,18 @@
     return target.closest("input, select, textarea, button, summary, [contenteditable]") !== null;
   }
 
+  // A table that is wider than the screen is scrolled by the arrows.
+  function sideways(target) {
+    return target.matches(".scroll") && target.scrollWidth > target.clientWidth;
+  }
+
   document.documentElement.classList.add("scripted");
   const recordings = [...document.querySelectorAll(".recording")].map((section) => new Recording(section));
   active = recordings[0] || null;
 
   document.addEventListener("keydown", (event) => {
     if (!active || event.ctrlKey || event.metaKey || event.altKey || event.shiftKey) return;
-    if (typing(event.target) || event.target.closest(".scroll")) return;
+    if (typing(event.target) || sideways(event.target)) return;
     if (event.key === "ArrowRight") active.step(1);
     else if (event.key === "ArrowLeft") active.step(-1);
     else if (event.key === " ") active.toggle();
