@@ -1,0 +1,119 @@
+"""Recipes in five folds of a corpus's training part, each beside the best linear model on the same features and folds.
+
+    emofuse prepare meld meld
+    emofuse import mmsa mosi_trainvalid.pkl --out mosi
+    emofuse prepare ravdess ravdess
+    python -m benchmarks.training_folds mfcre/words=meld bc-lstm/mosi-words=mosi deepmsi-mer/ravdess-voice=ravdess --work folds
+
+Folds are of whole dialogues, or of speakers where the recipe is judged so. Every utterance is judged once, by a run that was
+not trained on its dialogue or speaker; intervals resample dialogues or speakers of all folds together. Validation and test
+parts of the corpora are not touched. Two hours of a core for five seeds; what was finished is kept in the working folder.
+Writes benchmarks/results/training_folds.md.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from benchmarks.machine import machine_line
+from benchmarks.script import argument_parser, publish
+from benchmarks.voice_systems import spread
+from emofuse.data.manifest import Manifest
+from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate
+from emofuse.inference.baselines.scores import BaselineScore
+from emofuse.recipes import find_recipe
+from emofuse.runs.settings import RunSettings
+
+RESULTS = Path(__file__).parent / "results" / "training_folds.md"
+FOLDS = 5
+
+
+def training_rows(corpus: Path) -> Path:
+    """A manifest of the rows that are trained on; the corpus's own where it has no parts."""
+    manifest = Manifest.read(corpus / "manifest.csv").validate()
+    frame = manifest.frame
+    if frame["split"].isna().all():
+        return corpus / "manifest.csv"
+    kept = manifest.select(frame.loc[frame["split"] == "train", "id"])
+    file = corpus / "manifest-training.csv"  # beside the corpus's own, with whose features it shares a folder
+    Manifest(kept.frame.assign(split=None), kept.root).write(file)
+    return file
+
+
+def folds_of(recipe: str, corpus: Path, seed: int, work: Path) -> CrossValidation:
+    """All folds of one seed, with the linear models."""
+    file = training_rows(corpus)
+    settings = RunSettings.from_yaml(find_recipe(recipe))
+    by_speaker = settings.data.protocol == "speaker"
+    settings = settings.with_changes(
+        {
+            "data.manifest": str(file.resolve()),
+            "data.protocol": "speaker" if by_speaker else "dialogue",
+            "data.folds": FOLDS,
+            "seed": seed,
+            "threads": 1,
+        }
+    )
+    folder = work / f"{recipe.replace('/', '-')}-{seed}"
+    manifest = Manifest.read(file).validate()
+    return cross_validate(settings, manifest, folder, resume=folder.exists(), baseline=True)
+
+
+def best_linear(outcome: CrossValidation) -> BaselineScore:
+    """The linear model that all folds together score best: what the system is up against at the least."""
+    return min(outcome.baselines, key=lambda score: score.gain)
+
+
+def row_of(recipe: str, corpus: str, found: list[CrossValidation]) -> str:
+    """A line of the table."""
+    pooled, linear, alone, gains = [], [], [], []
+    for outcome in found:
+        score = best_linear(outcome)
+        value = score.metric == "mae"
+        scale = 1.0 if value else 100.0
+        ours, theirs = score.difference.b * scale, score.difference.a * scale
+        pooled.append(ours)
+        linear.append(theirs)
+        if outcome.pool is not None:
+            alone.append(scale * outcome.pool.system.difference.a)
+        digits = 3 if value else 1
+        gain, low, high = (scale * each for each in (score.gain, *score.interval))
+        gains.append(f"{gain:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})".replace("-", "−"))
+    cells = (_spread(alone, value), _spread(linear, value), _spread(pooled, value), "; ".join(gains))
+    measure = "MAE ↓" if value else "weighted F1"
+    return f"| {recipe} | {corpus} | {measure} | {' | '.join(cells)} |"
+
+
+def _spread(values: list[float], value: bool) -> str:
+    if not values:
+        return "–"
+    if not value:
+        return spread(values)
+    thousandths = spread([1000 * each for each in values]).split(" ± ")
+    return " ± ".join(f"{float(each) / 1000:.3f}" for each in thousandths)
+
+
+def main() -> None:
+    """Train what is missing, write the table."""
+    parser = argument_parser(__doc__)
+    parser.add_argument("tasks", nargs="+", help="RECIPE=CORPUS")
+    parser.add_argument("--work", type=Path, required=True, help="keeps the runs")
+    parser.add_argument("--seeds", type=int, default=5)
+    given = parser.parse_args()
+    lines = [
+        "# Recipes in folds of training parts\n",
+        f"{FOLDS} folds, {given.seeds} seeds, mean ± standard deviation over the seeds. The gain is that of the recipe over the "
+        "linear model that these folds like best, seed by seed, with its 95 % interval over dialogues or speakers; above 0 is "
+        f"better. {machine_line(1)}.\n",
+        "| recipe | corpus | measure | system alone | best linear model | recipe (pooled) | gain over the linear model |",
+        "|---|---|---|---:|---:|---:|---|",
+    ]
+    for task in given.tasks:
+        recipe, _, corpus = task.partition("=")
+        found = [folds_of(recipe, Path(corpus), seed, given.work) for seed in range(given.seeds)]
+        lines.append(row_of(recipe, Path(corpus).name, found))
+    publish("\n".join(lines), RESULTS)
+
+
+if __name__ == "__main__":
+    main()
