@@ -73,10 +73,16 @@ def test_a_prediction_of_the_starter_loads_torch_and_no_other_library_of_learnin
     script = """
 import sys
 import numpy as np
+from emofuse.features.identity import UnusableInputError
 from emofuse.pipeline import EmotionPipeline
 pipe = EmotionPipeline.from_pretrained(sys.argv[1])
 assert pipe(None, text="I am so happy")[0].label == "joy"
-assert np.isfinite(pipe.encoders["audio"].encode([np.sin(np.arange(16000, dtype=np.float32))])).all()
+sound = np.sin(np.arange(16000, dtype=np.float32))
+assert np.isfinite(pipe.encoders["audio"].encode([sound[:8000]])).all()
+try:
+    pipe.encoders["audio"].encode([sound])  # the longer one is looked at for speech, where the extra segment is there
+except UnusableInputError as error:
+    assert "speech" in str(error)
 print(*sys.modules)
 """
     command = [sys.executable, "-c", script, str(STARTER)]

@@ -259,5 +259,6 @@ def test_gradients_of_several_batches_are_those_of_one_large_batch(
 ) -> None:
     large, summed, other = one_step(6, 1), one_step(2, 3), one_step(2, 1)
     for name, values in large.items():
-        torch.testing.assert_close(summed[name], values, atol=2e-5, rtol=1e-3, msg=name)
+        # A twentieth of Adam's step: of a gradient near 0 its direction is rounding.
+        torch.testing.assert_close(summed[name], values, atol=5e-5, rtol=1e-3, msg=name)
     assert any(not torch.allclose(other[name], large[name], atol=2e-4) for name in large)
