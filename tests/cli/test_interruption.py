@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from torch.utils.data import DataLoader, Dataset
+from torch.utils.data._utils import signal_handling
 
 from emofuse.cli import main
 from emofuse.data.manifest import Manifest
@@ -79,6 +80,8 @@ def test_a_process_that_reads_the_data_and_is_killed(
     tmp_path: Path, number: int, code: int, line: str
 ) -> None:
     def program() -> None:
+        # torch looks after its processes once per program; here another test's library may have undone that.
+        signal_handling._SIGCHLD_handler_set = False
         main.app = lambda: next(iter(DataLoader(_Killed(number), num_workers=1)))  # type: ignore[assignment]
         main.run()
 
