@@ -43,7 +43,8 @@ def over_seeds(manifest: Manifest, settings: RunSettings, seeds: int, work: Path
             scores.pooled.append(run)
         scores.linear.append(100 * best_baseline(outcome.baselines).report.weighted_f1)
         # The page is written at the end, which may be hours away.
-        print(name, seed, *(f"{each[-1]:.1f}" for each in (scores.system, scores.linear)), flush=True)
+        told = {"system": scores.system, "pooled": scores.pooled, "linear": scores.linear}
+        print(name, seed, *(f"{who} {each[-1]:.1f}" for who, each in told.items() if each), flush=True)
     return scores
 
 

@@ -40,9 +40,10 @@ def training_rows(corpus: Path) -> Path:
     return file
 
 
-def folds_of(recipe: str, corpus: Path, seed: int, work: Path) -> CrossValidation:
-    """All folds of one seed, with the linear models."""
+def over_seeds(recipe: str, corpus: Path, seeds: int, work: Path) -> list[CrossValidation]:
+    """All folds, with the linear models, seed by seed."""
     file = training_rows(corpus)
+    manifest = Manifest.read(file).validate()
     settings = RunSettings.from_yaml(find_recipe(recipe))
     by_speaker = settings.data.protocol == "speaker"
     settings = settings.with_changes(
@@ -50,13 +51,15 @@ def folds_of(recipe: str, corpus: Path, seed: int, work: Path) -> CrossValidatio
             "data.manifest": str(file.resolve()),
             "data.protocol": "speaker" if by_speaker else "dialogue",
             "data.folds": FOLDS,
-            "seed": seed,
             "threads": 1,
         }
     )
-    folder = work / f"{recipe.replace('/', '-')}-{seed}"
-    manifest = Manifest.read(file).validate()
-    return cross_validate(settings, manifest, folder, resume=folder.exists(), baseline=True)
+    found = []
+    for seed in range(seeds):
+        folder = work / f"{recipe.replace('/', '-')}-{seed}"
+        seeded = settings.with_changes({"seed": seed})
+        found.append(cross_validate(seeded, manifest, folder, resume=folder.exists(), baseline=True))
+    return found
 
 
 def best_linear(outcome: CrossValidation) -> BaselineScore:
@@ -69,28 +72,15 @@ def row_of(recipe: str, corpus: str, found: list[CrossValidation]) -> str:
     pooled, linear, alone, gains = [], [], [], []
     for outcome in found:
         score = best_linear(outcome)
-        value = score.metric == "mae"
-        scale = 1.0 if value else 100.0
-        ours, theirs = score.difference.b * scale, score.difference.a * scale
-        pooled.append(ours)
-        linear.append(theirs)
+        measure, scale, digits = ("MAE ↓", 1.0, 3) if score.metric == "mae" else ("weighted F1", 100.0, 1)
+        pooled.append(scale * score.difference.b)
+        linear.append(scale * score.difference.a)
         if outcome.pool is not None:
             alone.append(scale * outcome.pool.system.difference.a)
-        digits = 3 if value else 1
         gain, low, high = (scale * each for each in (score.gain, *score.interval))
         gains.append(f"{gain:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})".replace("-", "−"))
-    cells = (_spread(alone, value), _spread(linear, value), _spread(pooled, value), "; ".join(gains))
-    measure = "MAE ↓" if value else "weighted F1"
-    return f"| {recipe} | {corpus} | {measure} | {' | '.join(cells)} |"
-
-
-def _spread(values: list[float], value: bool) -> str:
-    if not values:
-        return "–"
-    if not value:
-        return spread(values)
-    thousandths = spread([1000 * each for each in values]).split(" ± ")
-    return " ± ".join(f"{float(each) / 1000:.3f}" for each in thousandths)
+    cells = [spread(scores, digits) if scores else "–" for scores in (alone, linear, pooled)]
+    return f"| {recipe} | {corpus} | {measure} | {' | '.join(cells)} | {'; '.join(gains)} |"
 
 
 def main() -> None:
@@ -110,7 +100,7 @@ def main() -> None:
     ]
     for task in given.tasks:
         recipe, _, corpus = task.partition("=")
-        found = [folds_of(recipe, Path(corpus), seed, given.work) for seed in range(given.seeds)]
+        found = over_seeds(recipe, Path(corpus), given.seeds, given.work)
         lines.append(row_of(recipe, Path(corpus).name, found))
     publish("\n".join(lines), RESULTS)
 

@@ -73,9 +73,10 @@ def _scores(table: pd.DataFrame) -> tuple[float, float]:
     )
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float], digits: int = 1) -> str:
     """Mean ± standard deviation, signed where values are differences of both signs."""
-    return f"{statistics.mean(values):.1f} ± {statistics.stdev(values) if len(values) > 1 else 0.0:.1f}"
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
 
 
 def row_of(name: str, found: Sequence[dict[str, Any]], seconds: Sequence[float]) -> str:

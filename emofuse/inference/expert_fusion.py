@@ -25,10 +25,9 @@ from emofuse.inference.expert_labels import check_given, count_classes, map_line
 from emofuse.inference.familiarity import read_familiarity
 from emofuse.models.late_fusion import LateFusion, LateFusionConfig
 from emofuse.nn.feature_scaler import FeatureScaler
-from emofuse.recordings.speech_only import where_speech_is_heard
 from emofuse.runs.modalities import IMPORTED
 from emofuse.runs.normalisation import normalised_by, read_statistics
-from emofuse.runs.run_encoders import encoder_for_predictions, is_remote, tell_what_is_fetched
+from emofuse.runs.run_encoders import as_asked, encoder_for_predictions, is_remote, tell_what_is_fetched
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.run_record import EncoderRecord, RunRecord, environment
 from emofuse.runs.settings import DataSettings
@@ -256,10 +255,7 @@ def _within(
     settings = run.read_settings()
     calibration = read_calibration(run) if own else None
     # A named expert of voices is asked where the run's own would be.
-    heard = {
-        m: where_speech_is_heard(expert) if record.encoders[m].spec.speech_only else expert
-        for m, expert in experts.items()
-    }
+    asked = {m: as_asked(expert, record.encoders[m].spec) for m, expert in experts.items()}
     changed = {
         "encoders": {**record.encoders, **parts},
         "model_config_": model.config.model_dump(mode="json"),
@@ -267,7 +263,7 @@ def _within(
     return ExpertFusion(
         model,
         record.model_copy(update=changed),
-        {**{m: encoder_for_predictions(run, record, m, device) for m in own}, **heard},
+        {**{m: encoder_for_predictions(run, record, m, device) for m in own}, **asked},
         calibration.temperature if calibration else 1.0,
         settings.data.model_copy(update={"frame_cache": None}),
         {m: gaussian for m, gaussian in read_familiarity(run).items() if m in own},

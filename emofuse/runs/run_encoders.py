@@ -48,8 +48,12 @@ def encoder_for_predictions(
     folder: RunFolder, record: RunRecord, modality: Modality, device: str
 ) -> UtteranceEncoder:
     """:func:`encoder_of_run`, which leaves out sound without speech where the run asks for that."""
-    encoder = encoder_of_run(folder, record, modality, device)
-    return where_speech_is_heard(encoder) if record.encoders[modality].spec.speech_only else encoder
+    return as_asked(encoder_of_run(folder, record, modality, device), record.encoders[modality].spec)
+
+
+def as_asked(encoder: UtteranceEncoder, spec: EncoderSpec) -> UtteranceEncoder:
+    """An encoder that predictions ask in the place of ``spec``'s: for speech alone, where that says so."""
+    return where_speech_is_heard(encoder) if spec.speech_only else encoder
 
 
 def tell_what_is_fetched(what: str, spec: EncoderSpec) -> None:

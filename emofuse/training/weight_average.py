@@ -60,7 +60,7 @@ class StochasticAverage(WeightAveraging):
     """
 
     def __init__(self, start: int) -> None:
-        super().__init__(avg_fn=_mean)
+        super().__init__(avg_fn=running_mean)
         self.start = start
 
     def on_train_batch_end(
@@ -78,7 +78,7 @@ class StochasticAverage(WeightAveraging):
         """It has been done before the validation."""
 
 
-def _mean(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+def running_mean(average: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
     """The mean of one more, after ``count`` of them."""
     if not average.is_floating_point():
         return current

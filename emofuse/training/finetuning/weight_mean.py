@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
-import torch
-from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 from emofuse.data.modality import Modality
 from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.encoders.pretrained import locate
 from emofuse.training.finetuning.network import UtteranceClassifier, load_classifier
+from emofuse.training.weight_average import running_mean
 
 
 def mean_of_encoders(
@@ -28,24 +29,11 @@ def mean_of_encoders(
         labels: of their heads.
         settings: of the fine-tuning.
     """
-    found: UtteranceClassifier | None = None
-    mean: dict[str, Tensor] = {}
+    mean: AveragedModel | None = None
     for folder in folders:
-        found = load_classifier(locate(str(folder)), modality, labels, settings)
-        _add(mean, found.network.state_dict(), len(folders))
-    if found is None:
+        tuned = load_classifier(locate(str(folder)), modality, labels, settings)
+        mean = mean or AveragedModel(tuned, avg_fn=running_mean, use_buffers=True)
+        mean.update_parameters(tuned)
+    if mean is None:
         raise ValueError("no encoders to take the mean of")
-    own = found.network.state_dict()
-    found.network.load_state_dict({name: mean[name].to(own[name].dtype) for name in own})
-    return found
-
-
-def _add(mean: dict[str, Tensor], weights: Mapping[str, Tensor], count: int) -> None:
-    """Add a share of the weights; counters and the like, which have no mean, stay those of the first."""
-    for name, value in weights.items():
-        if not torch.is_floating_point(value):
-            mean.setdefault(name, value.clone())
-        elif name in mean:
-            mean[name] += value.double() / count
-        else:
-            mean[name] = value.double() / count
+    return cast(UtteranceClassifier, mean.module)
