@@ -61,16 +61,17 @@ def compare(
     from emofuse.cli.progress import progress_bar
     from emofuse.evaluation.comparison.compare_methods import compare_methods
     from emofuse.evaluation.comparison.methods import on_same_utterances
-    from emofuse.experiments.compared_runs import find_runs, methods_of, texts_of
+    from emofuse.experiments.compared_runs import find_runs, methods_of, texts_of, with_flops
 
     if format_ not in ("markdown", "html", "latex", "csv"):
         raise EmofuseError(f"--format {format_}: choose markdown, html, latex or csv")
     if out is not None:
         check_new_folder(out)
     found = find_runs(runs)
-    with progress_bar(quiet=quiet) as progress:
-        methods = methods_of(found, flops=_Flops(len(found), progress) if flops else None)
-    methods, left_out = on_same_utterances(methods, common=common)
+    methods, left_out = on_same_utterances(methods_of(found), common=common)
+    if flops:
+        with progress_bar(quiet=quiet) as progress:
+            methods = with_flops(methods, found, _Flops(len(methods), progress))
     comparison = compare_methods(methods, left_out=left_out, bootstrap=bootstrap, seed=seed)
     written = None
     if out is not None:

@@ -38,14 +38,12 @@ EMBEDDED: dict[str, Modality] = {
     FRAME_STATISTICS: "video",
 }
 
-# Settings that mean something to these encoders alone; to give them to another is a mistake.
+# Settings that mean something to these encoders alone, or to all of a modality; to give them to another is a mistake.
+_USED_BY_ALL: dict[Modality, set[str]] = {"audio": {"speech_only"}}
 _USED: dict[str, set[str]] = {
-    LOGMEL_FUNCTIONALS: {"speech_only"},
-    LOGMEL_SEQUENCE: {"rate", "speech_only"},
-    OPENSMILE_COMPARE: {"speech_only"},
-    OPENSMILE_EGEMAPS: {"speech_only"},
-    WHISPER_TINY_EN: {"rate", "pad", "layer", "layers", "speech_only"},
-    WHISPER_LOGMEL: {"pad", "layers", "speech_only"},
+    LOGMEL_SEQUENCE: {"rate"},
+    WHISPER_TINY_EN: {"rate", "pad", "layer", "layers"},
+    WHISPER_LOGMEL: {"pad", "layers"},
     MINILM_GOEMOTIONS: {"context_before", "context_after", "speaker_names", "layers"},
     FRAME_STATISTICS: {"rate", "frames", "faces", "min_face"},
     "pretrained text": {
@@ -56,7 +54,7 @@ _USED: dict[str, set[str]] = {
         "finetune",
         "end_to_end",
     },
-    "pretrained audio": {"rate", "layer", "layers", "pad", "speech_only", "finetune", "end_to_end"},
+    "pretrained audio": {"rate", "layer", "layers", "pad", "finetune", "end_to_end"},
     "pretrained video": {"rate", "frames", "faces", "min_face", "output", "finetune"},
 }
 
@@ -153,9 +151,9 @@ class EncoderSpec(BaseModel):
 
     def _changed(self) -> set[str]:
         """Settings of particular encoders that are not at their defaults."""
-        particular = {name for used in _USED.values() for name in used}
+        particular = set().union(*_USED.values(), *_USED_BY_ALL.values())
         return {name for name in particular if getattr(self, name) != type(self).model_fields[name].default}
 
     def _used(self) -> set[str]:
         kind = self.name if self.name in EMBEDDED else f"pretrained {self.modality}"
-        return _USED.get(kind, set())
+        return _USED.get(kind, set()) | _USED_BY_ALL.get(self.modality, set())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, takewhile
 from pathlib import Path
 from statistics import fmean
@@ -89,14 +89,11 @@ def _run_folders(path: Path) -> list[Path]:
     return below if below and not (path / "run.json").exists() else [path]
 
 
-def methods_of(
-    runs: Sequence[FoundRun], *, flops: Callable[[FoundRun], float | None] | None = None
-) -> list[Method]:
+def methods_of(runs: Sequence[FoundRun]) -> list[Method]:
     """Methods in the order in which they were named; runs that differ only in seed or fold are one.
 
     Args:
         runs: from :func:`find_runs`.
-        flops: counts those of a run; None leaves them out.
 
     Raises:
         EmofuseError: a run has not been evaluated.
@@ -106,9 +103,23 @@ def methods_of(
         groups.setdefault(f"name {run.name}" if run.name else method_key(run), []).append(run)
     names = _names(list(groups.values()))
     return [
-        make_method(name, [_judged(run) for run in group], _facts(group, flops))
+        make_method(name, [_judged(run) for run in group], _facts(group))
         for name, group in zip(names, groups.values(), strict=True)
     ]
+
+
+def with_flops(
+    methods: Sequence[Method], runs: Sequence[FoundRun], flops_of: Callable[[FoundRun], float | None]
+) -> list[Method]:
+    """The methods with what an utterance costs each, counted on its first run.
+
+    Args:
+        methods: of :func:`methods_of`.
+        runs: that they were made of.
+        flops_of: counts those of a run; None where it cannot.
+    """
+    by_place = {str(run.folder.path): run for run in runs}
+    return [replace(m, facts=replace(m.facts, flops=flops_of(by_place[m.runs[0]]))) for m in methods]
 
 
 def method_key(run: FoundRun) -> str:
@@ -179,7 +190,7 @@ def held_out(folder: RunFolder) -> pd.DataFrame:
     return table.assign(truth=table["label"])
 
 
-def _facts(group: Sequence[FoundRun], flops: Callable[[FoundRun], float | None] | None) -> Facts:
+def _facts(group: Sequence[FoundRun]) -> Facts:
     first = group[0]
     seconds = [run.record.fit_seconds for run in group if run.record.fit_seconds is not None]
     return Facts(
@@ -190,7 +201,6 @@ def _facts(group: Sequence[FoundRun], flops: Callable[[FoundRun], float | None] 
         synthetic=any(run.record.synthetic for run in group),
         calibrated=all(read_calibration(run.folder) is not None for run in group),
         parameters=first.record.parameters,
-        flops=flops(first) if flops is not None else None,
         fit_seconds=fmean(seconds) if seconds else None,
     )
 

@@ -198,7 +198,7 @@ def utterance_batch(
         EmofuseError: it holds none.
     """
     features: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in pipe.record.encoders}
-    missing: dict[Modality, str] = {}
+    missing = pipe.imported_only()
     turns = [utterance, *(turn for turn in dialogue if turn.id != utterance.id)]
     for modality, encoder in pipe.encoders.items():
         reads_dialogue = needs_of(encoder).context is not None or modality in pipe.statistics

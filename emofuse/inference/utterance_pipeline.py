@@ -202,6 +202,14 @@ class UtterancePipeline:
     def _is_imported(self, modality: Modality) -> bool:
         return modality in self.record.encoders and self.record.encoders[modality].spec.name == IMPORTED
 
+    def imported_only(self) -> dict[Modality, str]:
+        """Modalities whose features were imported → why nothing of a raw clip is used for them."""
+        names = {m: part.identity.name for m, part in self.record.encoders.items() if self._is_imported(m)}
+        return {
+            m: f"the run was trained on imported features ({name}); there are none"
+            for m, name in names.items()
+        }
+
     def _imported_names(self) -> str:
         return ", ".join(part.identity.name for part in self.record.encoders.values())
 
@@ -224,14 +232,11 @@ class UtterancePipeline:
         features: dict[str, np.ndarray],
         missing: list[dict[Modality, str]],
     ) -> None:
-        name = self.record.encoders[modality].identity.name
         for place, utterance in enumerate(utterances):
             if utterance.id in given:
                 features[str(place)] = given[utterance.id]
             else:
-                missing[place][modality] = (
-                    f"the run was trained on imported features ({name}); there are none"
-                )
+                missing[place][modality] = self.imported_only()[modality]
 
     def _encode(
         self,

@@ -50,7 +50,10 @@ def test_tables_are_printed_in_every_form(runs: Path, kind: str, sign: str) -> N
     assert "short" in text
 
 
-def test_runs_on_different_utterances_are_refused(runs: Path) -> None:
+def test_runs_on_different_utterances_are_refused_before_operations_are_counted(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emofuse.inference.flops.flops_per_utterance", lambda *_: pytest.fail("counted"))
     with pytest.raises(EmofuseError, match=r"were judged on different utterances.*--common"):
         compare(f"a={runs}/long", f"b={runs}/other fold")
 

@@ -17,6 +17,7 @@ from emofuse.evaluation.reporting.figures.attribution import draw_attribution
 from emofuse.explanation import Explanation, explain, leave_one_out, shapley_values, write_explanation
 from emofuse.explanation.modalities import kept_rows
 from emofuse.pipeline import EmotionPipeline
+from emofuse.runs.modalities import IMPORTED
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
 from tests.quick_figures import true_figures
@@ -141,6 +142,19 @@ def test_what_a_clip_lacks_is_named_and_has_no_share(
         only.probabilities[only.label] - only.nothing[only.label]
     )
     assert {file.name for file in write_explanation(only, tmp_path)} == {"explanation.json", "modalities.png"}
+
+
+def test_a_modality_whose_features_were_imported_is_told_as_such(
+    run: RunFolder, corpus: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipe = EmotionPipeline.from_pretrained(run.path, device="cpu", modalities=["audio", "video"])
+    part = pipe.record.encoders["text"]
+    imported = part.model_copy(update={"spec": part.spec.model_copy(update={"name": IMPORTED})})
+    encoders = pipe.record.encoders | {"text": imported}
+    monkeypatch.setattr(pipe, "record", pipe.record.model_copy(update={"encoders": encoders}))
+    told = explain(pipe, next(iter(corpus.rows())))
+    assert told.modalities == ("audio", "video")
+    assert told.missing["text"].startswith("the run was trained on imported features (")
 
 
 def test_a_run_that_never_lost_a_modality_says_so(
