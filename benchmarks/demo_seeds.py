@@ -15,8 +15,7 @@ from pathlib import Path
 
 from benchmarks.machine import machine_line
 from benchmarks.script import argument_parser, publish
-from benchmarks.seeds import over_seeds
-from benchmarks.voice_systems import spread
+from benchmarks.seeds import over_seeds, spread
 from emofuse.corpora.demo import Scenario, ceilings
 from emofuse.data import MODALITIES, Modality
 from emofuse.data.manifest import Manifest

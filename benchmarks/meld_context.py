@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import platform
-import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +28,7 @@ from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks.script import argument_parser, publish
+from benchmarks.seeds import spread
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation import Split
 from emofuse.features import FeatureReader
@@ -205,11 +205,7 @@ def logistic(words: Words) -> dict[str, float]:
 
 def line(name: str, values: Sequence[dict[str, float]]) -> str:
     """One row of the table."""
-    cells = []
-    for part in ("val", "test"):
-        found = [100 * each[part] for each in values]
-        spread = f" ± {statistics.stdev(found):.1f}" if len(found) > 1 else ""
-        cells.append(f"{statistics.mean(found):.1f}{spread}")
+    cells = [spread([100 * each[part] for each in values]) for part in ("val", "test")]
     return f"| {name} | {cells[0]} | {cells[1]} |"
 
 

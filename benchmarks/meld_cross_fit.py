@@ -21,8 +21,7 @@ from pathlib import Path
 
 from benchmarks.machine import machine_line
 from benchmarks.script import argument_parser, publish
-from benchmarks.seeds import over_seeds
-from benchmarks.voice_systems import spread
+from benchmarks.seeds import over_seeds, spread
 from emofuse.data.manifest import Manifest
 from emofuse.encoders.cross_fitted import CROSS_FIT_FILE, PARTS_FOLDER, read_cross_fit
 from emofuse.recipes import find_recipe

@@ -10,7 +10,6 @@ may be interrupted. Prints the table and writes benchmarks/results/mosi.md.
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from benchmarks.script import argument_parser, publish
+from benchmarks.seeds import spread
 from emofuse.data import Modality
 from emofuse.data.manifest import Manifest
 from emofuse.evaluation import sentiment_report
@@ -153,10 +153,7 @@ def cells(values: Sequence[dict[str, float]]) -> str:
         found = [each[name] for each in values if name in each]
         share = name.startswith(("acc", "f1"))
         scale, digits = (100, 1) if share else (1, 3)
-        text = f"{scale * statistics.mean(found):.{digits}f}" if found else "–"
-        if len(found) > 1:
-            text += f" ± {scale * statistics.stdev(found):.{digits}f}"
-        shown.append(text)
+        shown.append(spread([scale * value for value in found], digits) if found else "–")
     return " | ".join(shown)
 
 

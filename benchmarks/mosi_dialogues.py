@@ -10,7 +10,6 @@ finished is kept in the working folder. Writes benchmarks/results/mosi_dialogues
 from __future__ import annotations
 
 import json
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 
 from benchmarks.machine import machine_line
 from benchmarks.script import argument_parser, publish
+from benchmarks.seeds import spread
 from emofuse.data.manifest import Manifest
 from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.evaluate import evaluate_fit
@@ -97,11 +97,8 @@ def cells(values: Sequence[Mapping[str, float]]) -> str:
     """Mean ± standard deviation of each metric; a linear model is the same for every seed."""
     shown = []
     for name in METRICS:
-        found = [each[name] for each in values]
         scale, digits = (100, 1) if name.startswith("acc") else (1, 3)
-        spread = statistics.stdev(found) if len(found) > 1 else 0.0
-        text = f"{scale * statistics.mean(found):.{digits}f}"
-        shown.append(text + (f" ± {scale * spread:.{digits}f}" if spread > 1e-9 else ""))
+        shown.append(spread([scale * each[name] for each in values], digits))
     return " | ".join(shown)
 
 

@@ -9,7 +9,6 @@ utterances of a person. Writes benchmarks/results/ravdess_voice.md.
 
 from __future__ import annotations
 
-import statistics
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from sklearn.preprocessing import StandardScaler
 
 from benchmarks.machine import machine_line
 from benchmarks.script import argument_parser
+from benchmarks.seeds import spread
 from emofuse.data.manifest import Manifest
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec
@@ -104,9 +104,7 @@ def main() -> None:
     for name, vectors in features.items():
         for how, used in (("", vectors), (", normalised per actor", per_speaker(vectors, speakers))):
             scores = [score(used, labels, speakers, seed) for seed in SEEDS]
-            cells = [
-                f"{statistics.mean(s):.1f} ± {statistics.stdev(s):.1f}" for s in zip(*scores, strict=True)
-            ]
+            cells = [spread(of_metric) for of_metric in zip(*scores, strict=True)]
             lines.append(f"| {name}{how} | {vectors.shape[1]} | {' | '.join(cells)} |")
             print(lines[-1], flush=True)
     RESULTS.write_text(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,13 @@ from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.outcome import Outcome
 from emofuse.runs.settings import RunSettings
 from emofuse.training.fit import fit_run
+
+
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Mean ± standard deviation; the mean alone of what is the same for every seed."""
+    mean = f"{statistics.mean(values):.{digits}f}"
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return f"{mean} ± {deviation:.{digits}f}" if deviation > 1e-9 else mean
 
 
 @dataclass(frozen=True)

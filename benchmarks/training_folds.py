@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.machine import machine_line
 from benchmarks.script import argument_parser, publish
-from benchmarks.voice_systems import spread
+from benchmarks.seeds import spread
 from emofuse.data.manifest import Manifest
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate
 from emofuse.inference.baselines.scores import BaselineScore

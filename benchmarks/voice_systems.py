@@ -21,6 +21,7 @@ from sklearn.metrics import balanced_accuracy_score, f1_score
 
 from benchmarks.machine import machine_line
 from benchmarks.script import argument_parser
+from benchmarks.seeds import spread
 from emofuse.data.manifest import Manifest
 from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.predict_rows import predict_rows
@@ -71,12 +72,6 @@ def _scores(table: pd.DataFrame) -> tuple[float, float]:
         100 * float(balanced_accuracy_score(truth, said)),
         100 * float(f1_score(truth, said, average="weighted")),
     )
-
-
-def spread(values: Sequence[float], digits: int = 1) -> str:
-    """Mean ± standard deviation, signed where values are differences of both signs."""
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.{digits}f} ± {deviation:.{digits}f}"
 
 
 def row_of(name: str, found: Sequence[dict[str, Any]], seconds: Sequence[float]) -> str:
