@@ -15,14 +15,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from benchmarks.machine import machine_line
 from benchmarks.script import argument_parser, publish
 from benchmarks.seeds import spread
 from emofuse.data.manifest import Manifest
-from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate
-from emofuse.inference.baselines.scores import BaselineScore
+from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate, pooled_baselines
+from emofuse.inference.baselines.pool_scores import SYSTEM
+from emofuse.inference.baselines.scores import BaselineScore, read_rivals
+from emofuse.inference.ensemble import mean_table
 from emofuse.recipes import find_recipe
+from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
+from emofuse.runs.stored_results import read_predictions
+from emofuse.runs.tasks import Task, task_of
 
 RESULTS = Path(__file__).parent / "results" / "training_folds.md"
 FOLDS = 5
@@ -83,6 +90,35 @@ def row_of(recipe: str, corpus: str, found: list[CrossValidation]) -> str:
     return f"| {recipe} | {corpus} | {measure} | {' | '.join(cells)} | {'; '.join(gains)} |"
 
 
+def ensemble_row(recipe: str, corpus: str, found: list[CrossValidation]) -> str:
+    """A line of the second table: the mean of all seeds' answers, of the systems alone and of their pools."""
+    task = task_of(found[0].settings, Manifest.read(found[0].settings.data.manifest).validate())
+    places = [outcome.folder for outcome in found]
+    runs = [[fold.folder for fold in outcome.folds] for outcome in found]
+    cells = []
+    for told in (told_alone, told_pooled):
+        tables = [pd.concat([told(run, task) for run in of_seed], ignore_index=True) for of_seed in runs]
+        scores = pooled_baselines(runs[0], [mean_table(tables, task, places)], task)
+        score = min(scores, key=lambda each: each.gain)
+        scale, digits = (1.0, 3) if score.metric == "mae" else (100.0, 1)
+        gain, low, high = (scale * each for each in (score.gain, *score.interval))
+        against = f"{gain:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})".replace("-", "−")
+        cells.append(f"{scale * score.difference.b:.{digits}f} | {against}")
+    return f"| {recipe} | {corpus} | {' | '.join(cells)} |"
+
+
+def told_pooled(run: RunFolder, task: Task) -> pd.DataFrame:
+    """What a run says of its test part."""
+    table = read_predictions(run.predictions_file, task.name, task.labels, "evaluate it")
+    return table[table["part"] == "test"]
+
+
+def told_alone(run: RunFolder, task: Task) -> pd.DataFrame:
+    """The same without the linear model of its pool."""
+    table = read_rivals(run.pool_file, task, "evaluate it")
+    return table[table["baseline"] == SYSTEM]
+
+
 def main() -> None:
     """Train what is missing, write the table."""
     parser = argument_parser(__doc__)
@@ -98,11 +134,17 @@ def main() -> None:
         "| recipe | corpus | measure | system alone | best linear model | recipe (pooled) | gain over the linear model |",
         "|---|---|---|---:|---:|---:|---|",
     ]
+    together = [
+        f"\nThe mean of what the {given.seeds} seeds say (`--seeds {given.seeds}`), and its gain over the same linear model:\n",
+        "| recipe | corpus | systems alone | gain | pooled | gain |",
+        "|---|---|---:|---|---:|---|",
+    ]
     for task in given.tasks:
         recipe, _, corpus = task.partition("=")
         found = over_seeds(recipe, Path(corpus), given.seeds, given.work)
         lines.append(row_of(recipe, Path(corpus).name, found))
-    publish("\n".join(lines), RESULTS)
+        together.append(ensemble_row(recipe, Path(corpus).name, found))
+    publish("\n".join(lines + together), RESULTS)
 
 
 if __name__ == "__main__":

@@ -186,7 +186,9 @@ def train(
     corpus = Manifest.read(manifest).validate()
     if withhold_leaky:
         settings = _without_leaky(settings, corpus)
-    if all_folds:
+    if all_folds and seeds is not None:
+        _train_seeds_of_all_folds(settings, corpus, out, seeds, resume, jobs, ray, baseline, as_json, quiet)
+    elif all_folds:
         _train_all_folds(settings, corpus, out, resume, jobs, ray, baseline, as_json, quiet)
     elif seeds is not None:
         _train_seeds(settings, corpus, out, seeds, resume, baseline, as_json, quiet)
@@ -200,10 +202,8 @@ def _check_choices(
     """Options that do not go together are refused before the corpus is read."""
     from emofuse.training.processes import is_torchrun
 
-    if seeds is not None and (all_folds or calibrate or is_torchrun()):
-        raise EmofuseError(
-            "--seeds is for one split and one process: leave out --all-folds, --calibrate and torchrun"
-        )
+    if seeds is not None and (calibrate or is_torchrun()):
+        raise EmofuseError("--seeds is for one process: leave out --calibrate and torchrun")
     if calibrate and (all_folds or settings.model.task != "classification"):
         raise EmofuseError(
             "--calibrate is for one run that predicts classes; of the folds calibrate each: "
@@ -315,3 +315,38 @@ def _train_all_folds(
     if outcome.failed:
         failures = "; ".join(f"fold {fold.number} failed: {fold.failure}" for fold in outcome.failed)
         raise EmofuseError(f"{failures} (the others are finished; --resume tries again)")
+
+
+def _train_seeds_of_all_folds(
+    settings: RunSettings,
+    corpus: Manifest,
+    out: Path,
+    seeds: int,
+    resume: bool,
+    jobs: int,
+    ray: str | None,
+    baseline: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from emofuse.cli.executors import chosen_executor
+    from emofuse.cli.progress import progress_bar
+    from emofuse.experiments.cross_validation.seeds import cross_validate_seeds
+
+    with chosen_executor(jobs, ray) as executor, progress_bar(quiet=quiet) as progress:
+        outcome = cross_validate_seeds(
+            settings,
+            corpus,
+            out,
+            seeds,
+            resume=resume,
+            executor=executor,
+            baseline=baseline,
+            progress=progress,
+        )
+    if as_json:
+        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
+        return
+    for line in outcome.lines():
+        typer.echo(line)
+    typer.echo(f"written: {out / 'metrics.json'}")

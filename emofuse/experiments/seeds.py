@@ -55,7 +55,7 @@ def train_seeds(
     if count < 2:
         raise EmofuseError("--seeds: an ensemble needs two seeds or more; leave it out for one")
     with locked_folder(folder):
-        _claim(folder, settings, resume)
+        claim_seeds(folder, settings, resume)
         names = []
         for seed in range(settings.seed, settings.seed + count):
             names.append(f"seed-{seed}")
@@ -73,8 +73,12 @@ def train_seeds(
         return evaluate_ensemble(folder)
 
 
-def _claim(folder: Path, settings: RunSettings, resume: bool) -> None:
-    """Take the folder for these settings; another number of seeds may be asked for later."""
+def claim_seeds(folder: Path, settings: RunSettings, resume: bool) -> None:
+    """Take the folder for these settings; another number of seeds may be asked for later.
+
+    Raises:
+        EmofuseError: it holds a run, or a training with other settings, or one that is not to be taken up.
+    """
     config = folder / "config.yaml"
     if not config.exists():
         if (folder / ENSEMBLE_FILE).exists() or (folder / "run.json").exists():

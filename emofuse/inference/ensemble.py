@@ -17,9 +17,9 @@ from emofuse.data.sentiments import sentiment_of
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Aggregate, aggregate
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
+from emofuse.inference.baselines.scores import BaselineScore, baseline_scores, verdict
 from emofuse.inference.prediction_table import report_on
 from emofuse.runs.ensemble_folder import members_of
-from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.run_record import RunRecord
 from emofuse.runs.stored_results import read_predictions
 from emofuse.runs.tasks import Task, recorded_task
@@ -36,12 +36,14 @@ class EnsembleOutcome:
         records: run.json of each member.
         test: metrics of the mean of their answers, with intervals over dialogues.
         members: mean ± sd over the members, each by itself.
+        baselines: linear models on the same features and split, and the mean against each; empty where none was fitted.
     """
 
     folder: Path
     records: Sequence[RunRecord]
     test: Any
     members: Aggregate
+    baselines: Sequence[BaselineScore] = ()
 
     @property
     def task(self) -> Task:
@@ -77,6 +79,7 @@ class EnsembleOutcome:
             "synthetic": any(record.synthetic for record in self.records),
             "test": self.test.to_dict(),
             "members": self.members.to_dict(),
+            "baselines": [score.to_dict() for score in self.baselines],
             "fit_seconds": self.fit_seconds,
             "parameters": self.parameters,
             "times_as_long": len(self.records),
@@ -84,17 +87,23 @@ class EnsembleOutcome:
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
-        alone = ", ".join(
-            f"{metric_name(name)} {score.value_text()} {score.spread_text()}"
-            for name, score in headline(self.members).items()
-        )
+        says = verdict(self.baselines)
         return [
+            *([f"the ensemble of {len(self.records)} seeds {says}"] if says else []),
             f"ensemble of {len(self.records)} seeds, test part, protocol {self.records[0].protocol}: "
             f"{self.test.n} utterances",
             *[f"  {line}" for line in self.task.lines(self.test)],
-            f"  its members alone, mean ± sd: {alone}",
+            f"  its members alone, mean ± sd: {spread_line(self.members)}",
             f"  {self.cost}",
         ]
+
+
+def spread_line(members: Aggregate) -> str:
+    """What the members score, each by itself: mean ± sd of each metric, for a person."""
+    return ", ".join(
+        f"{metric_name(name)} {score.value_text()} {score.spread_text()}"
+        for name, score in headline(members).items()
+    )
 
 
 def evaluate_ensemble(folder: Path) -> EnsembleOutcome:
@@ -114,7 +123,7 @@ def evaluate_ensemble(folder: Path) -> EnsembleOutcome:
         )
         for member in members
     ]
-    mean = mean_table(tables, task, members)
+    mean = mean_table(tables, task, [member.path for member in members])
     with written_aside(folder / "predictions.parquet") as aside:
         mean.to_parquet(aside, index=False)
     tests = [table[table["part"] == "test"] for table in (mean, *tables)]
@@ -123,6 +132,7 @@ def evaluate_ensemble(folder: Path) -> EnsembleOutcome:
         records=records,
         test=report_on(tests[0], task, bootstrap=_BOOTSTRAP),
         members=aggregate([report_on(table, task, bootstrap=0) for table in tests[1:]]),
+        baselines=baseline_scores(members[0], tests[0], task),
     )
     write_text_aside(
         folder / "metrics.json", json.dumps(outcome.to_dict(), indent=1, ensure_ascii=False) + "\n"
@@ -130,18 +140,22 @@ def evaluate_ensemble(folder: Path) -> EnsembleOutcome:
     return outcome
 
 
-def mean_table(tables: Sequence[pd.DataFrame], task: Task, members: Sequence[RunFolder]) -> pd.DataFrame:
+def mean_table(tables: Sequence[pd.DataFrame], task: Task, places: Sequence[Path]) -> pd.DataFrame:
     """Rows of predictions.parquet with the mean of the members' probabilities or values.
+
+    Args:
+        tables: of the members.
+        task: of all of them.
+        places: where each lies.
 
     Raises:
         EmofuseError: members were judged on different utterances.
     """
     keyed = [table.set_index(["part", "id"]) for table in tables]
-    for table, member in zip(keyed[1:], members[1:], strict=True):
+    for table, place in zip(keyed[1:], places[1:], strict=True):
         if not table.index.sort_values().equals(keyed[0].index.sort_values()):
             raise EmofuseError(
-                f"{member.path}: was judged on other utterances than {members[0].path}; the runs of an ensemble share one "
-                "split"
+                f"{place}: was judged on other utterances than {places[0]}; the runs of an ensemble share one split"
             )
     numbers = (
         [f"p_{label}" for label in task.labels] if task.name == "classification" else ["predicted_valence"]

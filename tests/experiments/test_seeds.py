@@ -13,7 +13,9 @@ from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.ensemble import open_pipeline
 from emofuse.errors import EmofuseError
+from emofuse.experiments.cross_validation.seeds import cross_validate_seeds
 from emofuse.experiments.seeds import train_seeds
+from emofuse.inference.baselines.scores import best_baseline
 from emofuse.inference.ensemble import evaluate_ensemble
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.ensemble_folder import ENSEMBLE_FILE, members_of
@@ -137,3 +139,76 @@ def test_members_are_of_one_task_and_were_judged_on_the_same_utterances(
     run.write_record(record.model_copy(update={"labels": [*record.labels[:-1], "other"]}))
     with pytest.raises(EmofuseError, match="are of one task"):
         members_of(folder)
+
+
+@pytest.fixture(scope="module")
+def folds(manifest: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """From the command line, two seeds of two folds, beside linear models."""
+    place = tmp_path_factory.mktemp("ensembles")
+    recipe = place / "recipe.yaml"
+    settings = text_settings(manifest, optimiser__epochs=1, data__folds=2)
+    recipe.write_text(settings.to_yaml(), encoding="utf-8")
+    arguments = ["train", str(manifest.root), "--recipe", str(recipe), "--out", str(place / "folds")]
+    told = CliRunner().invoke(app, [*arguments, "--seeds", "2", "--all-folds", "--quiet"])
+    assert told.exit_code == 0, told.output
+    first = told.output.splitlines()[0]
+    assert first.startswith("the ensemble of 2 seeds of DeepMSI-MER ")
+    assert " on the same features and split: weighted F1 " in first
+    assert "2 folds together, protocol dialogue: 72 utterances" in told.output
+    return place / "folds"
+
+
+def test_all_folds_are_judged_by_the_mean_of_their_seeds(folds: Path, manifest: Manifest) -> None:
+    metrics = json.loads((folds / "metrics.json").read_text())
+    assert metrics["seeds"] == [0, 1]
+    seeds = []
+    for seed in (0, 1):
+        runs = [RunFolder(folds / f"seed-{seed}" / f"fold-0{fold}") for fold in (0, 1)]
+        assert [run.read_record().seed for run in runs] == [seed, seed]
+        found = pd.concat(pd.read_parquet(run.predictions_file).query("part == 'test'") for run in runs)
+        seeds.append(found.set_index("id").loc[list(manifest.ids)])
+    columns = [f"p_{label}" for label in manifest.labels]
+    mean = (seeds[0][columns] + seeds[1][columns]).to_numpy() / 2
+    right = np.array(manifest.labels)[mean.argmax(axis=1)] == seeds[0]["label"].to_numpy()
+    assert metrics["pooled"]["n"] == len(manifest) == len(right)
+    assert metrics["pooled"]["accuracy"] == pytest.approx(right.mean())
+    alone = [(one["predicted"] == one["label"]).mean() for one in seeds]
+    assert metrics["members"]["metrics"]["accuracy"]["mean"] == pytest.approx(np.mean(alone))
+    linear = json.loads((folds / "seed-0" / "metrics.json").read_text())["baselines"]
+    assert [one["test"] for one in metrics["baselines"]] == [one["test"] for one in linear]
+    assert metrics["baselines"][0]["system"] == pytest.approx(metrics["pooled"]["weighted_f1"])
+
+
+def full_disk(*given: object, **named: object) -> None:
+    raise OSError("full disk")
+
+
+def test_a_failed_fold_is_named_and_the_others_stay(
+    folds: Path, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copied(folds, tmp_path / "folds")
+    settings = text_settings(manifest, optimiser__epochs=1, data__folds=2)
+    shutil.rmtree(folder / "seed-1" / "fold-01")
+    kept = folder / "seed-0" / "fold-00" / "model.safetensors"
+    before = kept.stat().st_mtime_ns
+    with monkeypatch.context() as patched:
+        patched.setattr("emofuse.experiments.cross_validation.folds.fit_run", full_disk)
+        with pytest.raises(EmofuseError, match="seed-1, fold 1 failed: OSError: full disk"):
+            cross_validate_seeds(settings, manifest, folder, 2, resume=True, baseline=True)
+    outcome = cross_validate_seeds(settings, manifest, folder, 2, resume=True, baseline=True)
+    assert outcome.pooled.n == len(manifest)
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_an_ensemble_stands_beside_the_linear_model_of_its_split(folds: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "one split"
+    for seed in (0, 1):
+        shutil.copytree(folds / f"seed-{seed}" / "fold-00", folder / f"seed-{seed}")
+    (folder / ENSEMBLE_FILE).write_text(json.dumps({"runs": ["seed-0", "seed-1"]}), encoding="utf-8")
+    outcome = evaluate_ensemble(folder)
+    score = best_baseline(outcome.baselines)
+    assert score.difference.b == pytest.approx(outcome.test.weighted_f1)
+    says = "beats" if score.interval[0] > 0 else "does not beat"
+    assert outcome.lines()[0].startswith(
+        f"the ensemble of 2 seeds {says} the {score.name} on the same features"
+    )

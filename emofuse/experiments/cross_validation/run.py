@@ -258,12 +258,12 @@ def collect(settings: RunSettings, manifest: Manifest, folder: Path, count: int)
         folds=[fold for fold, _ in found],
         means=aggregate(reports) if reports else None,  # type: ignore[arg-type]
         pooled=report_on(pd.concat(tables), task, bootstrap=1000) if tables else None,
-        baselines=_pooled_baselines(judged, tables, task),
+        baselines=pooled_baselines(judged, tables, task),
         pool=pool_scores_of(judged, pd.concat(tables, ignore_index=True), task) if tables else None,
     )
 
 
-def _pooled_baselines(
+def pooled_baselines(
     runs: Sequence[RunFolder], tables: Sequence[pd.DataFrame], task: Task
 ) -> list[BaselineScore]:
     """The linear models over all folds, where each fold has them."""
