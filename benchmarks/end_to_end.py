@@ -1,6 +1,6 @@
 """What a step costs in which an encoder learns with the system, on MELD's words: processor time, by what stays frozen.
 
-    emofuse prepare meld MELD -o meld
+    emofuse prepare meld meld
     python -m benchmarks.end_to_end meld
 
 Forward, backward and optimiser's step of the recipe `mfcre/meld-words-end-to-end` on the same few batches of its size, one

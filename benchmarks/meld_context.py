@@ -1,6 +1,6 @@
 """What the context modules of MFCRE are worth on MELD's words: dev weighted F1, three seeds.
 
-    emofuse prepare meld MELD -o meld
+    emofuse prepare meld meld
     emofuse finetune text meld/manifest.csv --model MINILM --protocol official --val-fraction 0.1 -o meld-minilm
     python -m benchmarks.meld_context meld --text-encoder MINILM --tuned meld-minilm --work meld-runs
 

@@ -1,6 +1,6 @@
 """What a fine-tuned encoder that has not seen its training part is worth to MFCRE, on MELD's words: dev weighted F1.
 
-    emofuse prepare meld MELD -o meld
+    emofuse prepare meld meld
     emofuse finetune text meld/manifest.csv --model goemotions-minilm --protocol official --val-fraction 0.1 --cross-fit 5 \\
         --epochs 3 --lr 1e-4 --batch-size 16 --freeze-layers 1 --max-length 64 --set freeze_front=true \\
         --set label_smoothing=0.05 --set cross_fit_rest=mean -o meld-tuned

@@ -59,6 +59,12 @@ def test_steps_vary_whatever_a_system_adds_to_their_number_or_takes_off(name: st
     assert check(captured, run_exported(captured)) < 1e-4
 
 
+def test_frames_become_a_program_that_compresses_them_as_the_network_does() -> None:
+    captured = capture(build(model_info("deepmsi-mer")), LONGEST)
+    assert captured.fixed == {}
+    assert check(captured, run_exported(captured)) < 1e-4
+
+
 def test_a_program_that_says_something_else_is_refused() -> None:
     model = create_model("late-fusion", num_classes=3, text_dim=4, audio_dim=4, video_dim=4)
     captured = capture(model, LONGEST)
