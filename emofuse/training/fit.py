@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import pandas as pd
 from torch import nn
 
 from emofuse.corpora.demo import is_demo_corpus
@@ -171,6 +172,7 @@ def _fit(
     loop = TrainingLoop(
         settings, manifest, split, task, model, readers, folder, quarantine, device, bars, augmented, joint
     )
+    before = _epoch_seconds(folder)
     best_epoch = loop.run()
     wait_for_all()  # all have read the best weights
     if is_first():
@@ -178,10 +180,25 @@ def _fit(
             record = keep_encoders(joint, record, specs, settings, manifest, split, best_epoch, folder)
             folder.write_record(record)  # before the weights, which say that the run is finished
         folder.save_weights(model)
-        finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": time.perf_counter() - began}
+        seconds = _earlier_seconds(before, folder) + time.perf_counter() - began
+        finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": seconds}
         folder.write_record(record.model_copy(update=finished))
         drop_checkpoints(folder.checkpoints)
     wait_for_all()
+
+
+def _epoch_seconds(folder: RunFolder) -> dict[int, float]:
+    """Epoch → what it took, by history.csv; nothing where it is not there, or cannot be read, as it is written anew."""
+    try:
+        table = pd.read_csv(folder.history_file)
+        return dict(zip(table["epoch"], table["seconds"].astype(float), strict=True))
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _earlier_seconds(before: Mapping[int, float], folder: RunFolder) -> float:
+    """What those epochs took that an interrupted training has left and that stand in the history still."""
+    return float(sum(took for epoch, took in _epoch_seconds(folder).items() if before.get(epoch) == took))
 
 
 def _is_begun(folder: RunFolder, settings: RunSettings, manifest: Manifest, resume: bool) -> bool:
