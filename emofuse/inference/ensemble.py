@@ -112,7 +112,7 @@ def evaluate_ensemble(folder: Path) -> EnsembleOutcome:
     Writes predictions.parquet and metrics.json.
 
     Raises:
-        EmofuseError: a member is not evaluated, or was judged on other utterances than the first.
+        EmofuseError: a member is not evaluated, or was judged on other utterances or labels than the first.
     """
     members = members_of(folder)
     records = [member.read_record() for member in members]
@@ -149,7 +149,7 @@ def mean_table(tables: Sequence[pd.DataFrame], task: Task, places: Sequence[Path
         places: where each lies.
 
     Raises:
-        EmofuseError: members were judged on different utterances.
+        EmofuseError: members were judged on different utterances, or by different labels or values.
     """
     keyed = [table.set_index(["part", "id"]) for table in tables]
     for table, place in zip(keyed[1:], places[1:], strict=True):
@@ -157,6 +157,7 @@ def mean_table(tables: Sequence[pd.DataFrame], task: Task, places: Sequence[Path
             raise EmofuseError(
                 f"{place}: was judged on other utterances than {places[0]}; the runs of an ensemble share one split"
             )
+        _check_same_truth(keyed[0], table, "label" if task.name == "classification" else "valence", place)
     numbers = (
         [f"p_{label}" for label in task.labels] if task.name == "classification" else ["predicted_valence"]
     )
@@ -169,3 +170,15 @@ def mean_table(tables: Sequence[pd.DataFrame], task: Task, places: Sequence[Path
     else:
         mean["predicted"] = [sentiment_of(float(value)) for value in values["predicted_valence"]]
     return mean.reset_index()[list(tables[0].columns)]
+
+
+def _check_same_truth(first: pd.DataFrame, other: pd.DataFrame, column: str, place: Path) -> None:
+    """Members learnt and were judged by one state of the corpus; another shows in what it calls true."""
+    here, there = other.loc[first.index, column], first[column]
+    differ = (here != there) & ~(here.isna() & there.isna())
+    if differ.any():
+        _, id = differ.idxmax()
+        raise EmofuseError(
+            f"{place}: was judged by another state of the corpus than the first run, {id} as {here[differ].iloc[0]} "
+            f"instead of {there[differ].iloc[0]}; train all runs again in a new folder"
+        )

@@ -23,6 +23,7 @@ from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.features.augmented import AugmentedFeatures
 from emofuse.inference.baselines.pool import check_linear_pool, fit_linear_pool
+from emofuse.runs.claimed_folder import Kind, refuse_other_kind
 from emofuse.runs.corpus import Progress, choose_device, choose_split
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.features import encode_copies, encode_modalities
@@ -205,8 +206,10 @@ def _is_begun(folder: RunFolder, settings: RunSettings, manifest: Manifest, resu
     """Whether a training has begun in the folder, which is taken from then on; a mistake before leaves it free.
 
     Raises:
-        EmofuseError: it has, and is not to be resumed, or with other settings or another corpus.
+        EmofuseError: it has, and is not to be resumed, or with other settings or another corpus; or the folder holds
+            many runs.
     """
+    refuse_other_kind(folder.path, Kind.RUN)
     config = folder.path / "config.yaml"
     if not config.exists():
         return False

@@ -18,10 +18,10 @@ from emofuse.evaluation import Aggregate, aggregate
 from emofuse.experiments.cross_validation.folds import Report, read_fold
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate, pooled_baselines
-from emofuse.experiments.seeds import claim_seeds
 from emofuse.inference.baselines.scores import BaselineScore, verdict
 from emofuse.inference.ensemble import mean_table, spread_line
 from emofuse.inference.prediction_table import report_on
+from emofuse.runs.claimed_folder import Kind, claim_folder
 from emofuse.runs.corpus import Progress
 from emofuse.runs.executor import Executor
 from emofuse.runs.folder_lock import locked_folder
@@ -101,7 +101,7 @@ def cross_validate_seeds(
         manifest: a validated corpus.
         folder: holds the cross-validations, ``seed-0`` and so on; must be new unless ``resume``.
         count: of the seeds, at least 2.
-        resume: take up an earlier call with the same settings; what is finished stays.
+        resume: take up an earlier call with the same settings and corpus; what is finished stays.
         executor: as of :func:`cross_validate`.
         baseline: fit the linear models on each fold's features and split.
         progress: as of :func:`cross_validate`.
@@ -114,7 +114,7 @@ def cross_validate_seeds(
     if count < 2:
         raise EmofuseError("--seeds: an ensemble needs two seeds or more; leave it out for one")
     with locked_folder(folder):
-        claim_seeds(folder, settings, resume)
+        claim_folder(folder, Kind.SEEDS_OF_FOLDS, settings, manifest, resume=resume)
         rounds = []
         for seed in range(settings.seed, settings.seed + count):
             place = folder / f"seed-{seed}"
