@@ -13,8 +13,9 @@ from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.ensemble import open_pipeline
 from emofuse.errors import EmofuseError
-from emofuse.experiments.cross_validation.run import cross_validate
-from emofuse.experiments.cross_validation.seeds import cross_validate_seeds
+from emofuse.experiments.compared_runs import find_runs, methods_of
+from emofuse.experiments.cross_validation.run import collect, cross_validate
+from emofuse.experiments.cross_validation.seeds import cross_validate_seeds, ensemble_of_folds
 from emofuse.experiments.seeds import train_seeds
 from emofuse.inference.baselines.scores import best_baseline
 from emofuse.inference.ensemble import evaluate_ensemble
@@ -22,6 +23,7 @@ from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.ensemble_folder import ENSEMBLE_FILE, members_of
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
+from emofuse.runs.tasks import task_of
 from emofuse.training.fit import fit_run
 from tests.small_runs import text_corpus, text_settings
 
@@ -290,3 +292,32 @@ def test_a_folder_is_resumed_by_the_kind_of_call_that_began_it(
             if kind != held:
                 with pytest.raises(EmofuseError, match=rf"holds a {held} \(.+\), not a {kind}; choose"):
                     call(settings, manifest, folder, resume=True)
+
+
+def test_scores_say_what_flatters_them(
+    trained: Path, folds: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    two = copied(trained, tmp_path / "two")
+    cross = [copied(folds / f"seed-{seed}", tmp_path / f"seed-{seed}") for seed in (0, 1)]
+    flags = {"optimistic": True, "synthetic": True}
+    for run in (RunFolder(two / "seed-3"), RunFolder(cross[1] / "fold-00")):
+        run.write_record(run.read_record().model_copy(update=flags))
+    settings = [
+        RunSettings.from_yaml(place / "config.yaml").with_changes({"data.protocol": "random-kfold"})
+        for place in cross
+    ]
+    rounds = [collect(own, manifest, place, 2) for own, place in zip(settings, cross, strict=True)]
+    ensemble = evaluate_ensemble(two)
+    together = ensemble_of_folds(rounds, tmp_path, task_of(settings[0], manifest))
+    for outcome in (ensemble, rounds[1], together):
+        assert flags.items() <= outcome.to_dict().items()
+        assert sum("(optimistic, synthetic data): " in line for line in outcome.lines()) == 1
+    assert rounds[0].lines()[-1].startswith("mean ± sd over 2 folds, protocol random-kfold (optimistic): ")
+    honest = evaluate_ensemble(trained)
+    assert f"protocol {honest.records[0].protocol}: " in "\n".join(honest.lines())
+
+
+def test_seeds_of_all_folds_are_compared_as_one_method(folds: Path) -> None:
+    [method] = methods_of(find_runs([str(folds)]))
+    assert (method.name, method.folds, len(method.rounds)) == ("folds", 2, 2)
+    assert method.runs[0] == str(folds / "seed-0" / "fold-00")

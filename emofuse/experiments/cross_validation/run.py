@@ -14,7 +14,7 @@ import pandas as pd
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.output_paths import check_new_folder
-from emofuse.evaluation import Aggregate, ClassificationReport, MeanSd, Split, aggregate
+from emofuse.evaluation import PROTOCOLS, Aggregate, ClassificationReport, MeanSd, Split, aggregate
 from emofuse.evaluation.metrics.aggregation import mean_sd
 from emofuse.evaluation.metrics.classification import json_number
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
@@ -31,6 +31,7 @@ from emofuse.experiments.cross_validation.folds import (
 from emofuse.inference.baselines.pool_scores import PoolScores, pool_scores_of
 from emofuse.inference.baselines.scores import BaselineScore, read_baselines, score_baselines, verdict
 from emofuse.inference.prediction_table import report_on
+from emofuse.inference.protocol_text import protocol_text
 from emofuse.models import model_info
 from emofuse.runs.claimed_folder import Kind, claim_folder
 from emofuse.runs.corpus import Progress, corpus_of, splits_of
@@ -72,6 +73,11 @@ class CrossValidation:
     def failed(self) -> list[Fold]:
         """The folds that failed."""
         return [fold for fold in self.folds if fold.failure is not None]
+
+    @property
+    def optimistic(self) -> bool:
+        """Whether the protocol flatters."""
+        return PROTOCOLS[self.settings.data.protocol].optimistic
 
     @cached_property
     def synthetic(self) -> bool:
@@ -124,6 +130,8 @@ class CrossValidation:
         """What metrics.json holds."""
         return {
             "protocol": self.settings.data.protocol,
+            "optimistic": self.optimistic,
+            "synthetic": self.synthetic,
             "folds": [
                 {
                     "fold": fold.number,
@@ -154,7 +162,10 @@ class CrossValidation:
                 f"{metric_name(name)} {score.value_text()} {score.spread_text()}"
                 for name, score in headline(self.means).items()
             )
-            lines.append(f"mean ± sd over {self.means.runs} folds: {means}")
+            protocol = protocol_text(
+                self.settings.data.protocol, optimistic=self.optimistic, synthetic=self.synthetic
+            )
+            lines.append(f"mean ± sd over {self.means.runs} folds, {protocol}: {means}")
         lines += [self.transductive] if self.transductive else []
         return lines
 

@@ -21,6 +21,7 @@ from emofuse.experiments.cross_validation.run import CrossValidation, cross_vali
 from emofuse.inference.baselines.scores import BaselineScore, verdict
 from emofuse.inference.ensemble import mean_table, spread_line
 from emofuse.inference.prediction_table import report_on
+from emofuse.inference.protocol_text import protocol_text
 from emofuse.runs.claimed_folder import Kind, claim_folder
 from emofuse.runs.corpus import Progress
 from emofuse.runs.executor import Executor
@@ -54,12 +55,18 @@ class CrossValidatedEnsemble:
         """What made the predictions, in print."""
         return f"the ensemble of {len(self.rounds)} seeds of {self.rounds[0].title}"
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether a fold was judged on synthetic clips."""
+        return any(one.synthetic for one in self.rounds)
+
     def to_dict(self) -> dict[str, Any]:
         """What metrics.json holds."""
         return {
             "protocol": self.rounds[0].settings.data.protocol,
             "seeds": [one.settings.seed for one in self.rounds],
-            "synthetic": any(one.synthetic for one in self.rounds),
+            "optimistic": self.rounds[0].optimistic,
+            "synthetic": self.synthetic,
             "pooled": self.pooled.to_dict(),
             "members": self.members.to_dict(),
             "baselines": [score.to_dict() for score in self.baselines],
@@ -69,15 +76,18 @@ class CrossValidatedEnsemble:
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
         says = verdict(self.baselines)
-        data = self.rounds[0].settings.data
-        count, folds = len(self.rounds), len(self.rounds[0].folds)
+        first = self.rounds[0]
+        protocol = protocol_text(
+            first.settings.data.protocol, optimistic=first.optimistic, synthetic=self.synthetic
+        )
+        count, folds = len(self.rounds), len(first.folds)
         return [
             *([f"{self.title} {says}"] if says else []),
-            f"{self.title}, {folds} folds together, protocol {data.protocol}: {self.pooled.n} utterances",
+            f"{self.title}, {folds} folds together, {protocol}: {self.pooled.n} utterances",
             *[f"  {line}" for line in self.task.lines(self.pooled)],
             f"  its members alone, mean ± sd: {spread_line(self.members)}",
             f"  {count} runs for each fold; a prediction takes {count} times as long as with one",
-            *([self.rounds[0].transductive] if self.rounds[0].transductive else []),
+            *([first.transductive] if first.transductive else []),
         ]
 
 
