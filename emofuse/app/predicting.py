@@ -110,11 +110,7 @@ def _utterances(
         found = segment_recording(task.file, settings_of(options.segment, faces=options.faces), progress)
         how = f"{counted(len(found.spoken), 'utterance')} by {found.by}"
         return found.utterances(), [f"{task.name}: {how}.", *found.notes]
-    if options.every is not None and seconds is not None and seconds / options.every > MOST_SEGMENTS:
-        raise RefusedError(
-            422, f"every: {options.every} s would cut {task.name} into more than {MOST_SEGMENTS} segments"
-        )
-    return fixed_length_segments(recording, seconds, options.every), ()
+    return fixed_length_segments(recording, seconds, options.every, most=MOST_SEGMENTS), ()
 
 
 def _explanations(

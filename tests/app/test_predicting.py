@@ -65,6 +65,16 @@ def test_what_a_recording_is_refused_for(pipe: EmotionPipeline, media_run: RunFo
     assert "emofuse evaluate the run" in refusal(coverage=0.9).line
 
 
+def test_an_end_that_nothing_reaches_fills_no_memory(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    made = make_recording(tmp_path, seconds=8.0, picture=False, subtitles=False)
+    run, far = describe_run(pipe, "small"), PredictOptions(text="hi", every=4.0, end=1e9)
+    answer = predict_recording(pipe, PredictTask(made.path, "né.wav", far), run, lambda *_: None)
+    assert [s.end for s in answer.segments] == pytest.approx([4.0, 8.0])
+    with pytest.raises(RefusedError, match="would cut text into more than 5000 segments") as refused:
+        predict_recording(pipe, PredictTask(None, "text", far), run, lambda *_: None)
+    assert refused.value.status == 422
+
+
 def test_the_pieces_of_the_page_escape_what_came_from_outside() -> None:
     run = RunDescription(
         name=EVIL, system="x", task="classification", labels=[EVIL], modalities=["text"], notes=[EVIL]
