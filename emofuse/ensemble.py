@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from emofuse.data import Modality
 from emofuse.data.sentiments import sentiment_of
 from emofuse.errors import EmofuseError
 from emofuse.inference.timeline import EmotionTimeline
-from emofuse.pipeline import EmotionPipeline, EmotionSegment
+from emofuse.pipeline import EmotionPipeline, EmotionSegment, MediaInput
 from emofuse.runs.ensemble_folder import is_ensemble, members_of
 from emofuse.runs.precision import Precision
 from emofuse.runs.run_record import RunRecord
@@ -82,10 +82,23 @@ class EnsemblePipeline:
         """None: an ensemble has runs alone."""
         return []
 
-    def __call__(self, *args: Any, **named: Any) -> EmotionTimeline:
-        """As a call of `EmotionPipeline` with one recording."""
+    @overload
+    def __call__(
+        self, media: list[MediaInput] | tuple[MediaInput, ...], **named: Any
+    ) -> list[EmotionTimeline]: ...
+
+    @overload
+    def __call__(self, media: MediaInput | None = None, **named: Any) -> EmotionTimeline: ...
+
+    def __call__(
+        self, media: MediaInput | list[MediaInput] | tuple[MediaInput, ...] | None = None, **named: Any
+    ) -> EmotionTimeline | list[EmotionTimeline]:
+        """As a call of `EmotionPipeline`."""
         _refuse_sets(named)
-        return self._mean([member(*args, **named) for member in self.members])
+        if isinstance(media, list | tuple):
+            by_run = [member(media, **named) for member in self.members]
+            return [self._mean(of_one) for of_one in zip(*by_run, strict=True)]
+        return self._mean([member(media, **named) for member in self.members])
 
     def predict_manifest(self, manifest: Manifest, **named: Any) -> EmotionTimeline:
         """As `EmotionPipeline.predict_manifest`."""

@@ -62,10 +62,11 @@ def _predict(
     _check_length(task, seconds)
     utterances, found_by = _utterances(task, recording, seconds, progress)
     before = context_utterances(recording, options.context)
+    dialogue = [*before, *utterances]
     segments = pipe.predict(
-        [*before, *utterances], progress=progress, coverage=options.coverage, by_modality=options.by_modality
+        dialogue, progress=progress, coverage=options.coverage, by_modality=options.by_modality
     )[len(before) :]
-    shares = _explanations(pipe, utterances, segments, progress) if options.explain else []
+    shares = _explanations(pipe, utterances, segments, dialogue, progress) if options.explain else []
     shown = [_of_client(segment, task, pipe) for segment in segments]
     notes = [*run.notes, *(_shown(note, task, pipe) for note in found_by)]
     if task.page is not None:
@@ -110,17 +111,14 @@ def _utterances(
         found = segment_recording(task.file, settings_of(options.segment, faces=options.faces), progress)
         how = f"{counted(len(found.spoken), 'utterance')} by {found.by}"
         return found.utterances(), [f"{task.name}: {how}.", *found.notes]
-    if options.every is not None and seconds is not None and seconds / options.every > MOST_SEGMENTS:
-        raise RefusedError(
-            422, f"every: {options.every} s would cut {task.name} into more than {MOST_SEGMENTS} segments"
-        )
-    return fixed_length_segments(recording, seconds, options.every), ()
+    return fixed_length_segments(recording, seconds, options.every, most=MOST_SEGMENTS), ()
 
 
 def _explanations(
     pipe: EmotionPipeline,
     utterances: Sequence[Utterance],
     segments: Sequence[EmotionSegment],
+    dialogue: Sequence[Utterance],
     progress: ProgressHook,
 ) -> list[Shares]:
     from emofuse.explanation import explain
@@ -129,7 +127,10 @@ def _explanations(
     chosen = list(zip(utterances, segments, strict=True))[:MOST_EXPLAINED]
     for done, (utterance, segment) in enumerate(chosen):
         progress(done, len(chosen), "explaining")
-        why = explain(pipe, utterance)
+        if not segment.used:  # such as silence: it is predicted, and nothing has moved it
+            found.append(Shares(shapley={}, leave_one_out={}, notes=[_unexplained(segment)]))
+            continue
+        why = explain(pipe, utterance, dialogue)
         found.append(
             Shares(
                 shapley={m: values[segment.label] for m, values in why.shapley.items()},
@@ -138,6 +139,11 @@ def _explanations(
             )
         )
     return found
+
+
+def _unexplained(segment: EmotionSegment) -> str:
+    when = "" if segment.end is None else f" from {segment.start:.1f} to {segment.end:.1f} s"
+    return f"Nothing{when} could be used, so there is nothing to explain."
 
 
 def _of_client(segment: EmotionSegment, task: PredictTask, pipe: EmotionPipeline) -> EmotionSegment:

@@ -42,7 +42,12 @@ def explain(
     end: Annotated[float | None, typer.Option(help="seconds, where it ends")] = None,
     id: Annotated[str | None, typer.Option("--id", help="the row of a manifest")] = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="folder for data and pictures; in the run by default")
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="folder for data and pictures; by default in the run, or RUN-explanations here where it is no folder of yours",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="print the data as JSON")] = False,
@@ -53,7 +58,6 @@ def explain(
     from emofuse.explanation import explain as explain_utterance
     from emofuse.explanation import explain_gates, has_gates, write_explanation, write_gates
     from emofuse.pipeline import EmotionPipeline
-    from emofuse.runs.run_folder import RunFolder
 
     pipe = EmotionPipeline.from_pretrained(run, device=device)
     dialogue: Sequence[Utterance] = ()
@@ -63,7 +67,7 @@ def explain(
         raise EmofuseError("--id names a row of a manifest; give the manifest in the clip's place")
     else:
         utterance, _ = clip_utterance(clip, text=text, audio=audio, start=start, end=end)
-    folder = out or RunFolder(run).inside("explanations", Path(utterance.id).stem)
+    folder = out or _usual_out(run, Path(utterance.id).stem)
     check_new_folder(folder)
     gates = explain_gates(pipe, utterance, dialogue) if has_gates(pipe) else None
     # A value has gates, and no probability that a modality could move.
@@ -79,6 +83,17 @@ def explain(
     for line in [*(_lines(found) if found is not None else []), *(_gate_lines(gates) if gates else [])]:
         typer.echo(line)
     typer.echo("written: " + ", ".join(str(file) for file in files))
+
+
+def _usual_out(run: Path, name: str) -> Path:
+    """In the run; of one that came by pip or from the hub, beside: a folder called as it is would hide it from then on."""
+    from emofuse.runs.hub import is_hub_name
+    from emofuse.runs.named_run import is_starter
+    from emofuse.runs.run_folder import RunFolder
+
+    if is_starter(run) or is_hub_name(run):
+        return RunFolder(Path(f"{'-'.join(run.parts)}-explanations")).inside(name)
+    return RunFolder(run).inside("explanations", name)
 
 
 def _row(path: Path, id: str | None, data: DataSettings) -> tuple[Utterance, list[Utterance]]:

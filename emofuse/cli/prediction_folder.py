@@ -103,7 +103,10 @@ def _check(asked: FolderArguments) -> None:
 
 
 def _usual_out(places: Sequence[Path]) -> Path:
-    return Path(f"{places[0].absolute().name}-emotions")
+    from emofuse.data.found_recordings import folder_name
+
+    name = folder_name(places[0])
+    return Path(f"{name}-emotions" if name else "emotions")
 
 
 def _tell(outcome: FolderOutcome, *, quiet: bool) -> None:

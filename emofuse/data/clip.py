@@ -13,6 +13,10 @@ from emofuse.data.media import probe
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
 
+MOST_SEGMENTS = (
+    100_000  # more than a day in seconds; a slip of the pen asks for billions, which fill the memory
+)
+
 
 def clip_utterance(
     media: Path | str | None,
@@ -91,16 +95,32 @@ def _length(file: Path) -> float | None:
 
 
 def fixed_length_segments(
-    recording: Utterance, duration: float | None, every: float | None
+    recording: Utterance, duration: float | None, every: float | None, *, most: int = MOST_SEGMENTS
 ) -> list[Utterance]:
-    """Cut an utterance into segments of ``every`` seconds; a last one under half of that joins its neighbour."""
+    """Cut an utterance into segments of ``every`` seconds; a last one under half of that joins its neighbour.
+
+    Args:
+        recording: what is cut; its end counts no further than the recording goes.
+        duration: seconds of the recording; None where that is not known.
+        every: seconds; None for the utterance as it is.
+        most: segments that there may be.
+
+    Raises:
+        EmofuseError: ``every`` is no length, nothing says where the last segment ends, or there would be too many.
+    """
     if every is None:
         return [recording]
-    if every <= 0:
+    if not every > 0:
         raise EmofuseError(f"every: a segment has a length above 0 seconds, not {every}")
-    first, last = recording.start or 0.0, recording.end if recording.end is not None else duration
-    if last is None:
+    ends = [end for end in (recording.end, duration) if end is not None]
+    if not ends:
         raise EmofuseError("every: nothing says how long the recording is; give start and end")
+    first, last = recording.start or 0.0, min(ends)
+    if not (last - first) / every <= most:
+        raise EmofuseError(
+            f"every: {every:g} s would cut {recording_of(recording) or recording.id} into more than {most} segments; "
+            "give longer ones"
+        )
     count = max(1, round((last - first) / every))
     edges = np.linspace(first, last, count + 1) if count == 1 else first + every * np.arange(count + 1)
     edges[-1] = last

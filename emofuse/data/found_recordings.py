@@ -47,7 +47,8 @@ def find_recordings(places: Iterable[Path]) -> list[RecordingFile]:
     found: dict[str, RecordingFile] = {}
     for place in given:
         if place.is_dir():
-            above = f"{place.absolute().name}/" if several else ""
+            own = folder_name(place)
+            above = f"{own}/" if several and own else ""
             recordings = [
                 RecordingFile(file, above + file.relative_to(place).as_posix()) for file in _below(place)
             ]
@@ -62,6 +63,11 @@ def find_recordings(places: Iterable[Path]) -> list[RecordingFile]:
                     f"{other.file} and {recording.file}: their results would have one name; name the folder above both"
                 )
     return list(found.values())
+
+
+def folder_name(place: Path) -> str:
+    """A folder's own name, also where it is called ``..``; empty for the root of all."""
+    return (place.resolve() if place.name == ".." else place.absolute()).name
 
 
 def has_recording(folder: Path) -> bool:

@@ -14,7 +14,7 @@ from emofuse.data.found_recordings import RecordingFile
 from emofuse.ensemble import EnsemblePipeline, open_pipeline
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.folders.index_page import IndexRow, index_page
-from emofuse.folders.results import ResultFiles, finished, keep, run_fingerprint
+from emofuse.folders.results import RecordingState, ResultFiles, finished, keep, run_fingerprint
 from emofuse.folders.workers import run_tasks
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timeline import EmotionTimeline
@@ -124,7 +124,7 @@ def predict_folder(
             if recording.name not in failed:
                 timeline = finished(ResultFiles(out, recording.name), recording, fingerprint)
                 if timeline is None:
-                    failed[recording.name] = f"{recording.file}: changed while it was predicted; run it again"
+                    failed[recording.name] = _changed(recording)
                 else:
                     known[recording.name] = timeline
         notes = tuple(dict.fromkeys(note for timeline in known.values() for note in timeline.notes))
@@ -141,6 +141,10 @@ def _runs_of(run: str) -> tuple[str, list[RunFolder]]:
     return run if run == STARTER else str(folder.path), [folder]
 
 
+def _changed(recording: RecordingFile) -> str:
+    return f"{recording.file}: changed while it was predicted; run it again"
+
+
 @dataclass(frozen=True)
 class _PredictJob:
     """What each process does."""
@@ -154,15 +158,18 @@ class _PredictJob:
         return open_pipeline(self.run, device=self.request.device)
 
     def do(self, held: EmotionPipeline | EnsemblePipeline, task: RecordingFile) -> None:
+        before = RecordingState.of(task.file)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", EmofuseWarning)
             timeline = held(task.file, **self.request.options)
+        if not before.is_of(task.file):  # such as one that is still being copied
+            raise EmofuseError(_changed(task))
         files = ResultFiles(self.out, task.name)
         found = [str(each.message) for each in caught if issubclass(each.category, EmofuseWarning)]
         # How utterances were found stands on the recording's own page: of a thousand, nobody would read the lines.
         # The result comes last, since it says that all else is there.
         self._write(files, EmotionTimeline(timeline, timeline.labels, (*timeline.notes, *found)))
-        keep(files, task, self.fingerprint, timeline)
+        keep(files, before, self.fingerprint, timeline)
 
     def write_missing(self, recording: RecordingFile, timeline: EmotionTimeline) -> None:
         """Write what is asked for now and was not when the recording was predicted."""
@@ -213,5 +220,6 @@ def checked_formats(names: Sequence[str]) -> tuple[str, ...]:
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Options without what was left unsaid, as values that JSON holds; they are part of a result's fingerprint."""
-    given = {name: value for name, value in options.items() if value not in (None, False, ())}
+    # A zero is said, though it equals False: it is refused where it is used, as for a single recording.
+    given = {k: value for k, value in options.items() if not (value is None or value is False or value == ())}
     return dict(json.loads(json.dumps(given, default=list)))

@@ -25,14 +25,35 @@ _DESCRIPTIONS = frozenset({"README.md", "metrics.json"})  # what says nothing el
 RECORDINGS = "recordings"
 
 
-class _File(BaseModel):
-    """A recording as it was when it was predicted."""
+class RecordingState(BaseModel):
+    """A recording as it was before it was predicted."""
 
     model_config = ConfigDict(extra="forbid")
 
     size: int
     mtime_ns: int
     sha256: str
+
+    @classmethod
+    def of(cls, file: Path) -> RecordingState:
+        """A recording as it is now.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        status = file.stat()
+        return cls(size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=_sha256(file))
+
+    def is_of(self, file: Path) -> bool:
+        """Whether a recording is this one: its size and time of change are, or else its content is.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        status = file.stat()
+        if status.st_size != self.size:
+            return False
+        return status.st_mtime_ns == self.mtime_ns or _sha256(file) == self.sha256
 
 
 class StoredResult(BaseModel):
@@ -51,7 +72,7 @@ class StoredResult(BaseModel):
 
     emofuse: str
     run: str
-    recording: _File
+    recording: RecordingState
     labels: list[str]
     notes: list[str]
     segments: list[dict[str, Any]]
@@ -114,23 +135,26 @@ def _run_files(run: RunFolder) -> Iterator[tuple[str, Path]]:
 
 
 def finished(files: ResultFiles, recording: RecordingFile, run: str) -> EmotionTimeline | None:
-    """What was kept of a recording, if it is of the same run, the same question and the same recording.
-
-    A recording is the same whose size and time of change are, or else whose content is.
-    """
+    """What was kept of a recording, if it is of the same run, the same question and the same recording."""
     if not files.result.is_file():
         return None
     try:
         stored = StoredResult.model_validate(stored_json(files.result, "it is made again"))
-        if stored.run != run or not _is_same(stored.recording, recording.file):
+        if stored.run != run or not stored.recording.is_of(recording.file):
             return None
         return stored.timeline()
     except (EmofuseError, ValidationError, OSError):
         return None
 
 
-def keep(files: ResultFiles, recording: RecordingFile, run: str, timeline: EmotionTimeline) -> None:
+def keep(files: ResultFiles, recording: RecordingState, run: str, timeline: EmotionTimeline) -> None:
     """Write the result of a recording, which is then done.
+
+    Args:
+        files: of its results.
+        recording: as it was before it was predicted.
+        run: fingerprint of the run and of what was asked of it.
+        timeline: what the run says.
 
     Raises:
         OSError: it cannot be written.
@@ -138,7 +162,7 @@ def keep(files: ResultFiles, recording: RecordingFile, run: str, timeline: Emoti
     stored = StoredResult(
         emofuse=version("emofuse"),
         run=run,
-        recording=_file_of(recording.file),
+        recording=recording,
         labels=list(timeline.labels),
         notes=list(timeline.notes),
         segments=[segment.to_dict() for segment in timeline],
@@ -146,18 +170,6 @@ def keep(files: ResultFiles, recording: RecordingFile, run: str, timeline: Emoti
     files.result.parent.mkdir(parents=True, exist_ok=True)
     # ASCII, since the name of a file may hold bytes that are no text.
     write_text_aside(files.result, json.dumps(stored.model_dump(), ensure_ascii=True) + "\n")
-
-
-def _file_of(file: Path) -> _File:
-    status = file.stat()
-    return _File(size=status.st_size, mtime_ns=status.st_mtime_ns, sha256=_sha256(file))
-
-
-def _is_same(known: _File, file: Path) -> bool:
-    status = file.stat()
-    if status.st_size != known.size:
-        return False
-    return status.st_mtime_ns == known.mtime_ns or _sha256(file) == known.sha256
 
 
 def _sha256(file: Path) -> str:

@@ -51,6 +51,7 @@ def run_tasks(
         EmofuseError: the job cannot begin, or its processes die before they have begun.
     """
     waiting = deque(range(len(tasks)))
+    returned: set[int] = set()
     count = max(1, min(processes, len(tasks)))
     threads = max(1, (os.cpu_count() or 1) // count)
     workers = [_start(job, threads) for _ in range(count if tasks else 0)]
@@ -58,18 +59,16 @@ def run_tasks(
         while workers:
             ready = wait([w.connection for w in workers])
             for worker in [w for w in workers if w.connection in ready]:
-                if not _answered(worker, finished):
+                is_alive = _answered(worker, finished)
+                if is_alive and not waiting:
+                    workers.remove(worker)
+                    worker.connection.close()
+                    worker.process.join()
+                elif not (is_alive and _handed_over(worker, tasks, waiting, returned)):
                     workers.remove(worker)
                     _ended(worker, finished)
                     if len(waiting) > len(workers):
                         workers.append(_start(job, threads))
-                elif waiting:
-                    worker.task = waiting.popleft()
-                    worker.connection.send(tasks[worker.task])
-                else:
-                    workers.remove(worker)
-                    worker.connection.close()
-                    worker.process.join()
     finally:
         for worker in workers:
             end_worker(worker.process)
@@ -102,6 +101,20 @@ def _answered(worker: _Worker, finished: Callable[[int, str | None], None]) -> b
         finished(worker.task, reason)
         worker.task = None
     worker.ready = True
+    return True
+
+
+def _handed_over(worker: _Worker, tasks: Sequence[Any], waiting: deque[int], returned: set[int]) -> bool:
+    """Give a worker the next task; False where it has died since it answered."""
+    place = worker.task = waiting.popleft()
+    try:
+        worker.connection.send(tasks[place])
+    except OSError:
+        if place not in returned:  # the task has not begun; but not for ever, where every worker dies
+            returned.add(place)
+            waiting.appendleft(place)
+            worker.task = None
+        return False
     return True
 
 

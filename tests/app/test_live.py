@@ -7,6 +7,7 @@ import threading
 import time
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from emofuse import EmofuseError, EmotionPipeline, Manifest
-from emofuse.app.live import media_stream
+from emofuse.app.live import media_stream, recogniser
 from emofuse.app.live.camera import CameraWithMicrophone, FilmedBy
 from emofuse.app.live.cutter import Cut, CutSettings, SpeechBegan, UtteranceCutter
-from emofuse.app.live.detectors import BLOCK, EnergyGate
+from emofuse.app.live.detectors import BLOCK, BLOCK_SECONDS, EnergyGate
 from emofuse.app.live.events import SpokenUtterance, UtteranceLatency
 from emofuse.app.live.jpegs import film_of
 from emofuse.app.live.listening import listen
@@ -36,8 +37,11 @@ from emofuse.cli.main import app
 from emofuse.data.audio import read_audio
 from emofuse.data.given_arrays import write_pictures
 from emofuse.data.media_writer import write_video, write_wav
+from emofuse.data.utterance import Utterance
+from emofuse.inference.segments import EmotionSegment
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
+from tests.inference.timelines.made import segment
 from tests.small_corpus import COLOURS, TONES, small_settings
 from tests.small_runs import text_run
 
@@ -98,6 +102,18 @@ def test_a_monologue_is_cut_at_its_quietest_moment_and_nothing_of_it_is_lost() -
     heard = np.concatenate([cut.samples for cut in cuts])
     begin = round((cuts[0].start) * RATE) - round(0.1 * RATE) // BLOCK * BLOCK
     np.testing.assert_array_equal(heard, sound[begin : begin + len(heard)])
+
+
+def test_what_follows_a_cut_at_the_last_block_is_announced() -> None:
+    falling = [np.full(BLOCK, level, np.float32) for level in np.linspace(0.9, 0.5, 20)]
+    said = np.full(5 * BLOCK, 0.5, np.float32)
+    settings = CutSettings(pause=2 * BLOCK_SECONDS, shortest=2 * BLOCK_SECONDS, longest=20 * BLOCK_SECONDS)
+    cutter = UtteranceCutter(lambda block: bool(block.any()), settings)
+    events = cutter.push(np.concatenate([*falling, np.zeros(6 * BLOCK, np.float32), said]))
+    assert [type(event) for event in events] == [SpeechBegan, Cut, SpeechBegan]
+    assert isinstance(events[1], Cut)
+    assert len(events[1].samples) == 20 * BLOCK
+    assert [type(event) for event in cutter.flush()] == [Cut]
 
 
 def test_a_stream_in_pieces_of_any_size_and_rate_is_the_same() -> None:
@@ -451,6 +467,35 @@ def test_hostile_pictures_are_refused_in_a_line(data: bytes, line: str) -> None:
     for _ in range(MOST_REFUSED):
         intake.take(data, 1.0)
     assert intake.is_abused
+
+
+def test_workers_that_share_a_scratch_do_not_hear_each_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recogniser, "id", lambda _: 1, raising=False)  # two processes may count alike
+    heard: dict[int, float] = {}
+
+    def task(number: int) -> HearTask:
+        return HearTask(number, 0.0, np.full(1600, 0.1 * number, np.float32))
+
+    def predict(utterances: list[Utterance]) -> list[EmotionSegment]:
+        [utterance] = utterances
+        if utterance.turn == 1:
+            other.hear(task(2))
+        assert utterance.audio is not None
+        heard[int(utterance.id)] = float(read_audio(utterance.audio).max())
+        return [segment(0.0, 0.1)]
+
+    pipe: Any = SimpleNamespace(
+        modalities=("audio",),
+        model=SimpleNamespace(config=None),
+        task=SimpleNamespace(name="regression"),
+        predict=predict,
+    )
+    other = LiveRecogniser(pipe, tmp_path)
+    LiveRecogniser(pipe, tmp_path).hear(task(1))
+    assert heard == pytest.approx({1: 0.1, 2: 0.2}, abs=1e-3)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_picture_that_breaks_off_is_left_out_where_it_is_read() -> None:

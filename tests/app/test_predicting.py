@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from emofuse import EmofuseError, EmotionPipeline
@@ -13,8 +14,13 @@ from emofuse.app.schemas import JobStatus, Prediction, PredictOptions, RunDescri
 from emofuse.app.tasks import PredictTask
 from emofuse.app.worker import WorkerSetup
 from emofuse.cli.serve import _check_extra
+from emofuse.data.clip import clip_utterance
+from emofuse.data.media_writer import write_wav
+from emofuse.explanation import explain
 from emofuse.runs.run_folder import RunFolder
+from emofuse.training.fit import fit_run
 from tests.recordings.made import make_recording
+from tests.small_runs import text_corpus, text_settings
 
 EVIL = "<img src=x onerror=alert(1)>"
 
@@ -63,6 +69,48 @@ def test_what_a_recording_is_refused_for(pipe: EmotionPipeline, media_run: RunFo
     assert (refusal().status, refusal().line[:22]) == (413, "né.wav lasts 8 s, and ")
     assert "none in text inside" in refusal(segment="subtitles").line
     assert "emofuse evaluate the run" in refusal(coverage=0.9).line
+
+
+def test_an_end_that_nothing_reaches_fills_no_memory(pipe: EmotionPipeline, tmp_path: Path) -> None:
+    made = make_recording(tmp_path, seconds=8.0, picture=False, subtitles=False)
+    run, far = describe_run(pipe, "small"), PredictOptions(text="hi", every=4.0, end=1e9)
+    answer = predict_recording(pipe, PredictTask(made.path, "né.wav", far), run, lambda *_: None)
+    assert [s.end for s in answer.segments] == pytest.approx([4.0, 8.0])
+    with pytest.raises(RefusedError, match="would cut text into more than 5000 segments") as refused:
+        predict_recording(pipe, PredictTask(None, "text", far), run, lambda *_: None)
+    assert refused.value.status == 422
+
+
+def test_a_segment_of_silence_is_predicted_and_said_to_have_no_explanation(
+    pipe: EmotionPipeline, tmp_path: Path
+) -> None:
+    sound = np.zeros(6 * 16_000, np.float32)
+    sound[: 3 * 16_000] = 0.3 * np.sin(np.arange(3 * 16_000) / 9)
+    write_wav(tmp_path / "upload", sound)
+    task = PredictTask(tmp_path / "upload", "né.wav", PredictOptions(every=3.0, explain=True))
+    answer = predict_recording(pipe, task, describe_run(pipe, "small"), lambda *_: None)
+    told, silent = (segment.explanation for segment in answer.segments)
+    assert told is not None
+    assert silent is not None
+    assert set(told.shapley) == {"audio"}
+    assert silent.shapley == silent.leave_one_out == {}
+    assert silent.notes == ["Nothing from 3.0 to 6.0 s could be used, so there is nothing to explain."]
+    table = explanation_table(answer)
+    assert silent.notes[0] in table
+
+
+def test_what_is_explained_is_what_was_predicted_beside_the_others(tmp_path: Path) -> None:
+    corpus = text_corpus(tmp_path / "corpus")
+    settings = text_settings(corpus, data__normalise={"text": "recording"})
+    run = EmotionPipeline.from_pretrained(fit_run(settings, corpus, tmp_path / "run").path, device="cpu")
+    options = PredictOptions(text="I miss her", context=("how dare you", "I hate this"), explain=True)
+    task = PredictTask(None, "text", options)
+    [segment] = predict_recording(run, task, describe_run(run, "small"), lambda *_: None).segments
+    alone = explain(run, clip_utterance(None, text="I miss her")[0])
+    assert alone.probabilities != pytest.approx(segment.probabilities, abs=1e-4)
+    assert segment.explanation is not None
+    moved = segment.probabilities[segment.label] - alone.nothing[segment.label]
+    assert segment.explanation.shapley["text"] == pytest.approx(moved, abs=1e-6)
 
 
 def test_the_pieces_of_the_page_escape_what_came_from_outside() -> None:

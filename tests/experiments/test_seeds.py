@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from typer.testing import CliRunner
 
 from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
-from emofuse.ensemble import open_pipeline
+from emofuse.ensemble import EnsemblePipeline, open_pipeline
 from emofuse.errors import EmofuseError
 from emofuse.experiments.compared_runs import find_runs, methods_of
 from emofuse.experiments.cross_validation.run import collect, cross_validate
@@ -19,12 +20,14 @@ from emofuse.experiments.cross_validation.seeds import cross_validate_seeds, ens
 from emofuse.experiments.seeds import train_seeds
 from emofuse.inference.baselines.scores import best_baseline
 from emofuse.inference.ensemble import evaluate_ensemble
+from emofuse.inference.timeline import EmotionTimeline
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.ensemble_folder import ENSEMBLE_FILE, members_of
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of
 from emofuse.training.fit import fit_run
+from tests.inference.timelines.made import segment
 from tests.small_runs import text_corpus, text_settings
 
 
@@ -81,6 +84,29 @@ def test_a_raw_text_and_a_manifest_are_told_the_mean(trained: Path, manifest: Ma
         assert row.probabilities["joy"] == pytest.approx(told.loc[row.id, "p_joy"], abs=1e-5)
     with pytest.raises(EmofuseError, match="sets of labels are of one run"):
         pipe(text="I love it", coverage=0.9)
+
+
+def test_each_recording_of_a_list_is_told_its_own_mean() -> None:
+    def member(joy: float) -> Any:
+        def call(media: list[str]) -> list[EmotionTimeline]:
+            sure = {"a.mp4": joy, "b.mp4": 1 - joy}
+            shares = [{"joy": sure[one], "anger": 1 - sure[one]} for one in media]
+            return [
+                EmotionTimeline(
+                    [segment(0, 1, recording=one, probabilities=each, value=None)], ["joy", "anger"]
+                )
+                for one, each in zip(media, shares, strict=True)
+            ]
+
+        call.labels, call.notes = ["joy", "anger"], ()  # type: ignore[attr-defined]
+        return call
+
+    pipe = EnsemblePipeline([member(0.9), member(0.5)])
+    told = pipe(["a.mp4", "b.mp4"])
+    assert [one[0].recording for one in told] == ["a.mp4", "b.mp4"]
+    assert [one[0].probabilities["joy"] for one in told] == pytest.approx([0.7, 0.3])
+    assert [one[0].label for one in told] == ["joy", "anger"]
+    assert pipe([]) == []
 
 
 def test_predict_and_evaluate_take_the_folder(trained: Path) -> None:

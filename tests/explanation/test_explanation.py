@@ -17,6 +17,7 @@ from emofuse.evaluation.reporting.figures.attribution import draw_attribution
 from emofuse.explanation import Explanation, explain, leave_one_out, shapley_values, write_explanation
 from emofuse.explanation.modalities import kept_rows
 from emofuse.pipeline import EmotionPipeline
+from emofuse.runs import named_run
 from emofuse.runs.modalities import IMPORTED
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
@@ -199,6 +200,21 @@ def test_the_command_writes_data_and_pictures(run: RunFolder, corpus: Manifest, 
     assert "--id names a row" in str(
         runner.invoke(app, ["explain", str(run.path), clip, "--id", "x"]).exception
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("org/name", "org-name-explanations"), ("starter", "starter-explanations")]
+)
+def test_explaining_a_run_that_is_no_folder_here_makes_none_of_its_name(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, place: str
+) -> None:
+    monkeypatch.setattr(named_run, "fetch_run", lambda *given, **named: run.path)
+    monkeypatch.setattr(named_run, "starter_folder", lambda: run.path)
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["explain", name, "--text", "I miss her", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert [file.name for file in tmp_path.iterdir()] == [place]
+    assert (tmp_path / place / "text" / "explanation.json").is_file()
 
 
 def test_bars_stand_where_the_values_are() -> None:

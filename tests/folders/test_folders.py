@@ -1,9 +1,11 @@
+import multiprocessing
 import os
 import shutil
 import warnings
 from collections.abc import Sequence
 from html import unescape
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from emofuse.cli.main import app
+from emofuse.cli.prediction_folder import _usual_out
 from emofuse.data.found_recordings import RecordingFile, find_recordings
 from emofuse.data.media_writer import write_wav
 from emofuse.errors import EmofuseError, EmofuseWarning
-from emofuse.folders.predict import FolderRequest, _PredictJob, checked_formats, predict_folder
-from emofuse.folders.results import ResultFiles, finished, keep, run_fingerprint
+from emofuse.folders import workers
+from emofuse.folders.predict import FolderRequest, _PredictJob, checked_formats, plain_options, predict_folder
+from emofuse.folders.results import RecordingState, ResultFiles, finished, keep, run_fingerprint
 from emofuse.folders.workers import run_tasks
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.runs.run_folder import RunFolder
@@ -54,6 +58,20 @@ def test_recordings_are_found_by_suffix_and_by_how_they_begin(tmp_path: Path) ->
         find_recordings([tmp_path / "empty"])
 
 
+def test_results_of_the_folder_above_stay_where_results_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("films/a.wav", "other/b.wav"):
+        (tmp_path / name).parent.mkdir()
+        write_wav(tmp_path / name, np.zeros(100))
+    (tmp_path / "films" / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "films" / "here")
+    found = find_recordings([Path(".."), Path("../../other")])
+    assert [r.name for r in found] == ["films/a.wav", "other/b.wav"]
+    assert _usual_out([Path("..")]) == Path("films-emotions")
+    assert _usual_out([Path("/")]) == Path("emotions")
+
+
 def test_a_result_is_taken_for_the_same_run_and_recording_alone(tmp_path: Path) -> None:
     file = tmp_path / "voice.wav"
     write_wav(file, np.zeros(100))
@@ -62,7 +80,7 @@ def test_a_result_is_taken_for_the_same_run_and_recording_alone(tmp_path: Path) 
         [segment(0, 1, recording=str(file), missing={"video": "none"})], LABELS, ["A note."]
     )
     assert finished(files, recording, "run 1") is None
-    keep(files, recording, "run 1", told)
+    keep(files, RecordingState.of(file), "run 1", told)
     again = finished(files, recording, "run 1")
     assert again == told
     assert again is not None
@@ -72,7 +90,7 @@ def test_a_result_is_taken_for_the_same_run_and_recording_alone(tmp_path: Path) 
     assert finished(files, recording, "run 1") == told  # the same content under another time
     write_wav(file, np.full(100, 0.5))
     assert finished(files, recording, "run 1") is None
-    keep(files, recording, "run 1", told)
+    keep(files, RecordingState.of(file), "run 1", told)
     for damaged in (
         "{",
         "[]",
@@ -98,6 +116,39 @@ def test_a_task_that_fails_or_dies_takes_no_other_with_it() -> None:
     assert _run([], 2) == {}
     with pytest.raises(EmofuseError, match="no such run"):
         run_tasks(DeadlyJob(begins=False), ["well"], 1, lambda place, reason: None)
+
+
+def test_a_worker_that_dies_between_two_tasks_costs_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+
+    def start(job: DeadlyJob, threads: int) -> workers._Worker:
+        parent_end, child_end = multiprocessing.Pipe()
+        child_end.send(("ready", None))
+        child_end.close()
+        started.append(parent_end)
+        return workers._Worker(SimpleNamespace(join=lambda: None, exitcode=-9), parent_end)  # type: ignore[arg-type]
+
+    ended: dict[int, str | None] = {}
+
+    def kill(place: int, reason: str | None) -> None:
+        ended[place] = reason
+        for process in multiprocessing.active_children():
+            process.kill()
+            process.join()
+
+    run_tasks(DeadlyJob(), ["well", "well"], 1, kill)
+    assert ended == {0: None, 1: None}
+    # Where every process dies so, it comes to an end nevertheless.
+    monkeypatch.setattr(workers, "_start", start)
+    ended.clear()
+    run_tasks(DeadlyJob(), ["well"], 1, ended.__setitem__)
+    assert "killed by signal 9" in str(ended[0])
+    assert len(started) == 2
+
+
+def test_a_zero_is_refused_in_a_folder_as_for_a_clip() -> None:
+    said = {"every": 0.0, "coverage": 0.0, "faces": False, "segment": None, "modalities": ()}
+    assert plain_options(said) == {"every": 0.0, "coverage": 0.0}
 
 
 def test_formats_are_named_freely() -> None:
@@ -172,6 +223,27 @@ def test_how_utterances_were_found_stands_on_the_page_of_the_recording_alone(
     assert kept is not None
     assert kept.notes == ("Not for doctors.",)
     assert not [each for each in recwarn if issubclass(each.category, EmofuseWarning)]
+
+
+def test_a_recording_that_is_still_being_copied_is_not_kept(tmp_path: Path) -> None:
+    file = tmp_path / "talk.wav"
+    write_wav(file, np.zeros(1600))
+    recording, files = RecordingFile(file, "talk.wav"), ResultFiles(tmp_path / "out", "talk.wav")
+
+    def half(place: Path, **options: object) -> EmotionTimeline:
+        with place.open("ab") as stream:
+            stream.write(bytes(100))
+        return EmotionTimeline([segment(0.0, 0.1, recording=str(place))], LABELS)
+
+    job = _PredictJob(FolderRequest("run"), "run", "fingerprint", tmp_path / "out")
+    with pytest.raises(EmofuseError, match=r"talk\.wav: changed while it was predicted; run it again"):
+        job.do(half, recording)  # type: ignore[arg-type]
+    assert finished(files, recording, "fingerprint") is None
+    # One that changes later still is not taken for what was predicted either.
+    before = RecordingState.of(file)
+    half(file)
+    keep(files, before, "fingerprint", EmotionTimeline([segment(0.0, 0.1)], LABELS))
+    assert finished(files, recording, "fingerprint") is None
 
 
 def test_a_changed_run_or_question_is_another(run: RunFolder, tmp_path: Path) -> None:

@@ -163,6 +163,8 @@ class UtteranceCutter:
         )
         self._blocks, self._lead = rest, 0
         self._spoken = len(rest) - min(self._quiet, len(rest))
+        if not rest:  # what comes is another utterance, and is announced as one
+            self._forget()
         return cut
 
     def _forget(self) -> None:

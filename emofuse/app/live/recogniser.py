@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,9 +44,10 @@ class LiveRecogniser:
         from emofuse.data.media_writer import write_wav
 
         pictures = film_of(task.jpegs) if task.jpegs else task.pictures
-        sound = self._scratch / f"utterance-{id(self)}.wav"
-        film = None if pictures is None else sound.with_suffix(".avi")
-        try:
+        # A folder of its own: all workers of a server share the scratch, and nobody must hear another's voice.
+        with TemporaryDirectory(prefix="utterance-", dir=self._scratch) as own:
+            sound = Path(own) / "utterance.wav"
+            film = None if pictures is None else sound.with_suffix(".avi")
             write_wav(sound, task.samples, RATE)
             if film is not None and pictures is not None:
                 write_pictures(film, pictures, PICTURE_RATE)
@@ -53,10 +55,6 @@ class LiveRecogniser:
             if task.jpegs and film is None and "video" in answer.missing:
                 answer.missing["video"] = "none of its pictures can be decoded"
             return answer
-        finally:
-            for file in (sound, film):
-                if file is not None:
-                    file.unlink(missing_ok=True)
 
     def _answer(self, utterance: Utterance) -> Segment:
         [segment] = self._pipe.predict([utterance])
