@@ -176,10 +176,9 @@ def _fit(
     if is_first():
         if joint is not None:
             record = keep_encoders(joint, record, specs, settings, manifest, split, best_epoch, folder)
-            folder.write_record(record)  # before the weights, which say that the run is finished
-        folder.save_weights(model)
         finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": time.perf_counter() - began}
         folder.write_record(record.model_copy(update=finished))
+        folder.save_weights(model)  # after the record, since they say that the run is finished
         drop_checkpoints(folder.checkpoints)
     wait_for_all()
 
