@@ -3,12 +3,12 @@
     emofuse prepare meld meld
     emofuse finetune text meld/manifest.csv --model goemotions-minilm --protocol official --val-fraction 0.1 --cross-fit 5 \\
         --epochs 3 --lr 1e-4 --batch-size 16 --freeze-layers 1 --max-length 64 --set freeze_front=true \\
-        --set label_smoothing=0.05 --set cross_fit_rest=mean -o meld-tuned
+        --set label_smoothing=0.05 -o meld-tuned
     python -m benchmarks.meld_cross_fit meld --tuned meld-tuned --work meld-cross-fit
 
 The recipe `mfcre/words` learns from cross-fitted vectors of the training part: an encoder that has not seen the dialogue reads
-it. Validation and dev are read by the mean of their weights, or by a sixth encoder that was tuned on all (without
-`cross_fit_rest`). Of that one the vectors of the training part that it was tuned on are judged too. Beside each stands the
+it. Validation and dev are read by a sixth encoder that was tuned on all, or (`--set cross_fit_rest=mean`) by the mean of their
+weights. Of a sixth encoder the vectors of the training part that it was tuned on are judged too. Beside each stands the
 linear model that the validation part ranks first. What was finished is kept in the working folder. Writes
 benchmarks/results/meld_cross_fit.md.
 """

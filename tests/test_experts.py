@@ -292,6 +292,19 @@ def test_a_model_of_the_hub_that_was_fetched_earlier(
     )
 
 
+def test_a_pool_with_a_linear_model_is_refused_before_anything_is_fetched(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetched(spec: object) -> None:
+        raise AssertionError("fetched")
+
+    monkeypatch.setattr("emofuse.inference.expert_fusion.read_checkpoint", fetched)
+    pooled = RunFolder(Path(shutil.copytree(run.path, tmp_path / "pool")))
+    pooled.linear_file.write_text("{}")
+    with pytest.raises(EmofuseError, match=r"pool: is pooled with a linear model.*--no-starter"):
+        EmotionPipeline.from_experts(text="somebody/words", run=pooled.path)
+
+
 def test_a_hub_name_is_named_before_anything_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
 

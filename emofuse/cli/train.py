@@ -177,12 +177,14 @@ def train(
     settings = settings.with_changes({name: value for name, value in changes.items() if value is not None})
     settings = settings.with_changes(free_settings(set_ or []))
     _check_choices(settings, out, all_folds, fold, seeds, calibrate)
+    if not all_folds and (ray is not None or jobs > 1):
+        raise EmofuseError(
+            f"{'--ray' if ray is not None else '--jobs'} is for folds at once: add --all-folds"
+        )
     if withhold_leaky and all_folds:
         raise EmofuseError(
             "--withhold-leaky is for one split, which the features were made for; leave out --all-folds"
         )
-    if ray is not None and not all_folds:
-        raise EmofuseError("--ray is for many runs: add --all-folds")
     corpus = Manifest.read(manifest).validate()
     if withhold_leaky:
         settings = _without_leaky(settings, corpus)

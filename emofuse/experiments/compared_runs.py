@@ -59,8 +59,8 @@ def find_runs(given: Sequence[str]) -> list[FoundRun]:
     """The runs that a user named.
 
     Args:
-        given: run folders, folders of run folders (such as those of a cross-validation), or either as
-            ``NAME=FOLDER``; runs of one name are one method.
+        given: run folders, folders of run folders (such as those of a cross-validation, or of one for each seed), or
+            any of them as ``NAME=FOLDER``; runs of one name are one method.
 
     Raises:
         EmofuseError: a folder holds no run, or one that is not finished.
@@ -84,9 +84,12 @@ def _named(item: str) -> tuple[str | None, Path]:
 
 
 def _run_folders(path: Path) -> list[Path]:
-    below = sorted(file.parent for file in path.glob("*/run.json")) if path.is_dir() else []
-    # A folder without runs below is opened as a run, which says what is wrong with it.
-    return below if below and not (path / "run.json").exists() else [path]
+    if (path / "run.json").exists():
+        return [path]
+    for below in ("*/run.json", "*/*/run.json"):  # folds or seeds; folds of each seed
+        if runs := sorted(file.parent for file in path.glob(below)):
+            return runs
+    return [path]  # is opened as a run, which says what is wrong with it
 
 
 def methods_of(runs: Sequence[FoundRun]) -> list[Method]:
@@ -159,15 +162,21 @@ def _name(group: Sequence[FoundRun]) -> str:
 
 
 def common_name(paths: Sequence[Path]) -> str:
-    """The folder's name; of several what their names begin with, without numbers, else their one parent's."""
+    """The folder's name; of several what their names begin with, without numbers, else the one place that holds them.
+
+    That is their parent, or the folder of their parents, which are the folds of each seed then.
+    """
     if len(paths) == 1:
         return paths[0].name
     same = takewhile(
         lambda letters: len(set(letters)) == 1, zip(*(path.name for path in paths), strict=False)
     )
     start = _ENDING.sub("", "".join(letters[0] for letters in same))
-    parents = {path.parent.name for path in paths}
-    return start or (parents.pop() if len(parents) == 1 else "")
+    parents = {path.parent for path in paths}
+    if not start and len({parent.name for parent in parents}) > 1 and len({p.parent for p in parents}) == 1:
+        return common_name(sorted(parents))
+    names = {parent.name for parent in parents}
+    return start or (names.pop() if len(names) == 1 else "")
 
 
 def _judged(run: FoundRun) -> JudgedRun:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
@@ -13,8 +12,9 @@ from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.ensemble import EnsembleOutcome, evaluate_ensemble
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.reporting.run_report import write_run_report
+from emofuse.runs.claimed_folder import Kind, claim_folder
 from emofuse.runs.corpus import Progress
-from emofuse.runs.ensemble_folder import ENSEMBLE_FILE, write_ensemble
+from emofuse.runs.ensemble_folder import write_ensemble
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.same_settings import check_same_settings
@@ -42,28 +42,29 @@ def train_seeds(
         manifest: a validated corpus.
         folder: holds the runs, ``seed-0`` and so on; must be new unless ``resume``.
         count: of the seeds, at least 2.
-        resume: take up an earlier call with the same settings; what is finished stays.
+        resume: take up an earlier call with the same settings and corpus; what is finished stays.
         baseline: fit the linear models on each run's features and split.
         progress: called with (done, total, what) of the run in hand.
         say: called with a line as each run ends.
 
     Raises:
-        EmofuseError: the folder is taken, or as `fit_run`.
+        EmofuseError: the folder is taken, or as `fit_run`; of what is finished, settings and corpus are compared too.
     """
     folder = Path(folder)
     check_new_folder(folder)
     if count < 2:
         raise EmofuseError("--seeds: an ensemble needs two seeds or more; leave it out for one")
     with locked_folder(folder):
-        claim_seeds(folder, settings, resume)
+        claim_folder(folder, Kind.SEEDS, settings, manifest, resume=resume)
         names = []
         for seed in range(settings.seed, settings.seed + count):
             names.append(f"seed-{seed}")
             run = RunFolder(folder / names[-1])
-            if not _is_finished(run):
-                fit_run(
-                    settings.with_changes({"seed": seed}), manifest, run.path, resume=True, progress=progress
-                )
+            own = settings.with_changes({"seed": seed})
+            if _is_finished(run):
+                check_same_settings(run.path / "config.yaml", "run", run.read_settings(), own)
+            else:
+                fit_run(own, manifest, run.path, resume=True, progress=progress)
                 if baseline:
                     fit_baselines(run, manifest, progress)
                 outcome = evaluate_fit(run, manifest, progress=progress)
@@ -71,25 +72,6 @@ def train_seeds(
                 say(f"seed {seed}: {outcome.task.lines(outcome.test)[0]}")
         write_ensemble(folder, names)
         return evaluate_ensemble(folder)
-
-
-def claim_seeds(folder: Path, settings: RunSettings, resume: bool) -> None:
-    """Take the folder for these settings; another number of seeds may be asked for later.
-
-    Raises:
-        EmofuseError: it holds a run, or a training with other settings, or one that is not to be taken up.
-    """
-    config = folder / "config.yaml"
-    if not config.exists():
-        if (folder / ENSEMBLE_FILE).exists() or (folder / "run.json").exists():
-            raise EmofuseError(f"{folder}: holds a run already; choose another folder")
-        write_text_aside(config, settings.to_yaml())
-    elif not resume:
-        raise EmofuseError(
-            f"{folder}: holds a training already; choose another folder, or add --resume to take it up"
-        )
-    else:
-        check_same_settings(config, "training", RunSettings.from_yaml(config), settings)
 
 
 def _is_finished(run: RunFolder) -> bool:

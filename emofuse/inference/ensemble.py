@@ -19,6 +19,7 @@ from emofuse.evaluation import Aggregate, aggregate
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
 from emofuse.inference.baselines.scores import BaselineScore, baseline_scores, verdict
 from emofuse.inference.prediction_table import report_on
+from emofuse.inference.protocol_text import protocol_text
 from emofuse.runs.ensemble_folder import members_of
 from emofuse.runs.run_record import RunRecord
 from emofuse.runs.stored_results import read_predictions
@@ -51,6 +52,16 @@ class EnsembleOutcome:
         return recorded_task(self.records[0].task, self.records[0].labels)
 
     @property
+    def optimistic(self) -> bool:
+        """Whether the protocol flatters."""
+        return any(record.optimistic for record in self.records)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether a member was judged on synthetic clips."""
+        return any(record.synthetic for record in self.records)
+
+    @property
     def fit_seconds(self) -> float:
         """What the trainings took together."""
         return sum(record.fit_seconds or 0.0 for record in self.records)
@@ -75,8 +86,8 @@ class EnsembleOutcome:
             "ensemble": str(self.folder),
             "seeds": [record.seed for record in self.records],
             "protocol": self.records[0].protocol,
-            "optimistic": any(record.optimistic for record in self.records),
-            "synthetic": any(record.synthetic for record in self.records),
+            "optimistic": self.optimistic,
+            "synthetic": self.synthetic,
             "test": self.test.to_dict(),
             "members": self.members.to_dict(),
             "baselines": [score.to_dict() for score in self.baselines],
@@ -88,10 +99,12 @@ class EnsembleOutcome:
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
         says = verdict(self.baselines)
+        protocol = protocol_text(
+            self.records[0].protocol, optimistic=self.optimistic, synthetic=self.synthetic
+        )
         return [
             *([f"the ensemble of {len(self.records)} seeds {says}"] if says else []),
-            f"ensemble of {len(self.records)} seeds, test part, protocol {self.records[0].protocol}: "
-            f"{self.test.n} utterances",
+            f"ensemble of {len(self.records)} seeds, test part, {protocol}: {self.test.n} utterances",
             *[f"  {line}" for line in self.task.lines(self.test)],
             f"  its members alone, mean ± sd: {spread_line(self.members)}",
             f"  {self.cost}",
@@ -112,7 +125,7 @@ def evaluate_ensemble(folder: Path) -> EnsembleOutcome:
     Writes predictions.parquet and metrics.json.
 
     Raises:
-        EmofuseError: a member is not evaluated, or was judged on other utterances than the first.
+        EmofuseError: a member is not evaluated, or was judged on other utterances or labels than the first.
     """
     members = members_of(folder)
     records = [member.read_record() for member in members]
@@ -149,7 +162,7 @@ def mean_table(tables: Sequence[pd.DataFrame], task: Task, places: Sequence[Path
         places: where each lies.
 
     Raises:
-        EmofuseError: members were judged on different utterances.
+        EmofuseError: members were judged on different utterances, or by different labels or values.
     """
     keyed = [table.set_index(["part", "id"]) for table in tables]
     for table, place in zip(keyed[1:], places[1:], strict=True):
@@ -157,6 +170,7 @@ def mean_table(tables: Sequence[pd.DataFrame], task: Task, places: Sequence[Path
             raise EmofuseError(
                 f"{place}: was judged on other utterances than {places[0]}; the runs of an ensemble share one split"
             )
+        _check_same_truth(keyed[0], table, "label" if task.name == "classification" else "valence", place)
     numbers = (
         [f"p_{label}" for label in task.labels] if task.name == "classification" else ["predicted_valence"]
     )
@@ -169,3 +183,15 @@ def mean_table(tables: Sequence[pd.DataFrame], task: Task, places: Sequence[Path
     else:
         mean["predicted"] = [sentiment_of(float(value)) for value in values["predicted_valence"]]
     return mean.reset_index()[list(tables[0].columns)]
+
+
+def _check_same_truth(first: pd.DataFrame, other: pd.DataFrame, column: str, place: Path) -> None:
+    """Members learnt and were judged by one state of the corpus; another shows in what it calls true."""
+    here, there = other.loc[first.index, column], first[column]
+    differ = (here != there) & ~(here.isna() & there.isna())
+    if differ.any():
+        _, id = differ.idxmax()
+        raise EmofuseError(
+            f"{place}: was judged by another state of the corpus than the first run, {id} as {here[differ].iloc[0]} "
+            f"instead of {there[differ].iloc[0]}; train all runs again in a new folder"
+        )

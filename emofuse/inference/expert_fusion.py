@@ -146,6 +146,11 @@ def _check_run(run: RunFolder, record: RunRecord, specs: Sequence[EncoderSpec]) 
             f"{run.path}: experts by name stand in for modalities of a run of late-fusion over classes; this one is of "
             f"{record.model_name}: name another run, or use --no-starter"
         )
+    if run.linear_file.exists() or run.read_settings().linear_pool:
+        raise EmofuseError(
+            f"{run.path}: is pooled with a linear model, which reads the features that an expert would stand in for; name a "
+            "run that was trained without --linear-pool, or use --no-starter"
+        )
     lacking = [spec.modality for spec in specs if spec.modality not in record.encoders]
     if lacking:
         raise EmofuseError(

@@ -8,7 +8,7 @@ from scipy.special import log_softmax, softmax
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import expected_calibration_error, fit_temperature
-from emofuse.inference.calibration import Calibration, forget_calibration, write_calibration
+from emofuse.inference.calibration import Calibration, write_calibration
 from emofuse.inference.own_corpus import change_of_corpus
 from emofuse.inference.predict_rows import predict_rows
 from emofuse.runs.corpus import Progress
@@ -19,7 +19,8 @@ def calibrate_run(folder: RunFolder, manifest: Manifest, *, progress: Progress |
     """Fit the temperature and keep it in the run folder; evaluation and prediction use it from then on.
 
     The validation part has chosen the epoch, so the model is a little surer of it than of new data, and the
-    temperature a little too low. The test part is never looked at.
+    temperature a little too low. The test part is never looked at. A temperature that the run has stays until there is
+    another, which an interruption must not lose.
 
     Args:
         folder: a fitted run.
@@ -33,9 +34,8 @@ def calibrate_run(folder: RunFolder, manifest: Manifest, *, progress: Progress |
         raise EmofuseError(f"{folder.path}: predicts no classes, so there is nothing to calibrate")
     split, what = folder.read_split(), "predicting the val part"
     change_of_corpus(folder, manifest, split)
-    forget_calibration(folder)
     predictions = predict_rows(
-        folder, manifest, split.val, hidden=set(split.test), progress=progress, what=what
+        folder, manifest, split.val, hidden=set(split.test), progress=progress, what=what, calibrated=False
     )
     known = predictions.labels >= 0
     calibration = calibration_of(predictions.logits[known], predictions.labels[known])

@@ -14,6 +14,7 @@ from emofuse.inference.baselines.pool_scores import PoolScores
 from emofuse.inference.baselines.scores import BaselineScore, verdict
 from emofuse.inference.best_test_epoch import BestTestEpoch
 from emofuse.inference.calibration import read_calibration
+from emofuse.inference.protocol_text import protocol_text
 from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.run_record import RunRecord
@@ -134,12 +135,11 @@ class Outcome(Generic[Report]):
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
-        flags = (("optimistic", self.record.optimistic), ("synthetic data", self.record.synthetic))
-        notes = [name for name, on in flags if on]
+        record = self.record
+        protocol = protocol_text(record.protocol, optimistic=record.optimistic, synthetic=record.synthetic)
         return [
             *([self.verdict] if self.verdict else []),
-            f"test part, protocol {self.record.protocol}{' (' + ', '.join(notes) + ')' if notes else ''}: "
-            f"{counted(self.test.n, 'utterance')}",
+            f"test part, {protocol}: {counted(self.test.n, 'utterance')}",
             *[f"  {line}" for line in self.task.lines(self.test)],
             *([f"  {line}" for line in self.pool.lines()] if self.pool is not None else []),
             f"  {self.floor}",

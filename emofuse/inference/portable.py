@@ -27,7 +27,8 @@ def save_run(run: RunFolder, folder: Path, *, licence: str | None = None) -> Pat
     """Copy what a prediction needs of a run, and write a model card.
 
     Paths of this machine are left out of the settings. Of predictions.parquet the probabilities and labels of the
-    validation part stay, which sets of labels are calibrated on, under numbers in the place of ids.
+    validation part stay, and which modalities each row has. Sets of labels are calibrated on them. Numbers stand in the
+    place of ids.
 
     Args:
         run: that has been trained.
@@ -149,6 +150,7 @@ def _copy_validation(run: RunFolder, record: RunRecord, copy: RunFolder) -> None
     table = table[table["part"] == "val"].reset_index(drop=True)
     numbers = pd.Series([f"v{i}" for i in range(len(table))], dtype=object)
     kept = ["part", "label", "predicted", *(f"p_{label}" for label in record.labels)]
+    kept += [name for name in map(str, table) if name.startswith("has_")]  # what sets of labels go by
     with written_aside(copy.predictions_file) as aside:
         table[kept].assign(id=numbers, dialogue=numbers).to_parquet(aside, index=False)
 

@@ -84,10 +84,14 @@ class RowPredictor:
         hidden: Collection[str] = (),
         what: str = "predicting",
         keep_features: bool = False,
+        calibrated: bool = True,
     ) -> list[Predictions]:
-        """As `predict`, once for each set of modalities that the system is given; None for all."""
+        """As `predict`, once for each set of modalities that the system is given; None for all.
+
+        Where not ``calibrated``, the logits are bare, whether the run has a temperature or not.
+        """
         found = self._run(self.model, ids, subsets, hidden, what, keep_features)
-        calibration = read_calibration(self.folder)
+        calibration = read_calibration(self.folder) if calibrated else None
         if calibration is not None:
             found = [with_temperature(predictions, calibration.temperature) for predictions in found]
         return found
@@ -148,9 +152,12 @@ def predict_rows(
     hidden: Collection[str] = (),
     progress: Progress | None = None,
     what: str = "predicting",
+    calibrated: bool = True,
 ) -> Predictions:
-    """As `RowPredictor.predict`, for one set of rows."""
-    return predict_row_subsets(folder, manifest, ids, [None], hidden=hidden, progress=progress, what=what)[0]
+    """As `RowPredictor.predict`, for one set of rows; with bare logits where not ``calibrated``."""
+    return predict_row_subsets(
+        folder, manifest, ids, [None], hidden=hidden, progress=progress, what=what, calibrated=calibrated
+    )[0]
 
 
 def predict_row_subsets(
@@ -162,6 +169,7 @@ def predict_row_subsets(
     hidden: Collection[str] = (),
     progress: Progress | None = None,
     what: str = "predicting",
+    calibrated: bool = True,
 ) -> list[Predictions]:
     """As `RowPredictor.predict_subsets`, for one set of rows; of others only those are read that stand in
     their dialogues, or that they are standardised with."""
@@ -169,4 +177,5 @@ def predict_row_subsets(
     dialogues = set(frame.loc[frame["id"].isin(set(ids)), "dialogue"])
     beside = companions_of(manifest, ids, folder.read_settings().data)
     needed = manifest.select(frame.loc[frame["dialogue"].isin(dialogues) | frame["id"].isin(beside), "id"])
-    return RowPredictor(folder, needed, progress).predict_subsets(ids, subsets, hidden, what)
+    predictor = RowPredictor(folder, needed, progress)
+    return predictor.predict_subsets(ids, subsets, hidden, what, calibrated=calibrated)

@@ -8,6 +8,7 @@ metrics.json         how that scores, and what the ensemble costs
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -47,7 +48,8 @@ def members_of(folder: Path) -> list[RunFolder]:
     """The runs of an ensemble, finished and of one task.
 
     Raises:
-        EmofuseError: the file is damaged, a member lies elsewhere, is not finished, or tells other labels or values.
+        EmofuseError: the file is damaged, a member lies elsewhere, is not finished, or tells other labels or values; or
+            some members are calibrated and others are not.
     """
     file = folder / ENSEMBLE_FILE
     try:
@@ -71,4 +73,17 @@ def members_of(folder: Path) -> list[RunFolder]:
                 f"{member.path}: says something else than {members[0].path} ({other.task}, {len(other.labels)} labels); "
                 f"the runs of an ensemble are of one task: take it out of {file}"
             )
+    _check_calibrated_alike(folder, members)
     return members
+
+
+def _check_calibrated_alike(folder: Path, members: Sequence[RunFolder]) -> None:
+    """A mean of calibrated and of bare probabilities is neither."""
+    calibrated = [member for member in members if (member.path / "calibration.json").exists()]
+    bare = [member for member in members if member not in calibrated]
+    if calibrated and bare:
+        raise EmofuseError(
+            f"{folder}: {calibrated[0].path} is calibrated and {bare[0].path} is not, so their probabilities have no mean; "
+            f"run `emofuse evaluate {bare[0].path} --calibrate` (or {calibrated[0].path} with --no-calibrate), and then "
+            f"`emofuse evaluate {folder}`"
+        )

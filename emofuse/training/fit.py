@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
+import pandas as pd
 from torch import nn
 
 from emofuse.corpora.demo import is_demo_corpus
@@ -22,6 +23,7 @@ from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.features.augmented import AugmentedFeatures
 from emofuse.inference.baselines.pool import check_linear_pool, fit_linear_pool
+from emofuse.runs.claimed_folder import Kind, refuse_other_kind
 from emofuse.runs.corpus import Progress, choose_device, choose_split
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.features import encode_copies, encode_modalities
@@ -171,24 +173,42 @@ def _fit(
     loop = TrainingLoop(
         settings, manifest, split, task, model, readers, folder, quarantine, device, bars, augmented, joint
     )
+    before = _epoch_seconds(folder)
     best_epoch = loop.run()
     wait_for_all()  # all have read the best weights
     if is_first():
         if joint is not None:
             record = keep_encoders(joint, record, specs, settings, manifest, split, best_epoch, folder)
-        finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": time.perf_counter() - began}
+        seconds = _earlier_seconds(before, folder) + time.perf_counter() - began
+        finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": seconds}
         folder.write_record(record.model_copy(update=finished))
         folder.save_weights(model)  # after the record, since they say that the run is finished
         drop_checkpoints(folder.checkpoints)
     wait_for_all()
 
 
+def _epoch_seconds(folder: RunFolder) -> dict[int, float]:
+    """Epoch → what it took, by history.csv; nothing where it is not there, or cannot be read, as it is written anew."""
+    try:
+        table = pd.read_csv(folder.history_file)
+        return dict(zip(table["epoch"], table["seconds"].astype(float), strict=True))
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def _earlier_seconds(before: Mapping[int, float], folder: RunFolder) -> float:
+    """What those epochs took that an interrupted training has left and that stand in the history still."""
+    return float(sum(took for epoch, took in _epoch_seconds(folder).items() if before.get(epoch) == took))
+
+
 def _is_begun(folder: RunFolder, settings: RunSettings, manifest: Manifest, resume: bool) -> bool:
     """Whether a training has begun in the folder, which is taken from then on; a mistake before leaves it free.
 
     Raises:
-        EmofuseError: it has, and is not to be resumed, or with other settings or another corpus.
+        EmofuseError: it has, and is not to be resumed, or with other settings or another corpus; or the folder holds
+            many runs.
     """
+    refuse_other_kind(folder.path, Kind.RUN)
     config = folder.path / "config.yaml"
     if not config.exists():
         return False

@@ -37,8 +37,9 @@ def test_all_folds_of_the_papers_protocol_are_one_command_and_one_report(
     assert all((out / fold["run"] / "report.html").exists() for fold in found["folds"])
     assert "Optimistic protocol" in (out / "report.md").read_text(encoding="utf-8")
     assert found["mean_sd"]["runs"] == 3
+    assert found["optimistic"]
     again = CliRunner().invoke(app, [*command, "--resume"])
-    assert "mean ± sd over 3 folds" in again.stdout
+    assert "mean ± sd over 3 folds, protocol random-kfold (optimistic): " in again.stdout
     taken = CliRunner().invoke(app, command)
     assert isinstance(taken.exception, EmofuseError)
 

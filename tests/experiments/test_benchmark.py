@@ -21,6 +21,7 @@ from emofuse.experiments.benchmark import (
     benchmark_rows,
     benchmark_tables,
     jobs,
+    results,
     write_benchmark,
 )
 from emofuse.experiments.benchmark.costs import read_costs
@@ -94,6 +95,19 @@ def found(corpus: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Benchma
 
 def of(found: Benchmark, name: str) -> Any:
     return next(system for system in found.systems if system.name == name)
+
+
+def test_the_order_of_the_systems_does_not_choose_whose_features_the_linear_models_take(
+    found: Benchmark, corpus: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Path] = []
+    monkeypatch.setattr(results, "fit_baselines", lambda folder, *others: asked.append(folder.path))
+    runs = {system.name: [run.folder for run in system.finished] for system in found.systems}
+    for names in (sorted(runs), sorted(runs, reverse=True)):
+        results._linear_models({name: runs[name] for name in names}, corpus, found.task, None)
+    half = len(asked) // 2
+    assert half < len(runs)
+    assert asked[:half] == asked[half:]
 
 
 def test_all_runs_share_one_split_and_one_encoder(found: Benchmark) -> None:

@@ -149,6 +149,20 @@ def test_processes_give_the_numbers_of_one_and_a_killed_one_takes_no_other_with_
     assert outcome.folds[1].folder.weights_file.read_bytes() == expected
 
 
+def test_a_report_that_a_kill_has_left_out_is_written(
+    corpus: Manifest, whole: cross_validation.CrossValidation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(whole.folder, tmp_path / "cv")
+    (tmp_path / "cv" / "fold-01" / "report.html").unlink()
+    reported: list[str] = []
+    monkeypatch.setattr(
+        folds, "write_run_report", lambda outcome, manifest: reported.append(outcome.folder.path.name)
+    )
+    outcome = cross_validate(small_settings(corpus, **SMALL), corpus, tmp_path / "cv", resume=True)
+    assert reported == ["fold-01"]
+    assert not outcome.failed
+
+
 @pytest.mark.parametrize(("free", "together"), [(10**15, True), (1, False)])
 def test_the_first_runs_alone_and_memory_decides_how_many_follow(
     tmp_path: Path, free: int, together: bool

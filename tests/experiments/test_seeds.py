@@ -13,13 +13,18 @@ from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.ensemble import open_pipeline
 from emofuse.errors import EmofuseError
-from emofuse.experiments.cross_validation.seeds import cross_validate_seeds
+from emofuse.experiments.compared_runs import find_runs, methods_of
+from emofuse.experiments.cross_validation.run import collect, cross_validate
+from emofuse.experiments.cross_validation.seeds import cross_validate_seeds, ensemble_of_folds
 from emofuse.experiments.seeds import train_seeds
 from emofuse.inference.baselines.scores import best_baseline
 from emofuse.inference.ensemble import evaluate_ensemble
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.ensemble_folder import ENSEMBLE_FILE, members_of
 from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.settings import RunSettings
+from emofuse.runs.tasks import task_of
+from emofuse.training.fit import fit_run
 from tests.small_runs import text_corpus, text_settings
 
 
@@ -212,3 +217,107 @@ def test_an_ensemble_stands_beside_the_linear_model_of_its_split(folds: Path, tm
     assert outcome.lines()[0].startswith(
         f"the ensemble of 2 seeds {says} the {score.name} on the same features"
     )
+
+
+def corrected(manifest: Manifest) -> Manifest:
+    """The corpus with another label in one row."""
+    frame = manifest.frame.copy()
+    frame.loc[0, "label"] = next(label for label in manifest.labels if label != frame.loc[0, "label"])
+    return Manifest.from_frame(frame, manifest.root)
+
+
+def test_more_seeds_are_of_the_same_corpus(trained: Path, folds: Path, manifest: Manifest) -> None:
+    other = corrected(manifest)
+    for folder, call in ((trained, train_seeds), (folds, cross_validate_seeds)):
+        settings = RunSettings.from_yaml(folder / "config.yaml")
+        with pytest.raises(EmofuseError, match=r"another state of this corpus: 1 row changed \(d0t0\)"):
+            call(settings, other, folder, 3, resume=True)
+        assert not (folder / f"seed-{settings.seed + 2}").exists()
+
+
+def test_members_that_were_judged_by_other_labels_are_no_ensemble(trained: Path, tmp_path: Path) -> None:
+    folder = copied(trained, tmp_path / "two")
+    file = RunFolder(folder / "seed-4").predictions_file
+    table = pd.read_parquet(file)
+    was = table.loc[2, "label"]
+    table.loc[2, "label"] = "joy" if was != "joy" else "anger"
+    table.to_parquet(file)
+    said = f"another state of the corpus .*{table.loc[2, 'id']} as {table.loc[2, 'label']} instead of {was}"
+    with pytest.raises(EmofuseError, match=said):
+        evaluate_ensemble(folder)
+
+
+def test_runs_that_no_such_call_has_begun_are_not_taken_for_members(
+    trained: Path, folds: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    shutil.copytree(trained / "seed-3", tmp_path / "seeds" / "seed-3")
+    settings = RunSettings.from_yaml(trained / "config.yaml")
+    for resume in (False, True):
+        with pytest.raises(EmofuseError, match=r"\(seed-3\) that this command did not begin"):
+            train_seeds(settings, manifest, tmp_path / "seeds", 2, resume=resume)
+    shutil.copytree(folds / "seed-0" / "fold-00", tmp_path / "cv" / "fold-00")
+    with pytest.raises(EmofuseError, match=r"\(fold-00\) that this command did not begin"):
+        cross_validate(
+            RunSettings.from_yaml(folds / "seed-0" / "config.yaml"), manifest, tmp_path / "cv", resume=True
+        )
+
+
+def test_finished_members_of_other_settings_are_refused(
+    trained: Path, folds: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    seeds, cross = copied(trained, tmp_path / "seeds"), copied(folds / "seed-0", tmp_path / "cv")
+    for run in (RunFolder(seeds / "seed-4"), RunFolder(cross / "fold-01")):
+        run.write_settings(run.read_settings().with_changes({"optimiser.epochs": 7}))
+    with pytest.raises(EmofuseError, match=r"seed-4/config\.yaml: .*optimiser\.epochs was 7, now 2"):
+        train_seeds(RunSettings.from_yaml(seeds / "config.yaml"), manifest, seeds, 2, resume=True)
+    with pytest.raises(EmofuseError, match=r"fold-01/config\.yaml: .*optimiser\.epochs was 7, now 1"):
+        cross_validate(RunSettings.from_yaml(cross / "config.yaml"), manifest, cross, resume=True)
+
+
+def test_a_folder_is_resumed_by_the_kind_of_call_that_began_it(
+    trained: Path, folds: Path, manifest: Manifest
+) -> None:
+    calls = {
+        "run": fit_run,
+        "training of several seeds": lambda *given, resume: train_seeds(*given, 2, resume=resume),
+        "cross-validation": cross_validate,
+        "cross-validation of several seeds": lambda *given, resume: cross_validate_seeds(
+            *given, 2, resume=resume
+        ),
+    }
+    places = [trained / "seed-3", trained, folds / "seed-0", folds]
+    for held, folder in zip(calls, places, strict=True):
+        settings = RunSettings.from_yaml(folder / "config.yaml")
+        for kind, call in calls.items():
+            if kind != held:
+                with pytest.raises(EmofuseError, match=rf"holds a {held} \(.+\), not a {kind}; choose"):
+                    call(settings, manifest, folder, resume=True)
+
+
+def test_scores_say_what_flatters_them(
+    trained: Path, folds: Path, manifest: Manifest, tmp_path: Path
+) -> None:
+    two = copied(trained, tmp_path / "two")
+    cross = [copied(folds / f"seed-{seed}", tmp_path / f"seed-{seed}") for seed in (0, 1)]
+    flags = {"optimistic": True, "synthetic": True}
+    for run in (RunFolder(two / "seed-3"), RunFolder(cross[1] / "fold-00")):
+        run.write_record(run.read_record().model_copy(update=flags))
+    settings = [
+        RunSettings.from_yaml(place / "config.yaml").with_changes({"data.protocol": "random-kfold"})
+        for place in cross
+    ]
+    rounds = [collect(own, manifest, place, 2) for own, place in zip(settings, cross, strict=True)]
+    ensemble = evaluate_ensemble(two)
+    together = ensemble_of_folds(rounds, tmp_path, task_of(settings[0], manifest))
+    for outcome in (ensemble, rounds[1], together):
+        assert flags.items() <= outcome.to_dict().items()
+        assert sum("(optimistic, synthetic data): " in line for line in outcome.lines()) == 1
+    assert rounds[0].lines()[-1].startswith("mean ± sd over 2 folds, protocol random-kfold (optimistic): ")
+    honest = evaluate_ensemble(trained)
+    assert f"protocol {honest.records[0].protocol}: " in "\n".join(honest.lines())
+
+
+def test_seeds_of_all_folds_are_compared_as_one_method(folds: Path) -> None:
+    [method] = methods_of(find_runs([str(folds)]))
+    assert (method.name, method.folds, len(method.rounds)) == ("folds", 2, 2)
+    assert method.runs[0] == str(folds / "seed-0" / "fold-00")

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, EmofuseWarning
+from emofuse.evaluation import Split
 from emofuse.evaluation.comparison.paired import PairedDifference
 from emofuse.evaluation.metrics.intervals import Interval
 from emofuse.features import FeatureStore
@@ -212,3 +213,20 @@ def test_from_the_command_line(tmp_path: Path) -> None:
     without = CliRunner().invoke(app, [*command, "--out", str(tmp_path / "without"), "--no-baseline"])
     assert without.exit_code == 0, without.output
     assert "linear model" not in without.output
+
+
+def test_a_training_part_with_one_class_has_a_model_that_says_it(tmp_path: Path) -> None:
+    (fit,) = classifiers(np.ones((4, 2), np.float32), np.full(4, 1), 3, balanced=False)
+    assert np.exp(fit.outputs(np.zeros((2, 2)))).tolist() == [[0, 1, 0]] * 2
+    manifest = text_corpus(tmp_path / "corpus", dialogues=6)
+    label = dict(zip(manifest.ids, manifest.frame["label"], strict=True))
+    train = [i for i in manifest.ids[:24] if label[i] == "joy"]
+    split = Split(train, manifest.ids[24:30], manifest.ids[30:])
+    settings = text_settings(manifest, optimiser__epochs=1, linear_pool=True)
+    with pytest.warns(EmofuseWarning, match="never in the training part: anger"):
+        folder = fit_run(settings, manifest, tmp_path / "run", split=split)
+    fit_baselines(folder, manifest)
+    outcome = evaluate_fit(folder, manifest)
+    share = np.mean([label[i] == "joy" for i in split.test])
+    assert [score.report.accuracy for score in outcome.baselines] == pytest.approx([share, share])
+    assert outcome.test.accuracy == pytest.approx(share)

@@ -12,7 +12,7 @@ from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.inference.calibration import calibration_file, read_calibration
-from emofuse.inference.fit_calibration import calibration_of
+from emofuse.inference.fit_calibration import calibrate_run, calibration_of
 from emofuse.inference.predict_rows import predict_rows
 from emofuse.inference.reporting.reliability import uncalibrated
 from emofuse.runs.run_folder import RunFolder
@@ -87,6 +87,23 @@ def test_it_is_forgotten_on_request(run: RunFolder) -> None:
     assert again["calibration"] is None
     assert again["test"] == plain["test"]
     assert "before calibration" not in (run.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_an_interruption_loses_no_temperature_and_a_repetition_finds_the_same(
+    corpus: Manifest, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluate(run, "--calibrate")
+    before = calibration_file(run).read_bytes()
+    evaluate(run, "--calibrate")
+    assert calibration_file(run).read_bytes() == before
+
+    def interrupted(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("emofuse.inference.fit_calibration.predict_rows", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        calibrate_run(run, corpus)
+    assert calibration_file(run).read_bytes() == before
 
 
 def test_the_test_part_has_no_say(corpus: Manifest, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import huggingface_hub
+import pandas as pd
 import pytest
 import yaml
 from huggingface_hub.errors import LocalEntryNotFoundError, RepositoryNotFoundError
@@ -15,6 +16,8 @@ from typer.testing import CliRunner
 from emofuse import EmofuseError, EmotionPipeline
 from emofuse.cli.main import app
 from emofuse.errors import EmofuseWarning
+from emofuse.inference.label_sets import LabelSets
+from emofuse.inference.portable import save_run
 from emofuse.inference.reporting.model_card import model_card
 from emofuse.runs.hub import ALLOWED, is_hub_name
 from emofuse.runs.run_folder import RunFolder
@@ -44,6 +47,19 @@ def test_what_is_saved_predicts_the_same_and_names_no_place_and_no_utterance(
     assert RunFolder(folder).read_record().platform == platform.machine()
     with pytest.raises(EmofuseError, match="holds something already"):
         pipe.save_pretrained(folder)
+
+
+def test_a_copy_makes_the_sets_of_labels_that_the_run_makes(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emofuse.inference.label_sets._ENOUGH", 2)
+    source = RunFolder(Path(shutil.copytree(run.path, tmp_path / "run")))
+    table = pd.read_parquet(source.predictions_file)
+    table.assign(has_text=table.index % 2 == 0).to_parquet(source.predictions_file)
+    copy = RunFolder(save_run(source, tmp_path / "copy"))
+    made, own = (LabelSets.of_run(folder, 0.9) for folder in (copy, source))
+    assert set(own.thresholds) == {frozenset(), frozenset({"text"})}
+    assert (made.thresholds, made.threshold) == (own.thresholds, own.threshold)
 
 
 def _refusal(kind: type[Exception], code: int) -> Exception:

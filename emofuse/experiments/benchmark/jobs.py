@@ -32,7 +32,7 @@ from emofuse.training.fit import fit_run
 def is_done(job: Job) -> bool:
     """Whether a job was finished by an earlier call; a failure is tried again."""
     if job.judged:
-        return is_finished(job.path)
+        return is_finished(job.path) and (not job.reported or (job.path / "report.html").exists())
     return (job.path / VALIDATION_FILE).exists() and not (job.path / FAILURE_FILE).exists()
 
 

@@ -128,7 +128,9 @@ def _linear_models(
 ) -> tuple[list[Method], dict[str, float], dict[str, str]]:
     """The linear models on each set of features, their validation scores, and what they were given."""
     groups: dict[str, tuple[str, RunFolder]] = {}
-    for folders in runs.values():
+    # By name: the settings of a group's first system (class weights, longest text) hold for its linear models, and the
+    # order in which systems were asked for must not choose them.
+    for _, folders in sorted(runs.items()):
         record = folders[0].read_record()
         groups.setdefault(_feature_key(record), (_kind(record), folders[0]))
     kinds = [kind for kind, _ in groups.values()]

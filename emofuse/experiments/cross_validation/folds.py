@@ -24,6 +24,7 @@ from emofuse.inference.prediction_table import report_on
 from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.runs.corpus import Progress
 from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.same_settings import check_same_settings
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.stored_results import read_predictions
 from emofuse.runs.tasks import Task
@@ -93,9 +94,22 @@ def run_fold(
 
 
 def is_finished(path: Path) -> bool:
-    """Whether a fold has been trained, judged and reported."""
+    """Whether a run has been trained and judged."""
     scored = (path / "metrics.json").exists() and not (path / FAILURE_FILE).exists()
     return scored and RunFolder(path).read_record().status == "evaluated"
+
+
+def is_complete(settings: RunSettings, path: Path, number: int) -> bool:
+    """Whether nothing is left to do for a fold: it has been trained, judged and reported.
+
+    Raises:
+        EmofuseError: it was trained with other settings than these.
+    """
+    if not (is_finished(path) and (path / "report.html").exists()):
+        return False  # to fit it compares the settings
+    own = settings_of_fold(settings, number)
+    check_same_settings(path / "config.yaml", "fold", RunFolder(path).read_settings(), own)
+    return True
 
 
 def read_fold(folder: Path, number: int, task: Task) -> tuple[Fold, pd.DataFrame | None]:

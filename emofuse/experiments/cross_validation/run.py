@@ -14,8 +14,7 @@ import pandas as pd
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.output_paths import check_new_folder
-from emofuse.errors import EmofuseError
-from emofuse.evaluation import Aggregate, ClassificationReport, MeanSd, Split, aggregate
+from emofuse.evaluation import PROTOCOLS, Aggregate, ClassificationReport, MeanSd, Split, aggregate
 from emofuse.evaluation.metrics.aggregation import mean_sd
 from emofuse.evaluation.metrics.classification import json_number
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
@@ -24,7 +23,7 @@ from emofuse.experiments.cross_validation.folds import (
     Fold,
     Report,
     fold_folder,
-    is_finished,
+    is_complete,
     read_fold,
     run_fold,
     settings_of_fold,
@@ -32,14 +31,15 @@ from emofuse.experiments.cross_validation.folds import (
 from emofuse.inference.baselines.pool_scores import PoolScores, pool_scores_of
 from emofuse.inference.baselines.scores import BaselineScore, read_baselines, score_baselines, verdict
 from emofuse.inference.prediction_table import report_on
+from emofuse.inference.protocol_text import protocol_text
 from emofuse.models import model_info
+from emofuse.runs.claimed_folder import Kind, claim_folder
 from emofuse.runs.corpus import Progress, corpus_of, splits_of
-from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
+from emofuse.runs.corpus_identity import claim_corpus
 from emofuse.runs.executor import Executor
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.normalisation import transductive_note
-from emofuse.runs.run_folder import RunFolder, fingerprints_below
-from emofuse.runs.same_settings import check_same_settings
+from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
 
@@ -73,6 +73,11 @@ class CrossValidation:
     def failed(self) -> list[Fold]:
         """The folds that failed."""
         return [fold for fold in self.folds if fold.failure is not None]
+
+    @property
+    def optimistic(self) -> bool:
+        """Whether the protocol flatters."""
+        return PROTOCOLS[self.settings.data.protocol].optimistic
 
     @cached_property
     def synthetic(self) -> bool:
@@ -125,6 +130,8 @@ class CrossValidation:
         """What metrics.json holds."""
         return {
             "protocol": self.settings.data.protocol,
+            "optimistic": self.optimistic,
+            "synthetic": self.synthetic,
             "folds": [
                 {
                     "fold": fold.number,
@@ -155,7 +162,10 @@ class CrossValidation:
                 f"{metric_name(name)} {score.value_text()} {score.spread_text()}"
                 for name, score in headline(self.means).items()
             )
-            lines.append(f"mean ± sd over {self.means.runs} folds: {means}")
+            protocol = protocol_text(
+                self.settings.data.protocol, optimistic=self.optimistic, synthetic=self.synthetic
+            )
+            lines.append(f"mean ± sd over {self.means.runs} folds, {protocol}: {means}")
         lines += [self.transductive] if self.transductive else []
         return lines
 
@@ -199,7 +209,7 @@ def cross_validate(
     check_new_folder(folder)
     parts, task = splits_of(settings, manifest), task_of(settings, manifest)
     with locked_folder(folder):
-        _claim(folder, settings, manifest, resume)
+        claim_folder(folder, Kind.FOLDS, settings_of_fold(settings, 0), manifest, resume=resume)
         return _run_folds(settings, manifest, folder, parts, task, executor, baseline, progress, say)
 
 
@@ -215,7 +225,7 @@ def _run_folds(
     say: Callable[[str], None],
 ) -> CrossValidation:
     """What is not finished, then all of it as one."""
-    waiting = [n for n in range(len(parts)) if not is_finished(fold_folder(folder, n))]
+    waiting = [n for n in range(len(parts)) if not is_complete(settings, fold_folder(folder, n), n)]
 
     def report_fold(number: int) -> None:
         say(read_fold(folder, number, task)[0].line())
@@ -272,21 +282,6 @@ def pooled_baselines(
     return score_baselines(
         pd.concat([read_baselines(run, task) for run in runs]), pd.concat(tables, ignore_index=True), task
     )
-
-
-def _claim(folder: Path, settings: RunSettings, manifest: Manifest, resume: bool) -> None:
-    config = folder / "config.yaml"
-    settings = settings_of_fold(settings, 0)
-    if not config.exists():
-        CorpusIdentity.of(manifest).write(folder)
-        RunFolder(folder).write_settings(settings)
-    elif not resume:
-        raise EmofuseError(
-            f"{folder}: holds a cross-validation or a run already; choose another folder, or add --resume"
-        )
-    else:
-        check_same_settings(config, "cross-validation", RunFolder(folder).read_settings(), settings)
-        claim_corpus(folder, manifest, fingerprints_below(folder))
 
 
 def _fold_process(content: dict[str, Any], number: int, baseline: bool, path: Path) -> None:

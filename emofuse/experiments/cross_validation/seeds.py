@@ -18,10 +18,11 @@ from emofuse.evaluation import Aggregate, aggregate
 from emofuse.experiments.cross_validation.folds import Report, read_fold
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate, pooled_baselines
-from emofuse.experiments.seeds import claim_seeds
 from emofuse.inference.baselines.scores import BaselineScore, verdict
 from emofuse.inference.ensemble import mean_table, spread_line
 from emofuse.inference.prediction_table import report_on
+from emofuse.inference.protocol_text import protocol_text
+from emofuse.runs.claimed_folder import Kind, claim_folder
 from emofuse.runs.corpus import Progress
 from emofuse.runs.executor import Executor
 from emofuse.runs.folder_lock import locked_folder
@@ -54,12 +55,18 @@ class CrossValidatedEnsemble:
         """What made the predictions, in print."""
         return f"the ensemble of {len(self.rounds)} seeds of {self.rounds[0].title}"
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether a fold was judged on synthetic clips."""
+        return any(one.synthetic for one in self.rounds)
+
     def to_dict(self) -> dict[str, Any]:
         """What metrics.json holds."""
         return {
             "protocol": self.rounds[0].settings.data.protocol,
             "seeds": [one.settings.seed for one in self.rounds],
-            "synthetic": any(one.synthetic for one in self.rounds),
+            "optimistic": self.rounds[0].optimistic,
+            "synthetic": self.synthetic,
             "pooled": self.pooled.to_dict(),
             "members": self.members.to_dict(),
             "baselines": [score.to_dict() for score in self.baselines],
@@ -69,15 +76,18 @@ class CrossValidatedEnsemble:
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
         says = verdict(self.baselines)
-        data = self.rounds[0].settings.data
-        count, folds = len(self.rounds), len(self.rounds[0].folds)
+        first = self.rounds[0]
+        protocol = protocol_text(
+            first.settings.data.protocol, optimistic=first.optimistic, synthetic=self.synthetic
+        )
+        count, folds = len(self.rounds), len(first.folds)
         return [
             *([f"{self.title} {says}"] if says else []),
-            f"{self.title}, {folds} folds together, protocol {data.protocol}: {self.pooled.n} utterances",
+            f"{self.title}, {folds} folds together, {protocol}: {self.pooled.n} utterances",
             *[f"  {line}" for line in self.task.lines(self.pooled)],
             f"  its members alone, mean ± sd: {spread_line(self.members)}",
             f"  {count} runs for each fold; a prediction takes {count} times as long as with one",
-            *([self.rounds[0].transductive] if self.rounds[0].transductive else []),
+            *([first.transductive] if first.transductive else []),
         ]
 
 
@@ -101,7 +111,7 @@ def cross_validate_seeds(
         manifest: a validated corpus.
         folder: holds the cross-validations, ``seed-0`` and so on; must be new unless ``resume``.
         count: of the seeds, at least 2.
-        resume: take up an earlier call with the same settings; what is finished stays.
+        resume: take up an earlier call with the same settings and corpus; what is finished stays.
         executor: as of :func:`cross_validate`.
         baseline: fit the linear models on each fold's features and split.
         progress: as of :func:`cross_validate`.
@@ -114,7 +124,7 @@ def cross_validate_seeds(
     if count < 2:
         raise EmofuseError("--seeds: an ensemble needs two seeds or more; leave it out for one")
     with locked_folder(folder):
-        claim_seeds(folder, settings, resume)
+        claim_folder(folder, Kind.SEEDS_OF_FOLDS, settings, manifest, resume=resume)
         rounds = []
         for seed in range(settings.seed, settings.seed + count):
             place = folder / f"seed-{seed}"

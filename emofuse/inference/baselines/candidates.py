@@ -51,6 +51,8 @@ class LinearFit:
 def classifiers(rows: np.ndarray, classes: np.ndarray, count: int, balanced: bool) -> Iterator[LinearFit]:
     """Logistic regression and linear discriminant analysis, each at several strengths.
 
+    Of a training part with one class there is a single model, which says that class of every row.
+
     Args:
         rows: (n, D) of the training part.
         classes: (n,) their class indices.
@@ -58,6 +60,9 @@ def classifiers(rows: np.ndarray, classes: np.ndarray, count: int, balanced: boo
         balanced: all classes weigh the same.
     """
     found, index = np.unique(classes.astype(int), return_inverse=True)
+    if len(found) == 1:  # nothing to tell apart, which the libraries refuse to fit
+        yield _spread(LOGISTIC, STRENGTHS[0], np.zeros((1, rows.shape[1])), np.zeros(1), found, count)
+        return
     model = LogisticRegression(
         max_iter=100, tol=1e-3, warm_start=True, class_weight="balanced" if balanced else None
     )

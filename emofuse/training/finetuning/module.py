@@ -14,6 +14,7 @@ from transformers import get_scheduler
 from emofuse.data.batch import DecodeFailure
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders.fine_tuning import FineTuneSettings
+from emofuse.errors import EmofuseError
 from emofuse.training.divergence import refuse_divergence
 from emofuse.training.finetuning.batches import TuningBatch
 from emofuse.training.finetuning.network import UtteranceClassifier
@@ -73,7 +74,16 @@ class FineTuneModule(L.LightningModule):
             self._seen.append((logits.cpu(), batch.labels.cpu()))
 
     def on_validation_epoch_end(self) -> None:
-        """Unweighted cross-entropy and weighted F1 over the validation part."""
+        """Unweighted cross-entropy and weighted F1 over the validation part.
+
+        Raises:
+            EmofuseError: none of it could be read.
+        """
+        if not self._seen:
+            raise EmofuseError(
+                "finetune: no utterance of the validation part could be read, and it chooses the epoch; "
+                f"{self.quarantine.path} says why: mend those files, or choose another split"
+            )
         logits = torch.cat([part for part, _ in self._seen])
         labels = torch.cat([part for _, part in self._seen])
         self._seen.clear()

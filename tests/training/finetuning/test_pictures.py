@@ -179,6 +179,13 @@ def test_layers_that_are_not_there_cannot_be_frozen() -> None:
         load_classifier(None, "video", LABELS, FineTuneSettings(layer_drop=0.1))
 
 
+def test_a_validation_part_that_cannot_be_read_is_one_line(stills: Manifest, tmp_path: Path) -> None:
+    blind = Split(ids(0, 20), ["u32"], ids(26, 32))
+    with pytest.raises(EmofuseError, match=r"no utterance of the validation part.*quarantine\.csv") as told:
+        fine_tune(spec_of("face-cnn", epochs=1), stills, blind, tmp_path / "tuned")
+    assert "\n" not in str(told.value)
+
+
 def test_every_training_picture_can_be_encoded_by_a_network_that_has_not_seen_it(
     stills: Manifest, tmp_path: Path
 ) -> None:
