@@ -76,9 +76,10 @@ def evaluate(
     from emofuse.runs.run_folder import RunFolder
 
     if is_ensemble(run):
-        if data is not None or calibrate is not None or subsets:
+        if data is not None or split or label_map or write_label_map or calibrate is not None or subsets:
             raise EmofuseError(
-                f"{run}: an ensemble is scored on its own test part alone; --data, --calibrate and --subsets are for a run"
+                f"{run}: an ensemble is scored on its own test part alone; --data, --split, --label-map, --write-label-map, "
+                "--calibrate and --subsets are for a run"
             )
         _ensemble(run, as_json)
         return

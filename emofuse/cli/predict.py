@@ -9,7 +9,7 @@ import typer
 
 from emofuse.cli.experts import ExpertOptions, open_pipeline
 from emofuse.cli.prediction_files import PredictionFiles, write_files
-from emofuse.cli.prediction_folder import FolderArguments, predict_places
+from emofuse.cli.prediction_folder import FolderArguments, check_single, predict_places
 from emofuse.cli.prediction_lines import print_notes, print_segments
 from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
@@ -161,7 +161,13 @@ def predict(
             "end": end,
             "figure": figure,
             "experts": experts,
+            "no_starter": no_starter,
+            "label_map": label_map,
+            "trust": trust,
+            "whole_frames": whole_frames,
             "precision": precision,
+            "json": as_json,
+            "csv": as_csv,
         }
         asked = FolderArguments(str(run), clips or [], out, jobs, also, media, device, quiet, single, files)
         predict_places(
@@ -175,6 +181,7 @@ def predict(
         )
         return
     _check_arguments(clips, text, figure)
+    check_single(jobs, also)
     files.check()
     if by and any(is_manifest_file(clip) for clip in clips or ()):
         raise EmofuseError("--segment finds utterances; a manifest names them already, so leave it out")

@@ -83,10 +83,16 @@ def predict_places(asked: FolderArguments, **options: Any) -> None:
 def _check(asked: FolderArguments) -> None:
     from emofuse.data.manifest_files import is_manifest_file
 
-    given = [name for name, value in asked.single.items() if value not in (None, [], ())]
+    given = [
+        f"--{name.replace('_', '-')}"
+        for name, value in asked.single.items()
+        if value not in (None, False, [], ())
+    ]
     if given:
+        belong, them = ("belongs", "it") if len(given) == 1 else ("belong", "them")
         raise EmofuseError(
-            f"--{given[0]} belongs to one recording; leave it out where results go to a folder"
+            f"{' and '.join(given)} {belong} to one recording; leave {them} out where results go to a folder, which holds a "
+            "JSON file of each and a table of all"
         )
     if asked.files.any:
         raise EmofuseError(
@@ -100,6 +106,21 @@ def _check(asked: FolderArguments) -> None:
         )
     if not asked.places:
         raise EmofuseError("nothing to predict: name recordings, or a folder of them")
+
+
+def check_single(jobs: int, also: str) -> None:
+    """What belongs to a folder, and would do nothing where clips are printed.
+
+    Raises:
+        EmofuseError: it was given.
+    """
+    if also.strip():
+        raise EmofuseError(
+            "--also writes files beside the results of a folder: add --out FOLDER, or name files by --subtitles, --table, "
+            "--tiers"
+        )
+    if jobs > 1:
+        raise EmofuseError("--jobs is for the results of a folder: add --out FOLDER, or leave it out")
 
 
 def _usual_out(places: Sequence[Path]) -> Path:

@@ -61,8 +61,12 @@ def sweep(
             "--also", metavar="RECIPE=CORPUS", help="with --trials: another corpus that the choice is for"
         ),
     ] = None,
-    outer: Annotated[int, typer.Option(min=2, help="with --trials: folds that judge the choice")] = 3,
-    inner: Annotated[int, typer.Option(min=1, max=4, help="with --trials: folds that choose")] = 2,
+    outer: Annotated[
+        int | None, typer.Option(min=2, help="with --trials: folds that judge the choice; 3 by default")
+    ] = None,
+    inner: Annotated[
+        int | None, typer.Option(min=1, max=4, help="with --trials: folds that choose; 2 by default")
+    ] = None,
     jobs: Annotated[int, typer.Option(help="runs at once, as far as memory allows", min=1)] = 1,
     ray: RayAddress = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
@@ -75,6 +79,8 @@ def sweep(
     axes = [parse_axis(each) for each in grid]
     if also and trials is None:
         raise EmofuseError("--also: several corpora are for --trials N; a grid alone is of one corpus")
+    if trials is None and (outer is not None or inner is not None):
+        raise EmofuseError("--outer and --inner: nested folds are for --trials N; a grid alone has none")
     if trials is not None and (jobs > 1 or ray is not None):
         raise EmofuseError("--trials: one trial says what the next one is; leave out --jobs and --ray")
     settings, corpus = _recipe_and_corpus(base, manifest, set_ or [])
@@ -87,7 +93,7 @@ def sweep(
         if not equals or not place:
             raise EmofuseError(f"--also {text}: write it as RECIPE=CORPUS, e.g. bc-lstm/mosi-words=mosi")
         pairs.append((Path(place), *_recipe_and_corpus(recipe, Path(place), set_ or [])))
-    _search(pairs, axes, out, {"trials": trials, "outer": outer, "inner": inner}, as_json, quiet)
+    _search(pairs, axes, out, {"trials": trials, "outer": outer or 3, "inner": inner or 2}, as_json, quiet)
 
 
 def _recipe_and_corpus(base: str, manifest: Path, changes: list[str]) -> tuple[RunSettings, Manifest]:

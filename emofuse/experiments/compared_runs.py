@@ -135,7 +135,9 @@ def method_key(run: FoundRun) -> str:
             place = place[parent]
         place.pop(leaf, None)
     calibrated = read_calibration(run.folder) is not None
-    encoders = {m: part.identity.digest for m, part in run.record.encoders.items()}
+    # Weights that a run itself has made are those of its fold and seed; its settings say how.
+    learnt = {m for m, spec in run.settings.encoders.items() if spec.finetune or spec.end_to_end}
+    encoders = {m: None if m in learnt else part.identity.digest for m, part in run.record.encoders.items()}
     return json.dumps([settings, encoders, run.record.data_fingerprint, calibrated], sort_keys=True)
 
 

@@ -179,11 +179,10 @@ def _fit(
     if is_first():
         if joint is not None:
             record = keep_encoders(joint, record, specs, settings, manifest, split, best_epoch, folder)
-            folder.write_record(record)  # before the weights, which say that the run is finished
-        folder.save_weights(model)
         seconds = _earlier_seconds(before, folder) + time.perf_counter() - began
         finished = {"status": "fitted", "best_epoch": best_epoch, "fit_seconds": seconds}
         folder.write_record(record.model_copy(update=finished))
+        folder.save_weights(model)  # after the record, since they say that the run is finished
         drop_checkpoints(folder.checkpoints)
     wait_for_all()
 

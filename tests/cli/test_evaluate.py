@@ -9,6 +9,7 @@ from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.label_map_files import read_label_map
+from emofuse.runs.ensemble_folder import write_ensemble
 from tests.small_runs import text_corpus, text_run
 
 
@@ -80,6 +81,14 @@ def test_a_map_that_leaves_everything_out_scores_nothing(run: Path, other: Path)
 def test_a_label_map_without_data_is_a_mistake(run: Path) -> None:
     with pytest.raises(EmofuseError, match="give it too"):
         evaluate(run, "--label-map", "a=b")
+
+
+@pytest.mark.parametrize("option", ["--split", "--label-map", "--write-label-map"])
+def test_what_reads_other_data_is_refused_of_an_ensemble(run: Path, tmp_path: Path, option: str) -> None:
+    write_ensemble(tmp_path, ["seed-0", "seed-1"])
+    with pytest.raises(EmofuseError, match=f"an ensemble is scored on its own test part alone.*{option}"):
+        evaluate(tmp_path, option, tmp_path / "map.yaml")
+    assert not (tmp_path / "map.yaml").exists()
 
 
 def test_synthetic_data_say_so(run: Path, other: Path, tmp_path: Path) -> None:

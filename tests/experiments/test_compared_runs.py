@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation.comparison.compare_methods import compare_methods
 from emofuse.evaluation.comparison.methods import on_same_utterances
 from emofuse.evaluation.reporting.comparison_page import write_comparison
-from emofuse.experiments.compared_runs import find_runs, held_out, methods_of, texts_of
+from emofuse.experiments.compared_runs import FoundRun, find_runs, held_out, method_key, methods_of, texts_of
 from emofuse.inference.flops import flops_per_utterance
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
@@ -40,6 +41,28 @@ def test_folds_and_seeds_are_one_method_and_another_setting_is_another(runs: Pat
     assert len(found[0].rounds[0]) == 72
     assert found[0].facts.parameters == RunFolder(runs / "other rate").read_record().parameters
     assert found[0].facts.flops is None
+
+
+@pytest.mark.parametrize("way", ["finetune", "end_to_end"])
+def test_weights_that_each_fold_has_learnt_itself_are_not_what_tells_methods_apart(
+    runs: Path, way: str
+) -> None:
+    one, other = find_runs([str(runs / "cv")])[:2]
+
+    def learnt(run: FoundRun, weights: str, **changes: object) -> FoundRun:
+        spec = {"modality": "text", "name": "someone/bert", **changes}
+        part = run.record.encoders["text"]
+        part = part.model_copy(update={"identity": part.identity.model_copy(update={"revision": weights})})
+        return replace(
+            run,
+            settings=run.settings.with_changes({"encoders.text": spec}),
+            record=run.record.model_copy(update={"encoders": {"text": part}}),
+        )
+
+    assert method_key(learnt(one, "a", **{way: {}})) == method_key(learnt(other, "b", **{way: {}}))
+    rate = {way: {"learning_rate": 1e-6}}
+    assert method_key(learnt(one, "a", **{way: {}})) != method_key(learnt(other, "a", **rate))
+    assert method_key(learnt(one, "a")) != method_key(learnt(other, "b")), "given weights tell them apart"
 
 
 def test_the_user_may_say_what_belongs_together(runs: Path) -> None:

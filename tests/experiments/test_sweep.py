@@ -9,7 +9,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.reporting.figures import draw_sweep_line, draw_sweep_map
@@ -183,3 +185,11 @@ def test_the_command(corpus: Manifest, tmp_path: Path) -> None:
     content = json.loads(printed)
     assert content["grid"] == {"model.options.mu1": [0.1, 0.4]}
     assert content["chosen"]["settings"]["model.options.mu1"] in (0.1, 0.4)
+
+
+@pytest.mark.parametrize("option", ["--outer", "--inner"])
+def test_nested_folds_without_trials_are_refused(tmp_path: Path, option: str) -> None:
+    asked = ["sweep", "mfcre", str(tmp_path), "--grid", "a=1,2", "-o", str(tmp_path / "out"), option, "3"]
+    result = CliRunner().invoke(app, asked)
+    assert isinstance(result.exception, EmofuseError)
+    assert "for --trials N" in str(result.exception)

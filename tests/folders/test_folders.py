@@ -262,6 +262,10 @@ def test_a_changed_run_or_question_is_another(run: RunFolder, tmp_path: Path) ->
     [
         (["--text", "no"], "--text belongs to one recording"),
         (["--start", "1"], "--start belongs to one recording"),
+        (["--json", "--label-map", "a=b"], "--label-map and --json belong to one recording; leave them out"),
+        (["--csv"], "--csv belongs to one recording"),
+        (["--no-starter", "--trust", "text=1"], "--no-starter and --trust belong"),
+        (["--whole-frames"], "--whole-frames belongs"),
         (["--page", "p.html"], "leave out --page"),
         (["--also", "doc"], "--also doc"),
         (["--media", "cloud"], "--media cloud: choose one of auto"),
@@ -272,3 +276,14 @@ def test_what_cannot_go_with_a_folder_is_said_first(tmp_path: Path, options: lis
     result = CliRunner().invoke(app, ["predict", "no run", str(tmp_path), *options])
     assert isinstance(result.exception, EmofuseError)
     assert line in str(result.exception)
+
+
+@pytest.mark.parametrize(("option", "value"), [("--also", "vtt"), ("--jobs", "4")])
+def test_what_is_for_a_folder_is_refused_where_a_clip_is_printed(
+    tmp_path: Path, option: str, value: str
+) -> None:
+    write_wav(tmp_path / "voice.wav", np.zeros(100))
+    result = CliRunner().invoke(app, ["predict", "no run", str(tmp_path / "voice.wav"), option, value])
+    assert isinstance(result.exception, EmofuseError)
+    assert option in str(result.exception)
+    assert "--out FOLDER" in str(result.exception)

@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import signal
 import sys
 import threading
@@ -7,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
+from filelock import FileLock, LeaseCompromise
 
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.runs import folder_lock
 from emofuse.runs.folder_lock import LOCK_FILE, locked_folder
 from tests.forked_command import ForkedCommand
@@ -39,8 +40,73 @@ def test_a_second_job_is_refused_until_the_first_has_ended_however_it_ended(tmp_
 @pytest.mark.parametrize("left", ["12345", ""])
 def test_an_old_lock_file_locks_nothing(tmp_path: Path, left: str) -> None:
     (tmp_path / LOCK_FILE).write_text(left)
+    os.utime(tmp_path / LOCK_FILE, (1, 1))
     with locked_folder(tmp_path):
         assert (tmp_path / LOCK_FILE).read_text() not in {left, ""}
+
+
+def test_a_claim_whose_record_is_not_written_yet_is_not_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The other job is between making its claim and writing its record.
+    (tmp_path / LOCK_FILE).touch()
+    made = (tmp_path / LOCK_FILE).stat().st_ino
+    monkeypatch.setattr(folder_lock, "_patience", lambda lock: 0)
+    with pytest.raises(EmofuseError, match="another job is under way"), locked_folder(tmp_path):
+        pass
+    assert (tmp_path / LOCK_FILE).stat().st_ino == made
+
+
+def test_an_empty_file_is_waited_for_and_then_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_lock, "_NOBODYS_SECONDS", 0.3)
+    (tmp_path / LOCK_FILE).touch()
+    with locked_folder(tmp_path):
+        assert (tmp_path / LOCK_FILE).stat().st_size > 0
+
+
+def lose_claim(folder: Path, taken: bool) -> None:
+    with locked_folder(folder):
+        file = folder / LOCK_FILE
+        if taken:
+            claim = re.sub(r"token=\w+", "token=another", file.read_text())
+            (folder / "other").write_text(claim)
+            (folder / "other").replace(file)
+        else:
+            file.unlink()
+        for _ in range(1000):
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_a_job_whose_claim_another_has_taken_is_interrupted_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    monkeypatch.setattr(folder_lock, "LEASE_SECONDS", 0.3)
+    with pytest.warns(EmofuseWarning, match=r"another job has taken this folder.*this job stops"):  # noqa: SIM117
+        with pytest.raises(KeyboardInterrupt):
+            lose_claim(tmp_path, taken)
+
+
+def test_a_job_whose_claim_has_got_another_number_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, recwarn: pytest.WarningsRecorder
+) -> None:
+    monkeypatch.setattr(folder_lock, "LEASE_SECONDS", 0.3)
+    asked = threading.Event()
+    is_ours = folder_lock._is_ours
+
+    def look(lost: LeaseCompromise) -> bool:
+        asked.set()
+        return is_ours(lost)
+
+    monkeypatch.setattr(folder_lock, "_is_ours", look)
+    with locked_folder(tmp_path):
+        (tmp_path / "copy").write_text((tmp_path / LOCK_FILE).read_text())
+        (tmp_path / "copy").replace(tmp_path / LOCK_FILE)
+        assert asked.wait(10)
+        time.sleep(0.1)
+    assert not [each for each in recwarn if issubclass(each.category, EmofuseWarning)]
 
 
 def test_a_job_of_an_earlier_version_counts_while_it_lives(
