@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emofuse.cli.executors import RayAddress
+from emofuse.cli.train_many import run_all_folds, run_seeds, run_seeds_of_all_folds
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -189,11 +190,11 @@ def train(
     if withhold_leaky:
         settings = _without_leaky(settings, corpus)
     if all_folds and seeds is not None:
-        _train_seeds_of_all_folds(settings, corpus, out, seeds, resume, jobs, ray, baseline, as_json, quiet)
+        run_seeds_of_all_folds(settings, corpus, out, seeds, resume, jobs, ray, baseline, as_json, quiet)
     elif all_folds:
-        _train_all_folds(settings, corpus, out, resume, jobs, ray, baseline, as_json, quiet)
+        run_all_folds(settings, corpus, out, resume, jobs, ray, baseline, as_json, quiet)
     elif seeds is not None:
-        _train_seeds(settings, corpus, out, seeds, resume, baseline, as_json, quiet)
+        run_seeds(settings, corpus, out, seeds, resume, baseline, as_json, quiet)
     else:
         _train_one(settings, corpus, out, resume, calibrate, baseline, as_json, quiet)
 
@@ -260,95 +261,3 @@ def _train_one(
     for line in outcome.lines():
         typer.echo(line)
     typer.echo(f"report: {report.html}")
-
-
-def _train_seeds(
-    settings: RunSettings,
-    corpus: Manifest,
-    out: Path,
-    seeds: int,
-    resume: bool,
-    baseline: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    from emofuse.cli.progress import progress_bar
-    from emofuse.experiments.seeds import train_seeds
-
-    with progress_bar(quiet=quiet) as progress:
-        outcome = train_seeds(
-            settings, corpus, out, seeds, resume=resume, baseline=baseline, progress=progress
-        )
-    if as_json:
-        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
-        return
-    for line in outcome.lines():
-        typer.echo(line)
-    typer.echo(f"use it: emofuse predict {out} CLIP")
-
-
-def _train_all_folds(
-    settings: RunSettings,
-    corpus: Manifest,
-    out: Path,
-    resume: bool,
-    jobs: int,
-    ray: str | None,
-    baseline: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    from emofuse.cli.executors import chosen_executor
-    from emofuse.cli.progress import progress_bar
-    from emofuse.experiments.cross_validation.report import write_cross_report
-    from emofuse.experiments.cross_validation.run import cross_validate
-
-    with chosen_executor(jobs, ray) as executor, progress_bar(quiet=quiet) as progress:
-        outcome = cross_validate(
-            settings, corpus, out, resume=resume, executor=executor, baseline=baseline, progress=progress
-        )
-    report = write_cross_report(outcome, corpus)
-    if as_json:
-        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
-    else:
-        for line in outcome.lines():
-            typer.echo(line)
-        typer.echo(f"report: {report.html}")
-    if outcome.failed:
-        failures = "; ".join(f"fold {fold.number} failed: {fold.failure}" for fold in outcome.failed)
-        raise EmofuseError(f"{failures} (the others are finished; --resume tries again)")
-
-
-def _train_seeds_of_all_folds(
-    settings: RunSettings,
-    corpus: Manifest,
-    out: Path,
-    seeds: int,
-    resume: bool,
-    jobs: int,
-    ray: str | None,
-    baseline: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    from emofuse.cli.executors import chosen_executor
-    from emofuse.cli.progress import progress_bar
-    from emofuse.experiments.cross_validation.seeds import cross_validate_seeds
-
-    with chosen_executor(jobs, ray) as executor, progress_bar(quiet=quiet) as progress:
-        outcome = cross_validate_seeds(
-            settings,
-            corpus,
-            out,
-            seeds,
-            resume=resume,
-            executor=executor,
-            baseline=baseline,
-            progress=progress,
-        )
-    if as_json:
-        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
-        return
-    for line in outcome.lines():
-        typer.echo(line)
-    typer.echo(f"written: {out / 'metrics.json'}")
