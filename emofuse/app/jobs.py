@@ -99,8 +99,8 @@ class JobQueue:
         task = PredictTask(
             file, name, options, folder / "page.html" if page else None, self._limits.recording_seconds
         )
-        job = Job(secrets.token_urlsafe(18), task, folder, size)
         with self._changed:
+            job = Job(secrets.token_urlsafe(18), task, folder, size)  # within, so that its time is its place
             if self._closing.is_set():
                 raise RefusedError(503, _STOPPING)
             if len(self._waiting) >= self._limits.waiting:

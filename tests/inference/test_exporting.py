@@ -60,7 +60,8 @@ def test_steps_vary_whatever_a_system_adds_to_their_number_or_takes_off(name: st
 
 
 def test_frames_become_a_program_that_compresses_them_as_the_network_does() -> None:
-    captured = capture(build(model_info("deepmsi-mer")), LONGEST)
+    model = create_model("deepmsi-mer", preset="tiny", num_classes=3, text_dim=6, audio_dim=5).eval()
+    captured = capture(model, LONGEST)
     assert captured.fixed == {}
     assert check(captured, run_exported(captured)) < 1e-4
 

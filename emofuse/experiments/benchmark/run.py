@@ -222,7 +222,7 @@ def _runs(system: PlannedSystem, folder: Path, seeds: int, point: int) -> tuple[
     found = []
     for seed in range(seeds):
         run = RunFolder(run_path(folder, system.name, point, seed))
-        if is_done(Job(run.path, system.at(point, seed), judged=True)):
+        if is_done(Job(run.path, system.at(point, seed), judged=True, reported=False)):
             found.append(SeedRun(seed, run, None, read_costs(run), best_test_epoch(run)))
         else:
             found.append(SeedRun(seed, run, failure_of(run.path)))
