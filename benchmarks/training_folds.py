@@ -13,6 +13,7 @@ Writes benchmarks/results/training_folds.md.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,13 +23,13 @@ from benchmarks.script import argument_parser, publish
 from benchmarks.seeds import spread
 from emofuse.data.manifest import Manifest
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate, pooled_baselines
+from emofuse.experiments.cross_validation.seeds import ensemble_of_folds
 from emofuse.inference.baselines.pool_scores import SYSTEM
 from emofuse.inference.baselines.scores import BaselineScore, read_rivals
 from emofuse.inference.ensemble import mean_table
 from emofuse.recipes import find_recipe
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
-from emofuse.runs.stored_results import read_predictions
 from emofuse.runs.tasks import Task, task_of
 
 RESULTS = Path(__file__).parent / "results" / "training_folds.md"
@@ -69,23 +70,22 @@ def over_seeds(recipe: str, corpus: Path, seeds: int, work: Path) -> list[CrossV
     return found
 
 
-def best_linear(outcome: CrossValidation) -> BaselineScore:
+def best_linear(baselines: Sequence[BaselineScore]) -> BaselineScore:
     """The linear model that all folds together score best: what the system is up against at the least."""
-    return min(outcome.baselines, key=lambda score: score.gain)
+    return min(baselines, key=lambda score: score.gain)
 
 
 def row_of(recipe: str, corpus: str, found: list[CrossValidation]) -> str:
     """A line of the table."""
     pooled, linear, alone, gains = [], [], [], []
     for outcome in found:
-        score = best_linear(outcome)
-        measure, scale, digits = ("MAE ↓", 1.0, 3) if score.metric == "mae" else ("weighted F1", 100.0, 1)
+        score = best_linear(outcome.baselines)
+        measure, scale, digits = _shown(score)
         pooled.append(scale * score.difference.b)
         linear.append(scale * score.difference.a)
         if outcome.pool is not None:
             alone.append(scale * outcome.pool.system.difference.a)
-        gain, low, high = (scale * each for each in (score.gain, *score.interval))
-        gains.append(f"{gain:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})".replace("-", "−"))
+        gains.append(gain_text(score))
     cells = [spread(scores, digits) if scores else "–" for scores in (alone, linear, pooled)]
     return f"| {recipe} | {corpus} | {measure} | {' | '.join(cells)} | {'; '.join(gains)} |"
 
@@ -93,30 +93,35 @@ def row_of(recipe: str, corpus: str, found: list[CrossValidation]) -> str:
 def ensemble_row(recipe: str, corpus: str, found: list[CrossValidation]) -> str:
     """A line of the second table: the mean of all seeds' answers, of the systems alone and of their pools."""
     task = task_of(found[0].settings, Manifest.read(found[0].settings.data.manifest).validate())
-    places = [outcome.folder for outcome in found]
     runs = [[fold.folder for fold in outcome.folds] for outcome in found]
+    alone = mean_table([told_alone(of_seed, task) for of_seed in runs], task, [one.folder for one in found])
     cells = []
-    for told in (told_alone, told_pooled):
-        tables = [pd.concat([told(run, task) for run in of_seed], ignore_index=True) for of_seed in runs]
-        scores = pooled_baselines(runs[0], [mean_table(tables, task, places)], task)
-        score = min(scores, key=lambda each: each.gain)
-        scale, digits = (1.0, 3) if score.metric == "mae" else (100.0, 1)
-        gain, low, high = (scale * each for each in (score.gain, *score.interval))
-        against = f"{gain:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})".replace("-", "−")
-        cells.append(f"{scale * score.difference.b:.{digits}f} | {against}")
+    for baselines in (
+        pooled_baselines(runs[0], [alone], task),
+        ensemble_of_folds(found, found[0].folder, task).baselines,
+    ):
+        score = best_linear(baselines)
+        _, scale, digits = _shown(score)
+        cells.append(f"{scale * score.difference.b:.{digits}f} | {gain_text(score)}")
     return f"| {recipe} | {corpus} | {' | '.join(cells)} |"
 
 
-def told_pooled(run: RunFolder, task: Task) -> pd.DataFrame:
-    """What a run says of its test part."""
-    table = read_predictions(run.predictions_file, task.name, task.labels, "evaluate it")
-    return table[table["part"] == "test"]
-
-
-def told_alone(run: RunFolder, task: Task) -> pd.DataFrame:
-    """The same without the linear model of its pool."""
-    table = read_rivals(run.pool_file, task, "evaluate it")
+def told_alone(runs: Sequence[RunFolder], task: Task) -> pd.DataFrame:
+    """What the systems of all folds say of their test parts, without the linear models of their pools."""
+    table = pd.concat([read_rivals(run.pool_file, task, "evaluate it") for run in runs], ignore_index=True)
     return table[table["baseline"] == SYSTEM]
+
+
+def gain_text(score: BaselineScore) -> str:
+    """The gain over a linear model with its interval; above 0 is better."""
+    _, scale, digits = _shown(score)
+    gain, low, high = (f"{scale * each:.{digits}f}" for each in (score.gain, *score.interval))
+    return f"{gain} ({low} to {high})".replace("-", "−")
+
+
+def _shown(score: BaselineScore) -> tuple[str, float, int]:
+    """The measure's name in the table, what it is multiplied by, and its digits."""
+    return ("MAE ↓", 1.0, 3) if score.metric == "mae" else ("weighted F1", 100.0, 1)
 
 
 def main() -> None:

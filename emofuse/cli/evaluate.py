@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.cli.outcome_lines import print_outcome
 from emofuse.data.output_paths import check_new_file, check_new_folder
 from emofuse.errors import EmofuseError
 
@@ -100,24 +101,16 @@ def evaluate(
         if data is None
         else _outside(folder, data, split, label_map, subsets, quiet)
     )
-    if as_json:
-        typer.echo(json.dumps(found, ensure_ascii=False))
-        return
-    for line in lines:
-        typer.echo(line)
-    typer.echo(f"written: {written}")
+    print_outcome(found, [*lines, f"written: {written}"], as_json=as_json)
 
 
 def _ensemble(folder: Path, as_json: bool) -> None:
     from emofuse.inference.ensemble import evaluate_ensemble
 
     outcome = evaluate_ensemble(folder)
-    if as_json:
-        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
-        return
-    for line in outcome.lines():
-        typer.echo(line)
-    typer.echo(f"written: {folder / 'metrics.json'}")
+    print_outcome(
+        outcome.to_dict(), [*outcome.lines(), f"written: {folder / 'metrics.json'}"], as_json=as_json
+    )
 
 
 _Scores = tuple[dict[str, object], list[str], Path]  # as JSON, as lines, and where it was written

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import typer
-
+from emofuse.cli.outcome_lines import print_outcome
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -33,12 +31,9 @@ def run_seeds(
         outcome = train_seeds(
             settings, corpus, out, seeds, resume=resume, baseline=baseline, progress=progress
         )
-    if as_json:
-        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
-        return
-    for line in outcome.lines():
-        typer.echo(line)
-    typer.echo(f"use it: emofuse predict {out} CLIP")
+    print_outcome(
+        outcome.to_dict(), [*outcome.lines(), f"use it: emofuse predict {out} CLIP"], as_json=as_json
+    )
 
 
 def run_all_folds(
@@ -63,14 +58,9 @@ def run_all_folds(
             settings, corpus, out, resume=resume, executor=executor, baseline=baseline, progress=progress
         )
     report = write_cross_report(outcome, corpus)
-    if as_json:
-        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
-    else:
-        for line in outcome.lines():
-            typer.echo(line)
-        typer.echo(f"report: {report.html}")
+    print_outcome(outcome.to_dict(), [*outcome.lines(), f"report: {report.html}"], as_json=as_json)
     if outcome.failed:
-        failures = "; ".join(f"fold {fold.number} failed: {fold.failure}" for fold in outcome.failed)
+        failures = "; ".join(fold.line() for fold in outcome.failed)
         raise EmofuseError(f"{failures} (the others are finished; --resume tries again)")
 
 
@@ -102,9 +92,4 @@ def run_seeds_of_all_folds(
             baseline=baseline,
             progress=progress,
         )
-    if as_json:
-        typer.echo(json.dumps(outcome.to_dict(), ensure_ascii=False))
-        return
-    for line in outcome.lines():
-        typer.echo(line)
-    typer.echo(f"written: {out / 'metrics.json'}")
+    print_outcome(outcome.to_dict(), [*outcome.lines(), f"written: {out / 'metrics.json'}"], as_json=as_json)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, Field, ValidationError
@@ -44,18 +43,13 @@ class Calibration(BaseModel):
         ]
 
 
-def calibration_file(folder: RunFolder) -> Path:
-    """Where a run keeps it."""
-    return folder.path / "calibration.json"
-
-
 def read_calibration(folder: RunFolder) -> Calibration | None:
     """The run's calibration, or None where it has none.
 
     Raises:
         EmofuseError: the file is damaged.
     """
-    file = calibration_file(folder)
+    file = folder.calibration_file
     if not is_there(file):
         return None
     advice = f"run `emofuse evaluate {folder.path} --calibrate`"
@@ -68,12 +62,12 @@ def read_calibration(folder: RunFolder) -> Calibration | None:
 
 def write_calibration(folder: RunFolder, calibration: Calibration) -> None:
     """Keep a calibration; every prediction of the run uses it from now on."""
-    write_text_aside(calibration_file(folder), calibration.model_dump_json(indent=2) + "\n")
+    write_text_aside(folder.calibration_file, calibration.model_dump_json(indent=2) + "\n")
 
 
 def forget_calibration(folder: RunFolder) -> None:
     """Let the run's probabilities be those of its bare logits again."""
-    calibration_file(folder).unlink(missing_ok=True)
+    folder.calibration_file.unlink(missing_ok=True)
 
 
 def with_temperature(predictions: Predictions, temperature: float) -> Predictions:

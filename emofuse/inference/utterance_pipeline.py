@@ -232,11 +232,12 @@ class UtterancePipeline:
         features: dict[str, np.ndarray],
         missing: list[dict[Modality, str]],
     ) -> None:
+        why = self.imported_only()[modality]
         for place, utterance in enumerate(utterances):
             if utterance.id in given:
                 features[str(place)] = given[utterance.id]
             else:
-                missing[place][modality] = self.imported_only()[modality]
+                missing[place][modality] = why
 
     def _encode(
         self,

@@ -47,7 +47,8 @@ def claim_folder(
     """
     config = folder / "config.yaml"
     if not config.exists():
-        for held, name in _contents(folder):
+        if found := next(_contents(folder), None):
+            held, name = found
             raise EmofuseError(
                 f"{folder}: holds a {held} ({name}) that this command did not begin; choose another folder"
             )

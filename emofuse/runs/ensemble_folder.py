@@ -79,7 +79,7 @@ def members_of(folder: Path) -> list[RunFolder]:
 
 def _check_calibrated_alike(folder: Path, members: Sequence[RunFolder]) -> None:
     """A mean of calibrated and of bare probabilities is neither."""
-    calibrated = [member for member in members if (member.path / "calibration.json").exists()]
+    calibrated = [member for member in members if member.calibration_file.exists()]
     bare = [member for member in members if member not in calibrated]
     if calibrated and bare:
         raise EmofuseError(

@@ -61,6 +61,11 @@ class RunFiles:
         return self.path / "history.csv"
 
     @property
+    def calibration_file(self) -> Path:
+        """calibration.json."""
+        return self.path / "calibration.json"
+
+    @property
     def test_epochs_file(self) -> Path:
         """Scores of the test part after every epoch, where the settings ask for them; nothing is chosen by them."""
         return self.path / "test-epochs.csv"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import lightning as L
-import pandas as pd
 from torch import nn
 
 from emofuse.corpora.demo import is_demo_corpus
@@ -39,6 +38,7 @@ from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.run_record import EncoderRecord, RunRecord, environment
 from emofuse.runs.same_settings import check_same_settings
 from emofuse.runs.settings import RunSettings
+from emofuse.runs.stored_results import read_history
 from emofuse.runs.tasks import Task, task_of
 from emofuse.runs.threads import torch_threads
 from emofuse.runs.unlearnt import unlearnt_line
@@ -190,9 +190,9 @@ def _fit(
 def _epoch_seconds(folder: RunFolder) -> dict[int, float]:
     """Epoch → what it took, by history.csv; nothing where it is not there, or cannot be read, as it is written anew."""
     try:
-        table = pd.read_csv(folder.history_file)
+        table = read_history(folder.history_file, "it is written anew")
         return dict(zip(table["epoch"], table["seconds"].astype(float), strict=True))
-    except (OSError, ValueError, KeyError):
+    except (EmofuseError, OSError, ValueError, KeyError):
         return {}
 
 

@@ -11,7 +11,7 @@ from emofuse import EmotionPipeline
 from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.inference.calibration import calibration_file, read_calibration
+from emofuse.inference.calibration import read_calibration
 from emofuse.inference.fit_calibration import calibrate_run, calibration_of
 from emofuse.inference.predict_rows import predict_rows
 from emofuse.inference.reporting.reliability import uncalibrated
@@ -70,7 +70,7 @@ def test_the_temperature_is_the_one_that_the_validation_part_likes_best(
 
     # So does the pipeline.
     said = EmotionPipeline.from_pretrained(run.path)(text="I love it so much")[0]
-    calibration_file(run).unlink()
+    run.calibration_file.unlink()
     bare_said = EmotionPipeline.from_pretrained(run.path)(text="I love it so much")[0]
     values = np.array([list(bare_said.probabilities.values())])
     np.testing.assert_allclose(
@@ -93,9 +93,9 @@ def test_an_interruption_loses_no_temperature_and_a_repetition_finds_the_same(
     corpus: Manifest, run: RunFolder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     evaluate(run, "--calibrate")
-    before = calibration_file(run).read_bytes()
+    before = run.calibration_file.read_bytes()
     evaluate(run, "--calibrate")
-    assert calibration_file(run).read_bytes() == before
+    assert run.calibration_file.read_bytes() == before
 
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
@@ -103,7 +103,7 @@ def test_an_interruption_loses_no_temperature_and_a_repetition_finds_the_same(
     monkeypatch.setattr("emofuse.inference.fit_calibration.predict_rows", interrupted)
     with pytest.raises(KeyboardInterrupt):
         calibrate_run(run, corpus)
-    assert calibration_file(run).read_bytes() == before
+    assert run.calibration_file.read_bytes() == before
 
 
 def test_the_test_part_has_no_say(corpus: Manifest, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,7 +159,7 @@ def test_overconfidence_is_taken_back() -> None:
 
 
 def test_a_damaged_calibration_is_one_line(run: RunFolder) -> None:
-    calibration_file(run).write_text('{"temperature": -1}', encoding="utf-8")
+    run.calibration_file.write_text('{"temperature": -1}', encoding="utf-8")
     with pytest.raises(EmofuseError, match=r"calibration\.json: damaged"):
         read_calibration(run)
-    calibration_file(run).unlink()
+    run.calibration_file.unlink()

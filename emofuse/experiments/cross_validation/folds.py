@@ -99,16 +99,15 @@ def is_finished(path: Path) -> bool:
     return scored and RunFolder(path).read_record().status == "evaluated"
 
 
-def is_complete(settings: RunSettings, path: Path, number: int) -> bool:
-    """Whether nothing is left to do for a fold: it has been trained, judged and reported.
+def is_complete(path: Path, settings: RunSettings) -> bool:
+    """Whether nothing is left to do for a run of these settings: it has been trained, judged and reported.
 
     Raises:
-        EmofuseError: it was trained with other settings than these.
+        EmofuseError: it was trained with other settings.
     """
     if not (is_finished(path) and (path / "report.html").exists()):
         return False  # to fit it compares the settings
-    own = settings_of_fold(settings, number)
-    check_same_settings(path / "config.yaml", "fold", RunFolder(path).read_settings(), own)
+    check_same_settings(path / "config.yaml", "run", RunFolder(path).read_settings(), settings)
     return True
 
 

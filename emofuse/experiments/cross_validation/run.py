@@ -225,7 +225,9 @@ def _run_folds(
     say: Callable[[str], None],
 ) -> CrossValidation:
     """What is not finished, then all of it as one."""
-    waiting = [n for n in range(len(parts)) if not is_complete(settings, fold_folder(folder, n), n)]
+    waiting = [
+        n for n in range(len(parts)) if not is_complete(fold_folder(folder, n), settings_of_fold(settings, n))
+    ]
 
     def report_fold(number: int) -> None:
         say(read_fold(folder, number, task)[0].line())

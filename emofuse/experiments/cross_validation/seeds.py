@@ -12,20 +12,19 @@ import pandas as pd
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
-from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Aggregate, aggregate
 from emofuse.experiments.cross_validation.folds import Report, read_fold
 from emofuse.experiments.cross_validation.report import write_cross_report
 from emofuse.experiments.cross_validation.run import CrossValidation, cross_validate, pooled_baselines
+from emofuse.experiments.seeds import folder_of_seeds
 from emofuse.inference.baselines.scores import BaselineScore, verdict
 from emofuse.inference.ensemble import mean_table, spread_line
 from emofuse.inference.prediction_table import report_on
 from emofuse.inference.protocol_text import protocol_text
-from emofuse.runs.claimed_folder import Kind, claim_folder
+from emofuse.runs.claimed_folder import Kind
 from emofuse.runs.corpus import Progress
 from emofuse.runs.executor import Executor
-from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import Task, task_of
 
@@ -120,16 +119,11 @@ def cross_validate_seeds(
         EmofuseError: the folder is taken, the protocol cannot split this manifest, or a fold has failed.
     """
     folder = Path(folder)
-    check_new_folder(folder)
-    if count < 2:
-        raise EmofuseError("--seeds: an ensemble needs two seeds or more; leave it out for one")
-    with locked_folder(folder):
-        claim_folder(folder, Kind.SEEDS_OF_FOLDS, settings, manifest, resume=resume)
+    with folder_of_seeds(folder, Kind.SEEDS_OF_FOLDS, settings, manifest, count, resume=resume) as places:
         rounds = []
-        for seed in range(settings.seed, settings.seed + count):
-            place = folder / f"seed-{seed}"
+        for place, own in places.items():
             outcome = cross_validate(
-                settings.with_changes({"seed": seed}),
+                own,
                 manifest,
                 place,
                 resume=place.exists(),
@@ -151,9 +145,7 @@ def ensemble_of_folds(rounds: Sequence[CrossValidation], folder: Path, task: Tas
     Raises:
         EmofuseError: a fold of one of them has failed, or they judged different utterances.
     """
-    failures = [
-        f"{one.folder.name}, fold {f.number} failed: {f.failure}" for one in rounds for f in one.failed
-    ]
+    failures = [f"{one.folder.name}, {fold.line()}" for one in rounds for fold in one.failed]
     if failures:
         raise EmofuseError(f"{'; '.join(failures)} (the others are finished; --resume tries again)")
     tables = [_judged(one, task) for one in rounds]
