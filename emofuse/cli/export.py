@@ -44,7 +44,7 @@ def export(
 
     done = export_run(RunFolder.open(run), out, "onnx" if format_ == "onnx" else "torch")
     if as_json:
-        typer.echo(json.dumps(asdict(done)))
+        typer.echo(json.dumps(asdict(done), ensure_ascii=False))
         return
     typer.echo(
         f"written: {out / PROGRAM_FILES[format_]}, {done.largest_difference:.1e} from the network at most"
