@@ -55,11 +55,12 @@ def test_utterances_are_found_told_and_shown(pipe: EmotionPipeline, tmp_path: Pa
 
 def test_what_a_recording_is_refused_for(pipe: EmotionPipeline, media_run: RunFolder, tmp_path: Path) -> None:
     made = make_recording(tmp_path, seconds=8.0, picture=False, subtitles=False)
+    write_wav(tmp_path / "hiss", 0.01 * np.random.default_rng(0).standard_normal(48000))
     run = describe_run(pipe, "small")
 
-    def refusal(**given: object) -> RefusedError:
+    def refusal(file: Path = made.path, **given: object) -> RefusedError:
         options = PredictOptions.model_validate(given)
-        task = PredictTask(made.path, "né.wav", options, longest=None if given else 7.0)
+        task = PredictTask(file, "né.wav", options, longest=None if given else 7.0)
         with pytest.raises(RefusedError) as refused:
             predict_recording(pipe, task, run, lambda *_: None)
         assert str(tmp_path) not in refused.value.line
@@ -67,7 +68,12 @@ def test_what_a_recording_is_refused_for(pipe: EmotionPipeline, media_run: RunFo
         return refused.value
 
     assert (refusal().status, refusal().line[:22]) == (413, "né.wav lasts 8 s, and ")
-    assert "none in text inside" in refusal(segment="subtitles").line
+    # Advice names fields of the request, and no options of the command line.
+    without = "leave segment out, which takes the recording as one utterance, or give every in its place, which cuts it"
+    subtitles, nobody = refusal(segment="subtitles"), refusal(tmp_path / "hiss", segment="vad")
+    assert "none in text inside; ask for segment vad, which goes by the sound, or leave" in subtitles.line
+    assert (nobody.status, nobody.line) == (422, f"né.wav: nobody is heard to speak in it; {without}")
+    assert "--" not in subtitles.line
     assert "emofuse evaluate the run" in refusal(coverage=0.9).line
 
 
