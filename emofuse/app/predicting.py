@@ -130,16 +130,17 @@ def _explanations(
     dialogue: Sequence[Utterance],
     progress: ProgressHook,
 ) -> list[Shares]:
-    from emofuse.explanation import explain
+    from emofuse.explanation import EncodedDialogue, explain
 
     found = []
+    encoded = EncodedDialogue(pipe, dialogue)  # once for all that are explained
     chosen = list(zip(utterances, segments, strict=True))[:MOST_EXPLAINED]
     for done, (utterance, segment) in enumerate(chosen):
         progress(done, len(chosen), "explaining")
         if not segment.used:  # such as silence: it is predicted, and nothing has moved it
             found.append(Shares(shapley={}, leave_one_out={}, notes=[_unexplained(segment)]))
             continue
-        why = explain(pipe, utterance, dialogue)
+        why = explain(pipe, utterance, encoded)
         found.append(
             Shares(
                 shapley={m: values[segment.label] for m, values in why.shapley.items()},

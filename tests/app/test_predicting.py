@@ -105,7 +105,9 @@ def test_a_segment_of_silence_is_predicted_and_said_to_have_no_explanation(
     assert silent.notes[0] in table
 
 
-def test_what_is_explained_is_what_was_predicted_beside_the_others(tmp_path: Path) -> None:
+def test_what_is_explained_is_what_was_predicted_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     corpus = text_corpus(tmp_path / "corpus")
     settings = text_settings(corpus, data__normalise={"text": "recording"})
     run = EmotionPipeline.from_pretrained(fit_run(settings, corpus, tmp_path / "run").path, device="cpu")
@@ -117,6 +119,17 @@ def test_what_is_explained_is_what_was_predicted_beside_the_others(tmp_path: Pat
     assert segment.explanation is not None
     moved = segment.probabilities[segment.label] - alone.nothing[segment.label]
     assert segment.explanation.shapley["text"] == pytest.approx(moved, abs=1e-6)
+    # However many segments are explained, what is said beside them is encoded once for the prediction and once for all.
+    encoded: list[str] = []
+    usual = run.encoders["text"].encode
+    monkeypatch.setattr(
+        run.encoders["text"], "encode", lambda texts: (encoded.extend(texts), usual(texts))[1]
+    )
+    several = options.model_copy(update={"every": 1.0, "end": 3.0})
+    task = PredictTask(None, "text", several)
+    answer = predict_recording(run, task, describe_run(run, "small"), lambda *_: None)
+    assert [s.explanation is not None for s in answer.segments] == [True] * 3
+    assert len(encoded) == 2 * (3 + len(options.context))
 
 
 def test_the_pieces_of_the_page_escape_what_came_from_outside() -> None:
