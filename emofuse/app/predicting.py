@@ -107,8 +107,17 @@ def _utterances(
     if options.segment is not None and task.file is not None:
         from emofuse.recordings.segment import segment_recording
         from emofuse.recordings.settings import settings_of
+        from emofuse.recordings.spoken import NoUtteranceError
 
-        found = segment_recording(task.file, settings_of(options.segment, faces=options.faces), progress)
+        try:
+            found = segment_recording(task.file, settings_of(options.segment, faces=options.faces), progress)
+        except NoUtteranceError as error:
+            # What the command line says to do about it has no fields in a request.
+            sound = "ask for segment vad, which goes by the sound, or " if error.by_sound else ""
+            raise EmofuseError(
+                f"{error.what}; {sound}leave segment out, which takes the recording as one utterance, or give every in its "
+                "place, which cuts it"
+            ) from error
         how = f"{counted(len(found.spoken), 'utterance')} by {found.by}"
         return found.utterances(), [f"{task.name}: {how}.", *found.notes]
     return fixed_length_segments(recording, seconds, options.every, most=MOST_SEGMENTS), ()
@@ -121,16 +130,17 @@ def _explanations(
     dialogue: Sequence[Utterance],
     progress: ProgressHook,
 ) -> list[Shares]:
-    from emofuse.explanation import explain
+    from emofuse.explanation import EncodedDialogue, explain
 
     found = []
+    encoded = EncodedDialogue(pipe, dialogue)  # once for all that are explained
     chosen = list(zip(utterances, segments, strict=True))[:MOST_EXPLAINED]
     for done, (utterance, segment) in enumerate(chosen):
         progress(done, len(chosen), "explaining")
         if not segment.used:  # such as silence: it is predicted, and nothing has moved it
             found.append(Shares(shapley={}, leave_one_out={}, notes=[_unexplained(segment)]))
             continue
-        why = explain(pipe, utterance, dialogue)
+        why = explain(pipe, utterance, encoded)
         found.append(
             Shares(
                 shapley={m: values[segment.label] for m, values in why.shapley.items()},

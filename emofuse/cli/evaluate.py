@@ -118,18 +118,22 @@ _Scores = tuple[dict[str, object], list[str], Path]  # as JSON, as lines, and wh
 
 def _own(folder: RunFolder, calibrate: bool | None, subsets: bool, quiet: bool) -> _Scores:
     from emofuse.cli.progress import progress_bar
-    from emofuse.inference.calibration import forget_calibration
     from emofuse.inference.evaluate import evaluate_fit
-    from emofuse.inference.fit_calibration import calibrate_run
+    from emofuse.inference.fit_calibration import fitted_calibration
     from emofuse.inference.reporting.run_report import write_run_report
     from emofuse.runs.corpus import corpus_of
 
     corpus = corpus_of(folder.read_settings())
-    if calibrate is False:
-        forget_calibration(folder)
     with progress_bar(quiet=quiet) as progress:
-        lines = calibrate_run(folder, corpus, progress=progress).lines() if calibrate else []
-        own = evaluate_fit(folder, corpus, subsets=subsets, progress=progress)
+        fitted = fitted_calibration(folder, corpus, progress=progress) if calibrate else None
+        own = evaluate_fit(
+            folder,
+            corpus,
+            subsets=subsets,
+            calibration="stored" if calibrate is None else fitted,
+            progress=progress,
+        )
+        lines = fitted.lines() if fitted is not None else []
         return own.to_dict(), [*own.lines(), *lines], write_run_report(own, corpus).html
 
 

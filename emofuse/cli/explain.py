@@ -55,8 +55,8 @@ def explain(
     """Ask the run with every set of modalities, write what came of it."""
     from emofuse.data.clip import clip_utterance
     from emofuse.data.manifest_files import is_manifest_file
+    from emofuse.explanation import EncodedDialogue, explain_gates, has_gates, write_explanation, write_gates
     from emofuse.explanation import explain as explain_utterance
-    from emofuse.explanation import explain_gates, has_gates, write_explanation, write_gates
     from emofuse.pipeline import EmotionPipeline
 
     pipe = EmotionPipeline.from_pretrained(run, device=device)
@@ -69,10 +69,11 @@ def explain(
         utterance, _ = clip_utterance(clip, text=text, audio=audio, start=start, end=end)
     folder = out or _usual_out(run, Path(utterance.id).stem)
     check_new_folder(folder)
-    gates = explain_gates(pipe, utterance, dialogue) if has_gates(pipe) else None
+    encoded = EncodedDialogue(pipe, dialogue).around(utterance)
+    gates = explain_gates(pipe, utterance, encoded) if has_gates(pipe) else None
     # A value has gates, and no probability that a modality could move.
     valued = gates is not None and pipe.task.name == "regression"
-    found = None if valued else explain_utterance(pipe, utterance, dialogue)
+    found = None if valued else explain_utterance(pipe, utterance, encoded)
     files = write_explanation(found, folder) if found is not None else []
     files += write_gates(gates, folder) if gates is not None else []
     if as_json:

@@ -38,12 +38,13 @@ def export(
         raise EmofuseError(f"--format {format_!r}: choose onnx or torch")
     from dataclasses import asdict
 
-    from emofuse.inference.exporting.folder import PROGRAM_FILES, export_run
+    from emofuse.inference.exporting.folder import export_run
+    from emofuse.inference.exporting.places import PROGRAM_FILES
     from emofuse.runs.run_folder import RunFolder
 
     done = export_run(RunFolder.open(run), out, "onnx" if format_ == "onnx" else "torch")
     if as_json:
-        typer.echo(json.dumps(asdict(done)))
+        typer.echo(json.dumps(asdict(done), ensure_ascii=False))
         return
     typer.echo(
         f"written: {out / PROGRAM_FILES[format_]}, {done.largest_difference:.1e} from the network at most"

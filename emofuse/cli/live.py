@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.starter import LICENCE, STARTER
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def live(
             "udp://), or - for raw PCM (16 bit, one channel) from standard input; pictures are seen where the run uses them",
         ),
     ] = "mic",
-    rate: Annotated[int, typer.Option(help="Hz of raw PCM from standard input", min=8000, max=48000)] = 16000,
+    rate: Annotated[int, typer.Option(help="Hz of raw PCM from standard input", min=8000, max=48000)] = RATE,
     at_once: Annotated[
         bool, typer.Option("--at-once", help="read a file as fast as it is answered, not as fast as it plays")
     ] = False,

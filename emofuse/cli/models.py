@@ -20,7 +20,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] =
 
     found = list_models()
     if as_json:
-        typer.echo(json.dumps([asdict(info) for info in found]))
+        typer.echo(json.dumps([asdict(info) for info in found], ensure_ascii=False))
         return
     for info in found:
         typer.echo(f"{info.name:14} {info.title} ({info.input_line})")

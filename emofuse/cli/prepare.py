@@ -115,7 +115,8 @@ def _prepare_tables(files: list[Path], map_: str | None, split: str | None, out:
     manifest.validate()
     manifest.write(out)
     if as_json:
-        typer.echo(json.dumps({"manifest": str(out), "rows": len(manifest), "splits": summary.splits}))
+        found = {"manifest": str(out), "rows": len(manifest), "splits": summary.splits}
+        typer.echo(json.dumps(found, ensure_ascii=False))
         return
     for line in summary.lines():
         typer.echo(line)
@@ -153,7 +154,10 @@ def _prepare_joint(
     rows = joint.frame["corpus"].value_counts(sort=False).to_dict()
     if as_json:
         typer.echo(
-            json.dumps({"manifest": str(out), "rows": len(joint), "corpora": rows, "labels": joint.labels})
+            json.dumps(
+                {"manifest": str(out), "rows": len(joint), "corpora": rows, "labels": joint.labels},
+                ensure_ascii=False,
+            )
         )
         return
     for corpus, count in rows.items():

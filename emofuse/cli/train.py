@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from emofuse.cli.executors import RayAddress
+from emofuse.cli.outcome_lines import print_outcome
 from emofuse.cli.train_many import run_all_folds, run_seeds, run_seeds_of_all_folds
 from emofuse.errors import EmofuseError
 
@@ -255,9 +255,4 @@ def _train_one(
             fit_baselines(folder, corpus, progress)
         outcome = evaluate_fit(folder, corpus, progress=progress)
         report = write_run_report(outcome, corpus)
-    if as_json:
-        typer.echo(json.dumps(outcome.to_dict()))
-        return
-    for line in outcome.lines():
-        typer.echo(line)
-    typer.echo(f"report: {report.html}")
+    print_outcome(outcome.to_dict(), [*outcome.lines(), f"report: {report.html}"], as_json=as_json)

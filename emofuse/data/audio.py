@@ -22,6 +22,7 @@ from emofuse.data.lengths import (
 )
 from emofuse.data.media_error import MediaError
 from emofuse.data.resampling import Resampler, SoundBuffer
+from emofuse.data.sampling_rate import RATE
 from emofuse.data.sound_parts import LateError, SoundPart, sound_parts
 
 SEEK_FROM = 1.0  # seconds into the file from which it pays to seek rather than to read on
@@ -58,7 +59,7 @@ def read_audio(
     *,
     start: float | None = None,
     end: float | None = None,
-    rate: int = 16000,
+    rate: int = RATE,
 ) -> NDArray[np.float32]:
     """Read the sound from ``start`` to ``end``, from a sound file or from a video's sound track.
 
@@ -88,7 +89,7 @@ def read_audio(
 
 
 def read_sound(
-    path: Path | str, *, start: float | None = None, end: float | None = None, rate: int = 16000
+    path: Path | str, *, start: float | None = None, end: float | None = None, rate: int = RATE
 ) -> Sound:
     """:func:`read_audio`, and what had to be done for it."""
     if rate < 1:
@@ -105,7 +106,7 @@ def read_sound(
 
 
 def read_audible(
-    path: Path | str, *, start: float | None = None, end: float | None = None, rate: int = 16000
+    path: Path | str, *, start: float | None = None, end: float | None = None, rate: int = RATE
 ) -> Sound:
     """:func:`read_sound` for encoders, to which silence is no sound.
 

@@ -14,6 +14,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from emofuse.data.atomic import written_aside
+from emofuse.data.sampling_rate import RATE
 
 H264_ENCODERS = ("libx264", "libopenh264")
 FALLBACK_ENCODER = "mpeg4"
@@ -27,7 +28,7 @@ def write_video(
     frame_rate: float | Fraction,
     *,
     audio: NDArray[np.floating] | None = None,
-    sample_rate: int = 16000,
+    sample_rate: int = RATE,
     video_codec: str | None = None,
     crf: int = 23,
     keyframe_interval: int | None = None,
@@ -84,7 +85,7 @@ def write_video(
             pass
 
 
-def write_wav(path: Path | str, audio: NDArray[np.floating], sample_rate: int = 16000) -> None:
+def write_wav(path: Path | str, audio: NDArray[np.floating], sample_rate: int = RATE) -> None:
     """Write mono sound as 16-bit PCM.
 
     Args:

@@ -13,6 +13,7 @@ from emofuse.data.audio import SegmentCutter, SoundRequest, check_finite
 from emofuse.data.channels import Mixer
 from emofuse.data.container import audio_stream, open_media
 from emofuse.data.resampling import Resampler
+from emofuse.data.sampling_rate import RATE
 from emofuse.data.sound_parts import sound_parts
 
 BLOCK_SECONDS = 10.0
@@ -22,7 +23,7 @@ _Held = list[tuple[int, int, NDArray[np.float64], NDArray[np.float64]]]  # silen
 
 
 def sound_blocks(
-    path: Path | str, *, rate: int = 16000, seconds: float = BLOCK_SECONDS
+    path: Path | str, *, rate: int = RATE, seconds: float = BLOCK_SECONDS
 ) -> Iterator[NDArray[np.float32]]:
     """Read a recording's sound from its zero to its end, as :func:`emofuse.data.audio.read_audio` reads a part of it.
 
@@ -56,7 +57,7 @@ def sound_blocks(
 
 
 def sounds_of_spans(
-    blocks: Iterable[NDArray[np.float32]], spans: Iterable[tuple[float, float]], rate: int = 16000
+    blocks: Iterable[NDArray[np.float32]], spans: Iterable[tuple[float, float]], rate: int = RATE
 ) -> Iterator[NDArray[np.float32]]:
     """The sound of each span, out of blocks that are read once.
 

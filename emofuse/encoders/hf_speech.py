@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from transformers import AutoFeatureExtractor
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders import voice_cnn  # noqa: F401 - makes its class known to the library
 from emofuse.encoders.pretrained import guarded, load_model, locate, revision_of
 from emofuse.encoders.sequence_rate import frames_per_step, slowed
@@ -18,7 +19,6 @@ from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity
 
 KIND = "hf-speech"
-RATE = 16_000
 # A minute of sound takes more than a GiB in the convolutions of a base model.
 _BATCH_SECONDS = 120
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders.spec import OPENSMILE_COMPARE, OPENSMILE_EGEMAPS
-from emofuse.encoders.spectra import RATE
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity, InputNeeds, UnusableInputError
 

@@ -13,8 +13,9 @@ from itertools import pairwise
 import numpy as np
 import torch
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders.courses import running_median
-from emofuse.encoders.spectra import HOP, RATE, WINDOW, frame_count
+from emofuse.encoders.spectra import HOP, WINDOW, frame_count
 
 LOWEST_F0, HIGHEST_F0 = 60.0, 600.0
 # Half the rate is plenty below 600 Hz, and halves the work; parabolic interpolation gives back the precision.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders.spec import EncoderSpec
 from emofuse.errors import EmofuseError
-
-RATE = 16_000
 
 
 def frames_per_step(spec: EncoderSpec, hop: int) -> float:

@@ -15,11 +15,11 @@ import numpy as np
 from av.filter import Graph
 from numpy.typing import NDArray
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders.augment_settings import AugmentSettings
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity, InputNeeds, UtteranceEncoder
 
-RATE = 16_000
 Sound = NDArray[np.float32]
 
 _TELEPHONE_HZ = (300.0, 3400.0)  # ITU-T G.120's speech band

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders.courses import cosine_terms
 from emofuse.errors import EmofuseError
 
-RATE = 16_000
 HOP = 160
 WINDOW = 400
 FFT = 512

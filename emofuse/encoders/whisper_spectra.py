@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_RATE, _FFT, _HOP = 16_000, 400, 160
+from emofuse.data.sampling_rate import RATE
+
+_FFT, _HOP = 400, 160
 _HIGHEST_HZ = 8_000.0
 _FLOOR = 1e-10
 # Slaney's mel scale: a line up to 1 kHz, above it a logarithm.
@@ -45,6 +47,6 @@ def slaney_filters(bands: int) -> np.ndarray:
     above = mel - _BEND_HZ / _HZ_PER_MEL
     edges = np.where(above < 0, mel * _HZ_PER_MEL, _BEND_HZ * np.exp(_LOG_STEP * above))
     left, centre, right = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    bins = np.linspace(0.0, _RATE / 2, _FFT // 2 + 1)
+    bins = np.linspace(0.0, RATE / 2, _FFT // 2 + 1)
     triangles = np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre)).clip(0.0)
     return np.asarray(triangles * 2.0 / (right - left))

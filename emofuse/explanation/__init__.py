@@ -4,12 +4,14 @@ explanation = explain(EmotionPipeline.from_pretrained("runs/demo"), clip_utteran
 explanation.shapley["text"]["sadness"]
 """
 
+from emofuse.explanation.encoded_dialogue import EncodedDialogue
 from emofuse.explanation.files import write_explanation
 from emofuse.explanation.gate_files import write_gates
 from emofuse.explanation.gates import Gates, explain_gates, has_gates
 from emofuse.explanation.modalities import Explanation, explain, leave_one_out, shapley_values
 
 __all__ = [
+    "EncodedDialogue",
     "Explanation",
     "Gates",
     "explain",

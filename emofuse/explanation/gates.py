@@ -14,6 +14,7 @@ from emofuse.data import Modality
 from emofuse.data.clip import ends_of
 from emofuse.data.manifest import Utterance
 from emofuse.errors import EmofuseError
+from emofuse.explanation.encoded_dialogue import EncodedDialogue
 from emofuse.explanation.modalities import utterance_batch
 from emofuse.models.cm_msf import CMMSF
 from emofuse.models.pooled_system import system_of
@@ -100,13 +101,15 @@ def has_gates(pipe: EmotionPipeline) -> bool:
     return isinstance(system_of(pipe.model), CMMSF)
 
 
-def explain_gates(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utterance] = ()) -> Gates:
+def explain_gates(
+    pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utterance] | EncodedDialogue = ()
+) -> Gates:
     """What passed of each step of an utterance.
 
     Args:
         pipe: a run of CM-MSF, of classes or of a value.
         utterance: with absolute paths.
-        dialogue: the other turns, for an encoder that reads them along.
+        dialogue: the other turns, for an encoder that reads them along; as of :func:`emofuse.explanation.explain`.
 
     Raises:
         EmofuseError: the run is of another system, or the utterance has nothing that it uses.

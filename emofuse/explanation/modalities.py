@@ -15,8 +15,7 @@ from emofuse.data import MODALITIES, Modality
 from emofuse.data.batch import Batch
 from emofuse.data.manifest import Utterance
 from emofuse.errors import EmofuseError
-from emofuse.features.encoding import encode_utterances
-from emofuse.features.identity import needs_of
+from emofuse.explanation.encoded_dialogue import EncodedDialogue
 from emofuse.inference.batches import dataset_of
 from emofuse.models import model_info
 from emofuse.nn.kept_patches import KeptPatches
@@ -101,7 +100,9 @@ class Explanation:
         return {label: float(p) for label, p in zip(self.labels, row, strict=True)}
 
 
-def explain(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utterance] = ()) -> Explanation:
+def explain(
+    pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utterance] | EncodedDialogue = ()
+) -> Explanation:
     """Explain what a run says of one utterance.
 
     The run is asked once for every set of the utterance's modalities; media are read and encoded once. A
@@ -110,7 +111,8 @@ def explain(pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utte
     Args:
         pipe: a run of a system that takes utterances one by one, and predicts classes.
         utterance: with absolute paths.
-        dialogue: the other turns, for an encoder that reads them along; and what else it is standardised with.
+        dialogue: the other turns, for an encoder that reads them along; and what else it is standardised with. As an
+            `EncodedDialogue` where several of its utterances are explained: it is encoded once for all of them.
 
     Raises:
         EmofuseError: the run is of another kind, or the utterance has nothing that it uses.
@@ -190,7 +192,7 @@ def _check(pipe: EmotionPipeline) -> None:
 
 
 def utterance_batch(
-    pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utterance]
+    pipe: EmotionPipeline, utterance: Utterance, dialogue: Sequence[Utterance] | EncodedDialogue
 ) -> tuple[Batch, tuple[Modality, ...], dict[Modality, str]]:
     """The utterance as the system takes it, the modalities that it holds, and why another is not among them.
 
@@ -199,15 +201,15 @@ def utterance_batch(
     """
     features: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in pipe.record.encoders}
     missing = pipe.imported_only()
-    turns = [utterance, *(turn for turn in dialogue if turn.id != utterance.id)]
-    for modality, encoder in pipe.encoders.items():
-        reads_dialogue = needs_of(encoder).context is not None or modality in pipe.statistics
-        for id, result in encode_utterances(turns if reads_dialogue else turns[:1], encoder):
+    encoded = dialogue if isinstance(dialogue, EncodedDialogue) else EncodedDialogue(pipe, dialogue)
+    encoded = encoded.around(utterance)
+    for modality in pipe.encoders:
+        for id, result in encoded.features(modality, utterance).items():
             if isinstance(result, np.ndarray):
                 features[modality][id] = result
             elif id == utterance.id:
                 missing[modality] = str(result) if result else f"no {modality} was given"
-    dataset = dataset_of([utterance], pipe.model, pipe.normalised(turns, features), pipe.data)
+    dataset = dataset_of([utterance], pipe.model, pipe.normalised(encoded.turns, features), pipe.data)
     batch = dataset.collate([dataset[0]])
     for decode_failure in batch.decode_failures:
         missing[decode_failure.modality] = decode_failure.message

@@ -18,6 +18,7 @@ import numpy as np
 
 from emofuse.data.media_error import MediaError
 from emofuse.data.pictures import ClipPictures
+from emofuse.data.sampling_rate import RATE
 from emofuse.data.utterance import Utterance
 from emofuse.data.worker_processes import begin_worker, workers_starting
 from emofuse.errors import EmofuseError
@@ -28,7 +29,7 @@ Read = tuple[Source, Any]  # what the encoder takes, or the EmofuseError that re
 Encoded = tuple[Source, np.ndarray | EmofuseError]
 
 # Decoded sound that waits for the encoder: ten minutes, 38 MB, or one sound that is longer.
-_WAITING_BYTES = 600 * 16_000 * 4
+_WAITING_BYTES = 600 * RATE * 4
 _MEDIA_PER_TASK = 8  # clips that a process is handed at once: seconds of work, so that progress shows
 
 

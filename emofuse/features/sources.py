@@ -14,11 +14,12 @@ from emofuse.data.media import probe
 from emofuse.data.media_error import MediaError
 from emofuse.data.picture_sampling import PictureSampling
 from emofuse.data.pictures import open_pictures
+from emofuse.data.sampling_rate import RATE
 from emofuse.data.utterance import Crop, Utterance
 from emofuse.features.dialogue_context import TextInContext, texts_in_context
 from emofuse.features.identity import InputNeeds, UtteranceEncoder, needs_of
 
-_BYTES_PER_SECOND = 16_000 * 4
+_BYTES_PER_SECOND = RATE * 4
 _SMALL_FILE = 1 << 18  # bytes; a minute or two of the densest codecs
 _LONGEST = 1e6  # seconds, more than any memory holds
 

@@ -16,14 +16,16 @@ from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.folders.index_page import IndexRow, index_page
 from emofuse.folders.results import RecordingState, ResultFiles, finished, keep, run_fingerprint
 from emofuse.folders.workers import run_tasks
+from emofuse.inference.exporting.places import is_export
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.inference.timelines.page_media import Media
 from emofuse.inference.timelines.save import SUBTITLES
 from emofuse.inference.timelines.table import segment_csv
-from emofuse.pipeline import EmotionPipeline, run_folder_of
+from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.ensemble_folder import is_ensemble, members_of
 from emofuse.runs.folder_lock import locked_folder
+from emofuse.runs.named_run import run_place
 from emofuse.runs.run_folder import RunFolder
 from emofuse.starter import STARTER
 
@@ -37,7 +39,7 @@ class FolderRequest:
     """What is asked of a run for each recording.
 
     Attributes:
-        run: its folder, ``"starter"``, or a name on the hub.
+        run: its folder or that of its export, ``"starter"``, or a name on the hub.
         device: where to compute.
         options: of :meth:`emofuse.pipeline.EmotionPipeline.predict_recording`, plain values.
         media: how the pages play the recordings.
@@ -136,7 +138,9 @@ def _runs_of(run: str) -> tuple[str, list[RunFolder]]:
     """How processes open the run, and the run itself or those of an ensemble."""
     if is_ensemble(Path(run)):
         return run, list(members_of(Path(run)))
-    folder = run_folder_of(run)
+    place = run_place(run)
+    # An exported run has a program in the place of weights, and no training to be finished.
+    folder = RunFolder(place) if is_export(place) else RunFolder.open(place)
     # A run of the hub is named by its folder from here on, so that nothing is fetched twice.
     return run if run == STARTER else str(folder.path), [folder]
 

@@ -16,6 +16,7 @@ from emofuse.data.atomic import write_text_aside
 from emofuse.data.found_recordings import RecordingFile
 from emofuse.data.stored_files import stored_json
 from emofuse.errors import EmofuseError
+from emofuse.inference.exporting.places import EXPORT_FILE, PROGRAM_FILES, is_export
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.runs.hub import RUN_FILES
@@ -113,7 +114,8 @@ def run_fingerprint(runs: Sequence[RunFolder], options: Mapping[str, Any]) -> st
     """SHA-256 of all that decides a prediction besides the recording.
 
     Args:
-        runs: one, or those of an ensemble; the files that a prediction reads are taken in by content.
+        runs: one, or those of an ensemble; the files that a prediction reads are taken in by content, of an exported
+            run the program and export.json too.
         options: what is asked of the run; plain values.
     """
     digest = hashlib.sha256(version("emofuse").encode())
@@ -125,7 +127,8 @@ def run_fingerprint(runs: Sequence[RunFolder], options: Mapping[str, Any]) -> st
 
 
 def _run_files(run: RunFolder) -> Iterator[tuple[str, Path]]:
-    for name in RUN_FILES:
+    program = (EXPORT_FILE, *PROGRAM_FILES.values()) if is_export(run.path) else ()
+    for name in (*RUN_FILES, *program):
         if name not in _DESCRIPTIONS and (run.path / name).is_file():
             yield name, run.path / name
     encoders = run.path / "encoders"

@@ -60,14 +60,23 @@ def read_calibration(folder: RunFolder) -> Calibration | None:
         raise DamagedFileError(file, f"{'.'.join(map(str, first['loc']))}: {first['msg']}", advice) from None
 
 
-def write_calibration(folder: RunFolder, calibration: Calibration) -> None:
-    """Keep a calibration; every prediction of the run uses it from now on."""
-    write_text_aside(folder.calibration_file, calibration.model_dump_json(indent=2) + "\n")
+def set_calibration(folder: RunFolder, calibration: Calibration | None) -> None:
+    """Keep a calibration, by which every prediction of the run goes from now on; None forgets the one that it has.
 
-
-def forget_calibration(folder: RunFolder) -> None:
-    """Let the run's probabilities be those of its bare logits again."""
-    folder.calibration_file.unlink(missing_ok=True)
+    Predictions and scores of another temperature are removed first, so that a kill at any moment leaves none beside a
+    temperature that is not theirs; `emofuse evaluate` makes them again.
+    """
+    file = folder.calibration_file
+    text = None if calibration is None else calibration.model_dump_json(indent=2) + "\n"
+    held = file.read_text(encoding="utf-8", errors="replace") if is_there(file) else None
+    if held == text:
+        return
+    for stale in (folder.path / "metrics.json", folder.predictions_file):
+        stale.unlink(missing_ok=True)
+    if text is None:
+        file.unlink()
+    else:
+        write_text_aside(file, text)
 
 
 def with_temperature(predictions: Predictions, temperature: float) -> Predictions:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
@@ -18,6 +18,7 @@ from emofuse.evaluation import audit
 from emofuse.inference.baselines.pool_scores import pool_scores, write_pool_parts
 from emofuse.inference.baselines.scores import baseline_scores
 from emofuse.inference.best_test_epoch import best_test_epoch
+from emofuse.inference.calibration import Calibration, read_calibration, set_calibration, with_temperature
 from emofuse.inference.familiarity import fit_run_familiarity
 from emofuse.inference.label_sets import coverage_on
 from emofuse.inference.outcome import Outcome, SubsetScore
@@ -42,6 +43,7 @@ def evaluate_fit(
     *,
     subsets: bool = False,
     kept: bool = True,
+    calibration: Calibration | Literal["stored"] | None = "stored",
     progress: Progress | None = None,
 ) -> Outcome[Any]:
     """Score a fitted run on its own validation and test parts and write what was found beside it.
@@ -54,6 +56,8 @@ def evaluate_fit(
         subsets: score the test part once more for every set of modalities that the run can be given.
         kept: the run is kept for prediction; False for one of many, as in folds and sweeps, for which no pictures are
             decoded only to know later what is unlike them.
+        calibration: what the run's predictions go by from now on, None for none; by default what it has. It is kept
+            once the predictions are made, so that an interruption of these changes nothing.
         progress: called with (done, total, what).
 
     Raises:
@@ -62,17 +66,22 @@ def evaluate_fit(
     split = folder.read_split()
     if is_there(folder.history_file):  # the report reads it last; a damaged one is told before any work
         read_history(folder.history_file, "train again")
+    used = read_calibration(folder) if isinstance(calibration, str) else calibration
     change = change_of_corpus(folder, manifest, split)
     predictor = RowPredictor(folder, manifest, progress)
     record, task = predictor.record, predictor.task
     modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
     sets = list(subsets_of(modalities)) if subsets else []
-    predictions = {
-        "val": predictor.predict(split.val, set(split.test), "predicting the val part"),
-        "test": predictor.predict(split.test, what="predicting the test part"),
+    bare = {
+        "val": predictor.predict(split.val, set(split.test), "predicting the val part", calibrated=False),
+        "test": predictor.predict(split.test, what="predicting the test part", calibrated=False),
     }
+    temperature = used.temperature if used is not None else 1.0
+    predictions = {name: with_temperature(part, temperature) for name, part in bare.items()}
     tables = [prediction_table(manifest, predictions[name], task, name) for name in predictions]
     both = pd.concat(tables, ignore_index=True)
+    if not isinstance(calibration, str):
+        set_calibration(folder, calibration)
     with written_aside(folder.predictions_file) as aside:
         both.to_parquet(aside, index=False)
     write_pool_parts(folder, predictor, split)

@@ -8,7 +8,7 @@ from scipy.special import log_softmax, softmax
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import expected_calibration_error, fit_temperature
-from emofuse.inference.calibration import Calibration, write_calibration
+from emofuse.inference.calibration import Calibration, set_calibration
 from emofuse.inference.own_corpus import change_of_corpus
 from emofuse.inference.predict_rows import predict_rows
 from emofuse.runs.corpus import Progress
@@ -18,9 +18,21 @@ from emofuse.runs.run_folder import RunFolder
 def calibrate_run(folder: RunFolder, manifest: Manifest, *, progress: Progress | None = None) -> Calibration:
     """Fit the temperature and keep it in the run folder; evaluation and prediction use it from then on.
 
+    Arguments and errors as of `fitted_calibration`. A temperature that the run has stays until there is another, which
+    an interruption must not lose; scores of another temperature are removed, see `set_calibration`.
+    """
+    calibration = fitted_calibration(folder, manifest, progress=progress)
+    set_calibration(folder, calibration)
+    return calibration
+
+
+def fitted_calibration(
+    folder: RunFolder, manifest: Manifest, *, progress: Progress | None = None
+) -> Calibration:
+    """The run's temperature, which is not kept yet.
+
     The validation part has chosen the epoch, so the model is a little surer of it than of new data, and the
-    temperature a little too low. The test part is never looked at. A temperature that the run has stays until there is
-    another, which an interruption must not lose.
+    temperature a little too low. The test part is never looked at.
 
     Args:
         folder: a fitted run.
@@ -38,9 +50,7 @@ def calibrate_run(folder: RunFolder, manifest: Manifest, *, progress: Progress |
         folder, manifest, split.val, hidden=set(split.test), progress=progress, what=what, calibrated=False
     )
     known = predictions.labels >= 0
-    calibration = calibration_of(predictions.logits[known], predictions.labels[known])
-    write_calibration(folder, calibration)
-    return calibration
+    return calibration_of(predictions.logits[known], predictions.labels[known])
 
 
 def calibration_of(logits: np.ndarray, labels: np.ndarray) -> Calibration:

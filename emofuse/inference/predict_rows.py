@@ -66,7 +66,11 @@ class RowPredictor:
         self.readers = normalise_readers(folder, self.record, manifest, readers)
 
     def predict(
-        self, ids: Sequence[str], hidden: Collection[str] = (), what: str = "predicting"
+        self,
+        ids: Sequence[str],
+        hidden: Collection[str] = (),
+        what: str = "predicting",
+        calibrated: bool = True,
     ) -> Predictions:
         """Predictions in the order of ``ids``; those of a calibrated run divide its logits by its temperature.
 
@@ -74,8 +78,9 @@ class RowPredictor:
             ids: utterances of the manifest.
             hidden: utterances that must not even be seen as context.
             what: said by the progress.
+            calibrated: as of `predict_subsets`.
         """
-        return self.predict_subsets(ids, [None], hidden, what)[0]
+        return self.predict_subsets(ids, [None], hidden, what, calibrated=calibrated)[0]
 
     def predict_subsets(
         self,

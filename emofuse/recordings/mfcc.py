@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.fft import dct
 
-RATE = 16_000
+from emofuse.data.sampling_rate import RATE
+
 WINDOW, STEP = 400, 160  # samples: 25 and 10 ms
 COEFFICIENTS = 13
 _FFT, _FILTERS, _LIFTER, _EMPHASIS = 512, 26, 22, 0.97

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.data.json_text import parse_json
+from emofuse.data.sampling_rate import RATE
 from emofuse.errors import EmofuseError
 from emofuse.recordings.words import Word
 
-RATE = 16_000
 INSTALL = "pip install 'emofuse[asr]'"
 # What Whisper's authors hold for made up: so repetitive, or so unsure of itself that probably nobody speaks.
 MOST_REPETITIVE, LEAST_SURE, SILENCE = 2.4, -1.0, 0.6

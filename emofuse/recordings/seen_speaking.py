@@ -20,6 +20,7 @@ from emofuse.data.face_place import FacePlace, overlaps
 from emofuse.data.frames import read_frames
 from emofuse.data.media import probe
 from emofuse.data.media_error import MediaError
+from emofuse.data.sampling_rate import RATE as _SOUND_RATE
 from emofuse.recordings.spoken import Progress, Spoken
 
 RATE = 8.0  # pictures per second
@@ -32,7 +33,6 @@ LOOK_AT_EVERY = 3  # pictures that a network reads; faces are looked for in one 
 LEAST_PROBABILITY = 0.5  # from which a network's word counts
 LEAST_MOVEMENT = 1.0  # grey levels of 255; less is the noise of a camera
 _SIDE = 32  # pixels to which a face is brought before it is compared with itself
-_SOUND_RATE = 16_000
 
 Detector = Callable[[NDArray[np.uint8]], tuple[NDArray[np.float32], NDArray[np.int64]]]
 """Pictures (n, H, W, 3) to boxes (N, 4) in pixels, and (N,) the picture that each is in."""

@@ -17,7 +17,7 @@ from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.recordings.cues import Cue, utterances_of
 from emofuse.recordings.seen_speaking import SeenSpeaker, seen_speakers
 from emofuse.recordings.settings import By, Method, SegmentSettings, settings_of
-from emofuse.recordings.spoken import Progress, Spoken, within
+from emofuse.recordings.spoken import NoUtteranceError, Progress, Spoken, within
 from emofuse.recordings.subtitle_streams import read_subtitle_stream, text_streams
 from emofuse.recordings.subtitles import read_subtitles, subtitles_beside
 
@@ -90,7 +90,8 @@ def segment_recording(
         progress: called with (done, total, what).
 
     Raises:
-        EmofuseError: nobody speaks in it, the way that is asked for needs what is not there, or it cannot be read.
+        NoUtteranceError: nobody speaks in it.
+        EmofuseError: the way that is asked for needs what is not there, or it cannot be read.
     """
     path = Path(recording)
     settings = settings_of(settings)
@@ -111,7 +112,7 @@ def segment_recording(
     if behind:
         notes.append(f"left out behind the recording's end: {counted(behind, 'utterance')}")
     if not spoken:
-        raise EmofuseError(_nothing(path, method, behind))
+        raise _nothing(path, method, behind)
     spoken, new_notes = _with_speakers(path, info, spoken, settings, progress, embed)
     seen = tuple(seen_speakers(path, spoken, progress, network=network)) if settings.faces else ()
     return Segmentation(path, tuple(spoken), method, (*notes, *new_notes), language, info, seen)
@@ -153,9 +154,9 @@ def _method(path: Path, info: MediaInfo, settings: SegmentSettings) -> tuple[Met
             "vad",
             f"no subtitles, and no speech recognition ({recognisers.INSTALL}): the words are missing",
         )
-    raise EmofuseError(
-        f"{path}: has no subtitles beside it or inside, and nothing is installed that hears speech; "
-        f"{voice_activity.INSTALL} (voice activity) or {recognisers.INSTALL} (words as well), or name --subtitles"
+    raise NoUtteranceError(
+        f"{path}: has no subtitles beside it or inside, and nothing is installed that hears speech",
+        f"{voice_activity.INSTALL} (voice activity) or {recognisers.INSTALL} (words as well), or name --subtitles",
     )
 
 
@@ -182,9 +183,10 @@ def _cues(path: Path, settings: SegmentSettings) -> tuple[list[Cue], list[str]]:
         return cues, [f"read from {file.name}{others}", *notes]
     cues = read_subtitle_stream(path)
     if not cues:
-        raise EmofuseError(
-            f"{path}: no subtitles of its name ({path.stem}.srt, .vtt, .ass, .ssa) lie beside it, and none in text inside; "
-            "name a file with --subtitles, or use --by vad"
+        raise NoUtteranceError(
+            f"{path}: no subtitles of its name ({path.stem}.srt, .vtt, .ass, .ssa) lie beside it, and none in text inside",
+            "name a file with --subtitles, or use --by vad",
+            by_sound=True,
         )
     return cues, ["read from the recording's own subtitles"]
 
@@ -210,13 +212,14 @@ def _check_sound(path: Path, info: MediaInfo) -> None:
         raise MediaError(path, "no-audio", "it holds no sound and no subtitles, so nobody is heard to speak")
 
 
-def _nothing(path: Path, method: Method, behind: int) -> str:
+def _nothing(path: Path, method: Method, behind: int) -> NoUtteranceError:
     if method == "subtitles":
         what = "all its subtitles lie behind its end" if behind else "its subtitles say nothing"
-        return f"{path}: {what}; name others with --subtitles, or use --by vad"
-    return (
-        f"{path}: nobody is heard to speak in it; where somebody does, lower --threshold or --min-speech, "
-        "or cut it with --every"
+        advice = "name others with --subtitles, or use --by vad"
+        return NoUtteranceError(f"{path}: {what}", advice, by_sound=True)
+    return NoUtteranceError(
+        f"{path}: nobody is heard to speak in it",
+        "where somebody does, lower --threshold or --min-speech, or cut it with --every",
     )
 
 

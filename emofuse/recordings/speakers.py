@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.data.sound_blocks import sound_blocks, sounds_of_spans
 from emofuse.recordings.spoken import Progress, Spoken
 
-RATE = 16_000
 # Cosine distance of two voices' mean vectors from which they are two; measured, see docs/recordings.md.
 APART = 0.09
 # Added for each of the two, divided by its pieces of 1.6 s: a mean of little speech lies beside the voice's own.

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.features.identity import EncoderIdentity, UnusableInputError, UtteranceEncoder, needs_of
-from emofuse.recordings.voice_activity import RATE, VoiceActivity, is_installed
+from emofuse.recordings.voice_activity import VoiceActivity, is_installed
 
 # Of RAVDESS's 1080 recordings the one least like speech, a shout, reaches 0.21; a room's noise stays below 0.13.
 HEARD = 0.2

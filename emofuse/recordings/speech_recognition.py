@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emofuse.data.media import probe
+from emofuse.data.sampling_rate import RATE
 from emofuse.data.sound_blocks import sound_blocks, sounds_of_spans
 from emofuse.recordings.recognisers import SURE_OF_LANGUAGE, Recogniser, load_recogniser
 from emofuse.recordings.settings import SegmentSettings
 from emofuse.recordings.spoken import Progress, Spoken
-from emofuse.recordings.voice_activity import RATE, speech_probabilities, speech_spans
+from emofuse.recordings.voice_activity import speech_probabilities, speech_spans
 from emofuse.recordings.words import Word, heard_words, utterances_of_words
 
 WINDOW = 28.0  # seconds that are heard at once; Whisper reads 30

@@ -6,8 +6,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from emofuse.errors import EmofuseError
+
 Progress = Callable[[int, int, str], None]
 """Called with how much is done, of how much, and what is being done."""
+
+
+class NoUtteranceError(EmofuseError):
+    """No utterance is found in a recording.
+
+    Attributes:
+        what: the recording and what is missing.
+        by_sound: whether a way that goes by the sound could still find some.
+    """
+
+    def __init__(self, what: str, advice: str, *, by_sound: bool = False) -> None:
+        super().__init__(f"{what}; {advice}")  # the advice names options of the command line
+        self.what = what
+        self.by_sound = by_sound
+
 
 SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！", "؟", "।")
 _CLOSING = "\"'”’»)]"

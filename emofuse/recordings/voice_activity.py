@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.data.media import probe
+from emofuse.data.sampling_rate import RATE
 from emofuse.data.sound_blocks import sound_blocks
 from emofuse.errors import EmofuseError
 from emofuse.recordings.settings import SegmentSettings
 from emofuse.recordings.spoken import Progress, Spoken
 
-RATE = 16_000
 FRAME, CONTEXT = 512, 64  # samples: a step of 32 ms, and what comes before it
 _FRAMES_AT_ONCE = 512
 _STATE = (1, 1, 128)

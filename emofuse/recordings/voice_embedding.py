@@ -17,9 +17,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.errors import EmofuseError
 
-RATE = 16_000
 BANDS, WIDTH, LAYERS = 40, 256, 3
 _FFT, _HOP = 400, 160  # samples: 25 and 10 ms
 PARTIAL = 160  # frames that the network was trained on: 1.6 s

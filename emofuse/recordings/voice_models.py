@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.errors import EmofuseError
 
-RATE = 16_000
 _SHORTEST = 0.5  # seconds; shorter speech is said over and over until it fills them
 
 

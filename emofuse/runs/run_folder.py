@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from emofuse.data import Modality
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.stored_files import DamagedFileError, stored_json
+from emofuse.data.wording import counted, first_few
 from emofuse.encoders import EncoderSpec
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
@@ -51,9 +52,7 @@ class RunFolder(RunFiles):
                 f"such as {Path(path) / 'seed-0'}"
             )
         if not folder.record_file.exists():
-            raise EmofuseError(
-                f"{path}: not a run folder, run.json is missing; name one that `emofuse train` made"
-            )
+            raise EmofuseError(f"{path}: not a run folder, run.json is missing; {_to_name(folder.path)}")
         if not folder.weights_file.exists() and (folder.path / "export.json").exists():
             raise EmofuseError(f"{path}: is an exported run, which only predicts; name the run itself")
         if not folder.weights_file.exists():
@@ -162,6 +161,16 @@ class RunFolder(RunFiles):
         """How to make an encoder again: from the copy in this folder where one was kept."""
         copy = self.encoder_folder(modality)
         return record.spec.model_copy(update={"name": str(copy)}) if copy.is_dir() else record.spec
+
+
+def _to_name(folder: Path) -> str:
+    """What to name in the place of a folder that is no run: a finished run of it, such as one of all folds."""
+    below = [*sorted(folder.glob("*/run.json")), *sorted(folder.glob("*/*/run.json"))]
+    runs = [file.parent for file in below if RunFolder(file.parent).weights_file.exists()]
+    if not runs:
+        return "name one that `emofuse train` made"
+    names = first_few([run.relative_to(folder).as_posix() for run in runs], 3)
+    return f"it holds {counted(len(runs), 'run')} ({names}): name one of them, such as {runs[0]}"
 
 
 def fingerprints_below(folder: Path) -> set[str]:

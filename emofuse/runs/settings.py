@@ -27,7 +27,7 @@ def usual_threads() -> int:
     return int(asked) if asked.isdecimal() and int(asked) > 0 else 2
 
 
-_LARGEST_SEED = 2**32 - 1  # of the libraries' generators
+LARGEST_SEED = 2**32 - 1  # of the libraries' generators
 
 
 class _Settings(BaseModel):
@@ -47,7 +47,7 @@ class DataSettings(_Settings):
     split_seed: int = Field(
         default=0,
         ge=0,
-        le=_LARGEST_SEED,
+        le=LARGEST_SEED,
         description="of the split alone, so that runs of several seeds are judged on the same rows",
     )
     features: Path | None = Field(default=None, description="feature store; beside the manifest by default")
@@ -182,7 +182,7 @@ class OptimiserSettings(_Settings):
 class RunSettings(_Settings):
     """All that decides the numbers of a run."""
 
-    seed: int = Field(default=0, ge=0, le=_LARGEST_SEED)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: int = Field(
         default_factory=usual_threads,

@@ -55,11 +55,12 @@ def test_utterances_are_found_told_and_shown(pipe: EmotionPipeline, tmp_path: Pa
 
 def test_what_a_recording_is_refused_for(pipe: EmotionPipeline, media_run: RunFolder, tmp_path: Path) -> None:
     made = make_recording(tmp_path, seconds=8.0, picture=False, subtitles=False)
+    write_wav(tmp_path / "hiss", 0.01 * np.random.default_rng(0).standard_normal(48000))
     run = describe_run(pipe, "small")
 
-    def refusal(**given: object) -> RefusedError:
+    def refusal(file: Path = made.path, **given: object) -> RefusedError:
         options = PredictOptions.model_validate(given)
-        task = PredictTask(made.path, "né.wav", options, longest=None if given else 7.0)
+        task = PredictTask(file, "né.wav", options, longest=None if given else 7.0)
         with pytest.raises(RefusedError) as refused:
             predict_recording(pipe, task, run, lambda *_: None)
         assert str(tmp_path) not in refused.value.line
@@ -67,7 +68,12 @@ def test_what_a_recording_is_refused_for(pipe: EmotionPipeline, media_run: RunFo
         return refused.value
 
     assert (refusal().status, refusal().line[:22]) == (413, "né.wav lasts 8 s, and ")
-    assert "none in text inside" in refusal(segment="subtitles").line
+    # Advice names fields of the request, and no options of the command line.
+    without = "leave segment out, which takes the recording as one utterance, or give every in its place, which cuts it"
+    subtitles, nobody = refusal(segment="subtitles"), refusal(tmp_path / "hiss", segment="vad")
+    assert "none in text inside; ask for segment vad, which goes by the sound, or leave" in subtitles.line
+    assert (nobody.status, nobody.line) == (422, f"né.wav: nobody is heard to speak in it; {without}")
+    assert "--" not in subtitles.line
     assert "emofuse evaluate the run" in refusal(coverage=0.9).line
 
 
@@ -99,7 +105,9 @@ def test_a_segment_of_silence_is_predicted_and_said_to_have_no_explanation(
     assert silent.notes[0] in table
 
 
-def test_what_is_explained_is_what_was_predicted_beside_the_others(tmp_path: Path) -> None:
+def test_what_is_explained_is_what_was_predicted_beside_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     corpus = text_corpus(tmp_path / "corpus")
     settings = text_settings(corpus, data__normalise={"text": "recording"})
     run = EmotionPipeline.from_pretrained(fit_run(settings, corpus, tmp_path / "run").path, device="cpu")
@@ -111,6 +119,17 @@ def test_what_is_explained_is_what_was_predicted_beside_the_others(tmp_path: Pat
     assert segment.explanation is not None
     moved = segment.probabilities[segment.label] - alone.nothing[segment.label]
     assert segment.explanation.shapley["text"] == pytest.approx(moved, abs=1e-6)
+    # However many segments are explained, what is said beside them is encoded once for the prediction and once for all.
+    encoded: list[str] = []
+    usual = run.encoders["text"].encode
+    monkeypatch.setattr(
+        run.encoders["text"], "encode", lambda texts: (encoded.extend(texts), usual(texts))[1]
+    )
+    several = options.model_copy(update={"every": 1.0, "end": 3.0})
+    task = PredictTask(None, "text", several)
+    answer = predict_recording(run, task, describe_run(run, "small"), lambda *_: None)
+    assert [s.explanation is not None for s in answer.segments] == [True] * 3
+    assert len(encoded) == 2 * (3 + len(options.context))
 
 
 def test_the_pieces_of_the_page_escape_what_came_from_outside() -> None:

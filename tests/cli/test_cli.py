@@ -47,6 +47,7 @@ def trained(corpus: Manifest, recipe: Path, tmp_path_factory: pytest.TempPathFac
         result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["protocol"] == "speaker"
+    assert '/é run"' in result.stdout, "names stand as they are, as with the other verbs"
     return out
 
 

@@ -1,5 +1,6 @@
 """Sound comes at the right moment, in the right length, from every kind of file."""
 
+import re
 import struct
 from fractions import Fraction
 from functools import cache
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from scipy.signal import resample_poly
 
+import emofuse
 from emofuse.data import sound_parts
 from emofuse.data.audio import read_audio
 from emofuse.data.media import MediaError, probe
@@ -78,6 +80,12 @@ def test_channels_are_averaged(tmp_path: Path, codec: str) -> None:
     suffix = "flac" if codec == "flac" else "wav"
     path = encode_sound(tmp_path / f"a.{suffix}", np.stack([left, right]), RATE, codec)
     assert np.abs(read_audio(path) - (left + right) / 2).max() < 1e-4
+
+
+def test_the_sampling_rate_stands_in_one_module() -> None:
+    package = Path(emofuse.__file__).parent
+    said = [f for f in package.rglob("*.py") if re.search(r"\b16_?000\b", f.read_text("utf-8"))]
+    assert [file.relative_to(package).as_posix() for file in said] == ["data/sampling_rate.py"]
 
 
 @pytest.mark.parametrize("own_rate", [8000, 11025, 22050, 44100, 48000, 96000])

@@ -1,6 +1,7 @@
 """All systems alike: the same parts and features, a failure that stays alone, an optimistic column that chooses nothing."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -26,6 +27,7 @@ from emofuse.experiments.benchmark import (
 )
 from emofuse.experiments.benchmark.costs import read_costs
 from emofuse.experiments.benchmark.space import search_points
+from emofuse.experiments.benchmark.tables import side_tables
 from emofuse.models import list_models
 from emofuse.models.registry import model_config
 from emofuse.recipes.published import published_figures
@@ -108,6 +110,27 @@ def test_the_order_of_the_systems_does_not_choose_whose_features_the_linear_mode
     half = len(asked) // 2
     assert half < len(runs)
     assert asked[:half] == asked[half:]
+
+
+def test_the_page_says_by_whose_settings_linear_models_are_fitted_where_systems_differ(
+    found: Benchmark, corpus: Manifest, tmp_path: Path
+) -> None:
+    assert found.comparison is not None
+    assert found.comparison.settings_told == ()
+    runs = {}
+    for name in ("bc-lstm", "sdt", "tfn"):
+        folder = shutil.copytree(of(found, name).finished[0].folder.path, tmp_path / name)
+        runs[name] = [RunFolder(folder)]
+    settings = runs["sdt"][0].read_settings()
+    runs["sdt"][0].write_settings(settings.with_changes({"optimiser.class_weights": "balanced"}))
+    comparison = results.compare_runs(runs, corpus, found.task, None)
+    (told,) = comparison.settings_told
+    assert told == (
+        "linear (vectors) and linear+turns (vectors): class weights none, as bc-lstm has it, the first by name of the "
+        "systems with these features. Otherwise: sdt (class weights balanced)."
+    )
+    (given,) = [t for t in side_tables(replace(found, comparison=comparison), ()) if "given" in t.title]
+    assert told in given.notes
 
 
 def test_all_runs_share_one_split_and_one_encoder(found: Benchmark) -> None:

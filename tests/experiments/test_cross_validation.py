@@ -179,7 +179,9 @@ def test_the_first_runs_alone_and_memory_decides_how_many_follow(
 
 
 def test_a_run_folder_and_a_cross_validation_are_told_apart(whole: cross_validation.CrossValidation) -> None:
-    with pytest.raises(EmofuseError, match=r"run\.json is missing"):
+    with pytest.raises(
+        EmofuseError, match=r"run\.json is missing; it holds \d runs \(fold-00, .*\S/fold-00$"
+    ):
         RunFolder.open(whole.folder)
 
 

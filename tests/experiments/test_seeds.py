@@ -210,6 +210,14 @@ def test_all_folds_are_judged_by_the_mean_of_their_seeds(folds: Path, manifest: 
     assert metrics["baselines"][0]["system"] == pytest.approx(metrics["pooled"]["weighted_f1"])
 
 
+def test_a_prediction_from_seeds_of_folds_says_which_runs_there_are(folds: Path) -> None:
+    told = CliRunner().invoke(app, ["predict", str(folds), "--text", "I miss her"])
+    assert str(told.exception) == (
+        f"{folds}: not a run folder, run.json is missing; it holds 4 runs (seed-0/fold-00, seed-0/fold-01, seed-1/fold-00 "
+        f"and 1 more): name one of them, such as {folds}/seed-0/fold-00"
+    )
+
+
 def full_disk(*given: object, **named: object) -> None:
     raise OSError("full disk")
 

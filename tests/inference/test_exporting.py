@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from emofuse.cli.main import app
+from emofuse.data.found_recordings import find_recordings
+from emofuse.data.media_writer import write_wav
 from emofuse.errors import EmofuseError
+from emofuse.folders.predict import FolderRequest, predict_folder
+from emofuse.folders.results import run_fingerprint
 from emofuse.inference.exporting import program as programs
 from emofuse.inference.exporting.folder import export_run, read_export
 from emofuse.inference.exporting.inputs import as_tensors, padded, program_inputs, random_tensors, sizes_of
@@ -164,3 +171,37 @@ def test_the_folder_is_found_and_another_program_in_it_refused(
     (other / "model.onnx").write_bytes(b"something else")
     with pytest.raises(EmofuseError, match="not the program that was checked"):
         exported_system(other, RunFolder(other).read_record())
+
+
+def test_a_folder_and_a_manifest_are_predicted_by_an_exported_run(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def here(job, tasks, processes, finished):
+        held = job.begin()
+        for place, task in enumerate(tasks):
+            finished(place, job.do(held, task))
+
+    monkeypatch.setattr("emofuse.folders.predict.run_tasks", here)
+    write_wav(tmp_path / "films" / "voice.wav", np.sin(np.arange(16000) / 10))
+    recordings = find_recordings([tmp_path / "films"])
+    copy = Path(shutil.copytree(exported, tmp_path / "copy"))
+
+    def predicted() -> tuple[int, int]:
+        outcome = predict_folder(FolderRequest(str(copy), device="cpu"), recordings, tmp_path / "out")
+        return outcome.done, outcome.kept
+
+    assert [predicted(), predicted()] == [(1, 0), (0, 1)]
+    # Another program of the same run is another run: nothing of the first is taken up.
+    record = json.loads((copy / "export.json").read_text(encoding="utf-8"))
+    (copy / "export.json").write_text(json.dumps(record | {"torch": "another"}), encoding="utf-8")
+    assert predicted() == (1, 0)
+    before = run_fingerprint([RunFolder(copy)], {})
+    with (copy / "model.onnx").open("ab") as program:
+        program.write(b" ")
+    assert run_fingerprint([RunFolder(copy)], {}) != before
+    (tmp_path / "manifest.csv").write_text("id,dialogue,turn,text\nu,d,0,what a day\n", encoding="utf-8")
+    told = CliRunner().invoke(
+        app, ["predict", str(exported), str(tmp_path / "manifest.csv"), "--json", "--quiet"]
+    )
+    assert told.exit_code == 0, told.output
+    assert [row["id"] for row in json.loads(told.stdout)] == ["u"]

@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +105,39 @@ def test_an_interruption_loses_no_temperature_and_a_repetition_finds_the_same(
     with pytest.raises(KeyboardInterrupt):
         calibrate_run(run, corpus)
     assert run.calibration_file.read_bytes() == before
+
+
+@pytest.mark.parametrize("asked", ["--calibrate", "--no-calibrate"])
+def test_a_kill_at_any_moment_leaves_no_prediction_of_another_temperature(
+    corpus: Manifest, run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: str
+) -> None:
+    evaluate(run, "--no-calibrate" if asked == "--calibrate" else "--calibrate")
+    bare = predict_rows(run, corpus, run.read_split().val, calibrated=False)
+
+    def killed(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    def left_by(step: str) -> list[str]:
+        """What an evaluation that is killed in a step leaves of the files that go together."""
+        copy = RunFolder(Path(shutil.copytree(run.path, tmp_path / step)))
+        with monkeypatch.context() as patch:
+            patch.setattr(f"emofuse.inference.evaluate.{step}", killed)
+            CliRunner().invoke(app, ["evaluate", str(copy.path), asked, "--quiet"])
+        if copy.predictions_file.exists():
+            held = read_calibration(copy)
+            table = pd.read_parquet(copy.predictions_file).query("part == 'val'")
+            shown = table[[f"p_{label}" for label in copy.read_record().labels]].to_numpy()
+            expected = softmax(bare.logits.astype(float) / (held.temperature if held else 1.0), axis=1)
+            np.testing.assert_allclose(shown, expected, atol=1e-6)
+        together = (copy.predictions_file, copy.path / "metrics.json", copy.calibration_file)
+        return [file.name for file in together if file.exists()]
+
+    before = ["calibration.json"] * (asked == "--no-calibrate")
+    after = ["calibration.json"] * (asked == "--calibrate")
+    whole = ["predictions.parquet", "metrics.json"]
+    assert left_by("prediction_table") == [*whole, *before], "while it predicts, all is as it was"
+    assert left_by("written_aside") == after
+    assert left_by("write_pool_parts") == ["predictions.parquet", *after]
 
 
 def test_the_test_part_has_no_say(corpus: Manifest, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

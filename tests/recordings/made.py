@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 from emofuse.corpora.demo.cast import Speaker, make_cast
 from emofuse.corpora.demo.film import film
 from emofuse.corpora.demo.scenario import EMOTIONS
-from emofuse.corpora.demo.voices import RATE, Speech, speak
+from emofuse.corpora.demo.voices import Speech, speak
 from emofuse.corpora.demo.words import compose
 from emofuse.data.audio import read_audio
 from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_wav
+from emofuse.data.sampling_rate import RATE
 
 NAMES = ("Anna", "Ben")
 LINES = 6  # that each speaker has; a longer recording says them again

@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-RATE = 16_000  # Hz
+from emofuse.data.sampling_rate import RATE
+
 BLOCK = 512  # samples, 32 ms
 BLOCK_SECONDS = BLOCK / RATE
 _SILENT = 1e-10  # power of a block of zeros, so that its level is a number

@@ -16,12 +16,12 @@ from av.audio.frame import AudioFrame
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from emofuse.app.live.detectors import RATE
 from emofuse.app.live.pictures import LONGEST_SIDE, PICTURE_GAP, SeenPicture
 from emofuse.app.live.sources import Piece
 from emofuse.data.channels import channels_of, downmix_weights
 from emofuse.data.container import MAX_PIXELS, open_media
 from emofuse.data.resampling import Resampler
+from emofuse.data.sampling_rate import RATE
 from emofuse.errors import EmofuseError
 
 # Those of live streams that do not wait: what is not taken in time is lost.

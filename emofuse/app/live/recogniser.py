@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from emofuse.app.live.detectors import RATE
 from emofuse.app.live.pictures import PICTURE_RATE
 from emofuse.app.schemas import Segment
 from emofuse.app.tasks import HearTask
+from emofuse.data.sampling_rate import RATE
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:

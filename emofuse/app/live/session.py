@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.app.live.cutter import Cut, CutSettings, SpeechBegan, UtteranceCutter
-from emofuse.app.live.detectors import RATE, EnergyGate, SpeechDetector
+from emofuse.app.live.detectors import EnergyGate, SpeechDetector
 from emofuse.data.resampling import Resampler
+from emofuse.data.sampling_rate import RATE
 
 
 @dataclass(frozen=True)

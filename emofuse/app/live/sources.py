@@ -13,9 +13,9 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from emofuse.app.live.detectors import RATE
 from emofuse.app.live.pictures import SeenPicture
 from emofuse.app.live.session import samples_of_pcm
+from emofuse.data.sampling_rate import RATE
 from emofuse.errors import EmofuseError
 
 PIECE = 0.032  # seconds

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from emofuse.app.limits import ServeLimits
 from emofuse.app.live.cutter import CutSettings, SpeechBegan
-from emofuse.app.live.detectors import RATE, Gate, make_detector
+from emofuse.app.live.detectors import Gate, make_detector
 from emofuse.app.live.events import Ended, Failed, Lost, Ready, Refused, Speech, spoken
 from emofuse.app.live.picture_intake import PictureIntake
 from emofuse.app.live.recogniser import check_hears
@@ -26,6 +26,7 @@ from emofuse.app.tasks import HearTask
 from emofuse.app.worker import WorkerSetup
 from emofuse.app.worker_process import WorkerProcess
 from emofuse.data.json_text import parse_json
+from emofuse.data.sampling_rate import RATE
 from emofuse.errors import EmofuseError
 
 SLOWEST, FASTEST = 8_000, 48_000  # Hz

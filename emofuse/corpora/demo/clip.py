@@ -10,9 +10,10 @@ import numpy as np
 from emofuse.corpora.demo.cast import Speaker, make_unseen_speaker
 from emofuse.corpora.demo.film import film
 from emofuse.corpora.demo.scenario import EMOTIONS, Cues
-from emofuse.corpora.demo.voices import RATE, speak
+from emofuse.corpora.demo.voices import speak
 from emofuse.corpora.demo.words import compose
 from emofuse.data.media_writer import write_video
+from emofuse.data.sampling_rate import RATE
 from emofuse.errors import EmofuseError
 
 SMALLEST, LARGEST = 32, 1024

@@ -18,9 +18,7 @@ from scipy.signal import lfilter, sosfilt
 from emofuse.corpora.demo.cast import VoiceTraits
 from emofuse.corpora.demo.prosody import Prosody, emotional_prosody, pitch_curve
 from emofuse.corpora.demo.syllables import Syllable, babble, syllables
-
-RATE = 16000
-"""Sampling rate of the voice in Hz."""
+from emofuse.data.sampling_rate import RATE
 
 SHORTEST, LONGEST = 1.2, 2.4
 """Limits of a clip's length in seconds; a sentence too long for it is spoken faster."""

@@ -11,13 +11,13 @@ from torch import Tensor
 from transformers import ASTFeatureExtractor, AutoFeatureExtractor
 
 from emofuse.data.resampling import Resampler
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders.experts.checkpoint import Checkpoint
 from emofuse.encoders.experts.identity import expert_identity
 from emofuse.encoders.experts.opinion import Opinions
 from emofuse.encoders.pretrained import guarded
 from emofuse.errors import EmofuseError
 
-RATE = 16_000  # of the sound that encoders are handed
 _SHORTEST_SECONDS = 0.1  # models of this kind see 25 ms at the least
 _SECONDS_PER_AST_FRAME = 0.01
 

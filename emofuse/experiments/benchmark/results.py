@@ -20,6 +20,7 @@ from emofuse.experiments.compared_runs import held_out
 from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.baselines.names import ALONE, NEIGHBOURS
 from emofuse.inference.baselines.scores import judged_table, read_baselines
+from emofuse.inference.batches import longest_sequences
 from emofuse.inference.prediction_table import report_on
 from emofuse.models import model_info
 from emofuse.runs.corpus import Progress
@@ -42,6 +43,7 @@ class BenchmarkComparison:
         ranks: mean ranks over the dialogues of the test part.
         ranked_by: what is ranked within a dialogue.
         features: method → what it was given.
+        settings_told: whose settings hold for linear models on features of systems that have different ones, a line each.
     """
 
     methods: MethodComparison
@@ -50,6 +52,7 @@ class BenchmarkComparison:
     ranks: RankComparison
     ranked_by: str
     features: dict[str, str]
+    settings_told: tuple[str, ...] = ()
 
 
 def compare_runs(
@@ -76,7 +79,7 @@ def compare_runs(
     finished = {name: list(folders) for name, folders in runs.items() if folders}
     methods = [_method(name, folders) for name, folders in finished.items()]
     features = {name: _features_of_run(folders[0]) for name, folders in finished.items()}
-    linear, validation, theirs = _linear_models(finished, manifest, task, progress)
+    linear, validation, theirs, settings_told = _linear_models(finished, manifest, task, progress)
     first = against or _best(validation, task) or methods[0].name
     every = [*methods, *linear]
     if first not in [method.name for method in every]:
@@ -95,6 +98,7 @@ def compare_runs(
         ranks=compare_ranks(blocks, less_is_better=regression),
         ranked_by="mean absolute error" if regression else "share of right answers",
         features=features | theirs,
+        settings_told=settings_told,
     )
 
 
@@ -125,22 +129,22 @@ def _method(name: str, folders: Sequence[RunFolder]) -> Method:
 
 def _linear_models(
     runs: Mapping[str, Sequence[RunFolder]], manifest: Manifest, task: Task, progress: Progress | None
-) -> tuple[list[Method], dict[str, float], dict[str, str]]:
-    """The linear models on each set of features, their validation scores, and what they were given."""
-    groups: dict[str, tuple[str, RunFolder]] = {}
+) -> tuple[list[Method], dict[str, float], dict[str, str], tuple[str, ...]]:
+    """The linear models on each set of features, their validation scores, what they were given, and by whose settings."""
+    groups: dict[str, dict[str, RunFolder]] = {}
     # By name: the settings of a group's first system (class weights, longest text) hold for its linear models, and the
-    # order in which systems were asked for must not choose them.
-    for _, folders in sorted(runs.items()):
-        record = folders[0].read_record()
-        groups.setdefault(_feature_key(record), (_kind(record), folders[0]))
-    kinds = [kind for kind, _ in groups.values()]
+    # order in which systems were asked for must not choose them. Where the others have different ones, the page says so.
+    for system, folders in sorted(runs.items()):
+        groups.setdefault(_feature_key(folders[0].read_record()), {})[system] = folders[0]
     metric = task.own_metric.removeprefix("val_")
-    methods, validation, features = [], {}, {}
-    for kind, folder in groups.values():
+    methods, validation, features, told = [], {}, {}, []
+    for group in groups.values():
+        folder, names = next(iter(group.values())), []
+        kind = _kind(folder.read_record())
         fit_baselines(folder, manifest, progress)
         record = folder.read_record()
         for title, rows in read_baselines(folder, task).groupby("baseline", sort=False):
-            name = f"{_SHORT[str(title)]} ({kind})" if len(kinds) > 1 else _SHORT[str(title)]
+            name = f"{_SHORT[str(title)]} ({kind})" if len(groups) > 1 else _SHORT[str(title)]
             name = next(n for n in (name, *(f"{name} {i}" for i in range(2, 99))) if n not in validation)
             test = rows[rows["part"] == "test"].sort_values("id")
             facts = Facts(
@@ -153,7 +157,37 @@ def _linear_models(
             methods.append(make_method(name, [judged_table(name, test, task)], facts))
             validation[name] = report_on(rows[rows["part"] == "val"], task, bootstrap=0).metrics[metric]
             features[name] = _features(record)
-    return methods, validation, features
+            names.append(name)
+        told += _told_settings(names, {system: _linear_settings(each) for system, each in group.items()})
+    return methods, validation, features, tuple(told)
+
+
+def _linear_settings(folder: RunFolder) -> str:
+    """What of a system's settings decides linear models on its features."""
+    record, settings = folder.read_record(), folder.read_settings()
+    parts = [f"class weights {settings.optimiser.class_weights}"] * (record.task == "classification")
+    if (
+        "text" in record.model_config_["modalities"]
+        and model_info(record.model_name).takes("text") == "steps"
+    ):
+        longest = longest_sequences(settings.data, record.model_config_.get("text_length"))
+        parts.append(f"at most {longest['text']} steps of a text")
+    return ", ".join(parts)
+
+
+def _told_settings(names: Sequence[str], settings: Mapping[str, str]) -> list[str]:
+    """By which system's settings linear models were fitted; nothing where all of its group have the same."""
+    systems: dict[str, list[str]] = {}
+    for system, has in settings.items():
+        systems.setdefault(has, []).append(system)
+    first = next(iter(settings))
+    differ = [f"{', '.join(systems[has])} ({has})" for has in systems if has != settings[first]]
+    if not differ:
+        return []
+    return [
+        f"{' and '.join(names)}: {settings[first]}, as {first} has it, the first by name of the systems with these features. "
+        f"Otherwise: {'; '.join(differ)}."
+    ]
 
 
 def _feature_key(record: RunRecord) -> str:

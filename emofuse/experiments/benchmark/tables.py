@@ -187,6 +187,7 @@ def _features(found: Benchmark) -> Table:
         notes=(
             "The same encoders for all. A system takes their vectors or their steps, as it was published; the linear models "
             "take what a system takes, steps as mean and standard deviation, frames as simple statistics.",
+            *(found.comparison.settings_told if found.comparison else ()),
         ),
     )
 

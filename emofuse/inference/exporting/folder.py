@@ -12,7 +12,6 @@ import io
 import json
 import math
 import shutil
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +24,7 @@ from emofuse.data.output_paths import check_new_folder
 from emofuse.data.stored_files import DamagedFileError, check_regular, stored_json
 from emofuse.errors import EmofuseError
 from emofuse.inference.exporting.inputs import varying_axes
-from emofuse.inference.exporting.places import EXPORT_FILE
+from emofuse.inference.exporting.places import EXPORT_FILE, PROGRAM_FILES
 from emofuse.inference.exporting.program import (
     Captured,
     capture,
@@ -40,7 +39,6 @@ from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import RunSettings
 
 Format = Literal["onnx", "torch"]
-PROGRAM_FILES: Mapping[str, str] = {"onnx": "model.onnx", "torch": "model.pt2"}
 _ADVICE = "export the run again"
 _COMPANIONS = (
     "run.json",

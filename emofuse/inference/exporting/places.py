@@ -1,12 +1,14 @@
-"""Which folders are exported runs."""
+"""Which folders are exported runs, and where the program of one lies."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from emofuse.errors import EmofuseError
 
 EXPORT_FILE = "export.json"
+PROGRAM_FILES: Mapping[str, str] = {"onnx": "model.onnx", "torch": "model.pt2"}
 
 
 def is_export(folder: Path) -> bool:

@@ -13,10 +13,11 @@ from torch.nn.utils.rnn import pad_sequence
 
 from emofuse.data.audio import read_audible
 from emofuse.data.manifest import Manifest, Utterance
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.end_to_end import EndToEndSettings
 from emofuse.encoders.factory import as_fine_tuned
-from emofuse.encoders.hf_speech import RATE, HFSpeechEncoder
+from emofuse.encoders.hf_speech import HFSpeechEncoder
 from emofuse.encoders.transformer_parts import check_layers_left, transformer_layers
 from emofuse.errors import EmofuseError
 from emofuse.training.end_to_end.encoder import JointEncoder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.encoders.sound_augmentation import shifted, stretched
 
@@ -14,7 +15,7 @@ _SUNG = 0.5  # share of the utterances whose pitch, and of those whose speed, is
 
 
 def augment(
-    sound: NDArray[np.float32], settings: FineTuneSettings, rng: np.random.Generator, rate: int = 16_000
+    sound: NDArray[np.float32], settings: FineTuneSettings, rng: np.random.Generator, rate: int = RATE
 ) -> NDArray[np.float32]:
     """Pitch, tempo, shift, noise and gain, in this order, each as far as ``settings`` has it.
 

@@ -15,6 +15,7 @@ from emofuse.data.quarantine import Quarantine
 from emofuse.encoders.fine_tuning import FineTunedRecord, FineTuneSettings
 from emofuse.encoders.pretrained import locate, revision_of
 from emofuse.encoders.spec import UNTRAINED, EncoderSpec
+from emofuse.errors import EmofuseError
 from emofuse.evaluation import ClassificationReport, Split, write_split_file
 from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import Progress
@@ -130,13 +131,18 @@ class TuningJob:
         return FineTuned(self.folder, record)
 
     def _fit(self, classifier: UtteranceClassifier, parts: TuningParts, quarantine: Quarantine) -> int:
-        """Train, and leave the best epoch's weights in the classifier."""
+        """Train, and leave the best epoch's weights in the classifier.
+
+        Raises:
+            EmofuseError: nothing of the training part could be read, so the weights are what they were.
+        """
         settings, labels = self.settings, self.manifest.labels
         weights = None
         if settings.class_weights == "balanced":
             weights = balanced_class_weights([labels[i] for i in parts.labels["train"]], labels)
-        return train_best(
-            FineTuneModule(classifier, settings, weights, quarantine),
+        module = FineTuneModule(classifier, settings, weights, quarantine)
+        best_epoch = train_best(
+            module,
             tuning_loader(
                 parts.rows["train"],
                 settings.batch_size,
@@ -158,6 +164,14 @@ class TuningJob:
             accumulate=settings.accumulate,
             progress=self.progress,
         )
+        if not module.rows_read:
+            drop_checkpoints(self.folder / "checkpoints")  # --resume begins anew once the files are mended
+            raise EmofuseError(
+                f"finetune {self.spec.modality}: none of the {len(parts.rows['train'])} utterances of the training part could be "
+                f"read, so nothing was learnt; {quarantine.path} says why: mend those files and repeat with --resume, or choose "
+                "another split"
+            )
+        return best_epoch
 
 
 def _scores(reports: dict[str, ClassificationReport]) -> dict[str, dict[str, float]]:

@@ -43,6 +43,7 @@ class FineTuneModule(L.LightningModule):
         self.quarantine = quarantine
         self.register_buffer("class_weights", class_weights, persistent=False)
         self._seen: list[tuple[Tensor, Tensor]] = []
+        self.rows_read = 0  # of the training part, in all epochs
 
     def transfer_batch_to_device(
         self, batch: TuningBatch, device: torch.device, dataloader_idx: int
@@ -55,6 +56,7 @@ class FineTuneModule(L.LightningModule):
         quarantine_failures(self.quarantine, batch.decode_failures)
         if not len(batch):
             return None
+        self.rows_read += len(batch)
         loss = nn.functional.cross_entropy(
             self.classifier(batch),
             batch.labels,
@@ -90,6 +92,14 @@ class FineTuneModule(L.LightningModule):
         weighted_f1 = f1_score(labels, logits.argmax(-1), average="weighted", zero_division=0)
         self.log("val_loss", nn.functional.cross_entropy(logits, labels))
         self.log("val_weighted_f1", float(weighted_f1))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """A training that is taken up knows whether it had read anything."""
+        checkpoint["rows_read"] = self.rows_read
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """An earlier version's checkpoint does not say; something was read then."""
+        self.rows_read = int(checkpoint.get("rows_read", 1))
 
     def configure_optimizers(self) -> Any:
         """AdamW with a rate of its own for the head; weight decay spares vectors (biases, norms)."""

@@ -12,7 +12,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.runs.corpus import Progress
 from emofuse.runs.folder_lock import locked_folder
-from emofuse.runs.settings import usual_threads
+from emofuse.runs.settings import LARGEST_SEED, usual_threads
 from emofuse.runs.threads import torch_threads
 from emofuse.training.finetuning.claims import claim_tuning
 from emofuse.training.finetuning.cross_fit_job import cross_fit
@@ -52,7 +52,7 @@ def fine_tune(
         manifest: a validated corpus.
         split: its training, validation and test ids; the test part may be empty.
         folder: becomes a model folder of transformers with split.json, history.csv and metrics.json besides.
-        seed: of the head, the order and the augmentation.
+        seed: of the head, the order and the augmentation; as a run's, from 0 to 2³² - 1.
         device: ``"cpu"`` or ``"cuda"``.
         workers: processes that read sound and pictures.
         threads: processor threads that it computes with; see `usual_threads`.
@@ -64,8 +64,11 @@ def fine_tune(
         progress: called with (done, total, what).
 
     Raises:
-        EmofuseError: the folder is taken, the model cannot be fine-tuned, or a part has nothing of its modality.
+        EmofuseError: the seed is no such number, the folder is taken, the model cannot be fine-tuned, or a part has
+            nothing of its modality that can be read.
     """
+    if not 0 <= seed <= LARGEST_SEED or seed != int(seed):
+        raise EmofuseError(f"finetune: seed {seed}: give a whole number from 0 to {LARGEST_SEED}")
     settings = _settings_of(spec)
     spec = _checked(spec).model_copy(update={"finetune": settings})
     with torch_threads(threads or usual_threads()), locked_folder(folder, wait=wait):

@@ -13,6 +13,7 @@ from emofuse.data.audio import read_audible
 from emofuse.data.batch import DecodeFailure
 from emofuse.data.manifest import Utterance
 from emofuse.data.media import MediaError, probe
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.encoders.pretrained import Source, guarded
 from emofuse.encoders.spec import EncoderSpec
@@ -20,7 +21,6 @@ from emofuse.errors import EmofuseError
 from emofuse.training.finetuning.augmentation import augment
 from emofuse.training.finetuning.batches import Draw, TuningBatch
 
-RATE = 16_000
 # SpecAugment hides stretches of ten steps of 20 ms, and refuses what is shorter than one.
 _SHORTEST = RATE // 4
 _UNKNOWN_SECONDS = 5.0

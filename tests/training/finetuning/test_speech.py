@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForAudioClassification
 
 from emofuse.data.manifest import Manifest
+from emofuse.data.media_writer import write_wav
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.encoders.pretrained import locate
@@ -140,6 +141,40 @@ def test_long_sounds_are_cut_short_ones_filled_up_and_silent_ones_set_aside(
 def test_a_text_model_is_no_speech_model(bert_folder: Path, tones: Manifest, tmp_path: Path) -> None:
     with pytest.raises(EmofuseError, match=r"encoder .* cannot be loaded"):
         fine_tune(spec_of(bert_folder), tones, SPLIT, tmp_path / "run")
+
+
+def test_a_training_part_that_cannot_be_read_leaves_no_encoder(tmp_path: Path) -> None:
+    rows = []
+    for n in range(6):
+        rows.append((f"u{n}", f"d{n}", 0, f"u{n}.wav", ("anger", "joy")[n % 2]))
+        write_wav(tmp_path / f"u{n}.wav", np.sin(np.arange(8000) * (0.1 + 0.2 * (n % 2))))
+    for n in range(4):
+        (tmp_path / f"u{n}.wav").write_bytes(b"no sound")
+    frame = pd.DataFrame(rows, columns=["id", "dialogue", "turn", "audio", "label"])
+    broken = Manifest.from_frame(frame, tmp_path).validate()
+    split = Split(["u0", "u1", "u2", "u3"], ["u4", "u5"], [])
+    tuning = {"epochs": 2, "batch_size": 4}
+    spec = EncoderSpec.model_validate({"modality": "audio", "name": "voice-cnn", "finetune": tuning})
+    run = tmp_path / "run"
+    with pytest.raises(EmofuseError, match="none of the 4 utterances of the training part could be read"):
+        fine_tune(spec, broken, split, run)
+    assert not [
+        run / name for name in ("config.json", "model.safetensors", "checkpoints") if (run / name).exists()
+    ]
+    for n in range(4):
+        write_wav(tmp_path / f"u{n}.wav", np.sin(np.arange(8000) * (0.1 + 0.2 * (n % 2))))
+    assert fine_tune(spec, broken, split, run, resume=True).record.scores
+    assert (run / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.5])
+def test_a_seed_that_no_generator_takes_is_refused_before_any_work(
+    tones: Manifest, tmp_path: Path, seed: float
+) -> None:
+    spec = EncoderSpec(modality="audio", name="voice-cnn")
+    with pytest.raises(EmofuseError, match=f"seed {seed}: give a whole number from 0 to 4294967295"):
+        fine_tune(spec, tones, SPLIT, tmp_path / "run", seed=seed)
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_small_network_of_voices_learns_from_nothing(tones: Manifest, tmp_path: Path) -> None:

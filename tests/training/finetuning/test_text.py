@@ -236,6 +236,7 @@ def test_weights_that_went_astray_are_not_saved(
 ) -> None:
     def astray(module: FineTuneModule, *loaders: object, **options: object) -> int:
         module.classifier.network.classifier.weight.data.fill_(torch.nan)
+        module.rows_read = 1
         return 0
 
     monkeypatch.setattr(job, "train_best", astray)
