@@ -75,15 +75,19 @@ class Int8Blocks:
 
     def __init__(self, maker: Maker) -> None:
         self.maker = maker
-        self.made: dict[int, Linear] = {}
+        self.made: dict[tuple[int, torch.Size], Linear] = {}
 
-    def linear(self, rows: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """Rows through a layer, which is rounded the first time."""
-        if weight.data_ptr() not in self.made:
-            self.made[weight.data_ptr()] = self.maker(
-                weight.detach(), None if bias is None else bias.detach()
-            )
-        return self.made[weight.data_ptr()](rows)
+    def linear(
+        self, rows: Tensor, weight: Tensor, bias: Tensor | None, beside: Tensor | None = None
+    ) -> Tensor:
+        """Rows through a layer, which is rounded the first time.
+
+        It is known again by its weight's place, or where that is put together anew by the place of one ``beside`` it.
+        """
+        known = (weight if beside is None else beside).data_ptr(), weight.shape
+        if known not in self.made:
+            self.made[known] = self.maker(weight.detach(), None if bias is None else bias.detach())
+        return self.made[known](rows)
 
     def __call__(self, tokens: Tensor, weights: BlockWeights, form: BlockForm, masks: BlockMasks) -> Tensor:
         """See `run_block_in_place`; no token is hidden here."""
@@ -99,15 +103,9 @@ class Int8Blocks:
 
     def _attended(self, part: Tensor, weights: BlockWeights, form: BlockForm, mask: Tensor) -> Tensor:
         rows = part.flatten(0, 1)
-        given = (
-            (weights.query, weights.query_bias),
-            (weights.key, None),
-            (weights.value, weights.value_bias),
-        )
-        query, key, value = (
-            self.linear(rows, weight, bias).view(*part.shape[:2], form.heads, -1).transpose(1, 2)
-            for weight, bias in given
-        )
+        qkv = self.linear(rows, weights.qkv, weights.qkv_bias, weights.out)
+        by_head = qkv.view(*part.shape[:2], 3, form.heads, -1)
+        query, key, value = by_head.permute(2, 0, 3, 1, 4).unbind(0)
         query = F.normalize(query, dim=-1) * weights.scale.view(1, -1, 1, 1)
         attended = F.scaled_dot_product_attention(
             query, F.normalize(key, dim=-1), value, attn_mask=mask, scale=1.0

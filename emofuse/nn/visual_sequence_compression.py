@@ -8,6 +8,8 @@ from emofuse.errors import EmofuseError
 from emofuse.nn.exporting import best_first, longest
 from emofuse.nn.real_steps import real_first
 
+_SHORTEST = 1e-12  # of a token, as in F.normalize
+
 
 class VisualSequenceCompression(nn.Module):
     """Keeps the visual tokens that agree with what was said and folds the others into them.
@@ -103,8 +105,9 @@ class VisualSequenceCompression(nn.Module):
             m_cls = (tokens * present).sum(dim=1) / present.sum(dim=1).clamp(min=1.0)
         if context is not None:
             m_cls = m_cls + context.to(m_cls.dtype)
-        similarity = (F.normalize(tokens, dim=-1) * F.normalize(m_cls, dim=-1).unsqueeze(1)).sum(dim=-1)
-        return similarity / self.temperature
+        along = (tokens * F.normalize(m_cls, dim=-1).unsqueeze(1)).sum(dim=-1)
+        lengths = torch.linalg.vector_norm(tokens, dim=-1).clamp(min=_SHORTEST)
+        return along / lengths / self.temperature
 
     def _keep_best(self, tokens: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:
         order = best_first(scores.detach())
@@ -153,8 +156,9 @@ class VisualSequenceCompression(nn.Module):
                 if is_irrelevant is not None:
                     assigned = assigned * is_irrelevant.unsqueeze(-1)
                 per_token = assigned.sum(dim=1).unsqueeze(-1)
+                own_share = torch.ones_like(per_token).masked_fill(per_token > 0, self.alpha)
             mean = assigned.transpose(1, 2) @ rest / per_token.clamp(min=1.0)
-            fused = torch.where(per_token > 0, self.alpha * kept + (1.0 - self.alpha) * mean, kept)
+            fused = torch.lerp(mean, kept, own_share)
         return fused.to(relevant.dtype)
 
     def _pass_gradient(self, relevant: Tensor, scores: Tensor, kept: Tensor) -> Tensor:
@@ -178,7 +182,10 @@ class VisualSequenceCompression(nn.Module):
 
 
 def _gather(tokens: Tensor, positions: Tensor) -> Tensor:
-    return tokens.gather(1, positions.unsqueeze(-1).expand(-1, -1, tokens.shape[-1]))
+    """Tokens (B, N, d) at positions (B, L). `Tensor.gather` would copy them number by number."""
+    firsts = torch.arange(tokens.shape[0], device=tokens.device).unsqueeze(1) * tokens.shape[1]
+    chosen = tokens.flatten(0, 1).index_select(0, (firsts + positions).flatten())
+    return chosen.unflatten(0, positions.shape)
 
 
 def _at_least_float32(values: Tensor) -> Tensor:

@@ -132,7 +132,8 @@ def relative_position_bias(attention: Swinv2SelfAttention, window: int, pretrain
     coordinates = relative_coordinates(window, pretrained_window, weight.device).to(weight.dtype)
     table = 16.0 * torch.sigmoid(network(coordinates))
     by_pair = table.index_select(0, relative_index(window, weight.device))
-    return by_pair.T.unflatten(1, (window**2, window**2))
+    # Attention reads it once for every window, and would lay it out anew each time.
+    return by_pair.T.contiguous().unflatten(1, (window**2, window**2))
 
 
 def attention_bias(

@@ -19,16 +19,14 @@ _SHORTEST = 1e-12  # of a query or key, as in F.normalize
 
 
 class BlockWeights(NamedTuple):
-    """The weights of a `Swinv2Layer`, (out, in) of C features; biases of the projections may be absent.
+    """The weights of a `Swinv2Layer`, (out, in) of C features.
 
+    ``qkv`` (3·C, C) are those of queries, keys and values, one below the other; their bias may be absent.
     ``scale`` (heads,) multiplies the cosines, ``position`` (heads, n, n) is added to them.
     """
 
-    query: Tensor
-    query_bias: Tensor | None
-    key: Tensor
-    value: Tensor
-    value_bias: Tensor | None
+    qkv: Tensor
+    qkv_bias: Tensor | None
     scale: Tensor
     position: Tensor
     out: Tensor
@@ -139,10 +137,7 @@ def attend(
     """Cosine attention within windows: `Kept.qkv`, `Kept.factors`, and what is attended to, (windows·n, C)."""
     windows, length, width = tokens.shape
     rows = tokens.flatten(0, 1)
-    qkv = rows.new_empty(windows * length, 3, width)
-    project(rows, weights.query, weights.query_bias, qkv[:, 0])
-    project(rows, weights.key, None, qkv[:, 1])
-    project(rows, weights.value, weights.value_bias, qkv[:, 2])
+    qkv = F.linear(rows, weights.qkv, weights.qkv_bias).view(windows * length, 3, width)
     by_head = qkv.view(windows, length, 3, form.heads, -1)
     compared = by_head[:, :, :2]
     factors = (
@@ -155,14 +150,6 @@ def attend(
     query, key, value = by_head.permute(2, 0, 3, 1, 4).unbind(0)
     attended = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=1.0)
     return qkv, factors, attended.transpose(1, 2).reshape(windows * length, width)
-
-
-def project(rows: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor) -> None:
-    """Rows (N, in) through a linear layer into a place (N, out)."""
-    if bias is None:
-        torch.mm(rows, weight.t(), out=out)
-    else:
-        torch.addmm(bias, rows, weight.t(), out=out)
 
 
 def branch(values: Tensor, path: Tensor | None) -> Tensor:
@@ -204,7 +191,7 @@ def run_block_in_place(tokens: Tensor, weights: BlockWeights, form: BlockForm, m
 
     Linear layers and attention compute in the type of the weights; the sums and normalisations in that of the tokens.
     """
-    dtype = weights.query.dtype
+    dtype = weights.qkv.dtype
     for here, mask in chunks(form, masks, len(tokens)):
         part = tokens[here]
         rows = part.flatten(0, 1)

@@ -116,13 +116,9 @@ class _Windows:
         projected = self._norm("norm1", between, kept.projected, kept.mean1, kept.rstd1, self.path1)
         qkv, attended = self._attention(projected @ weights.out, mask)
         self.sums.layer("out", projected, attended)
-        rows, into = self.tokens.flatten(0, 1), into.flatten(0, 1)
-        before = between.flatten(0, 1)
-        for number, name in enumerate(("query", "key", "value")):
-            part = qkv[:, number]
-            self.sums.layer(name, part, rows)
-            torch.addmm(before, part, getattr(weights, name), out=into)
-            before = into
+        qkv = qkv.flatten(1)
+        self.sums.layer("qkv", qkv, self.tokens.flatten(0, 1))
+        torch.addmm(between.flatten(0, 1), qkv, weights.qkv, out=into.flatten(0, 1))
 
     def _refinement(self, gradient: Tensor) -> Tensor:
         """The second residual, with the sum of the first computed again."""

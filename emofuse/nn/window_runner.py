@@ -15,7 +15,7 @@ from emofuse.nn.window_block import BlockForm, BlockMasks, BlockWeights, run_blo
 from emofuse.nn.window_block_gradient import WindowBlock
 
 if TYPE_CHECKING:
-    from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer
+    from transformers.models.swinv2.modeling_swinv2 import Swinv2Layer, Swinv2SelfAttention
 
 CHUNK_TOKENS = 4096
 _EXACT = (torch.float32, torch.float64)
@@ -114,11 +114,8 @@ def block_weights(layer: Swinv2Layer, position: Tensor) -> BlockWeights:
     up, down = layer.intermediate.dense, layer.output.dense
     before, after = layer.layernorm_before, layer.layernorm_after
     return BlockWeights(
-        query=attention.query.weight,
-        query_bias=attention.query.bias,
-        key=attention.key.weight,
-        value=attention.value.weight,
-        value_bias=attention.value.bias,
+        qkv=torch.cat([attention.query.weight, attention.key.weight, attention.value.weight]),
+        qkv_bias=_qkv_bias(attention),
         scale=logit_scale(attention).flatten(),
         position=position,
         out=out.weight,
@@ -132,6 +129,12 @@ def block_weights(layer: Swinv2Layer, position: Tensor) -> BlockWeights:
         norm2=after.weight,
         norm2_bias=after.bias,
     )
+
+
+def _qkv_bias(attention: Swinv2SelfAttention) -> Tensor | None:
+    """Keys have no bias, and the others may have none."""
+    query, value = attention.query.bias, attention.value.bias
+    return None if query is None else torch.cat([query, torch.zeros_like(query), value])
 
 
 def _windows(plan: BlockPlan, values: Tensor) -> Tensor:
