@@ -1,9 +1,8 @@
-"""The mean of the weights of fine-tuned MiniLMs that start from the same one (Wortsman et al. 2022, Model soups).
+"""The mean of the weights of MiniLMs that were fine-tuned from one ancestor (Wortsman et al. 2022, Model soups).
 
     python starter/build_words.py words-tuned words-crossed -o words-mean
 
-One encoder that remembers little of any training sentence: each of those that it is made of has learnt from others. Heads are
-left out. Its record says that it has seen what any of them has seen.
+Heads are left out. The record says that the mean has seen what any of them has seen.
 """
 
 from __future__ import annotations
@@ -38,6 +37,8 @@ def record_of(folders: list[Path]) -> FineTunedRecord:
     known = [record for record in records if record is not None]
     if len(known) < len(folders):
         raise SystemExit("not all of these folders are encoders that emofuse fine-tuned")
+    if any((each.reading, each.labels) != (known[0].reading, known[0].labels) for each in known):
+        raise SystemExit("these encoders read texts in different ways, or tell different labels apart")
     seen = sorted(set().union(*(record.seen for record in known)))
     return known[-1].model_copy(update={"seen": seen, "scores": {}, "best_epoch": None})
 
@@ -50,16 +51,21 @@ def main() -> None:
     parser.add_argument("tuned", type=Path, nargs="+", help="folders that `emofuse finetune text` made")
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder to make")
     given = parser.parse_args()
+    if given.out.exists():
+        raise SystemExit(f"{given.out} exists; choose another folder, or remove it")
     record = record_of(given.tuned)
     every = [weights_of(folder) for folder in given.tuned]
     mean = {name: torch.stack([weights[name] for weights in every]).mean(0) for name in every[0]}
+    aside = given.out.with_name(f"{given.out.name}.aside")
+    shutil.rmtree(aside, ignore_errors=True)
     shutil.copytree(
         MINILM.locate(),
-        given.out,
+        aside,
         ignore=lambda folder, names: [n for n in names if not n.endswith((".json", ".txt"))],
     )
-    save_file(mean, given.out / "model.safetensors", metadata={"format": "pt"})
-    (given.out / RECORD_FILE).write_text(record.model_dump_json() + "\n", encoding="utf-8")
+    save_file(mean, aside / "model.safetensors", metadata={"format": "pt"})
+    (aside / RECORD_FILE).write_text(record.model_dump_json() + "\n", encoding="utf-8")
+    aside.rename(given.out)
 
 
 if __name__ == "__main__":

@@ -122,9 +122,10 @@ def _own(folder: RunFolder, calibrate: bool | None, subsets: bool, quiet: bool) 
     from emofuse.inference.fit_calibration import fitted_calibration
     from emofuse.inference.reporting.run_report import write_run_report
     from emofuse.runs.corpus import corpus_of
+    from emofuse.runs.folder_lock import locked_folder
 
     corpus = corpus_of(folder.read_settings())
-    with progress_bar(quiet=quiet) as progress:
+    with locked_folder(folder.path), progress_bar(quiet=quiet) as progress:
         fitted = fitted_calibration(folder, corpus, progress=progress) if calibrate else None
         own = evaluate_fit(
             folder,

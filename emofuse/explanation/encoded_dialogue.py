@@ -13,7 +13,7 @@ from emofuse.features.encoding import encode_utterances
 from emofuse.features.identity import needs_of
 from emofuse.pipeline import EmotionPipeline
 
-Encoded = Mapping[str, np.ndarray | EmofuseError | None]
+EncodedTurns = Mapping[str, np.ndarray | EmofuseError | None]
 """Utterance → its features, None where it has nothing of the modality, or why there are none."""
 
 
@@ -27,7 +27,7 @@ class EncodedDialogue:
 
     def __init__(self, pipe: EmotionPipeline, turns: Sequence[Utterance]) -> None:
         self.pipe, self.turns = pipe, list(turns)
-        self._encoded: dict[Modality, Encoded] = {}
+        self._encoded: dict[Modality, EncodedTurns] = {}
 
     def around(self, utterance: Utterance) -> EncodedDialogue:
         """The dialogue with an utterance among its turns: this one, where it is there already."""
@@ -36,7 +36,7 @@ class EncodedDialogue:
         others = [turn for turn in self.turns if turn.id != utterance.id]
         return EncodedDialogue(self.pipe, [utterance, *others])
 
-    def features(self, modality: Modality, utterance: Utterance) -> Encoded:
+    def features(self, modality: Modality, utterance: Utterance) -> EncodedTurns:
         """Of all turns where the features of one depend on the others, and else of ``utterance`` alone."""
         encoder = self.pipe.encoders[modality]
         if needs_of(encoder).context is None and modality not in self.pipe.statistics:

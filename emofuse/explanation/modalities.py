@@ -202,6 +202,8 @@ def utterance_batch(
     features: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in pipe.record.encoders}
     missing = pipe.imported_only()
     encoded = dialogue if isinstance(dialogue, EncodedDialogue) else EncodedDialogue(pipe, dialogue)
+    if encoded.pipe is not pipe:
+        raise ValueError("the dialogue was encoded by another run")
     encoded = encoded.around(utterance)
     for modality in pipe.encoders:
         for id, result in encoded.features(modality, utterance).items():

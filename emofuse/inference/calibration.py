@@ -63,14 +63,18 @@ def read_calibration(folder: RunFolder) -> Calibration | None:
 def set_calibration(folder: RunFolder, calibration: Calibration | None) -> None:
     """Keep a calibration, by which every prediction of the run goes from now on; None forgets the one that it has.
 
-    Predictions and scores of another temperature are removed first, so that a kill at any moment leaves none beside a
-    temperature that is not theirs; `emofuse evaluate` makes them again.
+    The run's own predictions and scores of another temperature are removed first, so that a kill at any moment leaves none
+    beside a temperature that is not theirs. `emofuse evaluate` makes them again, and the report. Evaluations on other
+    corpora and exports keep the temperature that they were made with.
     """
     file = folder.calibration_file
     text = None if calibration is None else calibration.model_dump_json(indent=2) + "\n"
     held = file.read_text(encoding="utf-8", errors="replace") if is_there(file) else None
     if held == text:
         return
+    record = folder.read_record()
+    if record.status == "evaluated":
+        folder.write_record(record.model_copy(update={"status": "fitted"}))
     for stale in (folder.path / "metrics.json", folder.predictions_file):
         stale.unlink(missing_ok=True)
     if text is None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from functools import partial
+from typing import Any, TypeVar
 
 from emofuse.errors import EmofuseError
 
@@ -13,17 +14,23 @@ Progress = Callable[[int, int, str], None]
 
 
 class NoUtteranceError(EmofuseError):
-    """No utterance is found in a recording.
+    """No utterance is found in a recording, or nothing is there that would find one.
 
     Attributes:
         what: the recording and what is missing.
+        advice: what to do, in options of the command line.
         by_sound: whether a way that goes by the sound could still find some.
     """
 
     def __init__(self, what: str, advice: str, *, by_sound: bool = False) -> None:
-        super().__init__(f"{what}; {advice}")  # the advice names options of the command line
-        self.what = what
-        self.by_sound = by_sound
+        super().__init__(what, advice)
+        self.what, self.advice, self.by_sound = what, advice, by_sound
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.advice}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), by_sound=self.by_sound), (self.what, self.advice)
 
 
 SENTENCE_ENDS = (".", "?", "!", "…", "。", "？", "！", "؟", "।")

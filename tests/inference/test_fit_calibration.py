@@ -16,6 +16,7 @@ from emofuse.inference.calibration import read_calibration
 from emofuse.inference.fit_calibration import calibrate_run, calibration_of
 from emofuse.inference.predict_rows import predict_rows
 from emofuse.inference.reporting.reliability import uncalibrated
+from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import RunFolder
 from tests.small_runs import text_corpus, text_run, text_settings
 
@@ -129,6 +130,8 @@ def test_a_kill_at_any_moment_leaves_no_prediction_of_another_temperature(
             shown = table[[f"p_{label}" for label in copy.read_record().labels]].to_numpy()
             expected = softmax(bare.logits.astype(float) / (held.temperature if held else 1.0), axis=1)
             np.testing.assert_allclose(shown, expected, atol=1e-6)
+        is_judged = copy.read_record().status == "evaluated"
+        assert is_judged == (copy.path / "metrics.json").exists(), "what takes it up knows what is missing"
         together = (copy.predictions_file, copy.path / "metrics.json", copy.calibration_file)
         return [file.name for file in together if file.exists()]
 
@@ -138,6 +141,13 @@ def test_a_kill_at_any_moment_leaves_no_prediction_of_another_temperature(
     assert left_by("prediction_table") == [*whole, *before], "while it predicts, all is as it was"
     assert left_by("written_aside") == after
     assert left_by("write_pool_parts") == ["predictions.parquet", *after]
+
+
+def test_two_evaluations_do_not_write_into_each_other(run: RunFolder) -> None:
+    with locked_folder(run.path):
+        refused = CliRunner().invoke(app, ["evaluate", str(run.path), "--calibrate", "--quiet"])
+    assert refused.exit_code != 0
+    assert "another job is under way in this folder" in str(refused.exception)
 
 
 def test_the_test_part_has_no_say(corpus: Manifest, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:

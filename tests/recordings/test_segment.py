@@ -1,3 +1,4 @@
+import pickle
 import shutil
 import warnings
 from pathlib import Path
@@ -16,6 +17,7 @@ from emofuse.recordings.manifest import manifest_of
 from emofuse.recordings.seen_speaking import SeenSpeaker
 from emofuse.recordings.segment import segment_recording, segmented_utterances
 from emofuse.recordings.settings import SegmentSettings
+from emofuse.recordings.spoken import NoUtteranceError
 from tests.recordings.made import MadeRecording, make_recording
 from tests.recordings.test_subtitle_streams import with_stream
 
@@ -183,3 +185,10 @@ def test_who_is_seen_speaking_stands_in_the_manifest(
     assert frame["listeners"][0] == "0.500 0.500 0.900 0.900"
     assert frame["face_margin"][0] == "0.75"
     assert frame["face"][1:].isna().all()
+
+
+def test_that_nobody_is_heard_passes_from_one_process_to_another() -> None:
+    told = pickle.loads(
+        pickle.dumps(NoUtteranceError("a.wav: nobody speaks", "give --every 2", by_sound=True))
+    )
+    assert (str(told), told.by_sound) == ("a.wav: nobody speaks; give --every 2", True)

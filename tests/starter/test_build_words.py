@@ -40,6 +40,8 @@ def test_it_lies_half_way_and_has_seen_what_both_have_seen(
     records = [read_fine_tuned(folder) for folder in (*ENCODERS, tmp_path / "mean")]
     seen = [set(record.seen) for record in records if record is not None]
     assert seen[2] == seen[0] | seen[1]
+    with pytest.raises(SystemExit, match="exists"):
+        mean_of(ENCODERS, tmp_path / "mean", monkeypatch)
     spec = EncoderSpec(modality="text", name=str(tmp_path / "mean"))
     assert create_encoder(spec).encode(["Oh no!"]).shape == (1, 384)
 
