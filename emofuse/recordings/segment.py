@@ -185,7 +185,7 @@ def _cues(path: Path, settings: SegmentSettings) -> tuple[list[Cue], list[str]]:
     if not cues:
         raise NoUtteranceError(
             f"{path}: no subtitles of its name ({path.stem}.srt, .vtt, .ass, .ssa) lie beside it, and none in text inside",
-            "name a file with --subtitles, or use --by vad",
+            "name a file with --subtitles, or go by the sound (`emofuse segment --by vad`, `emofuse predict --segment vad`)",
             by_sound=True,
         )
     return cues, ["read from the recording's own subtitles"]
@@ -219,7 +219,7 @@ def _nothing(path: Path, method: Method, behind: int) -> NoUtteranceError:
         return NoUtteranceError(f"{path}: {what}", advice, by_sound=True)
     return NoUtteranceError(
         f"{path}: nobody is heard to speak in it",
-        "where somebody does, lower --threshold or --min-speech, or cut it with --every",
+        "where somebody does, lower --threshold or --min-speech of `emofuse segment`, or cut it with `emofuse predict --every`",
     )
 
 
