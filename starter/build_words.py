@@ -14,20 +14,15 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from emofuse.encoders.bert_network import read_bert
-from emofuse.encoders.compact import add_difference
 from emofuse.encoders.fine_tuning import RECORD_FILE, FineTunedRecord, read_fine_tuned
+from emofuse.encoders.hf_text import text_network
 from emofuse.encoders.packaged import MINILM
 from emofuse.encoders.pretrained import locate
 
 
 def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     """The encoder's own weights; of a compact one too."""
-    source = locate(str(folder))
-    assert source.folder is not None
-    network = read_bert(source.folder)
-    if source.compact is not None:
-        add_difference(network, source.compact)
+    network = text_network(locate(str(folder)), "cpu", torch.float32)
     return {name: weight.detach() for name, weight in network.named_parameters()}
 
 

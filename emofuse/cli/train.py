@@ -9,7 +9,7 @@ import typer
 
 from emofuse.cli.executors import RayAddress
 from emofuse.cli.outcome_lines import print_outcome
-from emofuse.cli.train_many import run_all_folds, run_seeds, run_seeds_of_all_folds
+from emofuse.cli.train_many import ManyRuns, run_all_folds, run_seeds, run_seeds_of_all_folds
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -189,12 +189,13 @@ def train(
     corpus = Manifest.read(manifest).validate()
     if withhold_leaky:
         settings = _without_leaky(settings, corpus)
+    how = ManyRuns(resume, baseline, as_json, quiet, jobs, ray)
     if all_folds and seeds is not None:
-        run_seeds_of_all_folds(settings, corpus, out, seeds, resume, jobs, ray, baseline, as_json, quiet)
+        run_seeds_of_all_folds(settings, corpus, out, seeds, how)
     elif all_folds:
-        run_all_folds(settings, corpus, out, resume, jobs, ray, baseline, as_json, quiet)
+        run_all_folds(settings, corpus, out, how)
     elif seeds is not None:
-        run_seeds(settings, corpus, out, seeds, resume, baseline, as_json, quiet)
+        run_seeds(settings, corpus, out, seeds, how)
     else:
         _train_one(settings, corpus, out, resume, calibrate, baseline, as_json, quiet)
 

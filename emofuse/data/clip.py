@@ -13,9 +13,8 @@ from emofuse.data.media import probe
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
 
-MOST_SEGMENTS = (
-    100_000  # more than a day in seconds; a slip of the pen asks for billions, which fill the memory
-)
+# More than a day in seconds; a slip of the pen asks for billions, which fill the memory.
+MOST_SEGMENTS = 100_000
 
 
 def clip_utterance(

@@ -49,7 +49,7 @@ class HFTextEncoder:
     ) -> None:
         self._made_of = (spec, device, dtype)
         source = locate(spec.name, spec.revision)
-        self._model = _network(source, device, dtype)
+        self._model = text_network(source, device, dtype)
         config = self._model.config
         if self._model.main_input_name != "input_ids" or config.is_encoder_decoder:
             raise EmofuseError(
@@ -125,7 +125,7 @@ class HFTextEncoder:
         return list(pooled_vectors(states, own, first, self._pooling).cpu().numpy())
 
 
-def _network(source: Source, device: torch.device | str, dtype: torch.dtype) -> Any:
+def text_network(source: Source, device: torch.device | str, dtype: torch.dtype) -> Any:
     """The model in evaluation mode, without transformers where it is a BERT in a folder."""
     if source.folder is None or not is_plain_bert(source.folder):
         return load_model(source, device, dtype)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from emofuse.recordings.active_speaker import ActiveSpeaker
     from emofuse.recordings.speakers import Embed
 
+_BY_SOUND = "go by the sound (`emofuse segment --by vad`, `emofuse predict --segment vad`)"
+
 
 @dataclass(frozen=True)
 class Segmentation:
@@ -185,7 +187,7 @@ def _cues(path: Path, settings: SegmentSettings) -> tuple[list[Cue], list[str]]:
     if not cues:
         raise NoUtteranceError(
             f"{path}: no subtitles of its name ({path.stem}.srt, .vtt, .ass, .ssa) lie beside it, and none in text inside",
-            "name a file with --subtitles, or go by the sound (`emofuse segment --by vad`, `emofuse predict --segment vad`)",
+            f"name a file with --subtitles, or {_BY_SOUND}",
             by_sound=True,
         )
     return cues, ["read from the recording's own subtitles"]
@@ -215,7 +217,7 @@ def _check_sound(path: Path, info: MediaInfo) -> None:
 def _nothing(path: Path, method: Method, behind: int) -> NoUtteranceError:
     if method == "subtitles":
         what = "all its subtitles lie behind its end" if behind else "its subtitles say nothing"
-        advice = "name others with --subtitles, or use --by vad"
+        advice = f"name others with --subtitles, or {_BY_SOUND}"
         return NoUtteranceError(f"{path}: {what}", advice, by_sound=True)
     return NoUtteranceError(
         f"{path}: nobody is heard to speak in it",

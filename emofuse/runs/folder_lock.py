@@ -117,9 +117,8 @@ def _patience(lock: SoftFileLease) -> float:
     """Seconds after which a claim that still stands is that of a living job."""
     owner = lock.owner
     if owner is None:  # nobody's: an earlier version's file, or one that is just being written
-        return (
-            1.2 * _NOBODYS_SECONDS
-        )  # more than is asked of the file, since a disk counts time in coarse steps
+        # More than is asked of the file, since a disk counts time in coarse steps.
+        return 1.2 * _NOBODYS_SECONDS
     return 0 if owner.hostname == _this_host() else 1.5 * LEASE_SECONDS
 
 

@@ -195,6 +195,7 @@ def test_a_folder_and_a_manifest_are_predicted_by_an_exported_run(
     record = json.loads((copy / "export.json").read_text(encoding="utf-8"))
     (copy / "export.json").write_text(json.dumps(record | {"torch": "another"}), encoding="utf-8")
     assert predicted() == (1, 0)
+    # Changed bytes are no program any more, so the fingerprint itself is asked, and no prediction.
     before = run_fingerprint([RunFolder(copy)], {})
     with (copy / "model.onnx").open("ab") as program:
         program.write(b" ")

@@ -188,6 +188,7 @@ def test_who_is_seen_speaking_stands_in_the_manifest(
 
 
 def test_that_nobody_is_heard_passes_from_one_process_to_another() -> None:
+    # What processes do with an exception; these bytes are made here.
     told = pickle.loads(
         pickle.dumps(NoUtteranceError("a.wav: nobody speaks", "give --every 2", by_sound=True))
     )
