@@ -46,7 +46,6 @@ from emofuse.evaluation import classification_report, fit_temperature
 from emofuse.features import FeatureStore
 from emofuse.features.identity import EncoderIdentity
 from emofuse.inference.evaluate import evaluate_fit
-from emofuse.inference.fit_calibration import calibrate_run
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.run_record import EncoderRecord
@@ -297,8 +296,7 @@ def main() -> None:
     set_word_expert(run, joint, FeatureStore(work / "features"))
     set_voice_expert(run, joint, FeatureStore(work / "features"))
     set_pool(run, joint)
-    calibrate_run(run, joint)
-    outcome = evaluate_fit(run, joint)
+    outcome = evaluate_fit(run, joint, calibration="fit")
     print("\n".join(outcome.lines()))
     (work / "figures.md").write_text(figures(pd.read_parquet(run.predictions_file), outcome.record.labels))
     look_for_faces(run)

@@ -118,22 +118,22 @@ _Scores = tuple[dict[str, object], list[str], Path]  # as JSON, as lines, and wh
 
 def _own(folder: RunFolder, calibrate: bool | None, subsets: bool, quiet: bool) -> _Scores:
     from emofuse.cli.progress import progress_bar
+    from emofuse.inference.calibration import read_calibration
     from emofuse.inference.evaluate import evaluate_fit
-    from emofuse.inference.fit_calibration import fitted_calibration
     from emofuse.inference.reporting.run_report import write_run_report
     from emofuse.runs.corpus import corpus_of
     from emofuse.runs.folder_lock import locked_folder
 
     corpus = corpus_of(folder.read_settings())
     with locked_folder(folder.path), progress_bar(quiet=quiet) as progress:
-        fitted = fitted_calibration(folder, corpus, progress=progress) if calibrate else None
         own = evaluate_fit(
             folder,
             corpus,
             subsets=subsets,
-            calibration="stored" if calibrate is None else fitted,
+            calibration="stored" if calibrate is None else "fit" if calibrate else None,
             progress=progress,
         )
+        fitted = read_calibration(folder) if calibrate else None
         lines = fitted.lines() if fitted is not None else []
         return own.to_dict(), [*own.lines(), *lines], write_run_report(own, corpus).html
 

@@ -241,7 +241,6 @@ def _train_one(
     from emofuse.cli.progress import progress_bar
     from emofuse.inference.baselines import fit_baselines
     from emofuse.inference.evaluate import evaluate_fit
-    from emofuse.inference.fit_calibration import calibrate_run
     from emofuse.inference.reporting.run_report import write_run_report
     from emofuse.training.fit import fit_run
     from emofuse.training.processes import is_first
@@ -250,10 +249,10 @@ def _train_one(
         folder = fit_run(settings, corpus, out, resume=resume, progress=progress)
         if not is_first():
             return
-        if calibrate:
-            calibrate_run(folder, corpus, progress=progress)
         if baseline:
             fit_baselines(folder, corpus, progress)
-        outcome = evaluate_fit(folder, corpus, progress=progress)
+        outcome = evaluate_fit(
+            folder, corpus, calibration="fit" if calibrate else "stored", progress=progress
+        )
         report = write_run_report(outcome, corpus)
     print_outcome(outcome.to_dict(), [*outcome.lines(), f"report: {report.html}"], as_json=as_json)

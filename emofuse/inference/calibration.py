@@ -63,9 +63,9 @@ def read_calibration(folder: RunFolder) -> Calibration | None:
 def set_calibration(folder: RunFolder, calibration: Calibration | None) -> None:
     """Keep a calibration, by which every prediction of the run goes from now on; None forgets the one that it has.
 
-    The run's own predictions and scores of another temperature are removed first, so that a kill at any moment leaves none
-    beside a temperature that is not theirs. `emofuse evaluate` makes them again, and the report. Evaluations on other
-    corpora and exports keep the temperature that they were made with.
+    The run's own predictions, scores and report of another temperature are removed first, so that a kill at any moment
+    leaves none beside a temperature that is not theirs. `emofuse evaluate` makes them again. Evaluations on other corpora
+    and exports keep the temperature that they were made with.
     """
     file = folder.calibration_file
     text = None if calibration is None else calibration.model_dump_json(indent=2) + "\n"
@@ -75,8 +75,8 @@ def set_calibration(folder: RunFolder, calibration: Calibration | None) -> None:
     record = folder.read_record()
     if record.status == "evaluated":
         folder.write_record(record.model_copy(update={"status": "fitted"}))
-    for stale in (folder.path / "metrics.json", folder.predictions_file):
-        stale.unlink(missing_ok=True)
+    for stale in ("report.html", "report.md", "metrics.json", folder.predictions_file.name):
+        (folder.path / stale).unlink(missing_ok=True)
     if text is None:
         file.unlink()
     else:

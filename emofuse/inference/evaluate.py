@@ -20,6 +20,7 @@ from emofuse.inference.baselines.scores import baseline_scores
 from emofuse.inference.best_test_epoch import best_test_epoch
 from emofuse.inference.calibration import Calibration, read_calibration, set_calibration, with_temperature
 from emofuse.inference.familiarity import fit_run_familiarity
+from emofuse.inference.fit_calibration import check_calibratable, fit_calibration
 from emofuse.inference.label_sets import coverage_on
 from emofuse.inference.outcome import Outcome, SubsetScore
 from emofuse.inference.own_corpus import change_of_corpus
@@ -43,7 +44,7 @@ def evaluate_fit(
     *,
     subsets: bool = False,
     kept: bool = True,
-    calibration: Calibration | Literal["stored"] | None = "stored",
+    calibration: Calibration | Literal["stored", "fit"] | None = "stored",
     progress: Progress | None = None,
 ) -> Outcome[Any]:
     """Score a fitted run on its own validation and test parts and write what was found beside it.
@@ -56,32 +57,34 @@ def evaluate_fit(
         subsets: score the test part once more for every set of modalities that the run can be given.
         kept: the run is kept for prediction; False for one of many, as in folds and sweeps, for which no pictures are
             decoded only to know later what is unlike them.
-        calibration: what the run's predictions go by from now on, None for none; by default what it has. It is kept
-            once the predictions are made, so that an interruption of these changes nothing.
+        calibration: what the run's predictions go by from now on, None for none; by default what it has. ``"fit"`` fits
+            it on the validation part, as `fit_calibration`. It is kept once the predictions are made, so that an
+            interruption of these changes nothing.
         progress: called with (done, total, what).
 
     Raises:
-        EmofuseError: as `change_of_corpus`; or a file of the run is damaged.
+        EmofuseError: as `change_of_corpus`; or a file of the run is damaged, or a temperature cannot be fitted.
     """
     split = folder.read_split()
     if is_there(folder.history_file):  # the report reads it last; a damaged one is told before any work
         read_history(folder.history_file, "train again")
-    used = read_calibration(folder) if isinstance(calibration, str) else calibration
+    if calibration == "fit":
+        check_calibratable(folder)
+    given = read_calibration(folder) if calibration == "stored" else calibration
     change = change_of_corpus(folder, manifest, split)
     predictor = RowPredictor(folder, manifest, progress)
     record, task = predictor.record, predictor.task
     modalities: Sequence[Modality] = predictor.model.config.modalities  # type: ignore[union-attr, assignment]
     sets = list(subsets_of(modalities)) if subsets else []
-    bare = {
-        "val": predictor.predict(split.val, set(split.test), "predicting the val part", calibrated=False),
-        "test": predictor.predict(split.test, what="predicting the test part", calibrated=False),
-    }
+    val = predictor.predict(split.val, set(split.test), "predicting the val part", calibrated=False)
+    used = fit_calibration(val) if isinstance(given, str) else given
+    test = predictor.predict(split.test, what="predicting the test part", calibrated=False)
     temperature = used.temperature if used is not None else 1.0
-    predictions = {name: with_temperature(part, temperature) for name, part in bare.items()}
+    predictions = {"val": with_temperature(val, temperature), "test": with_temperature(test, temperature)}
     tables = [prediction_table(manifest, predictions[name], task, name) for name in predictions]
     both = pd.concat(tables, ignore_index=True)
-    if not isinstance(calibration, str):
-        set_calibration(folder, calibration)
+    if calibration != "stored":
+        set_calibration(folder, used)
     with written_aside(folder.predictions_file) as aside:
         both.to_parquet(aside, index=False)
     write_pool_parts(folder, predictor, split)

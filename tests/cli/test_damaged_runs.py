@@ -14,7 +14,6 @@ from emofuse.cli.main import app
 from emofuse.errors import EmofuseError
 from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.evaluate import evaluate_fit
-from emofuse.inference.fit_calibration import calibrate_run
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
 from tests.small_runs import text_corpus, text_settings
@@ -84,8 +83,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     corpus = text_corpus(tmp_path_factory.mktemp("words"), dialogues=9)
     folder = fit_run(text_settings(corpus, optimiser__epochs=1), corpus, corpus.root / "run")
     fit_baselines(folder, corpus)
-    calibrate_run(folder, corpus)
-    evaluate_fit(folder, corpus)
+    evaluate_fit(folder, corpus, calibration="fit")
     return folder.path, Path(shutil.copytree(folder.path, corpus.root / "other"))
 
 

@@ -1,5 +1,6 @@
 import json
 import shutil
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,17 @@ from emofuse import EmotionPipeline
 from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.inference.calibration import read_calibration
-from emofuse.inference.fit_calibration import calibrate_run, calibration_of
-from emofuse.inference.predict_rows import predict_rows
+from emofuse.inference.calibration import Calibration, read_calibration
+from emofuse.inference.evaluate import evaluate_fit
+from emofuse.inference.fit_calibration import calibration_of, fit_calibration
+from emofuse.inference.predict_rows import RowPredictor, predict_rows
 from emofuse.inference.reporting.reliability import uncalibrated
 from emofuse.runs.folder_lock import locked_folder
+from emofuse.runs.predictions import Predictions
 from emofuse.runs.run_folder import RunFolder
 from tests.small_runs import text_corpus, text_run, text_settings
+
+PREDICT = RowPredictor.predict
 
 
 @pytest.fixture(scope="module")
@@ -102,9 +107,9 @@ def test_an_interruption_loses_no_temperature_and_a_repetition_finds_the_same(
     def interrupted(*arguments: object, **options: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("emofuse.inference.fit_calibration.predict_rows", interrupted)
+    monkeypatch.setattr("emofuse.inference.evaluate.fit_calibration", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        calibrate_run(run, corpus)
+        evaluate_fit(run, corpus, calibration="fit")
     assert run.calibration_file.read_bytes() == before
 
 
@@ -132,6 +137,11 @@ def test_a_kill_at_any_moment_leaves_no_prediction_of_another_temperature(
             np.testing.assert_allclose(shown, expected, atol=1e-6)
         is_judged = copy.read_record().status == "evaluated"
         assert is_judged == (copy.path / "metrics.json").exists(), "what takes it up knows what is missing"
+        for page in (copy.path / "report.html", copy.path / "report.md"):
+            if page.exists():
+                shows_one = "before calibration" in page.read_text(encoding="utf-8")
+                assert shows_one == copy.calibration_file.exists(), f"{page.name} is of another temperature"
+                assert is_judged
         together = (copy.predictions_file, copy.path / "metrics.json", copy.calibration_file)
         return [file.name for file in together if file.exists()]
 
@@ -141,6 +151,7 @@ def test_a_kill_at_any_moment_leaves_no_prediction_of_another_temperature(
     assert left_by("prediction_table") == [*whole, *before], "while it predicts, all is as it was"
     assert left_by("written_aside") == after
     assert left_by("write_pool_parts") == ["predictions.parquet", *after]
+    assert (run.path / "report.html").exists(), "what was copied had a page to go stale"
 
 
 def test_two_evaluations_do_not_write_into_each_other(run: RunFolder) -> None:
@@ -151,15 +162,34 @@ def test_two_evaluations_do_not_write_into_each_other(run: RunFolder) -> None:
 
 
 def test_the_test_part_has_no_say(corpus: Manifest, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[set[str]] = []
+    fitted_on: list[list[str]] = []
+    predicted: list[tuple[list[str], set[str]]] = []
 
-    def watched(folder, manifest, ids, **options):
-        seen.append(set(ids))
-        return predict_rows(folder, manifest, ids, **options)
+    def fit(val: Predictions) -> Calibration:
+        fitted_on.append(list(val.ids))
+        return fit_calibration(val)
 
-    monkeypatch.setattr("emofuse.inference.fit_calibration.predict_rows", watched)
+    def predict(
+        predictor: RowPredictor, ids: Sequence[str], hidden: Collection[str] = (), *rest: str, **options: bool
+    ) -> Predictions:
+        predicted.append((list(ids), set(hidden)))
+        return PREDICT(predictor, ids, hidden, *rest, **options)
+
+    monkeypatch.setattr("emofuse.inference.evaluate.fit_calibration", fit)
+    monkeypatch.setattr(RowPredictor, "predict", predict)
     evaluate(run, "--calibrate")
-    assert seen == [set(run.read_split().val)]
+    split = run.read_split()
+    assert fitted_on == [split.val]
+    assert [hidden for ids, hidden in predicted if ids == split.val] == [set(split.test)], "predicted once"
+
+
+def test_a_run_without_classes_is_refused_before_any_work(
+    corpus: Manifest, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = run.read_record().model_copy(update={"task": "regression"})
+    monkeypatch.setattr(RunFolder, "read_record", lambda folder: record)
+    with pytest.raises(EmofuseError, match="predicts no classes, so there is nothing to calibrate"):
+        evaluate_fit(run, corpus, calibration="fit")
 
 
 def test_training_can_calibrate_at_once(corpus: Manifest, tmp_path: Path) -> None:

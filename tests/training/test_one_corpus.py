@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import pandas as pd
 import pytest
@@ -23,7 +23,6 @@ from emofuse.experiments.reproduction.paper_runs import reproduce_paper
 from emofuse.experiments.reproduction.papers import PLANS
 from emofuse.experiments.sweep import Axis, sweep
 from emofuse.inference.evaluate import evaluate_fit
-from emofuse.inference.fit_calibration import calibrate_run
 from emofuse.runs.corpus import Progress
 from emofuse.runs.corpus_identity import CORPUS_FILE
 from emofuse.runs.features import readers_of
@@ -232,22 +231,22 @@ def test_evaluation_says_what_has_changed_in_the_corpus(
     assert json.loads((folder.path / "metrics.json").read_text())["corpus_change"] == outcome.corpus_change
 
 
-@pytest.mark.parametrize("judge", [evaluate_fit, calibrate_run])
+@pytest.mark.parametrize(("part", "calibration"), [("test", "stored"), ("val", "fit")])
 def test_rows_that_the_run_has_learnt_from_are_never_judged_under_other_ids(
-    finished: tuple[RunFolder, Manifest], judge: Callable[..., Any]
+    finished: tuple[RunFolder, Manifest], part: str, calibration: Literal["stored", "fit"]
 ) -> None:
     folder, corpus = finished
     split = folder.read_split()
     other = corpus.frame.set_index("id")
-    judged = (split.test if judge is evaluate_fit else split.val)[0]
+    judged = getattr(split, part)[0]
     other.loc[judged, "text"] = other.loc[split.train[0], "text"]
     with pytest.raises(
         EmofuseError, match=r"leak: 1 of the \d+ judged utterances now hold what the run has learnt"
     ):
-        judge(folder, Manifest.from_frame(other.reset_index(), corpus.root))
+        evaluate_fit(folder, Manifest.from_frame(other.reset_index(), corpus.root), calibration=calibration)
     gone = corpus.select(i for i in corpus.ids if i != judged)
     with pytest.raises(EmofuseError, match=f"gone from its corpus .{judged} among them"):
-        judge(folder, gone)
+        evaluate_fit(folder, gone, calibration=calibration)
 
 
 def test_all_folds_of_a_cross_validation_have_one_corpus(tmp_path: Path) -> None:
