@@ -98,8 +98,9 @@ class FineTuneModule(L.LightningModule):
         checkpoint["rows_read"] = self.rows_read
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """An earlier version's checkpoint does not say; something was read then."""
-        self.rows_read = int(checkpoint.get("rows_read", 1))
+        """An earlier version's checkpoint does not say, but its optimiser has no state where it never had a gradient."""
+        has_learnt = any(optimiser["state"] for optimiser in checkpoint["optimizer_states"])
+        self.rows_read = int(checkpoint.get("rows_read", has_learnt))
 
     def configure_optimizers(self) -> Any:
         """AdamW with a rate of its own for the head; weight decay spares vectors (biases, norms)."""

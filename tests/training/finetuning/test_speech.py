@@ -10,7 +10,7 @@ from transformers import AutoModelForAudioClassification
 from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_wav
 from emofuse.encoders import EncoderSpec, create_encoder
-from emofuse.encoders.fine_tuning import FineTuneSettings
+from emofuse.encoders.fine_tuning import RECORD_FILE, FineTuneSettings
 from emofuse.encoders.pretrained import locate
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
@@ -143,7 +143,8 @@ def test_a_text_model_is_no_speech_model(bert_folder: Path, tones: Manifest, tmp
         fine_tune(spec_of(bert_folder), tones, SPLIT, tmp_path / "run")
 
 
-def test_a_training_part_that_cannot_be_read_leaves_no_encoder(tmp_path: Path) -> None:
+def _unreadable(tmp_path: Path) -> tuple[EncoderSpec, Manifest, Split]:
+    """A fine-tuning whose training part is no sound."""
     rows = []
     for n in range(6):
         rows.append((f"u{n}", f"d{n}", 0, f"u{n}.wav", ("anger", "joy")[n % 2]))
@@ -154,7 +155,11 @@ def test_a_training_part_that_cannot_be_read_leaves_no_encoder(tmp_path: Path) -
     broken = Manifest.from_frame(frame, tmp_path).validate()
     split = Split(["u0", "u1", "u2", "u3"], ["u4", "u5"], [])
     tuning = {"epochs": 2, "batch_size": 4}
-    spec = EncoderSpec.model_validate({"modality": "audio", "name": "voice-cnn", "finetune": tuning})
+    return EncoderSpec.model_validate({"modality": "audio", "name": "voice-cnn", "finetune": tuning}), broken, split
+
+
+def test_a_training_part_that_cannot_be_read_leaves_no_encoder(tmp_path: Path) -> None:
+    spec, broken, split = _unreadable(tmp_path)
     run = tmp_path / "run"
     with pytest.raises(EmofuseError, match="none of the 4 utterances of the training part could be read"):
         fine_tune(spec, broken, split, run)
@@ -165,6 +170,35 @@ def test_a_training_part_that_cannot_be_read_leaves_no_encoder(tmp_path: Path) -
         write_wav(tmp_path / f"u{n}.wav", np.sin(np.arange(8000) * (0.1 + 0.2 * (n % 2))))
     assert fine_tune(spec, broken, split, run, resume=True).record.scores
     assert (run / "model.safetensors").is_file()
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_an_earlier_versions_checkpoint_that_had_read_nothing_is_no_learning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mended: bool
+) -> None:
+    spec, broken, split = _unreadable(tmp_path)
+    run = tmp_path / "run"
+    if mended:
+        for n in range(4):
+            write_wav(tmp_path / f"u{n}.wav", np.sin(np.arange(8000) * (0.1 + 0.2 * (n % 2))))
+
+    def killed(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("emofuse.training.finetuning.job.drop_checkpoints", killed)
+        fine_tune(spec, broken, split, run)
+    for file in (run / "checkpoints").iterdir():
+        kept = torch.load(file, weights_only=True)
+        assert bool(kept.pop("rows_read")) == mended  # what earlier versions did not write
+        torch.save(kept, file)
+    (run / RECORD_FILE).unlink(missing_ok=True)  # of the one that was killed after saving
+    if mended:
+        assert fine_tune(spec, broken, split, run, resume=True).record.scores
+    else:
+        with pytest.raises(EmofuseError, match="none of the 4 utterances of the training part could be read"):
+            fine_tune(spec, broken, split, run, resume=True)
+        assert not (run / "model.safetensors").exists()
 
 
 @pytest.mark.parametrize("seed", [-1, 2**32, 0.5])
