@@ -24,6 +24,7 @@ from emofuse.data.audio import read_audio
 from emofuse.data.frames import read_frames
 from emofuse.data.media import probe
 from emofuse.data.media_writer import write_video
+from emofuse.data.sampling_rate import RATE as SOUND_RATE
 
 N, SIZE = 15, (256, 256)
 SEGMENT = 4.0  # seconds, about an utterance
@@ -44,7 +45,7 @@ def drawn_frames() -> Iterator[np.ndarray]:
 
 
 def drawn_clips(folder: Path) -> list[Path]:
-    sound = (0.2 * np.sin(np.cumsum(0.05 + 0.04 * np.sin(np.arange(SECONDS * 16000) / 9000)))).astype(
+    sound = (0.2 * np.sin(np.cumsum(0.05 + 0.04 * np.sin(np.arange(SECONDS * SOUND_RATE) / 9000)))).astype(
         np.float32
     )
     clips = []

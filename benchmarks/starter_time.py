@@ -25,6 +25,7 @@ from benchmarks.machine import machine_line
 from benchmarks.script import argument_parser
 from emofuse.data.audio import read_audio
 from emofuse.data.media_writer import write_video
+from emofuse.data.sampling_rate import RATE
 
 RESULTS = Path(__file__).parent / "results" / "starter_time.md"
 SECONDS = 10
@@ -53,7 +54,7 @@ def ten_seconds(clip: Path, target: Path) -> None:
                 for frame in container.decode(video=0):
                     yield frame.to_ndarray(format="rgb24")
 
-    sound = np.resize(read_audio(clip), SECONDS * 16_000)
+    sound = np.resize(read_audio(clip), SECONDS * RATE)
     write_video(target, itertools.islice(pictures(), int(SECONDS * rate)), rate, audio=sound)
 
 

@@ -26,9 +26,10 @@ from benchmarks.machine import machine_line
 from benchmarks.script import argument_parser
 from emofuse.data.audio import read_audible
 from emofuse.data.manifest import Manifest, Utterance
+from emofuse.data.sampling_rate import RATE
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.augment_settings import AugmentSettings
-from emofuse.encoders.sound_augmentation import RATE, Sound, augmented, in_a_room, telephone_band
+from emofuse.encoders.sound_augmentation import Sound, augmented, in_a_room, telephone_band
 from starter.build import COPIES as COPIED
 from starter.build import RAVDESS_LABELS, SHRINKAGE, VOICE
 
@@ -54,7 +55,7 @@ def opus(sound: Sound, bits: int = 12_000) -> Sound:
     """Through Opus at so many bits a second."""
     file = io.BytesIO()
     with av.open(file, "w", format="ogg") as written:
-        stream = written.add_stream("libopus", rate=16_000, layout="mono")
+        stream = written.add_stream("libopus", rate=RATE, layout="mono")
         stream.bit_rate = bits
         frame = av.AudioFrame.from_ndarray(
             (np.clip(sound, -1, 1) * 32767).astype(np.int16)[None], "s16", "mono"

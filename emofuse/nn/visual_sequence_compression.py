@@ -7,8 +7,7 @@ from torch.nn import functional as F
 from emofuse.errors import EmofuseError
 from emofuse.nn.exporting import best_first, longest
 from emofuse.nn.real_steps import real_first
-
-_SHORTEST = 1e-12  # of a token, as in F.normalize
+from emofuse.nn.shortest import SHORTEST
 
 
 class VisualSequenceCompression(nn.Module):
@@ -106,7 +105,7 @@ class VisualSequenceCompression(nn.Module):
         if context is not None:
             m_cls = m_cls + context.to(m_cls.dtype)
         along = (tokens * F.normalize(m_cls, dim=-1).unsqueeze(1)).sum(dim=-1)
-        lengths = torch.linalg.vector_norm(tokens, dim=-1).clamp(min=_SHORTEST)
+        lengths = torch.linalg.vector_norm(tokens, dim=-1).clamp(min=SHORTEST)
         return along / lengths / self.temperature
 
     def _keep_best(self, tokens: Tensor, scores: Tensor) -> tuple[Tensor, Tensor]:

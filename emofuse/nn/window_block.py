@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_SHORTEST = 1e-12  # of a query or key, as in F.normalize
+from emofuse.nn.shortest import SHORTEST
 
 
 class BlockWeights(NamedTuple):
@@ -142,7 +142,7 @@ def attend(
     compared = by_head[:, :, :2]
     factors = (
         torch.linalg.vector_norm(compared, dim=-1, dtype=weights.scale.dtype)
-        .clamp_(min=_SHORTEST)
+        .clamp_(min=SHORTEST)
         .reciprocal_()
     )
     factors[:, :, 0].mul_(weights.scale)
