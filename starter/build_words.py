@@ -18,12 +18,13 @@ from emofuse.encoders.fine_tuning import RECORD_FILE, FineTunedRecord, read_fine
 from emofuse.encoders.hf_text import text_network
 from emofuse.encoders.packaged import MINILM
 from emofuse.encoders.pretrained import locate
+from emofuse.training.finetuning.weight_mean import mean_of_networks
 
 
-def weights_of(folder: Path) -> dict[str, torch.Tensor]:
-    """The encoder's own weights; of a compact one too."""
-    network = text_network(locate(str(folder)), "cpu", torch.float32)
-    return {name: weight.detach() for name, weight in network.named_parameters()}
+def mean_weights(folders: list[Path]) -> dict[str, torch.Tensor]:
+    """The mean of the encoders' own weights; of compact ones too."""
+    mean = mean_of_networks(text_network(locate(str(folder)), "cpu", torch.float32) for folder in folders)
+    return {name: weight.detach() for name, weight in mean.named_parameters()}
 
 
 def record_of(folders: list[Path]) -> FineTunedRecord:
@@ -49,8 +50,7 @@ def main() -> None:
     if given.out.exists():
         raise SystemExit(f"{given.out} exists; choose another folder, or remove it")
     record = record_of(given.tuned)
-    every = [weights_of(folder) for folder in given.tuned]
-    mean = {name: torch.stack([weights[name] for weights in every]).mean(0) for name in every[0]}
+    mean = mean_weights(given.tuned)
     aside = given.out.with_name(f"{given.out.name}.aside")
     shutil.rmtree(aside, ignore_errors=True)
     shutil.copytree(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
+from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from emofuse.data.modality import Modality
@@ -13,6 +14,8 @@ from emofuse.encoders.fine_tuning import FineTuneSettings
 from emofuse.encoders.pretrained import locate
 from emofuse.training.finetuning.network import UtteranceClassifier, load_classifier
 from emofuse.training.weight_average import running_mean
+
+Network = TypeVar("Network", bound=nn.Module)
 
 
 def mean_of_encoders(
@@ -29,11 +32,21 @@ def mean_of_encoders(
         labels: of their heads.
         settings: of the fine-tuning.
     """
+    return mean_of_networks(
+        load_classifier(locate(str(folder)), modality, labels, settings) for folder in folders
+    )
+
+
+def mean_of_networks(networks: Iterable[Network]) -> Network:
+    """One network with the mean of the weights of several of one architecture; they are asked for one by one.
+
+    Raises:
+        ValueError: there are none.
+    """
     mean: AveragedModel | None = None
-    for folder in folders:
-        tuned = load_classifier(locate(str(folder)), modality, labels, settings)
-        mean = mean or AveragedModel(tuned, avg_fn=running_mean, use_buffers=True)
-        mean.update_parameters(tuned)
+    for network in networks:
+        mean = mean or AveragedModel(network, avg_fn=running_mean, use_buffers=True)
+        mean.update_parameters(network)
     if mean is None:
-        raise ValueError("no encoders to take the mean of")
-    return cast(UtteranceClassifier, mean.module)
+        raise ValueError("no networks to take the mean of")
+    return cast(Network, mean.module)
