@@ -155,7 +155,11 @@ def _unreadable(tmp_path: Path) -> tuple[EncoderSpec, Manifest, Split]:
     broken = Manifest.from_frame(frame, tmp_path).validate()
     split = Split(["u0", "u1", "u2", "u3"], ["u4", "u5"], [])
     tuning = {"epochs": 2, "batch_size": 4}
-    return EncoderSpec.model_validate({"modality": "audio", "name": "voice-cnn", "finetune": tuning}), broken, split
+    return (
+        EncoderSpec.model_validate({"modality": "audio", "name": "voice-cnn", "finetune": tuning}),
+        broken,
+        split,
+    )
 
 
 def test_a_training_part_that_cannot_be_read_leaves_no_encoder(tmp_path: Path) -> None:
@@ -185,9 +189,10 @@ def test_an_earlier_versions_checkpoint_that_had_read_nothing_is_no_learning(
     def killed(folder: Path) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr("emofuse.training.finetuning.job.drop_checkpoints", killed)
-        fine_tune(spec, broken, split, run)
+        with pytest.raises(KeyboardInterrupt):
+            fine_tune(spec, broken, split, run)
     for file in (run / "checkpoints").iterdir():
         kept = torch.load(file, weights_only=True)
         assert bool(kept.pop("rows_read")) == mended  # what earlier versions did not write
