@@ -26,6 +26,8 @@ from emofuse.experiments.benchmark import (
     write_benchmark,
 )
 from emofuse.experiments.benchmark.costs import read_costs
+from emofuse.experiments.benchmark.linear_sources import LinearSources
+from emofuse.experiments.benchmark.plan import run_path
 from emofuse.experiments.benchmark.space import search_points
 from emofuse.experiments.benchmark.tables import side_tables
 from emofuse.models import list_models
@@ -105,8 +107,10 @@ def test_the_order_of_the_systems_does_not_choose_whose_features_the_linear_mode
     asked: list[Path] = []
     monkeypatch.setattr(results, "fit_baselines", lambda folder, *others: asked.append(folder.path))
     runs = {system.name: [run.folder for run in system.finished] for system in found.systems}
+    sources = LinearSources(found.folder)
     for names in (sorted(runs), sorted(runs, reverse=True)):
-        results._linear_models({name: runs[name] for name in names}, corpus, found.task, None)
+        sources.file.unlink()
+        results._linear_models({name: runs[name] for name in names}, corpus, found.task, sources, None)
     half = len(asked) // 2
     assert half < len(runs)
     assert asked[:half] == asked[half:]
@@ -119,18 +123,50 @@ def test_the_page_says_by_whose_settings_linear_models_are_fitted_where_systems_
     assert found.comparison.settings_told == ()
     runs = {}
     for name in ("bc-lstm", "sdt", "tfn"):
-        folder = shutil.copytree(of(found, name).finished[0].folder.path, tmp_path / name)
+        folder = shutil.copytree(of(found, name).finished[0].folder.path, run_path(tmp_path, name, 0, 0))
         runs[name] = [RunFolder(folder)]
     settings = runs["sdt"][0].read_settings()
     runs["sdt"][0].write_settings(settings.with_changes({"optimiser.class_weights": "balanced"}))
-    comparison = results.compare_runs(runs, corpus, found.task, None)
+    comparison = results.compare_runs(runs, corpus, found.task, None, LinearSources(tmp_path))
     (told,) = comparison.settings_told
     assert told == (
-        "linear (vectors) and linear+turns (vectors): class weights none, as bc-lstm has it, the first by name of the "
-        "systems with these features. Otherwise: sdt (class weights balanced)."
+        "linear (vectors) and linear+turns (vectors): class weights none, as bc-lstm has it, by name the first of the "
+        "systems that had these features when the benchmark began. Otherwise: sdt (class weights balanced)."
     )
     (given,) = [t for t in side_tables(replace(found, comparison=comparison), ()) if "given" in t.title]
     assert told in given.notes
+
+
+def test_a_system_that_is_added_later_leaves_the_linear_models_as_they_were(
+    found: Benchmark, corpus: Manifest, tmp_path: Path
+) -> None:
+    runs = {}
+    for name in ("bc-lstm", "sdt"):
+        folder = shutil.copytree(of(found, name).finished[0].folder.path, run_path(tmp_path, name, 0, 0))
+        (folder / "baselines.parquet").unlink(missing_ok=True)
+        runs[name] = [RunFolder(folder)]
+    settings = runs["bc-lstm"][0].read_settings()
+    runs["bc-lstm"][0].write_settings(settings.with_changes({"optimiser.class_weights": "balanced"}))
+    sources = LinearSources(tmp_path)
+
+    def linear(*systems: str) -> results.BenchmarkComparison:
+        return results.compare_runs({each: runs[each] for each in systems}, corpus, found.task, None, sources)
+
+    def rows(comparison: results.BenchmarkComparison) -> dict[str, Any]:
+        methods = {method.name: method for method in comparison.methods.methods}
+        return {name: methods[name].metrics for name in comparison.baselines}
+
+    first, more = linear("sdt"), linear("bc-lstm", "sdt")
+    assert rows(more) == rows(first)
+    assert not (runs["bc-lstm"][0].baselines_file).exists(), "sdt's settings are kept, not only its scores"
+    (told,) = more.settings_told
+    assert "class weights none, as sdt has it" in told
+    assert "Otherwise: bc-lstm (class weights balanced)." in told
+    assert rows(linear("bc-lstm")) == rows(first), "whether that system is asked for again or not"
+
+    sources.file.write_text('{"vectors": {"system": "sdt", "run": "../elsewhere"}}', encoding="utf-8")
+    with pytest.raises(EmofuseError, match=r"linear-models\.json: damaged \(vectors\.run: "):
+        linear("sdt")
 
 
 def test_all_runs_share_one_split_and_one_encoder(found: Benchmark) -> None:

@@ -16,6 +16,7 @@ from emofuse.evaluation.comparison.method_scores import MethodComparison
 from emofuse.evaluation.comparison.methods import Facts, JudgedRun, Method, make_method, on_same_utterances
 from emofuse.evaluation.comparison.ranks import RankComparison, compare_ranks
 from emofuse.experiments.benchmark.costs import read_costs
+from emofuse.experiments.benchmark.linear_sources import LinearSources
 from emofuse.experiments.compared_runs import held_out
 from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.baselines.names import ALONE, NEIGHBOURS
@@ -60,6 +61,7 @@ def compare_runs(
     manifest: Manifest,
     task: Task,
     against: str | None,
+    sources: LinearSources,
     progress: Progress | None = None,
 ) -> BenchmarkComparison:
     """Compare finished runs of systems, and linear models that are fitted on their features.
@@ -71,15 +73,16 @@ def compare_runs(
         manifest: the corpus.
         task: that all of them learnt.
         against: the method to test against; by default the linear model that the validation part likes best.
+        sources: of the benchmark's folder.
         progress: called with (done, total, what).
 
     Raises:
-        EmofuseError: ``against`` is not among the methods.
+        EmofuseError: ``against`` is not among the methods, or a kept file is damaged.
     """
     finished = {name: list(folders) for name, folders in runs.items() if folders}
     methods = [_method(name, folders) for name, folders in finished.items()]
     features = {name: _features_of_run(folders[0]) for name, folders in finished.items()}
-    linear, validation, theirs, settings_told = _linear_models(finished, manifest, task, progress)
+    linear, validation, theirs, settings_told = _linear_models(finished, manifest, task, sources, progress)
     first = against or _best(validation, task) or methods[0].name
     every = [*methods, *linear]
     if first not in [method.name for method in every]:
@@ -128,18 +131,22 @@ def _method(name: str, folders: Sequence[RunFolder]) -> Method:
 
 
 def _linear_models(
-    runs: Mapping[str, Sequence[RunFolder]], manifest: Manifest, task: Task, progress: Progress | None
+    runs: Mapping[str, Sequence[RunFolder]],
+    manifest: Manifest,
+    task: Task,
+    sources: LinearSources,
+    progress: Progress | None,
 ) -> tuple[list[Method], dict[str, float], dict[str, str], tuple[str, ...]]:
     """The linear models on each set of features, their validation scores, what they were given, and by whose settings."""
     groups: dict[str, dict[str, RunFolder]] = {}
-    # By name: the settings of a group's first system (class weights, longest text) hold for its linear models, and the
-    # order in which systems were asked for must not choose them. Where the others have different ones, the page says so.
     for system, folders in sorted(runs.items()):
         groups.setdefault(_feature_key(folders[0].read_record()), {})[system] = folders[0]
     metric = task.own_metric.removeprefix("val_")
     methods, validation, features, told = [], {}, {}, []
-    for group in groups.values():
-        folder, names = next(iter(group.values())), []
+    # One system's settings (class weights, longest text) hold for the linear models of its group. Where the others have
+    # different ones, the page says so.
+    for key, (source, folder) in sources.choose(groups).items():
+        names: list[str] = []
         kind = _kind(folder.read_record())
         fit_baselines(folder, manifest, progress)
         record = folder.read_record()
@@ -158,7 +165,8 @@ def _linear_models(
             validation[name] = report_on(rows[rows["part"] == "val"], task, bootstrap=0).metrics[metric]
             features[name] = _features(record)
             names.append(name)
-        told += _told_settings(names, {system: _linear_settings(each) for system, each in group.items()})
+        others = {system: _linear_settings(each) for system, each in groups[key].items()}
+        told += _told_settings(names, source, _linear_settings(folder), others)
     return methods, validation, features, tuple(told)
 
 
@@ -175,18 +183,17 @@ def _linear_settings(folder: RunFolder) -> str:
     return ", ".join(parts)
 
 
-def _told_settings(names: Sequence[str], settings: Mapping[str, str]) -> list[str]:
+def _told_settings(names: Sequence[str], source: str, own: str, settings: Mapping[str, str]) -> list[str]:
     """By which system's settings linear models were fitted; nothing where all of its group have the same."""
     systems: dict[str, list[str]] = {}
     for system, has in settings.items():
         systems.setdefault(has, []).append(system)
-    first = next(iter(settings))
-    differ = [f"{', '.join(systems[has])} ({has})" for has in systems if has != settings[first]]
+    differ = [f"{', '.join(systems[has])} ({has})" for has in systems if has != own]
     if not differ:
         return []
     return [
-        f"{' and '.join(names)}: {settings[first]}, as {first} has it, the first by name of the systems with these features. "
-        f"Otherwise: {'; '.join(differ)}."
+        f"{' and '.join(names)}: {own}, as {source} has it, by name the first of the systems that had these features when "
+        f"the benchmark began. Otherwise: {'; '.join(differ)}."
     ]
 
 

@@ -20,6 +20,7 @@ from emofuse.evaluation import Split, audit
 from emofuse.evaluation.protocols.fitted_features import FittedFeatures
 from emofuse.experiments.benchmark.costs import read_costs
 from emofuse.experiments.benchmark.jobs import is_done, run_jobs
+from emofuse.experiments.benchmark.linear_sources import LinearSources
 from emofuse.experiments.benchmark.plan import BenchmarkPlan, Job, PlannedSystem, plan_systems, run_path
 from emofuse.experiments.benchmark.records import Benchmark, BenchmarkedSystem, SeedRun, TunedPoint
 from emofuse.experiments.benchmark.results import compare_runs
@@ -64,7 +65,8 @@ def benchmark(
         folder: holds everything; must be new unless ``resume``.
         against: the method that the others are tested against: a system, or a linear model by its name in the table; by
             default the linear model that the validation part likes best.
-        resume: keep what an earlier call has finished; systems, seeds and budget may be more than then.
+        resume: keep what an earlier call has finished; systems, seeds and budget may be more than then,
+            and linear models keep the settings that they had.
         executor: makes each run in a process of its own; by default all are made in this one, and their memory is not
             measured, since it would be what all of them took.
         open_progress: gives a progress hook.
@@ -97,7 +99,11 @@ def benchmark(
         )
         with open_progress() as progress:
             runs = {system.name: [run.folder for run in system.finished] for system in done}
-            comparison = compare_runs(runs, manifest, task, against, progress) if any(runs.values()) else None
+            comparison = (
+                compare_runs(runs, manifest, task, against, LinearSources(folder), progress)
+                if any(runs.values())
+                else None
+            )
         leaks, fitted = (
             audit(manifest, split, modalities=plan.shared.model.modalities),
             _fitted(plan, manifest, split, task),
