@@ -76,7 +76,7 @@ def _outcome(pipe: Any, hearing: Any, run: Any, task: Task, connection: Connecti
     except RefusedError as error:
         return Outcome("refused", status=error.status, line=error.line)
     except MemoryError:
-        return Outcome("failed", status=500, line="there is not enough memory for it: cut it, or use --every")
+        return Outcome("failed", status=500, line="there is not enough memory for it: cut it, or give every")
     except (
         Exception
     ) as error:  # whatever it is, it is this task's alone; the log of the server says where it arose

@@ -104,9 +104,14 @@ class _FasterWhisper:
             Exception
         ) as error:  # no network, no such model, a damaged folder: each has an error of its own
             reason = " ".join(str(error).split())[:150] or type(error).__name__
+            # A server's client names no model, so advice on one would be no help.
+            advice = (
+                f"install its extra anew ({INSTALL})"
+                if model is None
+                else "name a folder of CTranslate2, or leave --asr-model out"
+            )
             raise EmofuseError(
-                f"speech recognition: {self.name} cannot be loaded ({reason}); name a folder of CTranslate2, or leave "
-                "--asr-model out"
+                f"speech recognition: {self.name} cannot be loaded ({reason}); {advice}"
             ) from None
 
     def __call__(self, samples: NDArray[np.float32], language: str | None) -> Transcript:

@@ -17,15 +17,13 @@ from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.recordings.cues import Cue, utterances_of
 from emofuse.recordings.seen_speaking import SeenSpeaker, seen_speakers
 from emofuse.recordings.settings import By, Method, SegmentSettings, settings_of
-from emofuse.recordings.spoken import NoUtteranceError, Progress, Spoken, within
+from emofuse.recordings.spoken import BY_SOUND, NoUtteranceError, Progress, Spoken, within
 from emofuse.recordings.subtitle_streams import read_subtitle_stream, text_streams
 from emofuse.recordings.subtitles import read_subtitles, subtitles_beside
 
 if TYPE_CHECKING:
     from emofuse.recordings.active_speaker import ActiveSpeaker
     from emofuse.recordings.speakers import Embed
-
-_BY_SOUND = "go by the sound (`emofuse segment --by vad`, `emofuse predict --segment vad`)"
 
 
 @dataclass(frozen=True)
@@ -187,7 +185,7 @@ def _cues(path: Path, settings: SegmentSettings) -> tuple[list[Cue], list[str]]:
     if not cues:
         raise NoUtteranceError(
             f"{path}: no subtitles of its name ({path.stem}.srt, .vtt, .ass, .ssa) lie beside it, and none in text inside",
-            f"name a file with --subtitles, or {_BY_SOUND}",
+            f"name a file with --subtitles, or {BY_SOUND}",
             by_sound=True,
         )
     return cues, ["read from the recording's own subtitles"]
@@ -217,7 +215,7 @@ def _check_sound(path: Path, info: MediaInfo) -> None:
 def _nothing(path: Path, method: Method, behind: int) -> NoUtteranceError:
     if method == "subtitles":
         what = "all its subtitles lie behind its end" if behind else "its subtitles say nothing"
-        advice = f"name others with --subtitles, or {_BY_SOUND}"
+        advice = f"name others with --subtitles, or {BY_SOUND}"
         return NoUtteranceError(f"{path}: {what}", advice, by_sound=True)
     return NoUtteranceError(
         f"{path}: nobody is heard to speak in it",

@@ -13,8 +13,11 @@ Progress = Callable[[int, int, str], None]
 """Called with how much is done, of how much, and what is being done."""
 
 
+BY_SOUND = "go by the sound (`emofuse segment --by vad`, `emofuse predict --segment vad`)"
+
+
 class NoUtteranceError(EmofuseError):
-    """No utterance is found in a recording, or nothing is there that would find one.
+    """No utterance is found in a recording or in its subtitles, or nothing is there that would find one.
 
     Attributes:
         what: the recording and what is missing.

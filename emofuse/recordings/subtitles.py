@@ -11,6 +11,7 @@ from emofuse.data.text_encoding import decode_text
 from emofuse.errors import EmofuseError
 from emofuse.recordings.cue_text import is_spoken_style
 from emofuse.recordings.cues import Cue
+from emofuse.recordings.spoken import BY_SOUND, NoUtteranceError
 
 SUFFIXES = (".srt", ".vtt", ".ass", ".ssa")
 LARGEST_FILE = 16 << 20  # bytes; a day of subtitles takes less than one of these megabytes
@@ -54,12 +55,17 @@ def read_subtitles(path: Path, encoding: str | None = None) -> tuple[list[Cue], 
         encoding: of its text; by default UTF-8 or UTF-16 by its mark, else UTF-8, and Windows-1252 for what is not that.
 
     Raises:
+        NoUtteranceError: no cue is in it, or it is no text in its encoding.
         EmofuseError: the file cannot be read, is no subtitles, or is larger than subtitles are.
     """
     text, notes = _text_of(path, encoding)
     cues = cues_of_text(text, str(path))
     if not cues:
-        raise EmofuseError(f"{path}: no cue of subtitles is in it; name another file, or use --by vad")
+        raise NoUtteranceError(
+            f"{path}: no cue of subtitles is in it",
+            f"name another file with --subtitles, or {BY_SOUND}",
+            by_sound=True,
+        )
     return cues, notes
 
 
@@ -125,8 +131,11 @@ def _text_of(path: Path, encoding: str | None) -> tuple[str, tuple[str, ...]]:
     except LookupError:
         raise EmofuseError(f"{path}: there is no text encoding {encoding!r}; try cp1252 or utf-8") from None
     except UnicodeError:
-        what = encoding or "UTF-16"
-        raise EmofuseError(f"{path}: is no text in {what}; name another with --encoding") from None
+        raise NoUtteranceError(
+            f"{path}: is no text in {encoding or 'UTF-16'}",
+            "name another with --encoding of `emofuse segment`",
+            by_sound=True,
+        ) from None
 
 
 def _webvtt_cues(text: str) -> str:

@@ -117,7 +117,7 @@ def _packaged_file() -> Path:
     places = list(found.submodule_search_locations or []) if found is not None else []
     if not places:
         raise EmofuseError(
-            f"speakers: telling voices apart needs the extra speakers; `{INSTALL}`, or --speakers none"
+            f"speakers: telling voices apart needs the extra speakers; `{INSTALL}`, or ask for speakers none"
         )
     return Path(places[0]) / _FILE
 

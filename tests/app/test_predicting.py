@@ -1,11 +1,13 @@
 """What a worker makes of a recording: utterances that are found, names of the client, no path of this machine."""
 
+from multiprocessing import Pipe
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from emofuse import EmofuseError, EmotionPipeline
+from emofuse.app import worker
 from emofuse.app.limits import ServeLimits
 from emofuse.app.page_parts import error_box, explanation_table, introduction, progress_box, timeline_frame
 from emofuse.app.predicting import describe_run, predict_recording
@@ -75,6 +77,18 @@ def test_what_a_recording_is_refused_for(pipe: EmotionPipeline, media_run: RunFo
     assert (nobody.status, nobody.line) == (422, f"né.wav: nobody is heard to speak in it; {without}")
     assert "--" not in subtitles.line
     assert "emofuse evaluate the run" in refusal(coverage=0.9).line
+
+
+def test_a_lack_of_memory_names_fields_of_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_large(*arguments: object) -> Prediction:
+        raise MemoryError
+
+    monkeypatch.setattr("emofuse.app.predicting.predict_recording", too_large)
+    task = PredictTask(Path("talk.mp4"), "talk.mp4", PredictOptions())
+    here, there = Pipe()
+    with here, there:
+        failed = worker._outcome(None, None, None, task, here)
+    assert (failed.status, failed.line) == (500, "there is not enough memory for it: cut it, or give every")
 
 
 def test_an_end_that_nothing_reaches_fills_no_memory(pipe: EmotionPipeline, tmp_path: Path) -> None:

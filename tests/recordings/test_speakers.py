@@ -181,6 +181,13 @@ def test_mel_power_puts_a_tone_in_its_band_with_its_power() -> None:
     np.testing.assert_allclose(mel_power(2 * tone)[50], 4 * power[50], rtol=1e-3)
 
 
+def test_missing_weights_say_what_to_install_and_no_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice_embedding, "find_spec", lambda name: None)
+    with pytest.raises(EmofuseError, match=r"resemblyzer==0\.1\.4`, or ask for speakers none") as caught:
+        VoiceEmbedding()
+    assert " --speakers" not in str(caught.value)
+
+
 def test_weights_that_are_others_are_refused(tmp_path: Path) -> None:
     (tmp_path / "pretrained.pt").write_bytes(b"PK\x03\x04 something else")
     with pytest.raises(EmofuseError, match="not the voice encoder that emofuse knows"):

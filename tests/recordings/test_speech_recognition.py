@@ -1,3 +1,4 @@
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -128,6 +129,22 @@ def test_silence_is_not_written_down(shared_media: Path) -> None:
 def test_a_folder_that_is_no_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EmofuseError, match="is no model of speech recognition"):
         load_recogniser(str(tmp_path))
+
+
+@pytest.mark.skipif(find_spec("faster_whisper") is None, reason="the extra asr is not installed")
+@pytest.mark.parametrize(("model", "advice"), [(None, "emofuse[asr]"), ("small", "leave --asr-model out")])
+def test_a_model_that_cannot_be_loaded_is_named_an_option_only_where_one_named_it(
+    monkeypatch: pytest.MonkeyPatch, model: str | None, advice: str
+) -> None:
+    def broken(*arguments: object, **options: object) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr("faster_whisper.WhisperModel", broken)
+    monkeypatch.setattr(recognisers, "_packaged", lambda: "/packaged")
+    with pytest.raises(EmofuseError, match=r"cannot be loaded \(no memory\)") as caught:
+        load_recogniser(model)
+    assert advice in str(caught.value)
+    assert ("--" in str(caught.value)) == (model is not None)
 
 
 def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from emofuse.errors import EmofuseError
 from emofuse.recordings.cues import Cue, utterances_of
-from emofuse.recordings.spoken import Spoken, ends_sentence
+from emofuse.recordings.spoken import NoUtteranceError, Spoken, ends_sentence
 from emofuse.recordings.subtitles import cues_of_text, read_subtitles, subtitles_beside
 
 SRT = """1
@@ -182,6 +182,16 @@ def test_garbage_is_refused_in_one_line_that_names_the_file(
         read_subtitles(file)
     assert "a.srt" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"WEBVTT\n\nNOTE nothing\n", b"\xff\xfea"])
+def test_what_subtitles_lack_is_told_apart_from_options(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "a.srt").write_bytes(content)
+    with pytest.raises(NoUtteranceError) as caught:
+        read_subtitles(tmp_path / "a.srt")
+    assert "--" in caught.value.advice
+    assert "--" not in caught.value.what, "a server's client has no options"
+    assert caught.value.by_sound
 
 
 def test_an_encoding_that_is_none_and_a_missing_file_are_told(tmp_path: Path) -> None:
