@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,10 @@ from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.familiarity import Familiarity
 from emofuse.features import FeatureStore, UtteranceEncoder
-from emofuse.features.encoding import encode_utterances
 from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import with_temperature
 from emofuse.inference.forward import predict_subsets
+from emofuse.inference.gathered_features import GatheredFeatures, Progress
 from emofuse.inference.label_sets import LabelSets
 from emofuse.inference.novelty import novelty_of, with_doubts
 from emofuse.inference.predicted_segments import predicted_segments, scores_of
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from emofuse.data.manifest import Manifest
     from emofuse.features.normalisation import TrainingStatistics
 
-Progress = Callable[[int, int, str], None]
+__all__ = ["Progress", "UtterancePipeline"]
 
 
 class UtterancePipeline:
@@ -109,23 +109,9 @@ class UtterancePipeline:
         """
         sets = self._label_sets(coverage)
         chosen = self._chosen(modalities)
-        missing: list[dict[Modality, str]] = [{} for _ in utterances]
-        notes: list[dict[Modality, str]] = [{} for _ in utterances]
-        found: dict[Modality, dict[str, np.ndarray]] = {m: {} for m in self.record.encoders}
-        keyed = [_with_key(u, i) for i, u in enumerate(utterances)]
-        for modality in self.modalities:
-            if modality not in chosen:
-                for reasons in missing:
-                    reasons[modality] = "switched off"
-            elif self._is_imported(modality):
-                imported = (features or {}).get(modality, {})
-                self._look_up(modality, utterances, imported, found[modality], missing)
-            elif modality in self.encoders:
-                self._encode(modality, keyed, found[modality], missing, notes, progress)
-            elif modality in self.record.encoders:
-                for utterance, reasons in zip(utterances, missing, strict=True):
-                    reasons[modality] = _without_encoder(utterance, modality)
-        given = self.normalised(keyed, found, notes)
+        gathered = self._gathered(utterances, chosen, features or {}, progress)
+        keyed, notes = gathered.utterances, gathered.notes
+        given = self.normalised(keyed, gathered.found, notes)
         rows = [u if "video" in chosen else _without_video(u) for u in keyed]
         several = [m for m in self.modalities if m in chosen] if by_modality else []
         predictions, *alone = self._forward(rows, given, [None, *([m] for m in several)], progress)
@@ -133,7 +119,9 @@ class UtterancePipeline:
             keyed, self.modalities, self.familiarity, self.record.encoders, given, predictions
         )
         predictions = with_doubts(predictions, self.model, self.modalities, novelty, self.temperature)
-        segments = predicted_segments(utterances, predictions, self.task, self.modalities, missing, notes)
+        segments = predicted_segments(
+            utterances, predictions, self.task, self.modalities, gathered.missing, notes
+        )
         by_alone = dict(zip(several, alone, strict=True))
         timeline = [
             replace(
@@ -151,6 +139,25 @@ class UtterancePipeline:
             for i, segment in enumerate(segments)
         ]
         return EmotionTimeline(timeline, self.labels, self.notes)
+
+    def _gathered(
+        self,
+        utterances: Sequence[Utterance],
+        chosen: set[Modality],
+        features: Mapping[Modality, FeatureSource],
+        progress: Progress | None,
+    ) -> GatheredFeatures:
+        gathered = GatheredFeatures.none_yet(utterances, self.record.encoders)
+        for modality in self.modalities:
+            if modality not in chosen:
+                gathered.switch_off(modality)
+            elif self._is_imported(modality):
+                gathered.look_up(modality, features.get(modality, {}), self.imported_only()[modality])
+            elif modality in self.encoders:
+                gathered.encode(modality, self.encoders[modality], progress)
+            elif modality in self.record.encoders:
+                gathered.leave_out(modality)
+        return gathered
 
     def _label_sets(self, coverage: float | None) -> LabelSets | None:
         if coverage is None:
@@ -224,42 +231,6 @@ class UtterancePipeline:
         except EmofuseError:
             return None
 
-    def _look_up(
-        self,
-        modality: Modality,
-        utterances: Sequence[Utterance],
-        given: FeatureSource | Mapping[str, np.ndarray],
-        features: dict[str, np.ndarray],
-        missing: list[dict[Modality, str]],
-    ) -> None:
-        why = self.imported_only()[modality]
-        for place, utterance in enumerate(utterances):
-            if utterance.id in given:
-                features[str(place)] = given[utterance.id]
-            else:
-                missing[place][modality] = why
-
-    def _encode(
-        self,
-        modality: Modality,
-        utterances: Sequence[Utterance],
-        features: dict[str, np.ndarray],
-        missing: list[dict[Modality, str]],
-        notes: list[dict[Modality, str]],
-        progress: Progress | None,
-    ) -> None:
-        def keep_note(key: str, note: str) -> None:
-            notes[int(key)][modality] = note
-
-        encoded = encode_utterances(utterances, self.encoders[modality], on_note=keep_note)
-        for done, (key, result) in enumerate(encoded):
-            if progress is not None:
-                progress(done + 1, len(utterances), f"encoding {modality}")
-            if isinstance(result, np.ndarray):
-                features[key] = result
-            else:
-                missing[int(key)][modality] = str(result) if result else f"no {modality} was given"
-
     def _forward(
         self,
         utterances: Sequence[Utterance],
@@ -291,17 +262,6 @@ class UtterancePipeline:
             keep_features=own,
         )
         return [with_temperature(predictions.of(ids), self.temperature) for predictions in found]
-
-
-def _with_key(utterance: Utterance, position: int) -> Utterance:
-    """The same utterance under its position, because two clips may have the same name."""
-    return replace(utterance, id=str(position))
-
-
-def _without_encoder(utterance: Utterance, modality: Modality) -> str:
-    """Why a modality is left out whose encoder was not loaded."""
-    given = utterance.text if modality == "text" else utterance.video or utterance.audio
-    return "its encoder was not loaded" if given else f"no {modality} was given"
 
 
 def _without_video(utterance: Utterance) -> Utterance:
