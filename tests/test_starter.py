@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from emofuse import EmofuseError, EmotionPipeline
 from emofuse.cli.demo import _real_people
 from emofuse.cli.main import app
-from emofuse.cli.predict import run_and_clips
+from emofuse.cli.prediction_names import run_and_clips
 from emofuse.recordings import voice_activity
 from emofuse.runs.run_folder import RunFolder
 from emofuse.starter import starter_folder

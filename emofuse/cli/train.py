@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emofuse.cli.executors import RayAddress
-from emofuse.cli.outcome_lines import print_outcome
 from emofuse.cli.train_many import ManyRuns, run_all_folds, run_seeds, run_seeds_of_all_folds
+from emofuse.cli.train_one import train_one
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -197,7 +197,16 @@ def train(
     elif seeds is not None:
         run_seeds(settings, corpus, out, seeds, how)
     else:
-        _train_one(settings, corpus, out, resume, calibrate, baseline, as_json, quiet)
+        train_one(
+            settings,
+            corpus,
+            out,
+            resume=resume,
+            calibrate=calibrate,
+            baseline=baseline,
+            as_json=as_json,
+            quiet=quiet,
+        )
 
 
 def _check_choices(
@@ -226,33 +235,3 @@ def _without_leaky(settings: RunSettings, corpus: Manifest) -> RunSettings:
     for line in lines:
         typer.echo(line, err=True)
     return settings
-
-
-def _train_one(
-    settings: RunSettings,
-    corpus: Manifest,
-    out: Path,
-    resume: bool,
-    calibrate: bool,
-    baseline: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    from emofuse.cli.progress import progress_bar
-    from emofuse.inference.baselines import fit_baselines
-    from emofuse.inference.evaluate import evaluate_fit
-    from emofuse.inference.reporting.run_report import write_run_report
-    from emofuse.training.fit import fit_run
-    from emofuse.training.processes import is_first
-
-    with progress_bar(quiet=quiet or not is_first()) as progress:
-        folder = fit_run(settings, corpus, out, resume=resume, progress=progress)
-        if not is_first():
-            return
-        if baseline:
-            fit_baselines(folder, corpus, progress)
-        outcome = evaluate_fit(
-            folder, corpus, calibration="fit" if calibrate else "stored", progress=progress
-        )
-        report = write_run_report(outcome, corpus)
-    print_outcome(outcome.to_dict(), [*outcome.lines(), f"report: {report.html}"], as_json=as_json)

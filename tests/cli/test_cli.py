@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from emofuse import EmofuseError, Manifest
 from emofuse.cli.main import VERBS, app, run
-from emofuse.cli.predict import timeline_positions
+from emofuse.cli.prediction_figure import timeline_positions
 from emofuse.data.channels import CHANNELS_CANCEL
 from emofuse.pipeline import EmotionSegment
 from tests.data.material import encode_sound

@@ -1,0 +1,42 @@
+"""`emofuse predict --figure`: emotions over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from emofuse.errors import EmofuseError
+
+if TYPE_CHECKING:
+    from emofuse.inference.segments import EmotionSegment
+
+
+def draw_emotions(segments: Sequence[EmotionSegment], labels: list[str], path: Path) -> None:
+    """Draw them as PNG and SVG, and name both."""
+    from emofuse.evaluation.reporting.figures import TimelineSegment, draw_timeline, write_figure
+
+    shown = [
+        TimelineSegment(start, end, s.label, s.probabilities, s.speaker)
+        for s, (start, end) in zip(segments, timeline_positions(segments), strict=True)
+    ]
+    saved = write_figure(draw_timeline(shown, labels=labels), path.with_suffix(""))
+    typer.echo(f"drawn: {saved.png} and {saved.svg}", err=True)
+
+
+def timeline_positions(segments: Sequence[EmotionSegment]) -> list[tuple[float, float]]:
+    """Seconds of the segments on one line of time, on which each recording begins where the last one ended."""
+    times: list[tuple[float, float]] = []
+    recording, offset, last = segments[0].recording, 0.0, 0.0
+    for s in segments:
+        if s.end is None:
+            raise EmofuseError(
+                f"--figure: nothing says when {s.id} was said; give start and end, or a recording"
+            )
+        if s.recording != recording:
+            recording, offset = s.recording, last
+        times.append((offset + s.start, offset + s.end))
+        last = max(last, offset + s.end)
+    return times
