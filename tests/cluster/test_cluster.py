@@ -45,7 +45,9 @@ def cluster() -> Iterator[object]:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         from ray.cluster_utils import Cluster
 
-        patch.setattr("ray._private.utils.set_sigterm_handler", lambda handler: None)  # it would outlive this file
+        patch.setattr(
+            "ray._private.utils.set_sigterm_handler", lambda handler: None
+        )  # it would outlive this file
         made = Cluster(
             initialize_head=True,
             head_node_args={"num_cpus": 1, "object_store_memory": MEMORY, "include_dashboard": False},
