@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from emofuse.cli.experts import ExpertOptions, open_pipeline
-from emofuse.cli.prediction_figure import draw_emotions
+from emofuse.cli.prediction_figure import check_figure, draw_emotions
 from emofuse.cli.prediction_files import write_files
 from emofuse.cli.prediction_folder import check_single
 from emofuse.cli.prediction_lines import print_notes, print_segments
-from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -111,11 +111,30 @@ def _check(asked: ClipArguments) -> None:
     if text is not None and clips and len(clips) > 1:
         raise EmofuseError("--text goes with one clip; give a manifest with a text column for several")
     if asked.figure is not None:
-        check_new_file(asked.figure)
+        check_figure(asked.figure)
     check_single(asked.jobs, asked.also)
     asked.files.check()
     if asked.of_clip["segment"] and any(is_manifest_file(clip) for clip in clips or ()):
         raise EmofuseError("--segment finds utterances; a manifest names them already, so leave it out")
+    _check_times(asked)
+
+
+def _check_times(asked: ClipArguments) -> None:
+    """What is drawn or written over time is of one recording, or has at least an end."""
+    from emofuse.data.manifest_files import is_manifest_file
+
+    of_one = (*asked.files.subtitles, *asked.files.tiers)
+    timed = [*(["--figure"] if asked.figure is not None else []), *map(str, of_one)]
+    if timed and not asked.clips and asked.of_clip["audio"] is None and asked.of_clip["end"] is None:
+        raise EmofuseError(
+            f"{timed[0]}: nothing says when text was said; give --start and --end, or a recording, or leave it out"
+        )
+    clips = {os.path.abspath(clip) for clip in asked.clips or () if not is_manifest_file(clip)}  # noqa: PTH100
+    if of_one and len(clips) > 1:
+        raise EmofuseError(
+            f"{of_one[0]}: belongs to one recording, and {len(clips)} are named; write a file for each, as `emofuse predict RUN "
+            "FOLDER --out DIR --also ...` does"
+        )
 
 
 def _precision(given: str | None, experts: str | None) -> Precision:

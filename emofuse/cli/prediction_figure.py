@@ -8,10 +8,24 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
     from emofuse.inference.segments import EmotionSegment
+
+_SUFFIXES = (".png", ".svg")
+
+
+def check_figure(path: Path) -> None:
+    """See that both files of a figure can be written.
+
+    Raises:
+        EmofuseError: one cannot, or a folder was named.
+    """
+    check_new_file(path)
+    for suffix in _SUFFIXES:
+        check_new_file(path.parent / f"{_without_suffix(path).name}{suffix}")
 
 
 def draw_emotions(segments: Sequence[EmotionSegment], labels: list[str], path: Path) -> None:
@@ -22,8 +36,13 @@ def draw_emotions(segments: Sequence[EmotionSegment], labels: list[str], path: P
         TimelineSegment(start, end, s.label, s.probabilities, s.speaker)
         for s, (start, end) in zip(segments, timeline_positions(segments), strict=True)
     ]
-    saved = write_figure(draw_timeline(shown, labels=labels), path.with_suffix(""))
+    saved = write_figure(draw_timeline(shown, labels=labels), _without_suffix(path))
     typer.echo(f"drawn: {saved.png} and {saved.svg}", err=True)
+
+
+def _without_suffix(path: Path) -> Path:
+    """The name of both files; a dot in a name such as ``talk.v2`` begins no suffix."""
+    return path.with_suffix("") if path.suffix.lower() in _SUFFIXES else path
 
 
 def timeline_positions(segments: Sequence[EmotionSegment]) -> list[tuple[float, float]]:

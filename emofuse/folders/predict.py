@@ -14,7 +14,16 @@ from emofuse.data.found_recordings import RecordingFile
 from emofuse.ensemble import EnsemblePipeline, open_pipeline
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.folders.index_page import IndexRow, index_page
-from emofuse.folders.results import RecordingState, ResultFiles, finished, keep, run_fingerprint
+from emofuse.folders.results import (
+    RecordingState,
+    ResultFiles,
+    StoredResult,
+    finished,
+    keep,
+    run_fingerprint,
+    stored_result,
+    write_result,
+)
 from emofuse.folders.workers import run_tasks
 from emofuse.inference.exporting.places import is_export
 from emofuse.inference.segments import EmotionSegment
@@ -84,7 +93,7 @@ def predict_folder(
 
     ``out`` then holds ``table.csv``, ``index.html``, and for each recording its result (``recordings/NAME.json``), its
     page and what else was asked for. A recording whose result is there, of the same run, question and content, is not
-    done again; one that failed is tried again.
+    done again; one that failed is tried again. What lies beside a result is of the same run and question as it.
 
     Args:
         request: the run and what is asked of it.
@@ -99,15 +108,9 @@ def predict_folder(
     place, runs = _runs_of(request.run)
     fingerprint = run_fingerprint(runs, dict(request.options))
     job = _PredictJob(request, place, fingerprint, out)
-    known: dict[str, EmotionTimeline] = {}
-    failed: dict[str, str] = {}
     with locked_folder(out):
-        for recording in recordings:
-            timeline = finished(ResultFiles(out, recording.name), recording, fingerprint)
-            if timeline is not None:
-                known[recording.name] = timeline
-                job.write_missing(recording, timeline)
-        pending = [recording for recording in recordings if recording.name not in known]
+        known, failed = _done_before(job, recordings)
+        pending = [r for r in recordings if r.name not in known and r.name not in failed]
         kept = len(known)
         ended = 0
 
@@ -132,6 +135,25 @@ def predict_folder(
         notes = tuple(dict.fromkeys(note for timeline in known.values() for note in timeline.notes))
         _write_overview(out, recordings, known, failed, notes)
     return FolderOutcome(out, len(known) - kept, kept, failed, notes)
+
+
+def _done_before(
+    job: _PredictJob, recordings: Sequence[RecordingFile]
+) -> tuple[dict[str, EmotionTimeline], dict[str, str]]:
+    """What is there already, with what is newly asked for, and why that could not be written."""
+    known: dict[str, EmotionTimeline] = {}
+    failed: dict[str, str] = {}
+    for recording in recordings:
+        held = stored_result(ResultFiles(job.out, recording.name), recording, job.fingerprint)
+        if held is None:
+            continue
+        try:
+            job.write_missing(recording, *held)
+        except EmofuseError as error:  # such as one that is too large to be within its page
+            failed[recording.name] = str(error)
+        else:
+            known[recording.name] = held[1]
+    return known, failed
 
 
 def _runs_of(run: str) -> tuple[str, list[RunFolder]]:
@@ -170,18 +192,40 @@ class _PredictJob:
             raise EmofuseError(_changed(task))
         files = ResultFiles(self.out, task.name)
         found = [str(each.message) for each in caught if issubclass(each.category, EmofuseWarning)]
-        # How utterances were found stands on the recording's own page: of a thousand, nobody would read the lines.
-        # The result comes last, since it says that all else is there.
-        self._write(files, EmotionTimeline(timeline, timeline.labels, (*timeline.notes, *found)))
-        keep(files, before, self.fingerprint, timeline)
+        # The result goes first and comes last, since it says that all else is there and of the same run.
+        files.result.unlink(missing_ok=True)
+        for suffix in set(FORMATS) - set(self.request.also):
+            files.beside(suffix).unlink(missing_ok=True)
+        self._write(files, timeline, found)
+        keep(files, before, self.fingerprint, timeline, found=found, media=self.request.media)
 
-    def write_missing(self, recording: RecordingFile, timeline: EmotionTimeline) -> None:
-        """Write what is asked for now and was not when the recording was predicted."""
-        self._write(ResultFiles(self.out, recording.name), timeline, missing_only=True)
+    def write_missing(
+        self, recording: RecordingFile, stored: StoredResult, timeline: EmotionTimeline
+    ) -> None:
+        """Write what is asked for now and was not when the recording was predicted.
 
-    def _write(self, files: ResultFiles, timeline: EmotionTimeline, *, missing_only: bool = False) -> None:
+        Raises:
+            EmofuseError: the page cannot play the recording as it is asked to, or a file cannot be written.
+        """
+        files = ResultFiles(self.out, recording.name)
+        if stored.media != self.request.media:
+            # A kill in between leaves no page, which is then written in the way that is asked for.
+            files.page.unlink(missing_ok=True)
+            write_result(files, stored.model_copy(update={"media": self.request.media}))
+        self._write(files, timeline, stored.found, missing_only=True)
+
+    def _write(
+        self,
+        files: ResultFiles,
+        timeline: EmotionTimeline,
+        found: Sequence[str],
+        *,
+        missing_only: bool = False,
+    ) -> None:
         if not (missing_only and files.page.exists()):
-            timeline.save_page(files.page, media=self.request.media, title=files.name)
+            # How utterances were found stands on the recording's own page: of a thousand, nobody would read the lines.
+            told = EmotionTimeline(timeline, timeline.labels, (*timeline.notes, *found))
+            told.save_page(files.page, media=self.request.media, title=files.name)
         for suffix in self.request.also:
             file = files.beside(suffix)
             if not (missing_only and file.exists()):

@@ -19,6 +19,7 @@ from emofuse.errors import EmofuseError
 from emofuse.inference.exporting.places import EXPORT_FILE, PROGRAM_FILES, is_export
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timeline import EmotionTimeline
+from emofuse.inference.timelines.page_media import Media
 from emofuse.runs.hub import RUN_FILES
 from emofuse.runs.run_folder import RunFolder
 
@@ -67,6 +68,8 @@ class StoredResult(BaseModel):
         labels: of the run.
         notes: what whoever sees the predictions must know.
         segments: what the run says.
+        found: how its utterances were found, which its page says.
+        media: how its page plays it.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -77,6 +80,8 @@ class StoredResult(BaseModel):
     labels: list[str]
     notes: list[str]
     segments: list[dict[str, Any]]
+    found: list[str] = []
+    media: Media | None = None
 
     def timeline(self) -> EmotionTimeline:
         """The predictions.
@@ -139,18 +144,34 @@ def _run_files(run: RunFolder) -> Iterator[tuple[str, Path]]:
 
 def finished(files: ResultFiles, recording: RecordingFile, run: str) -> EmotionTimeline | None:
     """What was kept of a recording, if it is of the same run, the same question and the same recording."""
+    held = stored_result(files, recording, run)
+    return None if held is None else held[1]
+
+
+def stored_result(
+    files: ResultFiles, recording: RecordingFile, run: str
+) -> tuple[StoredResult, EmotionTimeline] | None:
+    """The same, with all that its file says."""
     if not files.result.is_file():
         return None
     try:
         stored = StoredResult.model_validate(stored_json(files.result, "it is made again"))
         if stored.run != run or not stored.recording.is_of(recording.file):
             return None
-        return stored.timeline()
+        return stored, stored.timeline()
     except (EmofuseError, ValidationError, OSError):
         return None
 
 
-def keep(files: ResultFiles, recording: RecordingState, run: str, timeline: EmotionTimeline) -> None:
+def keep(
+    files: ResultFiles,
+    recording: RecordingState,
+    run: str,
+    timeline: EmotionTimeline,
+    *,
+    found: Sequence[str] = (),
+    media: Media | None = None,
+) -> None:
     """Write the result of a recording, which is then done.
 
     Args:
@@ -158,6 +179,8 @@ def keep(files: ResultFiles, recording: RecordingState, run: str, timeline: Emot
         recording: as it was before it was predicted.
         run: fingerprint of the run and of what was asked of it.
         timeline: what the run says.
+        found: how its utterances were found.
+        media: how its page plays it.
 
     Raises:
         OSError: it cannot be written.
@@ -169,7 +192,18 @@ def keep(files: ResultFiles, recording: RecordingState, run: str, timeline: Emot
         labels=list(timeline.labels),
         notes=list(timeline.notes),
         segments=[segment.to_dict() for segment in timeline],
+        found=list(found),
+        media=media,
     )
+    write_result(files, stored)
+
+
+def write_result(files: ResultFiles, stored: StoredResult) -> None:
+    """Write the file of a recording's result.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     files.result.parent.mkdir(parents=True, exist_ok=True)
     # ASCII, since the name of a file may hold bytes that are no text.
     write_text_aside(files.result, json.dumps(stored.model_dump(), ensure_ascii=True) + "\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,10 @@ from pydantic import BaseModel, Field, ValidationError
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
+from emofuse.errors import EmofuseWarning
+from emofuse.runs.ensemble_folder import is_ensemble
 from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.scored_together import folders_that_score, remove_scores
 
 if TYPE_CHECKING:
     from emofuse.runs.predictions import Predictions
@@ -64,19 +68,30 @@ def set_calibration(folder: RunFolder, calibration: Calibration | None) -> None:
     """Keep a calibration, by which every prediction of the run goes from now on; None forgets the one that it has.
 
     The run's own predictions, scores and report of another temperature are removed first, so that a kill at any moment
-    leaves none beside a temperature that is not theirs. `emofuse evaluate` makes them again. Evaluations on other corpora
-    and exports keep the temperature that they were made with.
+    leaves none beside a temperature that is not theirs. `emofuse evaluate` makes them again. So are those of an ensemble
+    or a cross-validation that the run is one of, and a warning says so. Evaluations on other corpora and exports keep the
+    temperature that they were made with.
     """
     file = folder.calibration_file
     text = None if calibration is None else calibration.model_dump_json(indent=2) + "\n"
     held = file.read_text(encoding="utf-8", errors="replace") if is_there(file) else None
     if held == text:
         return
+    for above in folders_that_score(folder.path):
+        if remove_scores(above):
+            remedy = (
+                f"`emofuse evaluate {above}`" if is_ensemble(above) else "its `emofuse train` with --resume"
+            )
+            warnings.warn(
+                f"{above}: its scores are of the temperature that {folder.path} had, and were removed; {remedy} makes them "
+                "again once all its runs are calibrated",
+                EmofuseWarning,
+                stacklevel=2,
+            )
     record = folder.read_record()
     if record.status == "evaluated":
         folder.write_record(record.model_copy(update={"status": "fitted"}))
-    for stale in ("report.html", "report.md", "metrics.json", folder.predictions_file.name):
-        (folder.path / stale).unlink(missing_ok=True)
+    remove_scores(folder.path)
     if text is None:
         file.unlink()
     else:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from emofuse.data.stored_files import is_there
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.conformal import conformal_threshold, label_sets
+from emofuse.inference.calibration import read_calibration
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.stored_results import read_predictions
 
@@ -20,6 +21,58 @@ if TYPE_CHECKING:
 # Validation rows with the same modalities, from which on these alone calibrate the sets of such utterances.
 _ENOUGH = 50
 Kind = frozenset[str]
+
+
+class ValidationScores(NamedTuple):
+    """What a run said of its validation part.
+
+    Attributes:
+        probabilities: (N, C).
+        labels: (N,) the true classes.
+        kinds: (N,) the modalities of each.
+    """
+
+    probabilities: np.ndarray
+    labels: np.ndarray
+    kinds: list[Kind]
+
+    @classmethod
+    def of_run(cls, folder: RunFolder, temperature: float | None = None) -> ValidationScores:
+        """From the run's predictions.parquet.
+
+        Args:
+            folder: of the run.
+            temperature: of the probabilities, where it may differ from the one that the run has now: a run that has been
+                loaded keeps its own when the folder is calibrated anew.
+
+        Raises:
+            EmofuseError: the run was not evaluated, or predicts no classes.
+        """
+        record = folder.read_record()
+        if record.task != "classification":
+            raise EmofuseError(
+                f"{folder.path}: predicts values, which have no sets of labels; leave coverage out"
+            )
+        if not is_there(folder.predictions_file):
+            raise EmofuseError(
+                f"{folder.path}: sets of labels need its validation predictions; run `emofuse evaluate {folder.path}`"
+            )
+        advice = f"run `emofuse evaluate {folder.path}`"
+        table = read_predictions(folder.predictions_file, record.task, record.labels, advice)
+        # Read last: a new temperature is written after predictions of the old one are removed, and before those of its own.
+        calibration = read_calibration(folder)
+        scores = cls.of_table(table[table["part"] == "val"], record.labels)
+        now = calibration.temperature if calibration else 1.0
+        if temperature is None or temperature == now:
+            return scores
+        # softmax(z / a) is softmax(z / b) to the power of b / a, made to sum to 1 again.
+        powers = scores.probabilities ** (now / temperature)
+        return scores._replace(probabilities=powers / powers.sum(axis=1, keepdims=True))
+
+    @classmethod
+    def of_table(cls, table: pd.DataFrame, labels: list[str]) -> ValidationScores:
+        """From the validation rows of a table of predictions."""
+        return cls(*scores_of(table, labels), kinds_of(table[table["label"].isin(labels)]))
 
 
 class LabelSets:
@@ -61,23 +114,17 @@ class LabelSets:
         Raises:
             EmofuseError: the run was not evaluated, or predicts no classes.
         """
-        record = folder.read_record()
-        if record.task != "classification":
-            raise EmofuseError(
-                f"{folder.path}: predicts values, which have no sets of labels; leave coverage out"
-            )
-        if not is_there(folder.predictions_file):
-            raise EmofuseError(
-                f"{folder.path}: sets of labels need its validation predictions; run `emofuse evaluate {folder.path}`"
-            )
-        advice = f"run `emofuse evaluate {folder.path}`"
-        table = read_predictions(folder.predictions_file, record.task, record.labels, advice)
-        return cls.of_table(table[table["part"] == "val"], record.labels, coverage)
+        return cls.of_scores(ValidationScores.of_run(folder), coverage)
 
     @classmethod
     def of_table(cls, table: pd.DataFrame, labels: list[str], coverage: float) -> LabelSets:
         """From the validation rows of a table of predictions."""
-        return cls(*scores_of(table, labels), coverage, kinds_of(table[table["label"].isin(labels)]))
+        return cls.of_scores(ValidationScores.of_table(table, labels), coverage)
+
+    @classmethod
+    def of_scores(cls, scores: ValidationScores, coverage: float) -> LabelSets:
+        """From what a run said of its validation part."""
+        return cls(scores.probabilities, scores.labels, coverage, scores.kinds)
 
     def sets(self, probabilities: np.ndarray, kinds: Sequence[Kind] | None = None) -> np.ndarray:
         """(N, C) bool, the labels of each set, for utterances (N, C) of these modalities."""

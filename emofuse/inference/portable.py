@@ -15,6 +15,8 @@ from huggingface_hub import HfApi
 from emofuse.data.atomic import kept_if_complete, write_text_aside, written_aside
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
+from emofuse.inference.exporting.places import is_export
+from emofuse.inference.reporting.counts_alone import change_without_ids, flag_without_ids
 from emofuse.inference.reporting.model_card import CARD_FILE, model_card
 from emofuse.runs.hub import COPIED_FILES, ENCODER_FILES, hub_failure, is_repo_id
 from emofuse.runs.run_folder import RunFolder
@@ -36,8 +38,9 @@ def save_run(run: RunFolder, folder: Path, *, licence: str | None = None) -> Pat
         licence: for the card.
 
     Raises:
-        EmofuseError: the folder holds something, or cannot be written.
+        EmofuseError: the run is an exported one or has not been trained, or the folder holds something or cannot be written.
     """
+    _check_whole(run)
     check_new_folder(folder)
     if folder.is_dir() and any(folder.iterdir()):
         raise EmofuseError(f"{folder}: holds something already; name a new folder")
@@ -84,7 +87,7 @@ def publish_run(
         The address of the commit.
 
     Raises:
-        EmofuseError: the name is none, or the hub refuses or cannot be reached.
+        EmofuseError: as :func:`save_run`; or the name is none, or the hub refuses or cannot be reached.
     """
     if not is_repo_id(repo_id):
         raise EmofuseError(f"{repo_id!r}: a run on the hub is named org/name, in letters, digits and . _ -")
@@ -102,6 +105,15 @@ def publish_run(
         except Exception as error:  # the HTTP library's own errors differ between versions
             raise EmofuseError(f"{repo_id}: {hub_failure(error)}") from None
     return str(getattr(commit, "commit_url", commit))
+
+
+def _check_whole(run: RunFolder) -> None:
+    if is_export(run.path):
+        raise EmofuseError(
+            f"{run.path}: is an exported run, which has a program in the place of weights; load the run that it was made of, "
+            "without backend='onnx', and save or push that"
+        )
+    RunFolder.open(run.path)
 
 
 def _copy_encoders(run: RunFolder, record: RunRecord, folder: Path) -> RunRecord:
@@ -156,6 +168,12 @@ def _copy_validation(run: RunFolder, record: RunRecord, copy: RunFolder) -> None
 
 
 def _without_examples(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Scores and flags; what the parts share is counted, and no longer named."""
+    """Scores and flags; what the parts share and what has changed is counted, and no longer named."""
     audit = metrics.get("audit") or {}
-    return metrics | {"run": "", "audit": {name: audit[name] for name in ("sizes", "flags") if name in audit}}
+    kept = {name: audit[name] for name in ("sizes", "flags") if name in audit}
+    if "flags" in kept:
+        kept["flags"] = [flag_without_ids(str(flag)) for flag in kept["flags"] or ()]
+    change = (
+        {"corpus_change": change_without_ids(str(text))} if (text := metrics.get("corpus_change")) else {}
+    )
+    return metrics | {"run": "", "audit": kept} | change

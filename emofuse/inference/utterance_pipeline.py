@@ -21,7 +21,7 @@ from emofuse.inference.batches import dataset_of
 from emofuse.inference.calibration import with_temperature
 from emofuse.inference.forward import predict_subsets
 from emofuse.inference.gathered_features import GatheredFeatures, Progress
-from emofuse.inference.label_sets import LabelSets
+from emofuse.inference.label_sets import LabelSets, ValidationScores
 from emofuse.inference.novelty import novelty_of, with_doubts
 from emofuse.inference.predicted_segments import predicted_segments, scores_of
 from emofuse.inference.timeline import EmotionTimeline
@@ -71,6 +71,7 @@ class UtterancePipeline:
         self.statistics = dict(statistics or {})
         self.task = recorded_task(record.task, record.labels)
         self.expert_lines: tuple[str, ...] = ()
+        self._validation: ValidationScores | None = None
 
     @property
     def labels(self) -> list[str]:
@@ -167,7 +168,10 @@ class UtterancePipeline:
                 "sets of labels are calibrated on a run's own validation part, which experts by name have not; load a run "
                 "with from_pretrained, or leave out the coverage"
             )
-        return LabelSets.of_run(self.folder, coverage)
+        # Once, and at the temperature that was loaded: the folder may be calibrated anew while the run is served.
+        if self._validation is None:
+            self._validation = ValidationScores.of_run(self.folder, self.temperature)
+        return LabelSets.of_scores(self._validation, coverage)
 
     def _names(self, chosen: np.ndarray) -> tuple[str, ...]:
         return tuple(label for label, inside in zip(self.labels, chosen, strict=True) if inside)

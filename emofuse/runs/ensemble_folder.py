@@ -44,6 +44,15 @@ def write_ensemble(folder: Path, runs: list[str]) -> None:
     write_text_aside(folder / ENSEMBLE_FILE, record.model_dump_json(indent=1) + "\n")
 
 
+def names_of(folder: Path) -> list[str]:
+    """The runs that an ensemble's folder names; none where it is no ensemble.
+
+    Raises:
+        EmofuseError: the file is damaged.
+    """
+    return _read(folder).runs if is_ensemble(folder) else []
+
+
 def members_of(folder: Path) -> list[RunFolder]:
     """The runs of an ensemble, finished and of one task.
 
@@ -51,13 +60,7 @@ def members_of(folder: Path) -> list[RunFolder]:
         EmofuseError: the file is damaged, a member lies elsewhere, is not finished, or tells other labels or values; or
             some members are calibrated and others are not.
     """
-    file = folder / ENSEMBLE_FILE
-    try:
-        record = EnsembleRecord.model_validate(stored_json(file, "train it again"))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or ENSEMBLE_FILE
-        raise DamagedFileError(file, f"{where}: {first['msg']}", "train it again") from None
+    file, record = folder / ENSEMBLE_FILE, _read(folder)
     inside = folder.resolve()
     for name in record.runs:
         if Path(name).name != name or not (folder / name).resolve().is_relative_to(inside):
@@ -75,6 +78,16 @@ def members_of(folder: Path) -> list[RunFolder]:
             )
     _check_calibrated_alike(folder, members)
     return members
+
+
+def _read(folder: Path) -> EnsembleRecord:
+    file = folder / ENSEMBLE_FILE
+    try:
+        return EnsembleRecord.model_validate(stored_json(file, "train it again"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or ENSEMBLE_FILE
+        raise DamagedFileError(file, f"{where}: {first['msg']}", "train it again") from None
 
 
 def _check_calibrated_alike(folder: Path, members: Sequence[RunFolder]) -> None:

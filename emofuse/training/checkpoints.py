@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning.fabric.plugins.io.torch_io import TorchCheckpointIO
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from emofuse.data.atomic import written_aside
 from emofuse.data.git_lfs import refuse_lfs_pointer
@@ -29,6 +30,43 @@ class AsideCheckpointIO(TorchCheckpointIO):
         torch.save(checkpoint, buffer)
         with written_aside(Path(path)) as aside:
             aside.write_bytes(buffer.getbuffer())
+
+
+class FolderCheckpoint(ModelCheckpoint):
+    """Keeps the newest or the best state in one file of a folder, which may be renamed or copied before it is resumed.
+
+    The library's own forgets the best score where the folder is another, and names the file in the old one.
+
+    Args:
+        folder: of the states.
+        name: of the file, without its suffix.
+        monitored: ``monitor`` and ``mode``; without them the newest state is kept.
+    """
+
+    def __init__(self, folder: Path, name: str, **monitored: str) -> None:
+        super().__init__(
+            folder,
+            filename=name,
+            save_top_k=1,
+            save_on_train_epoch_end=True,
+            enable_version_counter=False,
+            **monitored,
+        )
+
+    @property
+    def state_key(self) -> str:
+        """That of the library's class: an earlier version wrote states under it."""
+        return str(super().state_key).replace(type(self).__qualname__, ModelCheckpoint.__qualname__, 1)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the scores, of files that now lie in this folder."""
+        paths = ("best_model_path", "kth_best_model_path", "last_model_path")
+        moved = {name: self._here(state_dict.get(name, "")) for name in paths}
+        best = {self._here(file): score for file, score in state_dict.get("best_k_models", {}).items()}
+        super().load_state_dict({**state_dict, **moved, "best_k_models": best, "dirpath": self.dirpath})
+
+    def _here(self, file: str) -> str:
+        return str(Path(str(self.dirpath)) / Path(file).name) if file else file
 
 
 def checkpoint_to_resume(folder: Path) -> tuple[Path, int] | None:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, EarlyStopping, RichProgressBar
 from lightning.pytorch.strategies import DDPStrategy
 from torch.multiprocessing import ProcessRaisedException
 from torch.utils.data import DataLoader
@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader
 from emofuse.data.loader import EpochOrder
 from emofuse.errors import EmofuseError
 from emofuse.training.callbacks import History, KeepEarlyStop, SeedEachEpoch
-from emofuse.training.checkpoints import AsideCheckpointIO, checkpoint_to_resume
+from emofuse.training.checkpoints import AsideCheckpointIO, FolderCheckpoint, checkpoint_to_resume
 from emofuse.training.processes import Processes, is_torchrun
 
 
@@ -81,15 +81,14 @@ def train_best(
     """
     processes.check(device)
     early = EarlyStopping(monitor, mode=mode, patience=patience)
-    best = _checkpoint(checkpoints, "best", monitor=monitor, mode=mode)
     callbacks: list[Callback] = [
         SeedEachEpoch(seed),
         History(history),
         *stateful,
         early,
         KeepEarlyStop(early),
-        best,
-        _checkpoint(checkpoints, "last"),
+        FolderCheckpoint(checkpoints, "best", monitor=monitor, mode=mode),
+        FolderCheckpoint(checkpoints, "last"),
     ]
     if bars:
         callbacks.append(RichProgressBar(leave=False))
@@ -125,7 +124,7 @@ def train_best(
             train.sampler.begin_epoch(found[1] + 1)
         with _plain_failures(trainer), _own_environment():
             trainer.fit(module, train, val, ckpt_path=resume_from, weights_only=True)
-    state = torch.load(best.best_model_path, map_location="cpu", weights_only=True)
+    state = torch.load(checkpoints / "best.ckpt", map_location="cpu", weights_only=True)
     module.load_state_dict(state["state_dict"])
     return int(state["epoch"])
 
@@ -141,17 +140,6 @@ class _ProgressCallback(Callback):
     ) -> None:
         """One batch more."""
         self.progress(batch_idx + 1, int(trainer.num_training_batches), f"epoch {trainer.current_epoch + 1}")
-
-
-def _checkpoint(folder: Path, name: str, **monitored: str) -> ModelCheckpoint:
-    return ModelCheckpoint(
-        folder,
-        filename=name,
-        save_top_k=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-        **monitored,
-    )
 
 
 def _strategy(processes: Processes) -> DDPStrategy | str:

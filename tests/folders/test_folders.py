@@ -2,7 +2,7 @@ import multiprocessing
 import os
 import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import unescape
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +18,14 @@ from emofuse.data.found_recordings import RecordingFile, find_recordings
 from emofuse.data.media_writer import write_wav
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.folders import workers
-from emofuse.folders.predict import FolderRequest, _PredictJob, checked_formats, plain_options, predict_folder
+from emofuse.folders.predict import (
+    FolderRequest,
+    _done_before,
+    _PredictJob,
+    checked_formats,
+    plain_options,
+    predict_folder,
+)
 from emofuse.folders.results import RecordingState, ResultFiles, finished, keep, run_fingerprint
 from emofuse.folders.workers import run_tasks
 from emofuse.inference.timeline import EmotionTimeline
@@ -223,6 +230,76 @@ def test_how_utterances_were_found_stands_on_the_page_of_the_recording_alone(
     assert kept is not None
     assert kept.notes == ("Not for doctors.",)
     assert not [each for each in recwarn if issubclass(each.category, EmofuseWarning)]
+
+
+def _said(label: str) -> Callable[..., EmotionTimeline]:
+    """A run that says this of every recording."""
+
+    def held(file: Path, **options: object) -> EmotionTimeline:
+        return EmotionTimeline([segment(0.0, 0.1, label, recording=str(file))], LABELS)
+
+    return held
+
+
+def test_what_lies_beside_a_result_is_of_the_same_run(tmp_path: Path) -> None:
+    write_wav(tmp_path / "talk.wav", np.zeros(1600))
+    [recording], out = find_recordings([tmp_path / "talk.wav"]), tmp_path / "out"
+    subtitles = ResultFiles(out, "talk.wav").beside(".vtt")
+    plain, written = FolderRequest("run"), FolderRequest("run", also=(".vtt",))
+    _PredictJob(written, "run", "A", out).do(_said("joy"), recording)  # type: ignore[arg-type]
+    assert "joy" in subtitles.read_text("utf-8")
+    _PredictJob(plain, "run", "B", out).do(_said("anger"), recording)  # type: ignore[arg-type]
+    assert not subtitles.exists()
+    _done_before(_PredictJob(written, "run", "B", out), [recording])
+    assert "anger" in subtitles.read_text("utf-8")
+
+
+def test_a_kill_between_page_and_result_leaves_no_result_of_another_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*arguments: object, **options: object) -> None:
+        raise KeyboardInterrupt
+
+    write_wav(tmp_path / "talk.wav", np.zeros(1600))
+    [recording], out = find_recordings([tmp_path / "talk.wav"]), tmp_path / "out"
+    _PredictJob(FolderRequest("run"), "run", "A", out).do(_said("joy"), recording)  # type: ignore[arg-type]
+    monkeypatch.setattr("emofuse.folders.predict.keep", killed)
+    with pytest.raises(KeyboardInterrupt):
+        _PredictJob(FolderRequest("run"), "run", "B", out).do(_said("anger"), recording)  # type: ignore[arg-type]
+    files = ResultFiles(out, "talk.wav")
+    assert finished(files, recording, "A") is None, "the page says what B says"
+    assert finished(files, recording, "B") is None
+
+
+def test_pages_are_written_again_where_they_are_to_play_in_another_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def held(file: Path, **options: object) -> EmotionTimeline:
+        warnings.warn("talk.wav: 1 utterance by vad", EmofuseWarning, stacklevel=2)
+        return _said("joy")(file)
+
+    write_wav(tmp_path / "talk.wav", np.zeros(1600))
+    [recording], out = find_recordings([tmp_path / "talk.wav"]), tmp_path / "out"
+    page = ResultFiles(out, "talk.wav").page
+    jobs = {how: _PredictJob(FolderRequest("run", media=how), "run", "A", out) for how in ("link", "embed")}
+    jobs["link"].do(held, recording)  # type: ignore[arg-type]
+    linked = page.read_text("utf-8")
+    known, failed = _done_before(jobs["embed"], [recording])
+    embedded = page.read_text("utf-8")
+    assert (list(known), failed) == (["talk.wav"], {})
+    assert "data:audio" in embedded
+    assert "data:audio" not in linked
+    assert "<p>talk.wav: 1 utterance by vad</p>" in embedded
+    before = page.stat().st_mtime_ns
+    _done_before(jobs["embed"], [recording])
+    assert page.stat().st_mtime_ns == before
+    _done_before(jobs["link"], [recording])
+    assert page.read_text("utf-8") == linked
+    # One that cannot be played so is named, and the others go on.
+    monkeypatch.setattr("emofuse.inference.timelines.page_media.MOST_EMBEDDED_BYTES", 1)
+    known, failed = _done_before(jobs["embed"], [recording])
+    assert known == {}
+    assert "link it (--media link)" in failed["talk.wav"]
 
 
 def test_a_recording_that_is_still_being_copied_is_not_kept(tmp_path: Path) -> None:

@@ -154,6 +154,18 @@ def test_a_kill_at_any_moment_leaves_no_prediction_of_another_temperature(
     assert (run.path / "report.html").exists(), "what was copied had a page to go stale"
 
 
+def test_sets_of_labels_are_of_the_temperature_of_the_run_that_is_served(run: RunFolder) -> None:
+    evaluate(run, "--no-calibrate")
+    asked, unasked = (EmotionPipeline.from_pretrained(run.path, device="cpu") for _ in range(2))
+    before = asked._label_sets(0.9)
+    evaluate(run, "--calibrate")
+    assert read_calibration(run).temperature != pytest.approx(1.0, abs=0.01)  # type: ignore[union-attr]
+    for pipe in (asked, unasked):
+        assert pipe._label_sets(0.9).threshold == pytest.approx(before.threshold, rel=1e-5)
+    anew = EmotionPipeline.from_pretrained(run.path, device="cpu")._label_sets(0.9)
+    assert anew.threshold != pytest.approx(before.threshold, rel=1e-3)
+
+
 def test_two_evaluations_do_not_write_into_each_other(run: RunFolder) -> None:
     with locked_folder(run.path):
         refused = CliRunner().invoke(app, ["evaluate", str(run.path), "--calibrate", "--quiet"])

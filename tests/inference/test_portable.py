@@ -16,9 +16,11 @@ from typer.testing import CliRunner
 from emofuse import EmofuseError, EmotionPipeline
 from emofuse.cli.main import app
 from emofuse.errors import EmofuseWarning
+from emofuse.evaluation.protocols.audit import LeakReport
 from emofuse.inference.label_sets import LabelSets
 from emofuse.inference.portable import save_run
 from emofuse.inference.reporting.model_card import model_card
+from emofuse.runs.corpus_identity import CorpusChange
 from emofuse.runs.hub import ALLOWED, is_hub_name
 from emofuse.runs.run_folder import RunFolder
 from tests.small_runs import text_corpus, text_run
@@ -60,6 +62,51 @@ def test_a_copy_makes_the_sets_of_labels_that_the_run_makes(
     made, own = (LabelSets.of_run(folder, 0.9) for folder in (copy, source))
     assert set(own.thresholds) == {frozenset(), frozenset({"text"})}
     assert (made.thresholds, made.threshold) == (own.thresholds, own.threshold)
+
+
+def test_an_exported_run_is_refused_before_anything_is_written_or_asked(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    export = Path(shutil.copytree(run.path, tmp_path / "export"))
+    (export / "model.safetensors").unlink()
+    (export / "export.json").write_text("{}", encoding="utf-8")
+    pipe, fake = EmotionPipeline.from_pretrained(run.path, device="cpu"), _Hub()
+    pipe.folder = RunFolder(export)  # as one that was loaded from there
+    for call in (
+        lambda: pipe.save_pretrained(tmp_path / "copy"),
+        lambda: pipe.push_to_hub("me/run", api=fake),
+    ):
+        with pytest.raises(
+            EmofuseError, match=r"export: is an exported run.* load the run that it was made of"
+        ):
+            call()
+    assert not (tmp_path / "copy").exists()
+    assert fake.asked == []
+
+
+def test_ids_that_an_audit_and_a_changed_corpus_name_stay_at_home(run: RunFolder, tmp_path: Path) -> None:
+    source = RunFolder(Path(shutil.copytree(run.path, tmp_path / "run")))
+    leaks = LeakReport({"train": 9, "test": 3}, (), ("dia (3), utt2",), ("dia4_utt2", "dia4_utt3"))
+    change = CorpusChange(["dia5, 1"], [], ["dia6", "dia7"], ["dia8)"], moved=True)
+    metrics = json.loads((source.path / "metrics.json").read_text("utf-8"))
+    metrics["audit"] = leaks.to_dict() | {"flags": ["train/test share 2 texts (3 utterances)", *leaks.flags]}
+    (source.path / "metrics.json").write_text(json.dumps(metrics | {"corpus_change": str(change)}), "utf-8")
+    copy = save_run(source, tmp_path / "copy")
+    again = save_run(RunFolder(copy), tmp_path / "again")
+    for folder in (copy, again):
+        assert not [file.name for file in folder.iterdir() if re.search(rb"dia ?\(?\d", file.read_bytes())]
+        told = json.loads((folder / "metrics.json").read_text("utf-8"))
+        assert told["audit"]["flags"] == [
+            "train/test share 2 texts (3 utterances)",
+            "ids that stand more than once in one part: 1",
+            "ids of the split that are not in the manifest: 2",
+        ]
+        counts = "1 row added, 2 rows changed, 1 row with media of another size, the rows in another order"
+        assert told["corpus_change"] == counts
+        card = (folder / "README.md").read_text("utf-8")
+        assert f"The corpus has changed since the training: {counts}." in card
+        assert "ids that stand more than once in one part: 1." in card
+    assert not re.search(r"dia ?\(?\d", model_card(source))
 
 
 def _refusal(kind: type[Exception], code: int) -> Exception:

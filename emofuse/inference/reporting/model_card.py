@@ -22,6 +22,7 @@ from emofuse.evaluation.metrics.sentiment import NOT_SHARES
 from emofuse.evaluation.reporting.printable import markdown_text, printable
 from emofuse.evaluation.reporting.report_rows import METRIC_NAMES, metric_name, metric_order
 from emofuse.inference.calibration import read_calibration
+from emofuse.inference.reporting.counts_alone import change_without_ids, flag_without_ids
 from emofuse.models import model_info
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.run_record import RunRecord
@@ -188,11 +189,19 @@ def _notes(metrics: Mapping[str, Any], record: RunRecord) -> list[str]:
             if record.synthetic
             else []
         ),
-        *(f"Leak: {flag}." for flag in (metrics.get("audit") or {}).get("flags") or []),
+        *(
+            f"Leak: {flag_without_ids(str(flag))}."
+            for flag in (metrics.get("audit") or {}).get("flags") or []
+        ),
         *(
             f"Leak: the {f.get('modality')} features were fitted to labels of the {f.get('held_out')} part."
             for f in fitted
             if f.get("fitted")
         ),
-        *(f"{text}." for name in ("transductive", "corpus_change") if (text := metrics.get(name))),
+        *([f"{text}."] if (text := metrics.get("transductive")) else []),
+        *(
+            [f"The corpus has changed since the training: {change_without_ids(str(text))}."]
+            if (text := metrics.get("corpus_change"))
+            else []
+        ),
     ]
