@@ -20,7 +20,7 @@ class Job:
         id: cannot be guessed; whoever knows it may see the job.
         task: what is to be done.
         folder: of the upload and of the page; nobody else's.
-        size: bytes of the upload.
+        size: bytes that the storage counts for it: of the upload, and once it is finished of the page.
     """
 
     id: str

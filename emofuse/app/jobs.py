@@ -251,10 +251,20 @@ class JobQueue:
         if job.task.file is not None:
             job.task.file.unlink(missing_ok=True)
         self._storage.release(job.size)
-        job.size = 0
+        job.size = _size_of(job.task.page)  # it stays until the job is forgotten
+        self._storage.keep(job.size)
         job.state, job.finished = state, time.monotonic()
         self._metrics.finished(state)
 
     def _forget(self, job: Job) -> None:
         self._jobs.pop(job.id, None)
         shutil.rmtree(job.folder, ignore_errors=True)
+        self._storage.release(job.size)
+        job.size = 0
+
+
+def _size_of(page: Path | None) -> int:
+    try:
+        return 0 if page is None else page.stat().st_size
+    except OSError:  # none was written
+        return 0

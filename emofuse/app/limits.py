@@ -18,7 +18,7 @@ class ServeLimits:
 
     Attributes:
         upload_bytes: of one request.
-        stored_bytes: of all uploads that are coming in or waiting, together.
+        stored_bytes: of all uploads that are coming in or waiting, and of the pages of finished jobs, together.
         upload_seconds: that a request may take to arrive.
         recording_seconds: length of a recording.
         job_seconds: that a prediction may take once it is begun.

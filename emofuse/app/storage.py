@@ -1,4 +1,4 @@
-"""Where uploads lie: a folder of the server's own, which is gone when it ends and cleaned up when it was killed."""
+"""Where uploads and pages lie: a folder of the server's own, which is gone when it ends and cleaned up when it was killed."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _NAME = "emofuse-serve"
 
 
 class Storage:
-    """A folder for uploads, and a count of what lies in it or is on its way there.
+    """A folder for uploads and pages, and a count of what lies in it or is on its way there.
 
     Args:
-        most: bytes of all uploads together.
+        most: bytes of all of them together.
         where: the folder in which it is made; that of the system for temporary files by default.
     """
 
@@ -62,8 +62,13 @@ class Storage:
             if self._held + self._page + count > self._most:
                 raise RefusedError(
                     503,
-                    f"recordings of {self._most / MEGABYTE:.0f} MB are waiting already: try again later",
+                    f"recordings and pages of {self._most / MEGABYTE:.0f} MB are here already: try again later",
                 )
+            self._held += count
+
+    def keep(self, count: int) -> None:
+        """Count bytes that lie here already, whether there is room for them or not."""
+        with self._lock:
             self._held += count
 
     def release(self, count: int) -> None:

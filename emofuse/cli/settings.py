@@ -26,7 +26,7 @@ def free_settings(pairs: list[str]) -> dict[str, Any]:
             raise EmofuseError(f"--set {pair}: write it as name=value, e.g. --set optimiser.patience=6")
         try:
             changes[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError):  # the latter of a date such as 2020-13-01
             raise EmofuseError(f"--set {pair}: the value cannot be read; quote it as in YAML") from None
     return changes
 

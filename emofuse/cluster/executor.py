@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 from emofuse.cluster.session import ray_session
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, create_encoder
-from emofuse.errors import EmofuseError
 from emofuse.features import FeatureStore, extract_features
 from emofuse.features.extract import Elsewhere
 from emofuse.runs.corpus import Progress
 from emofuse.runs.executor import Finished
 from emofuse.runs.features import feature_store_of
-from emofuse.runs.modalities import IMPORTED, choose_encoders, choose_modalities
+from emofuse.runs.modalities import shared_encoders
 from emofuse.runs.processes import Task
 from emofuse.runs.settings import RunSettings
 
@@ -55,7 +54,7 @@ class RayCluster:
         """Fill the feature store from all nodes, since all tasks begin together."""
         done: set[tuple[Path, str]] = set()
         for each in settings:
-            for spec in _shared_encoders(each, manifest):
+            for spec in shared_encoders(each, manifest).values():
                 store = feature_store_of(each, manifest)
                 key = (store.root, spec.model_dump_json())
                 if key not in done:
@@ -119,19 +118,6 @@ class RayCluster:
 
         with shared_folders(folder, _read_by(settings)) as folders:
             run_tasks(tasks, settings, folders, finished)
-
-
-def _shared_encoders(settings: RunSettings, manifest: Manifest) -> Iterable[EncoderSpec]:
-    """Encoders whose features do not depend on the split."""
-    try:
-        specs = choose_encoders(settings, manifest, choose_modalities(settings, manifest))
-    except EmofuseError:
-        return []  # its task says the same, and is named with it
-    return [
-        spec
-        for spec in specs.values()
-        if spec.name != IMPORTED and spec.finetune is None and spec.end_to_end is None
-    ]
 
 
 def _read_by(settings: Sequence[RunSettings]) -> set[Path]:

@@ -36,7 +36,8 @@ _RESULT_COLUMNS = pa.schema(
     [("id", pa.string()), ("reason", pa.string()), ("message", pa.string()), ("notes", pa.list_(pa.string()))]
 )
 RowResult = tuple[str, str | None, str | None, list[str]]
-_UNSEEN = "unseen"
+# In the place of a row's reason: why a node's encoder could not be set up.
+_NOT_SET_UP: dict[str, type[EmofuseError]] = {"unseen": UnseenFolderError, "not-set-up": EmofuseError}
 
 
 @dataclass(frozen=True)
@@ -118,8 +119,8 @@ class ClusterExtraction:
             for block in results.iter_batches(batch_size=None, batch_format="pyarrow"):
                 found = block.to_pylist()
                 for one in found:
-                    if one["reason"] == _UNSEEN:
-                        raise UnseenFolderError(one["message"])
+                    if one["reason"] in _NOT_SET_UP:
+                        raise _NOT_SET_UP[one["reason"]](one["message"])
                 yield found
         except RayError as error:
             raise EmofuseError(
@@ -189,7 +190,7 @@ class _NodeEncoder:
     ) -> None:
         torch.set_num_threads(threads)
         self._workers, self._batch_size = workers, int(spec["batch_size"])
-        self._trouble: str | None = None
+        self._trouble: tuple[str, str] | None = None
         try:
             SharedFolders(**folders).enter()
             self._manifest = Manifest.read(manifest)
@@ -197,7 +198,8 @@ class _NodeEncoder:
             if self._encoder.identity.digest != digest:
                 raise EmofuseError(f"encoder {self._encoder.identity.name}: a node has another version of it")
         except Exception as error:  # told with the first block, since Ray would try for ever
-            self._trouble = reason_of(error)
+            kind = "unseen" if isinstance(error, UnseenFolderError) else "not-set-up"
+            self._trouble = kind, reason_of(error)
             return
         self._store = FeatureStore(store)
         # Texts may be read with their neighbours; a look at each media file is left for when its turn comes.
@@ -208,7 +210,7 @@ class _NodeEncoder:
         ids, fingerprints = rows["id"].to_pylist(), rows["fingerprint"].to_pylist()
         results: list[RowResult]
         if self._trouble is not None:
-            results = [(id, _UNSEEN, self._trouble, []) for id in ids]
+            results = [(id, *self._trouble, []) for id in ids]
         else:
             results = list(self._encode(dict(zip(ids, fingerprints, strict=True))))
         columns = zip(*results, strict=True)

@@ -94,6 +94,22 @@ def choose_encoders(
     }
 
 
+def shared_encoders(settings: RunSettings, manifest: Manifest) -> dict[Modality, EncoderSpec]:
+    """The encoders whose features are to be made and do not depend on the split, so that runs may share them.
+
+    None where the settings cannot be: their run says why.
+    """
+    try:
+        specs = choose_encoders(settings, manifest, choose_modalities(settings, manifest))
+    except EmofuseError:
+        return {}
+    return {
+        modality: spec
+        for modality, spec in specs.items()
+        if spec.name != IMPORTED and spec.finetune is None and spec.end_to_end is None
+    }
+
+
 def choose_encoder(settings: RunSettings, manifest: Manifest, modality: Modality) -> EncoderSpec:
     """The encoder of one modality, as this system reads it.
 

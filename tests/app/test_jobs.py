@@ -88,8 +88,12 @@ def test_ten_at_once_wait_in_turn_and_a_dead_worker_or_a_refusal_is_one_job_s_al
     assert finished[0].result is not None
     assert (finished[0].result.recording, finished[0].result.seconds) == ("né.mp4", 5.0)
     assert finished[0].page is not None
-    assert storage.held == 0
+    pages = list(storage.folder.rglob("page.html"))
+    assert storage.held == sum(page.stat().st_size for page in pages) > 0, "pages stay, and are counted"
     assert not list(storage.folder.rglob("recording*")), "uploads are deleted when they are predicted"
+    for job in jobs:
+        queue.cancel(job)
+    assert storage.held == 0, "forgotten"
 
 
 def test_jobs_are_cancelled_while_they_wait_work_and_hang(queue: JobQueue, storage: Storage) -> None:

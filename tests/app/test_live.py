@@ -421,6 +421,41 @@ def test_a_camera_that_is_not_there_or_goes_is_one_line(tmp_path: Path) -> None:
         list(source.pieces())
 
 
+def test_what_breaks_in_a_thread_that_reads_is_told_to_the_one_that_waits(
+    tmp_path: Path, film: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def breaks(*given: Any) -> Any:
+        raise ValueError("no such layout")
+
+    def exhausts(*given: Any) -> Any:
+        raise MemoryError("no room")
+
+    source = MediaSource(str(film), at_once=True)
+    monkeypatch.setattr(source, "_read", breaks)
+    told: list[Exception] = []
+
+    def take() -> None:
+        try:
+            list(source._hurried())
+        except Exception as error:
+            told.append(error)
+
+    waiting = threading.Thread(target=take, daemon=True)
+    waiting.start()
+    waiting.join(timeout=5)
+    assert [type(error) for error in told] == [EmofuseError]
+    assert str(told[0]) == f"{film}: cannot be listened to any more (ValueError: no such layout)"
+
+    write_wav(tmp_path / "a.wav", room(1.0))
+    camera = CameraWithMicrophone(
+        FilmedBy("color=red:size=64x64:rate=25", "lavfi"), SoundFile(tmp_path / "a.wav")
+    )
+    camera.wants_pictures = True
+    monkeypatch.setattr("emofuse.app.live.camera.shrunk", exhausts)
+    with pytest.raises(EmofuseError, match=r"gives no pictures any more \(MemoryError: no room\)"):
+        list(camera.pieces())
+
+
 def jpeg(shade: int = 200, size: tuple[int, int] = (64, 48), **options: Any) -> bytes:
     made = io.BytesIO()
     Image.new("RGB", size, (shade, 0, 0)).save(made, "JPEG", **options)

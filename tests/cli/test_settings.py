@@ -1,6 +1,9 @@
 """An encoder named on the command line takes the place of the recipe's."""
 
-from emofuse.cli.settings import renamed_encoder
+import pytest
+
+from emofuse.cli.settings import free_settings, renamed_encoder
+from emofuse.errors import EmofuseError
 from emofuse.recipes import find_recipe
 from emofuse.runs.settings import RunSettings
 
@@ -13,3 +16,8 @@ def test_another_pretrained_encoder_is_read_as_the_recipe_reads_its_own() -> Non
     assert changed.layers == settings.encoder("text").layers == (-5, -3, -1)
     assert renamed_encoder(settings, "text", "hashed-ngrams") == {"modality": "text", "name": "hashed-ngrams"}
     assert renamed_encoder(settings, "audio", "any") == {"modality": "audio", "name": "any"}
+
+
+def test_a_day_that_does_not_exist_is_refused_in_one_line() -> None:
+    with pytest.raises(EmofuseError, match=r"--set a=2020-13-01: the value cannot be read"):
+        free_settings(["a=2020-13-01"])

@@ -10,17 +10,20 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
+import torch
 
 pytest.importorskip("ray", reason="the extra cluster is not installed")
 
 from emofuse.cluster import extraction, session
 from emofuse.cluster.executor import RayCluster, ray_cluster
-from emofuse.cluster.extraction import ClusterExtraction
+from emofuse.cluster.extraction import ClusterExtraction, _NodeEncoder
 from emofuse.cluster.shared_folders import SharedFolders, UnseenFolderError
 from emofuse.cluster.tasks import TRIES, run_tasks
 from emofuse.data.manifest import Manifest
@@ -119,6 +122,25 @@ def test_a_task_that_dies_is_tried_again_and_named_and_takes_no_other_with_it(
     unseen = SharedFolders(str(Path.cwd()), str(tmp_path / ".seen"), (str(tmp_path / "corpus.csv"),))
     with pytest.raises(UnseenFolderError, match=r"node \S+ does not see .*corpus\.csv as this machine does"):
         run_tasks(tasks, [fast(words)], unseen, lambda path, why: None)
+
+
+@pytest.mark.parametrize(("read", "kind"), [((), "not-set-up"), (("nowhere.csv",), "unseen")])
+def test_a_node_says_why_its_encoder_could_not_be_set_up(
+    read: tuple[str, ...], kind: str, tmp_path: Path
+) -> None:
+    encoder = _NodeEncoder(
+        folders=asdict(SharedFolders(str(Path.cwd()), str(tmp_path), read)),
+        manifest=str(tmp_path / "none.csv"),
+        spec={"batch_size": 1},
+        store=str(tmp_path),
+        device="cpu",
+        digest="",
+        workers=0,
+        threads=torch.get_num_threads(),
+    )
+    (told,) = encoder(pa.table({"id": ["a"], "fingerprint": ["f"]})).to_pylist()
+    assert told["reason"] == kind
+    assert (read[0] if read else "none.csv") in told["message"]
 
 
 def test_folds_are_those_of_one_process_though_a_node_is_killed_midway(

@@ -1,6 +1,7 @@
 """All systems alike: the same parts and features, a failure that stays alone, an optimistic column that chooses nothing."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -25,15 +26,17 @@ from emofuse.experiments.benchmark import (
     results,
     write_benchmark,
 )
+from emofuse.experiments.benchmark import run as benchmark_run
 from emofuse.experiments.benchmark.costs import read_costs
 from emofuse.experiments.benchmark.linear_sources import LinearSources
-from emofuse.experiments.benchmark.plan import run_path
+from emofuse.experiments.benchmark.plan import PlannedSystem, run_path
 from emofuse.experiments.benchmark.space import search_points
 from emofuse.experiments.benchmark.tables import side_tables
 from emofuse.models import list_models
 from emofuse.models.registry import model_config
 from emofuse.recipes.published import published_figures
 from emofuse.recipes.search_space import search_axes
+from emofuse.runs import modalities
 from emofuse.runs.corpus import Progress
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.settings import RunSettings
@@ -164,6 +167,11 @@ def test_a_system_that_is_added_later_leaves_the_linear_models_as_they_were(
     assert "Otherwise: bc-lstm (class weights balanced)." in told
     assert rows(linear("bc-lstm")) == rows(first), "whether that system is asked for again or not"
 
+    sources.file.unlink()  # as it is in a benchmark that an earlier version began
+    (told,) = linear("bc-lstm", "sdt").settings_told
+    assert "class weights none, as sdt has it" in told
+    assert not (runs["bc-lstm"][0].baselines_file).exists()
+
     sources.file.write_text('{"vectors": {"system": "sdt", "run": "../elsewhere"}}', encoding="utf-8")
     with pytest.raises(EmofuseError, match=r"linear-models\.json: damaged \(vectors\.run: "):
         linear("sdt")
@@ -277,8 +285,9 @@ def test_resuming_keeps_what_is_finished_tries_failures_again_and_takes_more(
     changed = Manifest.from_frame(corpus.frame.assign(text="something else"), corpus.root).validate()
     with pytest.raises(EmofuseError, match="another state of this corpus"):
         run(plan, changed, found.folder, resume=True)
-    with pytest.raises(EmofuseError, match="--against mult"):
-        run(plan, corpus, found.folder, resume=True, against="mult")
+    for none in ("mult", "linearr", "linear (vector)", "linear+turn"):
+        with pytest.raises(EmofuseError, match=f"--against {re.escape(none)}: is none of the systems"):
+            run(plan, corpus, found.folder, resume=True, against=none)
 
 
 def test_the_validation_part_chooses_the_point_and_no_other_sees_the_test_part(
@@ -296,6 +305,34 @@ def test_the_validation_part_chooses_the_point_and_no_other_sees_the_test_part(
     assert held["val"]["weighted_f1"] == pytest.approx(max(scores))
     table = next(t for t in benchmark_tables(tuned) if t.title == "Tuning")
     assert [row[1].bold for row in table.rows] == [n == system.chosen for n in range(3)]
+
+
+def test_features_that_are_of_no_split_are_made_whatever_becomes_of_the_others(
+    corpus: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def encode(settings: Any, manifest: Manifest, specs: dict[str, Any], *others: Any) -> None:
+        for modality in specs:
+            if modality == "text":
+                raise EmofuseError("it cannot be had")
+            made.append(modality)
+
+    monkeypatch.setattr(benchmark_run, "encode_modalities", encode)
+    monkeypatch.setattr(modalities, "modalities_held", lambda manifest: ("text", "audio", "video"))
+    settings = plan_on(corpus).shared.with_changes({"model.name": "tfn"})
+    tuned = settings.with_changes(
+        {"encoders.audio": {"modality": "audio", "name": "some/model", "finetune": {"epochs": 1}}}
+    )
+    systems = [PlannedSystem(name, each, ({},), False) for name, each in (("a", settings), ("b", tuned))]
+    benchmark_run._fill_store(systems, corpus, tmp_path, silent)
+    assert made == ["audio", "video"]
+    assert list(modalities.shared_encoders(tuned, corpus)) == ["text", "video"]
+
+
+@pytest.mark.parametrize("name", ["linear", "linear+turns", "linear (frames)", "linear+turns (vectors) 2"])
+def test_names_of_linear_models_are_known_before_anything_is_trained(name: str) -> None:
+    assert results.is_linear(name)
 
 
 def test_values_on_imported_features_and_systems_that_cannot_are_left_out(tmp_path: Path) -> None:

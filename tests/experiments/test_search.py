@@ -1,10 +1,12 @@
 """A search over several corpora: what it chooses, what never enters it, and how it is taken up again."""
 
 import json
+import re
 import statistics
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -13,10 +15,18 @@ import pytest
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
-from emofuse.experiments.search import Search, SearchedCorpus, cells, search, searched_corpus, write_search
+from emofuse.experiments.search import (
+    Search,
+    SearchedCorpus,
+    cells,
+    points,
+    search,
+    searched_corpus,
+    write_search,
+)
 from emofuse.experiments.search import run as search_run
 from emofuse.experiments.search.points import next_point
-from emofuse.experiments.sweep import Axis
+from emofuse.experiments.sweep import Axis, parse_axis
 from emofuse.inference.baselines import fit_baselines
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.runs.settings import RunSettings
@@ -191,6 +201,76 @@ def test_a_training_is_scored_beside_the_linear_model_and_kept_as_a_score(
     assert cells.gain_of(words, {RATES.name: 0.03}, split, tmp_path / "cell") == found
 
 
+@pytest.fixture
+def linear_of(monkeypatch: pytest.MonkeyPatch) -> list[RunSettings]:
+    """Trainings are told; noted is by which settings linear models were fitted."""
+    held: dict[Path, RunSettings] = {}
+    noted: list[RunSettings] = []
+
+    def fit(settings: RunSettings, rows: Manifest, path: Path, **options: Any) -> None:
+        path.mkdir(parents=True)
+        held[path] = settings
+
+    monkeypatch.setattr(cells, "fit_run", fit)
+    monkeypatch.setattr(cells, "fit_baselines", lambda run, rows: noted.append(held[run.path]))
+    monkeypatch.setattr(cells, "_linear_score", lambda run, corpus: 0.5)
+    told = SimpleNamespace(predict=lambda ids: None, task=None, metrics={"weighted_f1": 0.6})
+    monkeypatch.setattr(cells, "RowPredictor", lambda run, rows: told)
+    monkeypatch.setattr(cells, "score", lambda *given: told)
+    return noted
+
+
+@pytest.mark.parametrize("first", [{}, {"optimiser.class_weights": "balanced"}])
+def test_the_linear_model_of_a_fold_is_of_the_recipe_whichever_point_comes_first(
+    words: SearchedCorpus, linear_of: list[RunSettings], first: dict[str, Any], tmp_path: Path
+) -> None:
+    weights = Axis("optimiser.class_weights", ("none", "balanced"))
+    corpus = searched_corpus("words", words.settings, words.manifest, (RATES, weights))
+    (tmp_path / "linear.json").write_text(
+        '{"score": 0.1}', encoding="utf-8"
+    )  # an earlier version's, of any point
+    split = corpus.outer(2)[0]
+    gains = [cells.gain_of(corpus, point, split, tmp_path) for point in (first, {}, {weights.name: "none"})]
+    assert [settings.optimiser.class_weights for settings in linear_of] == ["none"]
+    assert gains == [pytest.approx(0.2)] * 3
+    assert not list(tmp_path.glob("run-*"))
+    smoothed = searched_corpus("words", words.settings, words.manifest, (SMOOTHING,))
+    assert cells.gain_of(smoothed, {}, split, tmp_path) == pytest.approx(1 - 0.4 / 0.9), (
+        "no axis of linear models"
+    )
+    assert len(linear_of) == 1
+
+
+def test_a_choice_that_cannot_be_trained_on_an_outer_fold_ends_no_search(
+    words: SearchedCorpus, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    lost = words.outer(2)[0].test
+
+    def gain(corpus: SearchedCorpus, changes: Mapping[str, Any], split: Split, folder: Path) -> float:
+        if changes and split.test == lost:
+            raise EmofuseError("it diverged")
+        return told_gain(corpus, changes, split, folder)
+
+    monkeypatch.setattr(search_run, "gain_of", gain)
+    bar: list[tuple[int, int]] = []
+    found = search(
+        (words,),
+        (RATES, SMOOTHING),
+        tmp_path / "s",
+        trials=2,
+        outer=2,
+        inner=1,
+        progress=lambda done, total, what: bar.append((done, total)),
+    )
+    assert [fold.failure for fold in found.folds] == ["it diverged", ""]
+    assert (found.folds[0].gain, found.folds[0].recipe) == ({}, {"words": 0.0})
+    assert len(found.differences["words"]) == 1
+    page = write_search(found)[0].read_text(encoding="utf-8")
+    assert "Failed: fold 1: it diverged." in page
+    assert re.search(r"\| +– \(\+0\.0 %\) \| +failed \|", page)
+    assert bar[-1] == (9, 10), "the judging is counted, and one failed"
+
+
 def test_the_command(values: SearchedCorpus, asked: list[Asked], tmp_path: Path) -> None:
     place = values.manifest.root
     recipe = tmp_path / "values.yaml"
@@ -212,6 +292,28 @@ def test_points_are_drawn_alike_and_not_twice_until_none_is_left() -> None:
         assert point not in [each for each, _ in tried]
         tried.append((point, None if len(tried) == 1 else float(len(tried))))
     assert len(tried) == 6
+
+
+def test_a_grid_of_millions_is_drawn_from_without_being_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(points, "product", None, raising=False)
+    axes = [Axis(f"model.options.a{number}", tuple(range(8))) for number in range(7)]
+    tried: list[tuple[dict[str, object], float | None]] = [({axis.name: 0 for axis in axes}, 0.1)]
+    assert next_point(axes, tried, 0) not in [None, tried[0][0]]
+
+
+def test_a_lot_is_drawn_among_those_that_are_left() -> None:
+    axes = (Axis("a", (1, 2)), Axis("b", ("x", "y", "z")))
+    listed = [(x, y) for x in range(2) for y in range(3)]
+    tried = {(0, 1), (1, 0), (1, 2)}
+    left = [place for place in listed if place not in tried]
+    assert [points.nth_left(axes, tried, number) for number in range(3)] == left
+
+
+@pytest.mark.parametrize("order", ["1e-4,3e-4,1e-3", "1e-3,3e-4,1e-4", "0.0001,0.0003,0.001", "8,4,2"])
+def test_numbers_in_order_have_neighbours_however_they_are_written(order: str) -> None:
+    assert type(points._space(parse_axis(f"optimiser.learning_rate={order}"))).__name__ == "IntDistribution"
+    unordered = parse_axis("model.options.x=3,1e-1,2")
+    assert type(points._space(unordered)).__name__ == "CategoricalDistribution"
 
 
 def test_what_cannot_be_searched_is_said_in_a_line(words: SearchedCorpus, tmp_path: Path) -> None:

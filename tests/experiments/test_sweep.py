@@ -149,6 +149,7 @@ def test_a_point_that_cannot_be_takes_no_other_with_it(corpus: Manifest, tmp_pat
 
 def test_axes_are_read_with_the_types_of_yaml() -> None:
     assert parse_axis("optimiser.epochs=1, 2") == Axis("optimiser.epochs", (1, 2))
+    assert parse_axis("model.options.a=1e-4,3E-4, -2e1,1e-,e5").values == (0.0001, 0.0003, -20.0, "1e-", "e5")
     lists = parse_axis("model.options.text_encoders=[[bert],[lstm],[bert, lstm]]")
     assert lists.values == (["bert"], ["lstm"], ["bert", "lstm"])
     keys = [point.key for point in grid_points([lists])]
@@ -156,7 +157,22 @@ def test_axes_are_read_with_the_types_of_yaml() -> None:
     assert not any({"/", "\\"} & set(p.key) for p in grid_points([Axis("a", ("../x", "/y"))]))
 
 
-@pytest.mark.parametrize("wrong", ["alpha", "=1,2", "a=1", "a=1,1", "a=[1", "seed=1,2", "data.fold=0,1"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "alpha",
+        "=1,2",
+        "a=1",
+        "a=1,1",
+        "a=[1",
+        "seed=1,2",
+        "data.fold=0,1",
+        "a=2020-01-01,2020-01-02",
+        "a=2020-13-01,1",
+        "a=.nan,1",
+        "a=[{1: 2}, 3]",
+    ],
+)
 def test_an_axis_that_is_none_is_refused(wrong: str) -> None:
     with pytest.raises(EmofuseError, match="--grid"):
         parse_axis(wrong)

@@ -15,7 +15,7 @@ import numpy as np
 from av.container import InputContainer
 from numpy.typing import NDArray
 
-from emofuse.app.live.media_stream import shrunk
+from emofuse.app.live.media_stream import failure_told, shrunk
 from emofuse.app.live.pictures import PICTURE_GAP, PICTURE_RATE, SeenPicture
 from emofuse.app.live.sources import Piece, SoundSource
 from emofuse.errors import EmofuseError
@@ -130,8 +130,8 @@ class CameraWithMicrophone:
                         due = now + PICTURE_GAP
                         self._seen.append((now, shrunk(frame)))
             self._failure = EmofuseError(f"camera {self._camera.device}: gives no pictures any more")
-        except EmofuseError as error:
-            self._failure = error
+        except Exception as error:  # whatever it is: who takes the pictures must be told
+            self._failure = failure_told(error, f"camera {self._camera.device}: gives no pictures any more")
 
     def _until(self, arrived: float, heard: float, last: float) -> list[SeenPicture]:
         """What was seen before a piece arrived that ends at ``heard`` seconds of the stream; in order, lost sound or not."""

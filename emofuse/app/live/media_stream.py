@@ -22,7 +22,7 @@ from emofuse.data.channels import channels_of, downmix_weights
 from emofuse.data.container import MAX_PIXELS, open_media
 from emofuse.data.resampling import Resampler
 from emofuse.data.sampling_rate import RATE
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, reason_of
 
 # Those of live streams that do not wait: what is not taken in time is lost.
 _HURRIED = ("rtsp", "rtsps", "rtp", "udp", "srt")
@@ -108,8 +108,8 @@ class MediaSource:
                     except Full:
                         lost += len(piece.samples) / self.rate
                 waiting.put(None)
-            except EmofuseError as error:
-                waiting.put(error)
+            except Exception as error:  # whatever it is: who waits for pieces must be told
+                waiting.put(failure_told(error, f"{_shown(self._name)}: cannot be listened to any more"))
 
         threading.Thread(target=read, daemon=True).start()
         try:
@@ -165,6 +165,16 @@ class MediaSource:
         except (av.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise EmofuseError(f"{_shown(self._name)}: cannot be listened to ({reason})") from None
+
+
+def failure_told(error: Exception, what: str) -> EmofuseError:
+    """An error of a thread that reads, for the one that waits for it: our own as it is, another's in one line.
+
+    Args:
+        error: that ended the thread.
+        what: cannot be done any more.
+    """
+    return error if isinstance(error, EmofuseError) else EmofuseError(f"{what} ({reason_of(error)})")
 
 
 class _Clock:

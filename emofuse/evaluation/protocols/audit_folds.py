@@ -47,8 +47,8 @@ class AuditedSplit:
                 imported features that know the training part.
         """
         ignore = set(ignore)
-        fitted = [each.line() for each in self.features if each.is_fitted and FEATURES not in ignore]
-        if len(self.folds) == 1:
+        if len(self.folds) == 1:  # features are made for one split
+            fitted = [each.line() for each in self.features if each.is_fitted and FEATURES not in ignore]
             return [*self.folds[0].warnings(ignore), *fitted]
         return list(self._over_folds(flagged_kinds(KINDS, ignore)))
 

@@ -39,7 +39,8 @@ class LinearSources:
     def choose(self, groups: Mapping[str, Mapping[str, RunFolder]]) -> dict[str, tuple[str, RunFolder]]:
         """Features → the system and the run whose settings their linear models take; those of an earlier call come first.
 
-        For new features it is the first system by name: the order in which systems were asked for must not choose.
+        For new features it is the first system by name: the order in which systems were asked for must not choose. Where an
+        earlier version began the benchmark, and kept no such file, it is the system that has the linear models' table.
 
         Args:
             groups: features → system → a finished run of it in this benchmark.
@@ -51,7 +52,11 @@ class LinearSources:
         kept = {each: held[each] for each in held if self._run(held[each]).weights_file.exists()}
         for features, runs in groups.items():
             if features not in kept:
-                first = min(runs)
+                # A pool leaves such a table in each of its runs, which says nothing.
+                fitted = [
+                    s for s in runs if runs[s].baselines_file.exists() and not runs[s].linear_file.exists()
+                ]
+                first = min(fitted or runs)
                 place = runs[first].path.relative_to(self.folder).as_posix()
                 kept[features] = _Source(system=first, run=place)
         if kept != held:

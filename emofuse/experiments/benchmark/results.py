@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -31,6 +32,15 @@ from emofuse.runs.tasks import Task
 
 # Names that fit into a figure's margin.
 _SHORT = {ALONE: "linear", NEIGHBOURS: "linear+turns"}
+
+
+_KINDS = ("vectors", "sequences", "frames")
+
+
+def is_linear(name: str) -> bool:
+    """Whether a linear model may have this name, such as ``linear+turns (vectors)``; see `compare_runs`."""
+    bare, kinds = "|".join(map(re.escape, _SHORT.values())), "|".join(_KINDS)
+    return re.fullmatch(rf"({bare})( \(({kinds})\))?( \d+)?", name) is not None
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 from emofuse.data.atomic import write_text_aside
@@ -23,7 +23,7 @@ from emofuse.experiments.benchmark.jobs import is_done, run_jobs
 from emofuse.experiments.benchmark.linear_sources import LinearSources
 from emofuse.experiments.benchmark.plan import BenchmarkPlan, Job, PlannedSystem, plan_systems, run_path
 from emofuse.experiments.benchmark.records import Benchmark, BenchmarkedSystem, SeedRun, TunedPoint
-from emofuse.experiments.benchmark.results import compare_runs
+from emofuse.experiments.benchmark.results import compare_runs, is_linear
 from emofuse.experiments.failures import failure_of
 from emofuse.experiments.validation_scores import validation_scores
 from emofuse.inference.best_test_epoch import best_test_epoch
@@ -33,7 +33,7 @@ from emofuse.runs.executor import Executor
 from emofuse.runs.features import encode_modalities, feature_store_of
 from emofuse.runs.fitted_features import fitted_features, imported_readers
 from emofuse.runs.folder_lock import locked_folder
-from emofuse.runs.modalities import IMPORTED, choose_encoders, choose_modalities
+from emofuse.runs.modalities import IMPORTED, shared_encoders
 from emofuse.runs.run_folder import RunFolder, fingerprints_below
 from emofuse.runs.same_settings import check_same_settings
 from emofuse.runs.settings import RunSettings
@@ -125,9 +125,10 @@ def _fitted(plan: BenchmarkPlan, manifest: Manifest, split: Split, task: Task) -
 
 
 def _check_against(against: str, plan: BenchmarkPlan) -> None:
-    if against not in plan.names and not against.startswith("linear"):
+    if against not in plan.names and not is_linear(against):
         raise EmofuseError(
-            f"--against {against}: is none of the systems and no linear model; there are {', '.join(plan.names)}"
+            f"--against {against}: is none of the systems and no linear model; there are {', '.join(plan.names)}, linear "
+            "and linear+turns; where systems take features in several ways, linear (vectors) and the like"
         )
 
 
@@ -162,21 +163,20 @@ def _fill_store(
     seen: set[str] = set()
     for system in systems:
         settings = system.settings
-        try:
-            specs = choose_encoders(settings, manifest, choose_modalities(settings, manifest))
-            wanted = {m: spec for m, spec in specs.items() if spec.model_dump_json() not in seen}
-            with open_progress() as progress:
-                encode_modalities(
-                    settings,
-                    manifest,
-                    wanted,
-                    choose_device(settings.device),
-                    Quarantine(folder / "quarantine.csv"),
-                    progress,
-                )
-            seen |= {spec.model_dump_json() for spec in wanted.values()}
-        except EmofuseError:
-            continue  # its run says the same, and is named with it
+        specs = shared_encoders(settings, manifest)
+        wanted = {m: spec for m, spec in specs.items() if spec.model_dump_json() not in seen}
+        seen |= {spec.model_dump_json() for spec in wanted.values()}
+        with open_progress() as progress:
+            for modality, spec in wanted.items():
+                with suppress(EmofuseError):  # its run says the same, and is named with it
+                    encode_modalities(
+                        settings,
+                        manifest,
+                        {modality: spec},
+                        choose_device(settings.device),
+                        Quarantine(folder / "quarantine.csv"),
+                        progress,
+                    )
 
 
 def _tuning(systems: Sequence[PlannedSystem], folder: Path) -> list[Job]:

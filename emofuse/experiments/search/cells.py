@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.manifest import Manifest
 from emofuse.data.stored_files import is_there, stored_json
 from emofuse.evaluation import Split
 from emofuse.experiments.search.corpora import SearchedCorpus
@@ -19,6 +20,7 @@ from emofuse.inference.evaluate import score
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.inference.prediction_table import report_on
 from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.settings import RunSettings
 from emofuse.runs.tasks import task_of
 from emofuse.training.fit import fit_run
 
@@ -39,20 +41,39 @@ def gain_of(corpus: SearchedCorpus, changes: Mapping[str, Any], split: Split, fo
     settings = corpus.at(changes)
     known = {name: value for name, value in changes.items() if name in corpus.axes}
     key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
-    file, linear_file = folder / f"{key}.json", folder / "linear.json"
-    run = RunFolder(folder / f"run-{key}")
-    if not (is_there(file) and is_there(linear_file)):
-        rows = corpus.manifest.select([*split.train, *split.val, *split.test])
+    file, linear_file = folder / f"{key}.json", folder / _linear_name(corpus)
+    run, linear_run = RunFolder(folder / f"run-{key}"), RunFolder(folder / "run-linear")
+    rows = corpus.manifest.select([*split.train, *split.val, *split.test])
+    if not is_there(file):
         fit_run(settings, rows, run.path, split=split, resume=True)
-        if not is_there(linear_file):
-            fit_baselines(run, rows)
-            _write(linear_file, _linear_score(run, corpus))
+        if not is_there(linear_file) and not set(known) & corpus.linear_axes:
+            _keep_linear(linear_file, run, rows, corpus)
         predictor = RowPredictor(run, rows)
         found = score(rows, predictor.predict(split.test), predictor.task).metrics[corpus.metric]
         _write(file, found, known)
-    if run.path.exists():  # also one that a kill has left after its score
-        shutil.rmtree(run.path)
+    if not is_there(linear_file):
+        fit_run(_settings_of_linear(corpus), rows, linear_run.path, split=split, resume=True)
+        _keep_linear(linear_file, linear_run, rows, corpus)
+    for each in (run, linear_run):  # also one that a kill has left after its score
+        if each.path.exists():
+            shutil.rmtree(each.path)
     return corpus.gain(_read(file), _read(linear_file))
+
+
+def _linear_name(corpus: SearchedCorpus) -> str:
+    """The name of its file; linear.json of an earlier version may be of a point, which is another where an axis is read."""
+    return "linear-of-recipe.json" if corpus.linear_axes else "linear.json"
+
+
+def _settings_of_linear(corpus: SearchedCorpus) -> RunSettings:
+    """The recipe; one epoch is enough where no encoder learns from them, since the linear models read the features alone."""
+    learning = any(spec.end_to_end is not None for spec in corpus.settings.encoders.values())
+    return corpus.settings if learning else corpus.settings.with_changes({"optimiser.epochs": 1})
+
+
+def _keep_linear(file: Path, run: RunFolder, rows: Manifest, corpus: SearchedCorpus) -> None:
+    fit_baselines(run, rows)
+    _write(file, _linear_score(run, corpus))
 
 
 class _LinearScore(NamedTuple):

@@ -18,6 +18,15 @@ from emofuse.training.objective import check_objective
 
 # Every point is compared with the same linear models, on the same features.
 _SAME_FOR_ALL = ("encoders", "linear_pool", "threads", "test_scores")
+# What the linear models themselves read of settings that may be axes; see `fit_baselines`. A preset may name text_length.
+_READ_BY_LINEAR = (
+    "optimiser.class_weights",
+    "model.name",
+    "model.preset",
+    "model.modalities",
+    "model.task",
+    "model.options.text_length",
+)
 _INNER_FOLDS = 4
 
 
@@ -43,6 +52,16 @@ class SearchedCorpus:
     def metric(self) -> str:
         """What a point is scored by."""
         return "mae" if self.settings.model.task == "regression" else "weighted_f1"
+
+    @property
+    def linear_axes(self) -> frozenset[str]:
+        """Those axes that a linear model on a point's features would read; it takes the recipe's values of them.
+
+        Where an encoder learns with the system, its features follow from every setting.
+        """
+        if any(spec.end_to_end is not None for spec in self.settings.encoders.values()):
+            return self.axes
+        return frozenset(axis for axis in self.axes if any(_meets(axis, name) for name in _READ_BY_LINEAR))
 
     def at(self, changes: Mapping[str, Any]) -> RunSettings:
         """The recipe with a point's values, as far as it knows them."""
@@ -100,6 +119,11 @@ def searched_corpus(
                 unknown[axis.name] = str(error)
     known = frozenset(axis.name for axis in axes) - set(unknown)
     return SearchedCorpus(name, settings, part, known, unknown)
+
+
+def _meets(axis: str, name: str) -> bool:
+    """Whether they are one setting, or one holds the other."""
+    return f"{axis}.".startswith(f"{name}.") or f"{name}.".startswith(f"{axis}.")
 
 
 def _check(settings: RunSettings, manifest: Manifest) -> None:

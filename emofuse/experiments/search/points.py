@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
-from itertools import product
 from typing import Any
 
 import numpy as np
 
 from emofuse.errors import EmofuseError
-from emofuse.experiments.sweep.grid import Axis
+from emofuse.experiments.sweep.grid import Axis, format_value
 
 _RANDOM = 8  # points that are drawn by lot before the estimator has anything to go by
 _ATTEMPTS = 30
+_LARGEST = 2**63 - 1  # that NumPy draws below
 
 
 def check_optuna() -> None:
@@ -39,8 +40,9 @@ def next_point(
     import optuna
 
     places = [tuple(_place(axis, point[axis.name]) for axis in axes) for point, _ in tried]
-    left = [each for each in product(*(range(len(axis.values)) for axis in axes)) if each not in places]
-    if not left:
+    seen = set(places)
+    left = math.prod(len(axis.values) for axis in axes) - len(seen)
+    if left < 1:
         return None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     sampler = optuna.samplers.TPESampler(n_startup_trials=_RANDOM, seed=seed + len(tried))
@@ -53,10 +55,36 @@ def next_point(
     for _ in range(_ATTEMPTS):
         asked = study.ask(spaces)
         place = tuple(int(asked.params[axis.name]) for axis in axes)
-        if place in left:
+        if place not in seen:
             return _point(axes, place)
         study.tell(asked, state=optuna.trial.TrialState.FAIL)
-    return _point(axes, left[np.random.default_rng(seed + len(tried)).integers(len(left))])
+    drawn = int(np.random.default_rng(seed + len(tried)).integers(min(left, _LARGEST)))
+    return _point(axes, nth_left(axes, seen, drawn))
+
+
+def nth_left(axes: Sequence[Axis], seen: Collection[tuple[int, ...]], number: int) -> tuple[int, ...]:
+    """The place that stands there in the list of the whole grid without those seen; no such list is made.
+
+    Args:
+        axes: of the grid, the last the fastest.
+        seen: places that are not counted.
+        number: from 0, of those that are left.
+    """
+    sizes = [len(axis.values) for axis in axes]
+
+    def position(place: Sequence[int]) -> int:
+        found = 0
+        for each, size in zip(place, sizes, strict=True):
+            found = found * size + each
+        return found
+
+    for taken in sorted(map(position, seen)):
+        number += taken <= number
+    place = []
+    for size in reversed(sizes):
+        number, each = divmod(number, size)
+        place.append(each)
+    return tuple(reversed(place))
 
 
 def _space(axis: Axis) -> Any:
@@ -64,13 +92,14 @@ def _space(axis: Axis) -> Any:
     from optuna.distributions import CategoricalDistribution, IntDistribution
 
     numbers = [v for v in axis.values if isinstance(v, int | float) and not isinstance(v, bool)]
-    if len(numbers) == len(axis.values) and numbers == sorted(numbers):
+    if len(numbers) == len(axis.values) and numbers in (sorted(numbers), sorted(numbers, reverse=True)):
         return IntDistribution(0, len(axis.values) - 1)
     return CategoricalDistribution(tuple(range(len(axis.values))))
 
 
 def _place(axis: Axis, value: Any) -> int:
-    return axis.values.index(value)
+    texts = [format_value(each) for each in axis.values]  # 1 and true are equal, and not the same
+    return texts.index(format_value(value))
 
 
 def _point(axes: Sequence[Axis], place: Sequence[int]) -> dict[str, Any]:

@@ -61,13 +61,15 @@ class OuterFold:
 
     Attributes:
         chosen: by the trials inside.
-        gain: corpus → its gain over the linear model on the judged fold.
-        recipe: the same of the recipes as they are.
+        gain: corpus → its gain over the linear model on the judged fold; empty where it failed.
+        recipe: the same of the recipes as they are; empty where they failed.
+        failure: why one of the two failed, in one line.
     """
 
     chosen: Trial
     gain: Mapping[str, float]
     recipe: Mapping[str, float]
+    failure: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,10 +94,9 @@ class Search:
 
     @property
     def differences(self) -> dict[str, list[float]]:
-        """Corpus → how much better the choice was than the recipe, on each outer fold."""
-        return {
-            c.name: [fold.gain[c.name] - fold.recipe[c.name] for fold in self.folds] for c in self.corpora
-        }
+        """Corpus → how much better the choice was than the recipe, on each outer fold that could be judged."""
+        judged = [fold for fold in self.folds if not fold.failure]
+        return {c.name: [fold.gain[c.name] - fold.recipe[c.name] for fold in judged] for c in self.corpora}
 
 
 def search(
@@ -136,7 +137,7 @@ def search(
             raise EmofuseError(f"--grid {axis.name}: no corpus takes it ({corpora[0].unknown[axis.name]})")
     with locked_folder(folder):
         _claim(folder, corpora, axes, outer, inner, seed)
-        counted = _Counted(progress, (outer + 1) * trials * len(corpora) * inner)
+        counted = _Counted(progress, ((outer + 1) * trials * inner + 2 * outer) * len(corpora))
         outer_splits = {corpus.name: corpus.outer(outer) for corpus in corpora}
         studies, folds = [], []
         for number in range(outer):
@@ -144,9 +145,9 @@ def search(
             left = {name: [*split.train, *split.val] for name, split in splits.items()}
             study = _Study(str(number + 1), corpora, left, inner, folder / f"fold-{number + 1}", seed)
             studies += study.run(axes, trials, counted, say)
-            chosen = best(study.done)
-            judged = [_judge(corpora, point, splits, study.folder) for point in (chosen.changes, {})]
-            folds.append(OuterFold(chosen, *judged))
+            folds.append(_judged(corpora, best(study.done), splits, study.folder, counted))
+            if folds[-1].failure:
+                say(f"fold {number + 1}, judging: failed: {folds[-1].failure}")
         all_ids = {corpus.name: list(corpus.manifest.ids) for corpus in corpora}
         last = _Study(ALL, corpora, all_ids, inner, folder / ALL, seed)
         studies += last.run(axes, trials, counted, say)
@@ -220,10 +221,27 @@ def best(trials: Sequence[Trial]) -> Trial:
     return max(found, key=lambda each: each[:2])[2]
 
 
-def _judge(
-    corpora: Sequence[SearchedCorpus], point: Mapping[str, Any], splits: Mapping[str, Split], folder: Path
-) -> dict[str, float]:
-    return {c.name: gain_of(c, point, splits[c.name], folder / "outer" / c.name) for c in corpora}
+def _judged(
+    corpora: Sequence[SearchedCorpus],
+    chosen: Trial,
+    splits: Mapping[str, Split],
+    folder: Path,
+    counted: _Counted,
+) -> OuterFold:
+    """The choice and the recipes on a fold; a training that fails there leaves the others of the search alone."""
+    gains, failures = [], []
+    for point in ({}, chosen.changes):  # the recipes first: their runs serve the linear models
+        found = {}
+        try:
+            for corpus in corpora:
+                place = folder / "outer" / corpus.name
+                found[corpus.name] = gain_of(corpus, point, splits[corpus.name], place)
+                counted()
+        except Exception as error:  # whatever it is; the reason is reported, and the same command tries again
+            found = {}
+            failures.append(reason_of(error))
+        gains.append(found)
+    return OuterFold(chosen, gains[1], gains[0], "; ".join(dict.fromkeys(failures)))
 
 
 def _words(trial: Trial) -> str:

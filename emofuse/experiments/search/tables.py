@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +42,12 @@ def search_dict(found: Search) -> dict[str, Any]:
         "chosen": dict(found.chosen.changes),
         "differences": found.differences,
         "folds": [
-            {"chosen": dict(f.chosen.changes), "gain": dict(f.gain), "recipe": dict(f.recipe)}
+            {
+                "chosen": dict(f.chosen.changes),
+                "gain": dict(f.gain),
+                "recipe": dict(f.recipe),
+                "failure": f.failure or None,
+            }
             for f in found.folds
         ],
         "trials": [
@@ -65,8 +70,12 @@ def _fold_table(found: Search) -> Table:
         (
             Cell(str(number)),
             *_settings(found, fold.chosen),
-            *(Cell(f"{_percent(fold.gain[n])} ({_percent(fold.recipe[n])})") for n in names),
-            Cell(_percent(statistics.mean(fold.gain[n] - fold.recipe[n] for n in names))),
+            *(Cell(f"{_gain(fold.gain, n)} ({_gain(fold.recipe, n)})") for n in names),
+            Cell(
+                "failed"
+                if fold.failure
+                else _percent(statistics.mean(fold.gain[n] - fold.recipe[n] for n in names))
+            ),
         )
         for number, fold in enumerate(found.folds, start=1)
     ]
@@ -90,6 +99,11 @@ def _fold_table(found: Search) -> Table:
             "corpora of the difference.",
             "The last row is the choice from the whole training parts. Its numbers are mean ± standard deviation over the outer "
             "folds, and are of the way to choose, not of this point.",
+            *(
+                f"Failed: fold {number}: {fold.failure}. It is in no mean; the same command tries it again."
+                for number, fold in enumerate(found.folds, start=1)
+                if fold.failure
+            ),
             *_unknown(found),
         ),
     )
@@ -136,7 +150,13 @@ def _percent(value: float) -> str:
     return f"{100 * value:+.1f} %".replace("-", "−")
 
 
+def _gain(gains: Mapping[str, float], name: str) -> str:
+    return _percent(gains[name]) if name in gains else MISSING
+
+
 def _spread(values: Sequence[float]) -> str:
+    if not values:
+        return MISSING
     sd = statistics.stdev(values) if len(values) > 1 else math.nan
     return _percent(statistics.mean(values)) + ("" if math.isnan(sd) else f" ± {100 * sd:.1f}")
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from emofuse.data.yaml_values import read_value
 from emofuse.errors import EmofuseError
 
 # Points are compared on one validation part: what changes the parts, or nothing but chance, is no axis.
@@ -65,11 +66,15 @@ def parse_axis(text: str) -> Axis:
             f"--grid {text}: {name} is no setting to be chosen: it changes what a point is judged on"
         )
     try:
-        values = yaml.safe_load(listed if listed.strip().startswith("[") else f"[{listed}]")
-    except yaml.YAMLError:
+        values = read_value(listed if listed.strip().startswith("[") else f"[{listed}]")
+    except (yaml.YAMLError, ValueError):  # the latter of a date such as 2020-13-01
         values = None
     if not isinstance(values, list):
         raise EmofuseError(f"--grid {text}: the values cannot be read; separate them by commas")
+    if not _fits_json(values):
+        raise EmofuseError(
+            f"--grid {text}: a value is a number, true, false or text; put a date in quotes, as '2020-01-01'"
+        )
     texts = [format_value(value) for value in values]
     if len(values) < 2 or len(set(texts)) < len(texts):
         raise EmofuseError(f"--grid {text}: give two values or more, each once; one value belongs to --set")
@@ -93,6 +98,14 @@ def grid_points(axes: Sequence[Axis]) -> list[GridPoint]:
         key = re.sub(r"[^\w.+-]+", "-", words)[:80].strip("-.")
         points.append(GridPoint(f"{number:03d}_{key}", dict(zip(names, values, strict=True))))
     return points
+
+
+def _fits_json(values: list[Any]) -> bool:
+    """Whether they can be kept as JSON, and be the same when they are read again."""
+    try:
+        return bool(json.loads(json.dumps(values, allow_nan=False)) == values)
+    except (TypeError, ValueError, RecursionError):
+        return False
 
 
 def format_value(value: Any) -> str:
