@@ -68,7 +68,11 @@ DEEPMSI_MER = PLAIN | {  # the paper has 15 frames; the rates, the batch and the
     "optimiser.batch_size": 16,
     "optimiser.epochs": 30,
     "optimiser.patience": 4,
-    **{f"encoders.{m}.{name}": value for m in ("text", "audio") for name, value in UNTOUCHED_STAGE_ONE.items()},
+    **{
+        f"encoders.{m}.{name}": value
+        for m in ("text", "audio")
+        for name, value in UNTOUCHED_STAGE_ONE.items()
+    },
 }
 RECIPES: dict[str, dict[str, Any]] = {
     "mfcre/iemocap": MFCRE | {"optimiser.batch_size": 64, "network.multi_attn_layers": 6},

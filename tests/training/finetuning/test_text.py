@@ -66,9 +66,7 @@ def test_it_learns_and_says_how_well(tuned: FineTuned, talk: Manifest) -> None:
     assert not (tuned.folder / "checkpoints").exists()
 
 
-def test_the_validation_loss_may_choose_the_epoch(
-    talk: Manifest, bert_folder: Path, tmp_path: Path
-) -> None:
+def test_the_validation_loss_may_choose_the_epoch(talk: Manifest, bert_folder: Path, tmp_path: Path) -> None:
     spec = spec_of(bert_folder, monitor="val_loss", epochs=8, patience=1, learning_rate=0.01)
     chosen = fine_tune(spec, talk, split_of(talk), tmp_path / "run").record.best_epoch
     history = pd.read_csv(tmp_path / "run" / "history.csv")
