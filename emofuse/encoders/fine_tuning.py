@@ -28,7 +28,9 @@ class FineTuneSettings(BaseModel):
         epoch_size: utterances of an epoch; the whole training part by default. After a smaller one the validation
             part is asked, and an interrupted fine-tuning can be taken up, more often; epochs then go through
             the training part in turn.
-        patience: epochs without a better validation weighted F1 after which it stops.
+        patience: epochs without a better ``monitor`` after which it stops.
+        monitor: what chooses the epoch, on the validation part: the weighted F1, or ``"val_loss"``, the unweighted
+            cross-entropy.
         learning_rate: of the encoder, at the end of the warm-up.
         head_learning_rate: of the classifier on top, which starts at random.
         weight_decay: of AdamW, on matrices alone.
@@ -67,6 +69,7 @@ class FineTuneSettings(BaseModel):
     epochs: int = Field(default=5, ge=1)
     epoch_size: int | None = Field(default=None, ge=1)
     patience: int = Field(default=2, ge=1)
+    monitor: Literal["val_weighted_f1", "val_loss"] = "val_weighted_f1"
     learning_rate: float = Field(default=3e-5, gt=0)
     head_learning_rate: float = Field(default=1e-3, gt=0)
     weight_decay: float = Field(default=0.01, ge=0)

@@ -15,7 +15,8 @@ class CrossModalContrastiveLoss(nn.Module):
     Eq. 5 read as its text describes it. With s_ij = cos(video_i, other_j), a row i and a positive j (same
     label, j ≠ i) give -log( e^(s_ij/τ) / (e^(s_ij/τ) + Σ_n e^(s_in/τ)) ), n running over the other labels.
     A row's terms are summed and divided by B - 1, rows are averaged, and so are the pairs video-text and
-    video-audio. A batch without positives or without negatives gives 0, still differentiable.
+    video-audio, of those that two rows or more have. A batch without positives or without negatives gives 0, still
+    differentiable.
 
     Where several processes train together, give it the rows of all of them, see
     `emofuse.losses.global_batch.gather_rows`; training does.
@@ -59,7 +60,9 @@ class CrossModalContrastiveLoss(nn.Module):
         seen = present.get("video", everyone)
         both = {name: seen & present.get(name, everyone) for name in others}
         pairs = [self.pair(video, rows, labels, both[name]) for name, rows in others.items()]
-        return torch.stack(pairs).mean()
+        # A modality that no two rows have says nothing, as one that is not given; the other pair is not halved for it.
+        counted = torch.stack([rows.sum() > 1 for rows in both.values()])
+        return torch.stack(pairs).sum() / counted.sum().clamp(min=1)
 
     def pair(self, anchors: Tensor, others: Tensor, labels: Tensor, present: Tensor) -> Tensor:
         """Eq. 5 for one pair of modalities: (B, d), (B, d), (B,), (B,) bool -> scalar."""

@@ -195,18 +195,20 @@ class DeepMSIMER(nn.Module):
     ) -> tuple[Tensor, list[KeptPatches]]:
         """All frames of the batch through VSC-Swin in one pass, then over time: (B, d_video).
 
-        Rows without a video are left out on the way; their feature is zero and their patches are -1.
+        Rows without a video are left out on the way; their feature is zero and their patches are -1. Where all are,
+        all go that way, so that every weight has a gradient of 0, and statistics of a batch take no note of them.
         """
         rows = torch.arange(present.shape[0], device=present.device)
-        if not exporting() and present.any():
+        anything = exporting() or bool(present.any())
+        if not exporting() and anything:
             rows = rows[present]
         count = frames.shape[1]
         pixels = self.augmentation(self._pixels(frames[rows]), count)
         context = None if g_cls is None else g_cls[rows].unsqueeze(1).expand(-1, count, -1).flatten(0, 1)
         seen = self.swin(pixels, context)
-        feature = self.temporal(seen.pooled.unflatten(0, (-1, count)))
-        kept = [_of_all_rows(patches, rows, present.shape[0], count) for patches in seen.kept]
-        if exporting():
+        feature = self.temporal(seen.pooled.unflatten(0, (-1, count)), anything)
+        kept = [_of_all_rows(patches, rows, present, count) for patches in seen.kept]
+        if exporting() or not anything:
             return feature.masked_fill(~present.unsqueeze(-1), 0.0), kept
         return feature.new_zeros(present.shape[0], feature.shape[1]).index_copy(0, rows, feature), kept
 
@@ -230,11 +232,12 @@ class DeepMSIMER(nn.Module):
         return torch.where(present.unsqueeze(-1), projected, absent.to(projected.dtype))
 
 
-def _of_all_rows(patches: KeptPatches, rows: Tensor, count: int, frames: int) -> KeptPatches:
-    """Indices (rows·frames, L) of some rows -> (count, frames, L), -1 in the others."""
-    indices = patches.indices.new_full((count, frames, patches.indices.shape[1]), -1)
+def _of_all_rows(patches: KeptPatches, rows: Tensor, present: Tensor, frames: int) -> KeptPatches:
+    """Indices (rows·frames, L) of some rows -> (B, frames, L), -1 in those that are not present (B,)."""
+    indices = patches.indices.new_full((present.shape[0], frames, patches.indices.shape[1]), -1)
     indices[rows] = patches.indices.unflatten(0, (-1, frames))
-    return KeptPatches(patches.stage, patches.block, patches.grid, indices)
+    seen = indices.masked_fill(~present.view(-1, 1, 1), -1)
+    return KeptPatches(patches.stage, patches.block, patches.grid, seen)
 
 
 def _build_swin(config: DeepMSIMERConfig) -> VSCSwin:

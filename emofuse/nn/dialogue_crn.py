@@ -21,8 +21,9 @@ class DialogueCRN(nn.Module):
         r⁽ᵗ⁻¹⁾ = SimAM(q̃⁽ᵗ⁻¹⁾)                          (2)
         q⁽ᵗ⁾ = [q̃⁽ᵗ⁻¹⁾ ; r⁽ᵗ⁻¹⁾]                         (3)
 
-    The xLSTM block runs forward along the dialogue with an empty matrix memory at its first utterance. It is
-    the residual block of Beck et al.: x = W_x q + W_h h, h⁽ᵗ⁾ = mLSTM(LayerNorm(x)), q̃ = x + h⁽ᵗ⁾. Thus h,
+    The xLSTM runs forward along the dialogue with an empty matrix memory at its first utterance. It is the mLSTM
+    layer alone in a residual branch, not the whole mLSTM block of Beck et al., which has an up-projection, a
+    convolution and a gated second branch besides: x = W_x q + W_h h, h⁽ᵗ⁾ = mLSTM(LayerNorm(x)), q̃ = x + h⁽ᵗ⁾. Thus h,
     each utterance's working memory, is what the last step read from the dialogue, and guides the next. All
     steps share their weights.
 

@@ -30,8 +30,14 @@ class TemporalTransformer(nn.Module):
 
     def __init__(self, dim: int, layers: int, heads: int, ff_dim: int, dropout: float) -> None:
         super().__init__()
-        layer = nn.TransformerEncoderLayer(dim, heads, ff_dim, dropout, batch_first=True, norm_first=True)
-        self.layers = nn.TransformerEncoder(layer, layers, nn.LayerNorm(dim), enable_nested_tensor=False)
+
+        def layer() -> nn.TransformerEncoderLayer:
+            return nn.TransformerEncoderLayer(dim, heads, ff_dim, dropout, batch_first=True, norm_first=True)
+
+        self.layers = nn.TransformerEncoder(layer(), 1, nn.LayerNorm(dim), enable_nested_tensor=False)
+        # It would copy one layer, weights too; each is to start from its own.
+        self.layers.layers.extend(layer() for _ in range(layers - 1))
+        self.layers.num_layers = layers
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:

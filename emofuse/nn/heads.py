@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from emofuse.nn.exporting import run_recurrent
 from emofuse.nn.mlp import MLP
@@ -75,13 +76,21 @@ class TemporalSummary(nn.Module):
         elif kind == "gru":
             self.network = nn.GRU(in_features, channels[-1], batch_first=True)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """(B, T, d) -> (B, out_features)."""
+    def forward(self, frames: Tensor, counted: bool = True) -> Tensor:
+        """(B, T, d) -> (B, out_features); frames that are not counted leave statistics as they are."""
         if self.norm is not None:
-            frames = self.norm(frames.flatten(0, 1)).view_as(frames)
+            frames = self._normed(frames.flatten(0, 1), counted).view_as(frames)
         if self.network is None:
             return frames.mean(dim=1)
         if self.kind == "gru":
             assert isinstance(self.network, nn.GRU)
             return run_recurrent(self.network, frames)[:, -1]
         return self.network(frames.transpose(1, 2))[..., -1]
+
+    def _normed(self, frames: Tensor, counted: bool) -> Tensor:
+        norm = self.norm
+        assert norm is not None
+        # Processes that synchronise wait for each other, so none may leave it out.
+        if counted or isinstance(norm, nn.SyncBatchNorm):
+            return norm(frames)
+        return F.batch_norm(frames, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)

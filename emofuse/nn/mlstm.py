@@ -1,4 +1,4 @@
-"""The mLSTM of xLSTM: a recurrent layer whose memory is a matrix and whose gates are exponential."""
+"""The mLSTM of xLSTM: a recurrent layer whose memory is a matrix and whose input gate is exponential."""
 
 from __future__ import annotations
 
@@ -35,6 +35,9 @@ class MLSTM(nn.Module):
         C_t = exp(log σ(f̃_t) + m_{t−1} − m_t) C_{t−1} + exp(ĩ_t − m_t) k_t v_tᵀ      (n_t alike, with k_t)
         h_t = C_tᵀ q_t / max(|n_tᵀ q_t|, exp(−m_t)),   y_t = W (σ(õ_t) ⊙ norm_head(h_t)) + b
 
+    Eq. 19-27 allow a sigmoid or an exponential forget gate; this is the sigmoid. They have no norm_head and no W;
+    these stand where the layer of xLSTM-7B has them, which transformers carries.
+
     Two forms give the same numbers: `forward` takes whole sequences, in parallel within a chunk and
     recurrently from chunk to chunk, so memory grows linearly with the length; `step` takes one element.
 
@@ -60,7 +63,7 @@ class MLSTM(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start with little output, and gates that forget slowly, each head at its own pace."""
+        """Start with little output, and gates that do not look at the input and forget slowly, each head at its own pace."""
         xavier_(self.query_key_value, self.output_gate)
         xavier_(self.out, gain=RESIDUAL_GAIN)
         nn.init.zeros_(self.gates.weight)

@@ -8,28 +8,12 @@ from torch import Tensor
 
 from emofuse.errors import EmofuseError
 from emofuse.losses import CrossModalContrastiveLoss
+from tests.losses.literal_contrastive import literal_pair, similarities
 
 
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
-
-
-def similarities(video: Tensor, other: Tensor) -> list[list[float]]:
-    return [[float(torch.cosine_similarity(v, o, dim=0)) for o in other] for v in video]
-
-
-def literal_pair(s: list[list[float]], labels: list[int], tau: float) -> float:
-    size, total = len(labels), 0.0
-    for i in range(size):
-        pushed = sum(math.exp(s[i][n] / tau) for n in range(size) if labels[n] != labels[i])
-        row = 0.0
-        for j in range(size):
-            if j != i and labels[j] == labels[i]:
-                pulled = math.exp(s[i][j] / tau)
-                row -= math.log(pulled / (pulled + pushed))
-        total += row / (size - 1)
-    return total / size
 
 
 def batch(size: int = 7, dim: int = 5, seed: int = 0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -139,6 +123,21 @@ def test_nobody_present_is_zero():
     video, text, audio, labels = batch()
     nobody = {"video": torch.zeros(7, dtype=torch.bool)}
     assert float(CrossModalContrastiveLoss()(video, text, audio, labels, nobody)) == 0.0
+
+
+@pytest.mark.parametrize("held_by", [0, 1])
+def test_a_modality_that_no_two_rows_have_is_as_one_that_is_not_given(held_by):
+    video, text, audio, labels = batch()
+    text.requires_grad_()
+    nowhere = {"text": torch.arange(7) < held_by}
+    loss = CrossModalContrastiveLoss()
+    got = loss(video, text, audio, labels, nowhere)
+    torch.testing.assert_close(got, loss(video, None, audio, labels))
+    got.backward()
+    assert (text.grad == 0).all()
+    without_positives = loss(video, text, audio, labels, {"text": torch.arange(7) < 2})
+    assert labels[0] != labels[1]
+    assert without_positives < got  # two rows are a pair, whatever it says
 
 
 def test_small_temperatures_and_half_precision_stay_finite():

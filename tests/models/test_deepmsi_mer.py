@@ -12,10 +12,10 @@ from transformers import SwinConfig, SwinModel, Swinv2Config, Swinv2Model
 
 from emofuse.data.modality import MODALITIES
 from emofuse.errors import EmofuseError
-from emofuse.losses import CrossModalContrastiveLoss
 from emofuse.models import DeepMSIMER, DeepMSIMERConfig
 from emofuse.nn import VSCConfig
 from emofuse.nn.window_runner import CHUNK_TOKENS
+from tests.losses.literal_contrastive import literal_pair, similarities
 
 SUBSETS = [subset for size in (1, 2, 3) for subset in combinations(MODALITIES, size)]
 SWIN = {
@@ -204,6 +204,19 @@ def test_rows_without_a_video_have_no_patches_and_no_part_in_batch_statistics():
     torch.testing.assert_close(again.temporal.norm.running_mean, mean)
 
 
+def test_frames_that_no_row_has_have_no_patches_and_no_part_in_batch_statistics():
+    model, batch = small(frame_batch_norm=True, dropout=0.0), utterances()
+    before = {name: x.clone() for name, x in model.state_dict().items() if "temporal.norm" in name}
+    output = model(**batch, present={"video": torch.zeros(5, dtype=torch.bool)})
+    model.training_loss(output, torch.tensor([0, 1, 0, 1, 2]))["loss"].backward()
+    assert (output.kept[0].indices == -1).all()
+    assert before
+    assert all(torch.equal(model.state_dict()[name], x) for name, x in before.items())
+    assert all(p.grad is None or (p.grad == 0).all() for p in model.swin.parameters())
+    model(**batch)
+    assert not torch.equal(model.temporal.norm.running_mean, before["temporal.norm.running_mean"])
+
+
 def test_a_swin_that_starts_from_nothing_may_have_a_convolutional_stem_and_varied_clips():
     model, batch = small(convolutional_stem=True, augmentation=1.0), utterances()
     model.training_loss(model(**batch), torch.tensor([0, 1, 2, 3, 0]))["loss"].backward()
@@ -221,8 +234,10 @@ def test_semantics_learn_to_steer():
 
 
 def test_loss_is_equation_7():
-    model, batch = small(alpha_ce=0.7, beta_cl=0.3, temperature=0.2).eval(), utterances()
-    labels, weights = torch.tensor([0, 1, 0, 1, 0]), torch.tensor([1.0, 2.0, 3.0, 4.0])
+    model, batch = small(alpha_ce=0.7, beta_cl=0.3, temperature=0.2).double().eval(), utterances()
+    batch = {name: x.double() if x.is_floating_point() else x for name, x in batch.items()}
+    labels = torch.tensor([0, 1, 0, 1, 0])
+    weights = torch.tensor([1.0, 2.0, 3.0, 4.0], dtype=torch.float64)
     present = {"audio": torch.tensor([True, True, False, True, True])}
     output = model(**batch, present=present)
     losses = model.training_loss(output, labels, weights)
@@ -230,8 +245,13 @@ def test_loss_is_equation_7():
     cross_entropy = -sum(weights[y] * log_p[i, y] for i, y in enumerate(labels)) / sum(
         weights[y] for y in labels
     )
-    features = (output.features[name] for name in ("video", "text", "audio"))
-    contrastive = CrossModalContrastiveLoss(0.2)(*features, labels, present)
+    video, text, audio = (output.features[name].detach() for name in ("video", "text", "audio"))
+    held = [0, 1, 3, 4]  # the rows with a sound
+    pairs = (
+        literal_pair(similarities(video, text), labels.tolist(), 0.2),
+        literal_pair(similarities(video[held], audio[held]), labels[held].tolist(), 0.2),
+    )
+    contrastive = torch.tensor(sum(pairs) / 2, dtype=torch.float64)
     torch.testing.assert_close(losses["cross_entropy"], cross_entropy)
     torch.testing.assert_close(losses["contrastive"], contrastive)
     torch.testing.assert_close(losses["loss"], 0.7 * cross_entropy + 0.3 * contrastive)

@@ -48,6 +48,19 @@ def test_the_transformer_is_positions_then_layers():
         torch.testing.assert_close(out[b, :length], transformer.layers.norm(z))
 
 
+def test_every_layer_of_the_transformer_starts_from_weights_of_its_own():
+    transformer = TemporalTransformer(8, 3, 2, 16, 0.0)
+    layers = transformer.layers.layers
+    matrices = [[p for p in layer.parameters() if p.ndim > 1] for layer in layers]
+    assert len(layers) == 3
+    for others in (matrices[1], matrices[2]):
+        assert not any(torch.equal(a, b) for a, b in zip(matrices[0], others, strict=True))
+    library = torch.nn.TransformerEncoder(layers[0], 3, torch.nn.LayerNorm(8), enable_nested_tensor=False)
+    assert (
+        transformer.layers.state_dict().keys() == library.state_dict().keys()
+    )  # weights of earlier runs load
+
+
 def test_the_encoders_share_the_input_layer():
     encoder = make(("transformer", "bigru"))
     x = torch.randn(3, 6, 5).double()

@@ -23,12 +23,13 @@ def make(dim=12, heads=3, dtype=torch.float64, seed=0, **options) -> MLSTM:
     return layer
 
 
-def by_the_equations(layer: MLSTM, x: Tensor) -> Tensor:
-    """Beck et al., Eq. 19-27, as printed: no stabiliser, one head and one step at a time. x: (N, dim)."""
+def hidden_by_the_equations(layer: MLSTM, x: Tensor) -> Tensor:
+    """h before the output gate, (N, heads, d_head): Beck et al., Eq. 19-27, as printed, with the sigmoid for the forget
+    gate: no stabiliser, one head and one step at a time. x: (N, dim)."""
     d, heads = layer.head_dim, layer.heads
     W_q, W_k, W_v = layer.query_key_value.weight.split(layer.dim)
     b_q, b_k, b_v = layer.query_key_value.bias.split(layer.dim)
-    outputs = []
+    steps = []
     C = [torch.zeros(d, d, dtype=x.dtype) for _ in range(heads)]
     n = [torch.zeros(d, dtype=x.dtype) for _ in range(heads)]
     for x_t in x:
@@ -42,8 +43,20 @@ def by_the_equations(layer: MLSTM, x: Tensor) -> Tensor:
             f = torch.sigmoid(layer.gates.weight[heads + head] @ x_t + layer.gates.bias[heads + head])
             C[head] = f * C[head] + i * torch.outer(v, k)
             n[head] = f * n[head] + i * k
-            h = C[head] @ q / torch.clamp((n[head] @ q).abs(), min=1.0)
-            centred = h - h.mean()
+            hidden.append(C[head] @ q / torch.clamp((n[head] @ q).abs(), min=1.0))
+        steps.append(torch.stack(hidden))
+    return torch.stack(steps)
+
+
+def by_the_equations(layer: MLSTM, x: Tensor) -> Tensor:
+    """The layer's output: h normalised in each head, which Eq. 19-27 lack, then the output gate and a linear map."""
+    d, heads = layer.head_dim, layer.heads
+    outputs = []
+    for x_t, h_t in zip(x, hidden_by_the_equations(layer, x), strict=True):
+        hidden = []
+        for head in range(heads):
+            rows = slice(head * d, (head + 1) * d)
+            centred = h_t[head] - h_t[head].mean()
             h = centred / torch.sqrt((centred**2).mean() + layer.head_norm.eps)
             hidden.append(h * layer.head_norm.weight[rows] + layer.head_norm.bias[rows])
         o = torch.sigmoid(layer.output_gate.weight @ x_t + layer.output_gate.bias)
@@ -58,6 +71,23 @@ def test_the_layer_is_the_equations(length):
     y, _ = layer(x)
     for row in range(2):
         torch.testing.assert_close(y[row], by_the_equations(layer, x[row]), rtol=1e-9, atol=1e-9)
+
+
+def test_what_is_read_from_the_memory_is_the_equations(monkeypatch):
+    """The norm of a head takes the scale of h away, and with it nearly all that the normaliser does."""
+    layer = make(chunk_size=5)
+    x = 2 * torch.randn(2, 17, 12, dtype=torch.float64)
+    expected = torch.stack([hidden_by_the_equations(layer, row) for row in x])
+    monkeypatch.setattr(layer, "_emit", lambda x, h, mask: h.transpose(1, 2))
+    in_chunks, _ = layer(x)
+    state, steps = None, []
+    for x_t in x.unbind(1):
+        h, state = layer.step(x_t, state)
+        steps.append(h)
+    torch.testing.assert_close(in_chunks, expected, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(torch.stack(steps, 1), expected, rtol=1e-9, atol=1e-9)
+    monkeypatch.setattr(layer, "_denominator", lambda normaliser, m: torch.exp(-m))
+    assert not torch.allclose(layer(x)[0], expected, rtol=0.1)  # the normaliser counts here
 
 
 def all_forms(layer: MLSTM, x: Tensor, chunk: int) -> list[tuple[Tensor, MLSTMState]]:

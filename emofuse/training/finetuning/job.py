@@ -21,6 +21,7 @@ from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import Progress
 from emofuse.runs.precision import wants_bf16
 from emofuse.runs.run_record import environment
+from emofuse.runs.tasks import MONITORS
 from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.finetuning.batches import tuning_loader
 from emofuse.training.finetuning.claims import marks_seen, seen_by_base
@@ -155,8 +156,8 @@ class TuningJob:
             history=self.folder / "history.csv",
             epochs=settings.epochs,
             patience=settings.patience,
-            monitor="val_weighted_f1",
-            mode="max",
+            monitor=settings.monitor,
+            mode=MONITORS[settings.monitor],
             seed=self.seed,
             device=self.device,
             bf16=wants_bf16(settings.precision, self.device),

@@ -3,6 +3,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -10,7 +11,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 
 from emofuse.data.manifest import Manifest
 from emofuse.encoders import EncoderSpec, create_encoder
-from emofuse.encoders.fine_tuning import RECORD_FILE
+from emofuse.encoders.fine_tuning import RECORD_FILE, read_fine_tuned
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split, read_split_file, splits
 from emofuse.features.dialogue_context import ContextWindow, texts_in_context
@@ -37,7 +38,7 @@ def spec_of(folder: Path, **options: object) -> EncoderSpec:
 
 FINE_TUNE_NAMES = {
     "epochs", "freeze_layers", "freeze_front", "class_weights", "layer_drop", "accumulate", "learning_rate",
-    "dropout", "gradient_checkpointing", "spec_augment",
+    "dropout", "gradient_checkpointing", "spec_augment", "monitor", "patience",
 }  # fmt: skip
 
 
@@ -63,6 +64,21 @@ def test_it_learns_and_says_how_well(tuned: FineTuned, talk: Manifest) -> None:
     assert "optimistic" in metrics["val"]["note"]
     assert not list(tuned.folder.glob(".saving*"))
     assert not (tuned.folder / "checkpoints").exists()
+
+
+def test_the_validation_loss_may_choose_the_epoch(talk: Manifest, bert_folder: Path, tmp_path: Path) -> None:
+    spec = spec_of(bert_folder, monitor="val_loss", epochs=8, patience=1, learning_rate=0.01)
+    chosen = fine_tune(spec, talk, split_of(talk), tmp_path / "run").record.best_epoch
+    history = pd.read_csv(tmp_path / "run" / "history.csv")
+    assert chosen == history["val_loss"].argmin() != history["val_weighted_f1"].argmax()
+
+
+def test_a_fine_tuning_of_a_version_without_a_monitor_opens(tuned: FineTuned, tmp_path: Path) -> None:
+    record = json.loads((tuned.folder / RECORD_FILE).read_text(encoding="utf-8"))
+    del record["settings"]["monitor"]
+    (tmp_path / RECORD_FILE).write_text(json.dumps(record), encoding="utf-8")
+    assert read_fine_tuned(tmp_path) == tuned.record
+    assert tuned.record.settings.monitor == "val_weighted_f1"
 
 
 def test_the_library_reads_the_folder_and_gives_the_scores_on_record(
