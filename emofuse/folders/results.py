@@ -139,9 +139,9 @@ def _run_files(run: RunFolder) -> Iterator[tuple[str, Path]]:
 
 def finished(files: ResultFiles, recording: RecordingFile, run: str) -> EmotionTimeline | None:
     """What was kept of a recording, if it is of the same run, the same question and the same recording."""
-    if not files.result.is_file():
-        return None
     try:
+        if not files.result.is_file():  # an error where the name is longer than the system takes
+            return None
         stored = StoredResult.model_validate(stored_json(files.result, "it is made again"))
         if stored.run != run or not stored.recording.is_of(recording.file):
             return None
