@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.stored_files import is_there, stored_json
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
 from emofuse.evaluation import Split
 from emofuse.experiments.search.corpora import SearchedCorpus
 from emofuse.inference.baselines import fit_baselines
@@ -23,6 +23,7 @@ from emofuse.runs.tasks import task_of
 from emofuse.training.fit import fit_run
 
 _MEND = "delete it; the same command makes it again"
+_LARGEST = {"weighted_f1": 1.0, "mae": 1e6}  # that a score can be; none is below 0
 
 
 def gain_of(corpus: SearchedCorpus, changes: Mapping[str, Any], split: Split, folder: Path) -> float:
@@ -52,7 +53,7 @@ def gain_of(corpus: SearchedCorpus, changes: Mapping[str, Any], split: Split, fo
         _write(file, found, known)
     if run.path.exists():  # also one that a kill has left after its score
         shutil.rmtree(run.path)
-    return corpus.gain(_read(file), _read(linear_file))
+    return corpus.gain(_read(file, corpus.metric), _read(linear_file, corpus.metric))
 
 
 class _LinearScore(NamedTuple):
@@ -81,5 +82,8 @@ def _write(file: Path, value: float, point: Mapping[str, Any] | None = None) -> 
     write_text_aside(file, json.dumps(content) + "\n")
 
 
-def _read(file: Path) -> float:
-    return float(stored_json(file, _MEND)["score"])
+def _read(file: Path, metric: str) -> float:
+    value = stored_json(file, _MEND).get("score")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _LARGEST[metric]:
+        raise DamagedFileError(file, f"its score is no {metric}", _MEND)
+    return float(value)
