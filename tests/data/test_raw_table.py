@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from emofuse.data import raw_table
+from emofuse.data.manifest_io import read_manifest_file
 from emofuse.data.raw_table import parse_csv, parse_jsonl, read_bytes, read_parquet
 from emofuse.errors import EmofuseError
 
@@ -55,3 +56,10 @@ def test_keys_and_columns_of_other_formats_are_counted_too(
     pq.write_table(pa.table({name: [1] for name in "abc"}), tmp_path / "t.parquet")
     with pytest.raises(EmofuseError, match=r"t\.parquet: has 3 columns"):
         read_parquet(tmp_path / "t.parquet")
+
+
+def test_a_manifest_has_fewer_columns_than_a_table_may_have(tmp_path: Path) -> None:
+    names = ["id", *(f"c{number}" for number in range(5_000))]
+    (tmp_path / "m.csv").write_text(",".join(names) + "\n" + ",".join("1" * len(names)) + "\n")
+    with pytest.raises(EmofuseError, match=r"m\.csv: has 5,001 columns, and a manifest has at most 5,000"):
+        read_manifest_file(tmp_path / "m.csv")
