@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from pydantic import ValidationError
+from starlette.exceptions import HTTPException
 
 from emofuse.app.body import BODY
 from emofuse.app.interface_page import interface_page
@@ -32,6 +33,7 @@ _LOOK_EVERY = 0.05  # seconds
 # A page of a recording shows what came from outside: it runs apart from the server's own origin.
 _SANDBOX = "sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": ErrorLine, "description": "the form cannot be taken apart"},
     401: {"model": ErrorLine, "description": "no token, or a wrong one"},
     413: {"model": ErrorLine, "description": "the upload is too large, or the recording too long"},
     422: {"model": ErrorLine, "description": "the recording or an option cannot be used"},
@@ -185,6 +187,16 @@ def add_interface_page(app: FastAPI) -> None:
         return HTMLResponse(interface_page(app.openapi()))
 
 
+def _form_refusal(reason: str) -> tuple[int, str]:
+    """Status and line for a form that cannot be read, by what the library says of it."""
+    if "exceeded maximum size" in reason:
+        return 413, (
+            "text, speaker, context and the other fields besides file hold at most 1 MB each, and one of them has more: "
+            "shorten it, and send a recording as file, with a filename"
+        )
+    return 400, f"the form cannot be taken apart ({reason.rstrip('.')}): send it as multipart/form-data"
+
+
 def add_error_lines(app: FastAPI) -> None:
     """Every refusal is JSON with one line; a traceback goes nowhere but to the log."""
 
@@ -196,6 +208,13 @@ def add_error_lines(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
         return JSONResponse({"detail": first_error(error.errors())}, 422)
+
+    @app.exception_handler(HTTPException)
+    async def unreadable(request: Request, error: HTTPException) -> JSONResponse:
+        status, line = error.status_code, error.detail
+        if status == 400:  # of the library that takes forms apart; the other words are our own
+            status, line = _form_refusal(line)
+        return JSONResponse({"detail": line}, status, error.headers)
 
     @app.exception_handler(Exception)
     async def failed(request: Request, error: Exception) -> JSONResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -171,9 +172,13 @@ def _of_client(segment: EmotionSegment, task: PredictTask, pipe: EmotionPipeline
 
 def _shown(line: str, task: PredictTask, pipe: EmotionPipeline) -> str:
     """A message without the places in which the upload and the run lie here."""
-    names = {str(task.file): task.name, "" if pipe.folder is None else str(pipe.folder.path): "the run"}
-    for place, name in names.items():
-        line = line.replace(place, name) if place else line
+    if task.file is not None:
+        line = line.replace(str(task.file), task.name)
+    if pipe.folder is None:
+        return line
+    # Never a relative name, which may be part of any word; and no other folder whose name begins or ends like it.
+    for place in {str(pipe.folder.path.absolute()), str(pipe.folder.path.resolve())}:
+        line = re.sub(rf"(?<![\w.-]){re.escape(place)}(?![\w-]|\.\w)", "the run", line)
     return line
 
 

@@ -46,7 +46,7 @@ def work(connection: Connection, setup: WorkerSetup) -> None:
     assert torch
     begin_worker(setup.threads)
     try:
-        pipe = EmotionPipeline.from_pretrained(setup.run, device=setup.device)
+        pipe = EmotionPipeline.from_pretrained(_whole_place(setup.run), device=setup.device)
     except EmofuseError as error:
         connection.send(Outcome("refused", status=503, line=str(error)))
         return
@@ -100,6 +100,11 @@ class _ProgressReporter:
         if done == total or now - self._last_sent > _REPORT_EVERY:
             self._last_sent = now
             self._connection.send(Progress(done, total, what))
+
+
+def _whole_place(run: str) -> str:
+    """A run's folder from the root on: messages then name no place that could be taken for a word."""
+    return str(Path(run).resolve()) if (Path(run) / "run.json").exists() else run
 
 
 def _name_of(run: str) -> str:

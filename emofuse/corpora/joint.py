@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +39,8 @@ def join_corpora(
         seed: of that draw.
 
     Raises:
-        EmofuseError: there is one corpus alone, a name is unknown, or a map names a label that the corpus does not have.
+        EmofuseError: there is one corpus alone, a name is unknown, a map names a label that the corpus does not
+            have, or a joined name would be that of two corpora, as of ``a`` and ``a-b``.
     """
     if len(corpora) < 2:
         raise EmofuseError("joining takes two corpora or more, each as NAME=MANIFEST")
@@ -50,6 +51,7 @@ def join_corpora(
         _renamed(name, _taken(manifest, (take or {}).get(name), seed), root, (labels or {}).get(name, {}))
         for name, manifest in corpora.items()
     ]
+    _check_apart(frames)
     return Manifest.from_frame(pd.concat(frames, ignore_index=True), root)
 
 
@@ -84,6 +86,19 @@ def _renamed(name: str, manifest: Manifest, root: Path, labels: Mapping[str, str
             )
     frame[CORPUS_COLUMN] = name
     return frame
+
+
+def _check_apart(frames: Sequence[pd.DataFrame]) -> None:
+    """See that no name has become that of two corpora, whose dialogues or speakers would be one."""
+    joint = pd.concat(frames, ignore_index=True)
+    for column in joint.columns.intersection(list(_NAMES)):
+        named = joint[joint[column].notna()]
+        owners = named.groupby(column)[CORPUS_COLUMN].unique()
+        for value, names in owners[owners.map(len) > 1].items():
+            raise EmofuseError(
+                f"the corpora {names[0]} and {names[1]} would share the {column} {value!r}; call one of them by a name that "
+                "does not begin with the other's"
+            )
 
 
 def _absent(value: object) -> bool:

@@ -20,17 +20,22 @@ from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
 
 _Format = TypeVar("_Format")
+_MOST_COLUMNS = 5_000  # each is typed and checked by itself
 
 
 def read_manifest_file(path: Path) -> RawTable:
     """The untyped rows of a manifest file.
 
     Raises:
-        EmofuseError: it is not there, cannot be parsed at all, or has no column ``id``.
+        EmofuseError: it is not there, cannot be parsed at all, has more columns than make sense, or has no column ``id``.
     """
     if not path.exists():
         raise EmofuseError(f"{path}: there is no such file")
     table = _for_suffix(path, _READERS)(path)
+    if (columns := len(table.frame.columns)) > _MOST_COLUMNS:
+        raise EmofuseError(
+            f"{path}: has {columns:,} columns, and a manifest has at most {_MOST_COLUMNS:,}; leave out those that are not needed"
+        )
     if "id" not in table.frame.columns:
         raise EmofuseError(f"{path}: has no column 'id'{_instead(list(table.frame.columns))}")
     return table

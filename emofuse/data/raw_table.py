@@ -31,6 +31,7 @@ from emofuse.data.wording import first_few
 from emofuse.errors import EmofuseError
 
 _MOST_CELLS = 50_000_000
+_MOST_COLUMNS = 100_000
 SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -114,6 +115,7 @@ def table_of_records(records: list[list[Any]], name: str) -> RawTable:
     if first == len(records):
         raise EmofuseError(f"{name}: is empty")
     header = [str(cell).strip() for cell in records[first]]
+    _check_width(len(header), name)
     records = records[first + 1 :]
     blank = [_is_blank(record) for record in records]
     broken = _uneven(records, len(header))
@@ -126,6 +128,13 @@ def table_of_records(records: list[list[Any]], name: str) -> RawTable:
         broken,
         tuple(at + 1 for at, is_blank in enumerate(blank) if is_blank),
     )
+
+
+def _check_width(columns: int, name: str | Path) -> None:
+    if columns > _MOST_COLUMNS:
+        raise EmofuseError(
+            f"{name}: has {columns:,} columns, and at most {_MOST_COLUMNS:,} are read; leave out those that are not needed"
+        )
 
 
 def _records(text: str, name: str, delimiter: str, quoting: Literal[0, 3]) -> list[list[str]]:
@@ -234,6 +243,7 @@ def parse_jsonl(text: str, name: str) -> RawTable:
     if not records:
         raise EmofuseError(f"{name}: not JSON lines: row {broken[0][0]} {broken[0][1]}")
     keys = dict.fromkeys(chain.from_iterable(records))
+    _check_width(len(keys), name)
     cells = {key: _objects([record.get(key) for record in records]) for key in keys}
     return RawTable(pd.DataFrame(cells, dtype=object), np.array(rows, np.int64), tuple(broken), tuple(blank))
 
@@ -256,6 +266,7 @@ def read_parquet(path: Path) -> RawTable:
         _refuse_pipe(path)
         # ParquetFile, since read_table would take "split=train" in a folder's name for a column.
         with pq.ParquetFile(path) as file:
+            _check_width(file.metadata.num_columns, path)
             # A few bytes can stand for any number of equal cells.
             if file.metadata.num_rows * file.metadata.num_columns > _MOST_CELLS + path.stat().st_size:
                 raise EmofuseError(f"{path}: states more cells than its size can stand for; save it anew")

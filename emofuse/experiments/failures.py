@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.stored_files import stored_text
+from emofuse.errors import EmofuseError
 
 FAILURE_FILE = "failure.txt"
 
@@ -17,6 +19,6 @@ def note_failure(path: Path, reason: str, details: str = "") -> None:
 def failure_of(path: Path) -> str:
     """Why a run that is not finished is not, in one line."""
     try:
-        return (path / FAILURE_FILE).read_text(encoding="utf-8").splitlines()[0]
-    except (OSError, IndexError):
+        return stored_text(path / FAILURE_FILE, "delete it").splitlines()[0]
+    except (EmofuseError, IndexError):  # a damaged file tells nothing either
         return "it was interrupted"

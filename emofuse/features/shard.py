@@ -9,6 +9,7 @@ with a random token, so two writers never choose the same.
 from __future__ import annotations
 
 import os
+import struct
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from emofuse.data.atomic import written_aside
-from emofuse.data.git_lfs import refuse_lfs_pointer
+from emofuse.data.stored_files import check_regular
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
 
 _SUFFIX = ".arrow"
 _DIGEST_KEY = b"emofuse.identity"
+_MAGIC_BYTES = 8  # "ARROW1" and two of padding; what follows is a stream of messages
+_MEND = "delete this file and run `emofuse extract` again"
+# Fields of the tables in the metadata of a message, by their place in Arrow's schema.
+_HEADER, _COMPRESSION = 2, 3
 
 
 class Row(NamedTuple):
@@ -107,22 +112,58 @@ def open_shard(file: Path, identity: EncoderIdentity) -> Shard:
     """Map a shard into memory.
 
     Raises:
-        EmofuseError: it is damaged or a Git LFS pointer, or another encoder made it.
+        EmofuseError: it is damaged, compressed, no regular file or a Git LFS pointer, or another encoder made it.
     """
+    import pyarrow as pa
+
+    check_regular(file, _MEND)
+    try:
+        table = _mapped(file)
+        table.validate(full=True)
+        return _checked_shard(table, identity)
+    except (pa.ArrowException, OSError, ValueError, KeyError, struct.error) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise EmofuseError(f"{file}: a damaged feature shard ({reason}); {_MEND}") from None
+
+
+def _mapped(file: Path) -> pa.Table:
+    """The batch of a shard, as views of the file: a compressed one would unfold to any size in memory."""
     import pyarrow as pa
     import pyarrow.ipc as ipc
 
-    refuse_lfs_pointer(file)
-    try:
-        with pa.memory_map(str(file)) as source:
-            table = ipc.open_file(source).read_all()
-        table.validate(full=True)
-        return _checked_shard(table, identity)
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise EmofuseError(
-            f"{file}: a damaged feature shard ({reason}); delete this file and run `emofuse extract` again"
-        ) from None
+    with pa.memory_map(str(file)) as source:
+        if ipc.open_file(source).num_record_batches != 1:
+            raise ValueError("not one block of rows")
+        # The message that has been looked at is the one that is read, whatever the file's end points to.
+        source.seek(_MAGIC_BYTES)
+        schema = ipc.read_schema(source)
+        message = ipc.read_message(source)
+        if message.type != "record batch":
+            raise ValueError("not one block of rows")
+        if _is_compressed(message.metadata.to_pybytes()):
+            raise ValueError("it is compressed, and emofuse writes none that is")
+        return pa.Table.from_batches([ipc.read_record_batch(message, schema)])
+
+
+def _is_compressed(metadata: bytes) -> bool:
+    """Whether the metadata of a message, which pyarrow has verified, are those of a compressed batch."""
+    (root,) = struct.unpack_from("<I", metadata)
+    header = _field(metadata, root, _HEADER)
+    if header is None:
+        raise ValueError("a block without a header")
+    (offset,) = struct.unpack_from("<I", metadata, header)
+    return _field(metadata, header + offset, _COMPRESSION) is not None
+
+
+def _field(metadata: bytes, table: int, number: int) -> int | None:
+    """Where a field of a FlatBuffers table lies; None where it is left out."""
+    (back,) = struct.unpack_from("<i", metadata, table)
+    (size,) = struct.unpack_from("<H", metadata, table - back)
+    entry = 4 + 2 * number  # behind the sizes of the list of fields and of the table
+    if entry >= size:
+        return None
+    (offset,) = struct.unpack_from("<H", metadata, table - back + entry)
+    return table + offset if offset else None
 
 
 def _checked_shard(table: pa.Table, identity: EncoderIdentity) -> Shard:

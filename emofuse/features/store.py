@@ -19,12 +19,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.git_lfs import refuse_lfs_pointer
+from emofuse.data.stored_files import stored_bytes
 from emofuse.errors import EmofuseError
 from emofuse.features.identity import EncoderIdentity
 from emofuse.features.shard import Row, Shard, leftovers, open_shard, shard_files, write_shard
 
 _IDENTITY_FILE = "identity.json"
+_IDENTITY_BYTES = 1 << 20
 _WITHDRAWN = ""  # the fingerprint of a row that takes back earlier ones
 _LEFTOVER_SECONDS = 3600.0  # a shard is written in seconds; an older aside file has lost its writer
 
@@ -70,13 +71,11 @@ class FeatureStore:
 
 
 def _read_identity(file: Path) -> EncoderIdentity:
-    refuse_lfs_pointer(file)
+    advice = f"delete {file.parent} and extract again"
     try:
-        return EncoderIdentity.model_validate_json(file.read_bytes())
-    except (OSError, ValidationError):
-        raise EmofuseError(
-            f"{file}: does not say which encoder made these features; delete {file.parent} and extract again"
-        ) from None
+        return EncoderIdentity.model_validate_json(stored_bytes(file, advice, _IDENTITY_BYTES))
+    except ValidationError:
+        raise EmofuseError(f"{file}: does not say which encoder made these features; {advice}") from None
 
 
 class FeatureWriter:

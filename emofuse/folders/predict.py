@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.found_recordings import RecordingFile
+from emofuse.data.wording import counted
 from emofuse.ensemble import EnsemblePipeline, open_pipeline
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.folders.index_page import IndexRow, index_page
@@ -38,6 +40,7 @@ from emofuse.runs.named_run import run_place
 from emofuse.runs.run_folder import RunFolder
 from emofuse.starter import STARTER
 
+_NAME_BYTES = 255  # of a file, on every usual system
 TABLE, INDEX = "table.csv", "index.html"
 FORMATS = (*SUBTITLES, ".csv", ".eaf", ".TextGrid")  # besides the result as JSON and the page
 Progress = Callable[[int, int, str], None]
@@ -171,6 +174,16 @@ def _changed(recording: RecordingFile) -> str:
     return f"{recording.file}: changed while it was predicted; run it again"
 
 
+def _check_name(files: ResultFiles, also: Sequence[str]) -> None:
+    """See that a recording's results can be called by its name, before time is spent on them."""
+    names = (files.page, files.result, *map(files.beside, also))
+    over = max(len(os.fsencode(file.name)) for file in names) - _NAME_BYTES
+    if over > 0:
+        raise EmofuseError(
+            f"its name is {counted(over, 'byte')} too long for those of its results; shorten it"
+        )
+
+
 @dataclass(frozen=True)
 class _PredictJob:
     """What each process does."""
@@ -184,6 +197,7 @@ class _PredictJob:
         return open_pipeline(self.run, device=self.request.device)
 
     def do(self, held: EmotionPipeline | EnsemblePipeline, task: RecordingFile) -> None:
+        _check_name(ResultFiles(self.out, task.name), self.request.also)
         before = RecordingState.of(task.file)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", EmofuseWarning)

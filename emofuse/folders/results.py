@@ -152,9 +152,9 @@ def stored_result(
     files: ResultFiles, recording: RecordingFile, run: str
 ) -> tuple[StoredResult, EmotionTimeline] | None:
     """The same, with all that its file says."""
-    if not files.result.is_file():
-        return None
     try:
+        if not files.result.is_file():  # an error where the name is longer than the system takes
+            return None
         stored = StoredResult.model_validate(stored_json(files.result, "it is made again"))
         if stored.run != run or not stored.recording.is_of(recording.file):
             return None

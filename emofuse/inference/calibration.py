@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, Field, ValidationError
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_bytes, stored_json
 from emofuse.errors import EmofuseWarning
 from emofuse.runs.ensemble_folder import is_ensemble
 from emofuse.runs.run_folder import RunFolder
@@ -74,7 +74,7 @@ def set_calibration(folder: RunFolder, calibration: Calibration | None) -> None:
     """
     file = folder.calibration_file
     text = None if calibration is None else calibration.model_dump_json(indent=2) + "\n"
-    held = file.read_text(encoding="utf-8", errors="replace") if is_there(file) else None
+    held = stored_bytes(file, "delete it").decode(errors="replace") if is_there(file) else None
     if held == text:
         return
     for above in folders_that_score(folder.path):

@@ -7,6 +7,7 @@ import re
 import warnings
 from pathlib import Path
 
+from emofuse.data.stored_files import stored_bytes
 from emofuse.data.text_encoding import decode_text
 from emofuse.errors import EmofuseError
 from emofuse.recordings.cue_text import is_spoken_style
@@ -121,7 +122,7 @@ def _text_of(path: Path, encoding: str | None) -> tuple[str, tuple[str, ...]]:
         size = path.stat().st_size
         if size > LARGEST_FILE:
             raise EmofuseError(f"{path}: has {size >> 20} megabytes; that is too large for subtitles")
-        data = path.read_bytes()
+        data = stored_bytes(path, "name another file of subtitles", LARGEST_FILE)
     except OSError as error:
         raise EmofuseError(f"{path}: cannot be read ({error.strerror or error})") from None
     if encoding is None and not data.startswith(_UTF16):

@@ -59,8 +59,7 @@ def load_stored_model(record: SystemRecord, record_file: Path, weights_file: Pat
     check_shapes(sketch, shapes, weights_file)
     if sum(buffer.numel() for buffer in sketch.buffers()) > _BUFFER_NUMBERS:
         raise DamagedFileError(record_file, "its system has tables of more than a gigabyte", _ADVICE)
-    _check_answers(record, sketch, record_file)
-    _check_inputs(record, sketch, record_file)
+    check_fits_system(record, sketch, record_file)
     model = _built(record, record_file)
     load_stored_weights(model, weights_file)
     return model
@@ -145,23 +144,41 @@ def _check_self_contained(record: SystemRecord, record_file: Path) -> None:
         raise DamagedFileError(record_file, "its system names a pretrained network to fetch", _ADVICE)
 
 
-def _check_answers(record: SystemRecord, model: nn.Module, record_file: Path) -> None:
+def check_fits_system(
+    record: SystemRecord, model: nn.Module, record_file: Path, advice: str = _ADVICE
+) -> None:
+    """See that labels, task and encoders of a run are those of its system.
+
+    Args:
+        record: what the run says that it is.
+        model: the system, or what stands in for it and has its ``config``.
+        record_file: run.json, for messages.
+        advice: what the user can do where they are not.
+
+    Raises:
+        EmofuseError: they are not.
+    """
+    _check_answers(record, model, record_file, advice)
+    _check_inputs(record, model, record_file, advice)
+
+
+def _check_answers(record: SystemRecord, model: nn.Module, record_file: Path, advice: str) -> None:
     """The labels are those of the head, the task is one that the system was built for."""
     config: Any = model.config
     info = model_info(model)
     built_for = getattr(config, "task", "classification")
     if record.task != built_for or record.task not in info.tasks:
         raise DamagedFileError(
-            record_file, f"its task is {record.task}, and its system was built for {built_for}", _ADVICE
+            record_file, f"its task is {record.task}, and its system was built for {built_for}", advice
         )
     classes = getattr(config, "num_classes", None)
     if record.task == "classification" and len(record.labels) != classes:
         raise DamagedFileError(
-            record_file, f"it has {len(record.labels)} labels, and its system tells {classes} apart", _ADVICE
+            record_file, f"it has {len(record.labels)} labels, and its system tells {classes} apart", advice
         )
 
 
-def _check_inputs(record: SystemRecord, model: nn.Module, record_file: Path) -> None:
+def _check_inputs(record: SystemRecord, model: nn.Module, record_file: Path, advice: str) -> None:
     """Each modality that the system does not see as it is has an encoder, of the size that it takes."""
     config: Any = model.config
     info = model_info(model)
@@ -171,7 +188,7 @@ def _check_inputs(record: SystemRecord, model: nn.Module, record_file: Path) -> 
             record_file,
             f"it has encoders of {', '.join(record.encoders) or 'nothing'}, and its system reads "
             f"{', '.join(encoded) or 'none'}",
-            _ADVICE,
+            advice,
         )
     for modality in encoded:
         part, takes = record.encoders[modality], getattr(config, f"{modality}_dim")
@@ -180,7 +197,7 @@ def _check_inputs(record: SystemRecord, model: nn.Module, record_file: Path) -> 
             raise DamagedFileError(
                 record_file,
                 f"its {modality} encoder gives {max(given)} numbers, its system takes {takes}",
-                _ADVICE,
+                advice,
             )
 
 

@@ -2,6 +2,7 @@
 
 from multiprocessing import Pipe
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from emofuse import EmofuseError, EmotionPipeline
 from emofuse.app import worker
 from emofuse.app.limits import ServeLimits
 from emofuse.app.page_parts import error_box, explanation_table, introduction, progress_box, timeline_frame
-from emofuse.app.predicting import describe_run, predict_recording
+from emofuse.app.predicting import _shown, describe_run, predict_recording
 from emofuse.app.refusals import RefusedError
 from emofuse.app.schemas import JobStatus, Prediction, PredictOptions, RunDescription, Segment, Shares
 from emofuse.app.tasks import PredictTask
@@ -193,3 +194,27 @@ def test_a_worker_s_setup_crosses_to_another_process() -> None:
     setup = WorkerSetup("run", "cpu", 1, Path("x"))
     assert pickle.loads(pickle.dumps(setup)) == setup
     assert str(pickle.loads(pickle.dumps(RefusedError(413, "too\nlong")))) == "too long"
+
+
+def test_the_place_of_the_run_is_hidden_and_no_word_is_garbled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def shown(line: str, run: Path) -> str:
+        pipe = SimpleNamespace(folder=RunFolder(run))
+        return _shown(line, PredictTask(None, "words alone", PredictOptions()), pipe)  # type: ignore[arg-type]
+
+    words = "None: the recording is cut off or damaged; see r/encoders"
+    for run in (Path("r"), tmp_path / "r"):
+        assert shown(words, run) == words
+        assert (
+            shown(f"{tmp_path}/r/run.json: `read {tmp_path}/r`.", run) == "the run/run.json: `read the run`."
+        )
+        others = f"{tmp_path}/r-2 {tmp_path}/r.old {tmp_path}/rs /data{tmp_path}/r"
+        assert shown(others, run) == others
+    # A worker opens a run by its whole path, so that messages hold nothing else.
+    (tmp_path / "r").mkdir()
+    assert worker._whole_place("r") == "r"
+    (tmp_path / "r" / "run.json").touch()
+    assert worker._whole_place("r") == str((tmp_path / "r").resolve())

@@ -98,3 +98,17 @@ def test_the_command(two: dict[str, Manifest], tmp_path: Path) -> None:
     for wrong in (["--take", "a=x"], ["--labels", "b.happy"]):
         refused = CliRunner().invoke(app, ["prepare", "joint", *files, *wrong, "-o", str(out)])
         assert isinstance(refused.exception, EmofuseError)
+
+
+@pytest.mark.parametrize("column", ["dialogue", "speaker"])
+def test_names_that_would_be_those_of_two_corpora_are_refused(
+    two: dict[str, Manifest], tmp_path: Path, column: str
+) -> None:
+    longer = two["b"]
+    apart = {"a": two["a"], "a-b": longer}
+    assert len(join_corpora(apart, tmp_path)) == len(two["a"]) + len(longer)
+    frame = two["a"].frame.copy()
+    frame[column] = f"b-{longer.frame[column].iloc[0]}"
+    apart["a"] = Manifest.from_frame(frame, two["a"].root)
+    with pytest.raises(EmofuseError, match=f"the corpora a and a-b would share the {column} 'a-b-"):
+        join_corpora(apart, tmp_path)

@@ -144,3 +144,11 @@ def test_a_read_only_disk_is_told_of_the_file_that_was_asked_for(
     with pytest.raises(OSError, match="Read-only") as caught:
         write_text_aside(tmp_path / "a.txt", "all")
     assert explain_os_error(caught.value) == f"{tmp_path / 'a.txt'}: Read-only file system; write elsewhere"
+
+
+def test_a_name_that_is_too_long_is_told_as_it_was_asked_for(tmp_path: Path) -> None:
+    target = tmp_path / ("a" * 251 + ".json")
+    with pytest.raises(OSError, match="too long") as caught:
+        write_text_aside(target, "{}")
+    assert explain_os_error(caught.value) == f"{target}: File name too long; choose a shorter name"
+    assert not list(tmp_path.iterdir())

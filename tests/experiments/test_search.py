@@ -330,3 +330,31 @@ def test_what_cannot_be_searched_is_said_in_a_line(words: SearchedCorpus, tmp_pa
         emofuse(
             "sweep", "mfcre", tmp_path, "--grid", "model.options.dim=8,16", "--also", "a=b", "-o", tmp_path
         )
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["{}", '{"score": "x"}', '{"score": 1e308}', '{"score": true}', '{"score": -0.1}', '{"score": null}'],
+)
+def test_a_score_that_is_none_is_one_line(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "linear.json"
+    cells._write(file, 0.5, {"a": 1})
+    assert cells._read(file, "weighted_f1") == cells._read(file, "mae") == 0.5
+    file.write_text(content)
+    for metric in ("weighted_f1", "mae"):
+        with pytest.raises(
+            EmofuseError, match=rf"linear\.json: damaged \(its score is no {metric}\); delete it"
+        ):
+            cells._read(file, metric)
+
+
+@pytest.mark.parametrize("settings", [[1], "x", {"words": [1]}])
+def test_settings_of_a_folder_that_are_none_are_one_line(
+    words: SearchedCorpus, tmp_path: Path, settings: object
+) -> None:
+    search_run._claim(tmp_path, [words], (RATES,), 2, 1, 0)
+    search_run._claim(tmp_path, [words], (RATES,), 2, 1, 0)
+    file = tmp_path / "search.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"settings": settings}))
+    with pytest.raises(EmofuseError, match=r"search\.json: "):
+        search_run._claim(tmp_path, [words], (RATES,), 2, 1, 0)

@@ -6,6 +6,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.ipc as ipc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -294,3 +295,48 @@ def test_a_reader_goes_to_other_processes_without_its_data(tmp_path):
     assert len(pickle.dumps(reader)) < 2000
     with ProcessPoolExecutor(1, mp_context=get_context("fork")) as pool:
         assert pool.submit(read_one, reader, "42").result() == [42.0] * 1000
+
+
+def test_a_compressed_shard_is_refused_before_it_unfolds(tmp_path):
+    store = FeatureStore(tmp_path)
+    fill(store, identity(), {"a": np.zeros(3)})
+    (shard,) = shards(store, identity())
+    with pa.memory_map(str(shard)) as source:
+        small = ipc.open_file(source).read_all()
+    rows = 2_000_000
+    features = pa.LargeListArray.from_arrays(
+        pa.array([0, 3 * rows]), pa.array(np.zeros(3 * rows, np.float32)), type=small.schema.field(3).type
+    )
+    columns = [pa.array(["a"]), pa.array(["f"]), pa.array([rows]), features]
+    shard.unlink()
+    batch = pa.record_batch(columns, schema=small.schema)
+    with ipc.new_file(str(shard), batch.schema, options=ipc.IpcWriteOptions(compression="zstd")) as writer:
+        writer.write_batch(batch)
+    del features, columns, batch
+    assert shard.stat().st_size < 20_000
+    before = pa.total_allocated_bytes()
+    with pytest.raises(
+        EmofuseError, match=r"\.arrow: a damaged feature shard \(it is compressed.*delete this file"
+    ):
+        assert store.reader(identity()).ids
+    assert pa.total_allocated_bytes() - before < 1 << 20
+
+
+@pytest.mark.timeout(20)  # who opens a pipe waits
+def test_pipes_in_the_place_of_files_are_refused(tmp_path):
+    store = FeatureStore(tmp_path)
+    fill(store, identity(), {"a": np.zeros(3)})
+    (shard,) = shards(store, identity())
+    shard.unlink()
+    os.mkfifo(shard)
+    with pytest.raises(EmofuseError, match=r"no regular file.*delete this file"):
+        assert store.reader(identity()).ids
+    file = tmp_path / identity().digest / "identity.json"
+    file.unlink()
+    os.mkfifo(file)
+    with pytest.raises(EmofuseError, match=r"no regular file.*extract again"):
+        store.identities()
+    file.unlink()
+    file.symlink_to("/dev/zero")
+    with pytest.raises(EmofuseError, match=r"no regular file.*extract again"):
+        store.identities()

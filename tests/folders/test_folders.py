@@ -364,3 +364,17 @@ def test_what_is_for_a_folder_is_refused_where_a_clip_is_printed(
     assert isinstance(result.exception, EmofuseError)
     assert option in str(result.exception)
     assert "--out FOLDER" in str(result.exception)
+
+
+def test_a_name_too_long_for_its_results_is_told_before_it_is_predicted(tmp_path: Path) -> None:
+    def predict(place: Path, **options: object) -> EmotionTimeline:
+        raise AssertionError("it has been predicted")
+
+    name = "a" * 247 + ".wav"
+    write_wav(tmp_path / name, np.zeros(1600))
+    recording, files = RecordingFile(tmp_path / name, name), ResultFiles(tmp_path / "out", name)
+    assert finished(files, recording, "fingerprint") is None
+    for also, over in (((), "1 byte"), ((".TextGrid",), "5 bytes")):
+        job = _PredictJob(FolderRequest("run", also=also), "run", "fingerprint", tmp_path / "out")
+        with pytest.raises(EmofuseError, match=f"its name is {over} too long for those of its results"):
+            job.do(predict, recording)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from emofuse.inference.exporting.program import (
     run_exported,
     run_onnx,
 )
-from emofuse.inference.exporting.runtime import OnnxFusion, exported_system
+from emofuse.inference.exporting.runtime import OnnxFusion, OnnxSystem, exported_system
 from emofuse.models import create_model, model_info
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.run_folder import RunFolder
@@ -206,3 +207,22 @@ def test_a_folder_and_a_manifest_are_predicted_by_an_exported_run(
     )
     assert told.exit_code == 0, told.output
     assert [row["id"] for row in json.loads(told.stdout)] == ["u"]
+
+
+def test_an_exported_run_whose_record_lacks_an_encoder_or_a_label_is_refused(tmp_path: Path) -> None:
+    system = build(model_info("bc-lstm"))
+    record = SimpleNamespace(
+        model_name="bc-lstm",
+        model_config_=system.config.model_dump(),
+        task="classification",
+        labels=["joy"] * system.config.num_classes,
+        encoders={},
+    )
+    export = SimpleNamespace(format="onnx", fixed={}, pool={})
+    with pytest.raises(
+        EmofuseError, match=r"run\.json.*encoders of nothing, and its system reads.*export the run again"
+    ):
+        OnnxSystem(tmp_path, record, export)  # type: ignore[arg-type]
+    record.labels = ["joy"]
+    with pytest.raises(EmofuseError, match=r"run\.json.*it has 1 labels.*export the run again"):
+        OnnxSystem(tmp_path, record, export)  # type: ignore[arg-type]

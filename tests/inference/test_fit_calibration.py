@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from emofuse import EmotionPipeline
 from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
-from emofuse.inference.calibration import Calibration, read_calibration
+from emofuse.inference.calibration import Calibration, read_calibration, set_calibration
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.fit_calibration import calibration_of, fit_calibration
 from emofuse.inference.predict_rows import RowPredictor, predict_rows
@@ -249,3 +250,13 @@ def test_a_damaged_calibration_is_one_line(run: RunFolder) -> None:
     with pytest.raises(EmofuseError, match=r"calibration\.json: damaged"):
         read_calibration(run)
     run.calibration_file.unlink()
+
+
+@pytest.mark.timeout(20)  # who opens a pipe waits
+def test_a_pipe_in_the_place_of_a_calibration(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    os.mkfifo(folder.calibration_file)
+    with pytest.raises(
+        EmofuseError, match=r"calibration\.json: cannot be read \(it is no regular file\); delete it"
+    ):
+        set_calibration(folder, None)

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,10 @@ def test_a_title_ends_no_sentence() -> None:
     assert ends_sentence('"He left?"')
     assert not ends_sentence("I saw Mr.")
     assert not ends_sentence("")
+
+
+@pytest.mark.timeout(20)  # who opens a pipe waits
+def test_a_pipe_in_the_place_of_subtitles(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.srt")
+    with pytest.raises(EmofuseError, match=r"a\.srt: cannot be read \(it is no regular file\)"):
+        read_subtitles(tmp_path / "a.srt")

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
-from emofuse.data.stored_files import is_there, stored_json
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
 from emofuse.evaluation import Split
 from emofuse.experiments.search.corpora import SearchedCorpus
 from emofuse.inference.baselines import fit_baselines
@@ -25,6 +25,7 @@ from emofuse.runs.tasks import task_of
 from emofuse.training.fit import fit_run
 
 _MEND = "delete it; the same command makes it again"
+_LARGEST = {"weighted_f1": 1.0, "mae": 1e6}  # that a score can be; none is below 0
 
 
 def gain_of(corpus: SearchedCorpus, changes: Mapping[str, Any], split: Split, folder: Path) -> float:
@@ -57,7 +58,7 @@ def gain_of(corpus: SearchedCorpus, changes: Mapping[str, Any], split: Split, fo
     for each in (run, linear_run):  # also one that a kill has left after its score
         if each.path.exists():
             shutil.rmtree(each.path)
-    return corpus.gain(_read(file), _read(linear_file))
+    return corpus.gain(_read(file, corpus.metric), _read(linear_file, corpus.metric))
 
 
 def _linear_name(corpus: SearchedCorpus) -> str:
@@ -102,5 +103,8 @@ def _write(file: Path, value: float, point: Mapping[str, Any] | None = None) -> 
     write_text_aside(file, json.dumps(content) + "\n")
 
 
-def _read(file: Path) -> float:
-    return float(stored_json(file, _MEND)["score"])
+def _read(file: Path, metric: str) -> float:
+    value = stored_json(file, _MEND).get("score")
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= _LARGEST[metric]:
+        raise DamagedFileError(file, f"its score is no {metric}", _MEND)
+    return float(value)

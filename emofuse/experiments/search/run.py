@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.stored_files import stored_json
+from emofuse.data.stored_files import DamagedFileError, stored_json
 from emofuse.errors import EmofuseError, reason_of
 from emofuse.evaluation import Split
 from emofuse.experiments.search.cells import gain_of
@@ -274,6 +274,9 @@ def _claim(
             f"{file}: the search in this folder has another grid, other corpora or other folds; repeat them or choose a new "
             "folder"
         )
+    held_settings = held.get("settings") or {}
+    if not isinstance(held_settings, dict):
+        raise DamagedFileError(file, "its settings are no object", "choose a new folder")
     for name, each in settings.items():
-        stored = RunSettings.checked((held.get("settings") or {}).get(name) or {}, source=str(file))
+        stored = RunSettings.checked(held_settings.get(name) or {}, source=str(file))
         check_same_settings(file, "search", stored, each)

@@ -39,7 +39,7 @@ from emofuse.runs.run_record import RunRecord
 from emofuse.runs.settings import RunSettings
 
 Format = Literal["onnx", "torch"]
-_ADVICE = "export the run again"
+EXPORT_AGAIN = "export the run again"
 _COMPANIONS = (
     "run.json",
     "config.yaml",
@@ -143,7 +143,7 @@ def read_export(folder: Path) -> Export:
         EmofuseError: it is damaged, or the program is another.
     """
     file = folder / EXPORT_FILE
-    content = stored_json(file, _ADVICE)
+    content = stored_json(file, EXPORT_AGAIN)
     try:
         export = Export(**content)
         if export.format not in PROGRAM_FILES or not all(
@@ -153,12 +153,12 @@ def read_export(folder: Path) -> Export:
         if not all(math.isfinite(w) and math.isfinite(t) and t > 0 for w, t in export.pool.values()):
             raise ValueError("its experts have no weights")
     except (TypeError, ValueError, AttributeError) as error:
-        raise DamagedFileError(file, str(error), _ADVICE) from None
+        raise DamagedFileError(file, str(error), EXPORT_AGAIN) from None
     program = folder / PROGRAM_FILES[export.format]
-    check_regular(program, _ADVICE)
+    check_regular(program, EXPORT_AGAIN)
     with program.open("rb") as opened:
         if hashlib.file_digest(opened, "sha256").hexdigest() != export.sha256:
-            raise DamagedFileError(program, "it is not the program that was checked", _ADVICE)
+            raise DamagedFileError(program, "it is not the program that was checked", EXPORT_AGAIN)
     return export
 
 

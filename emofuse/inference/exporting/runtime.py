@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from emofuse.errors import EmofuseError
-from emofuse.inference.exporting.folder import Export, program_path, read_export
+from emofuse.inference.exporting.folder import EXPORT_AGAIN, Export, program_path, read_export
 from emofuse.inference.exporting.inputs import as_tensors, padded, program_inputs, sizes_of
 from emofuse.inference.exporting.program import onnx_session, run_onnx
 from emofuse.models import model_config, model_info
 from emofuse.models.opinion_pool import opinion_pool
 from emofuse.models.output import EmotionOutput
 from emofuse.runs.run_record import RunRecord
+from emofuse.runs.stored_model import check_fits_system
 
 
 def exported_system(folder: Path, record: RunRecord, threads: int | None = None) -> OnnxSystem:
@@ -44,6 +45,7 @@ class OnnxSystem(nn.Module):
             raise EmofuseError(f"{folder}: is a program of torch; export the run with --format onnx")
         self.info = model_info(record.model_name)
         self.config = model_config(record.model_name, **record.model_config_)
+        check_fits_system(record, self, folder / "run.json", EXPORT_AGAIN)
         self.inputs = program_inputs(self.info, self.config)
         self.fixed, self.pool = export.fixed, export.pool
         session = onnx_session(str(program_path(folder, export)), threads or torch.get_num_threads())

@@ -8,6 +8,7 @@ from pathlib import Path
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.json_text import parse_json
 from emofuse.data.manifest import Manifest
+from emofuse.data.stored_files import is_there, stored_text
 from emofuse.encoders.fine_tuning import read_fine_tuned
 from emofuse.encoders.packaged import model_folder
 from emofuse.encoders.spec import EncoderSpec
@@ -30,7 +31,7 @@ def claim_tuning(
     }
     path = folder / "finetune.json"
     text = json.dumps(asked, ensure_ascii=False, indent=1) + "\n"
-    if not path.exists():
+    if not is_there(path):
         if read_fine_tuned(folder) is not None or (folder / "config.json").exists():
             raise EmofuseError(f"{folder}: holds a model already; choose another folder")
         CorpusIdentity.of(manifest).write(folder)
@@ -40,7 +41,7 @@ def claim_tuning(
         raise EmofuseError(
             f"{folder}: holds a fine-tuning already; choose another folder, or add --resume to take it up"
         )
-    held = path.read_text(encoding="utf-8")
+    held = stored_text(path, "choose another folder")
     claim_corpus(folder, manifest, () if held == text else _fingerprints(held))
     if _with_defaults(held) != asked:
         raise EmofuseError(

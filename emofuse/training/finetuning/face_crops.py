@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import zipfile
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +20,7 @@ from emofuse.data.manifest import Utterance
 from emofuse.data.picture_sampling import PictureSampling
 from emofuse.data.pictures import open_pictures
 from emofuse.data.stills import is_still
+from emofuse.data.stored_files import check_regular
 from emofuse.encoders.faces import FaceCutter
 from emofuse.encoders.spec import EncoderSpec
 
@@ -116,13 +119,23 @@ class CropReader:
 
 
 def _kept(file: Path) -> Crops | None:
-    """None where there is nothing, or the file is not whole."""
+    """None where there is nothing, or anything but what was written: it is decoded again."""
     try:
+        check_regular(file, "it is made again")
+        with zipfile.ZipFile(file) as archive:
+            if not all(_is_whole(archive, f"{name}.npy") for name in Crops._fields):
+                return None
         with np.load(file, allow_pickle=False) as arrays:
             return Crops(arrays["pixels"], arrays["picture_of"])
-    except (OSError, ValueError, KeyError, EOFError):
+    except Exception:  # of zipfile, zlib and the reader of headers, whose errors have no common base
         return None
-    except Exception as error:  # of zipfile and zlib, whose errors have no common base
-        if type(error).__module__ in ("zipfile", "zlib"):
-            return None
-        raise
+
+
+def _is_whole(archive: zipfile.ZipFile, name: str) -> bool:
+    """Whether an array is as large as its header says, before memory is taken for it."""
+    member = archive.getinfo(name)
+    with archive.open(member) as opened:
+        if member.compress_type != zipfile.ZIP_STORED or np.lib.format.read_magic(opened) != (1, 0):
+            return False  # np.savez writes neither
+        shape, _, dtype = np.lib.format.read_array_header_1_0(opened)
+        return member.file_size == opened.tell() + math.prod(shape) * dtype.itemsize

@@ -1,5 +1,7 @@
 """Image encoders learn emotions from pictures, and from the pictures and faces of videos."""
 
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +36,7 @@ from emofuse.evaluation import Split
 from emofuse.runs.settings import RunSettings
 from emofuse.training.finetuning import fine_tune
 from emofuse.training.finetuning.batches import Draw
-from emofuse.training.finetuning.face_crops import CropReader, Crops
+from emofuse.training.finetuning.face_crops import CropReader, Crops, _kept
 from emofuse.training.finetuning.faces import PictureRows
 from emofuse.training.finetuning.network import load_classifier
 from emofuse.training.fit import fit_run
@@ -291,3 +293,30 @@ def test_the_verb_trains_and_says_how_to_use_it(stills: Manifest, tmp_path: Path
     assert locate(str(tmp_path / "out")).folder is not None
     failed = CliRunner().invoke(app, ["finetune", "text", *arguments[2:], str(tmp_path / "t")])
     assert failed.exit_code != 0
+
+
+@pytest.mark.timeout(20)  # who opens a pipe waits
+def test_kept_pictures_that_are_not_whole_are_decoded_again(tmp_path: Path) -> None:
+    whole, file = Crops(np.ones((2, 4, 4, 3), np.uint8), np.arange(2)), tmp_path / "kept.npz"
+    np.savez(file, **whole._asdict())
+    kept = _kept(file)
+    assert kept is not None
+    np.testing.assert_array_equal(kept.pixels, whole.pixels)
+    np.testing.assert_array_equal(kept.picture_of, whole.picture_of)
+    np.savez_compressed(file, **whole._asdict())  # may unfold to any size
+    assert _kept(file) is None
+    for shape in ((10**12,), (10**30,), (2**62, 4), (2, 4, 4, 4)):
+        with zipfile.ZipFile(file, "w") as archive:
+            for name in Crops._fields:
+                with archive.open(f"{name}.npy", "w") as member:
+                    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(member, header)
+                    member.write(b"abc")
+        assert _kept(file) is None
+    for content in (b"", b"PK", b"\x93NUMPY"):
+        file.write_bytes(content)
+        assert _kept(file) is None
+    file.unlink()
+    assert _kept(file) is None
+    os.mkfifo(file)
+    assert _kept(file) is None

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -16,6 +17,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split, read_split_file, splits
 from emofuse.features.dialogue_context import ContextWindow, texts_in_context
 from emofuse.training.finetuning import fine_tune, job, saving
+from emofuse.training.finetuning.claims import claim_tuning
 from emofuse.training.finetuning.module import FineTuneModule
 from emofuse.training.finetuning.run import FineTuned
 
@@ -262,3 +264,12 @@ def test_weights_that_went_astray_are_not_saved(
     with pytest.raises(EmofuseError, match=r"classifier\.weight is not finite"):
         fine_tune(spec_of(bert_folder), talk, split_of(talk), tmp_path / "run")
     assert not (tmp_path / "run" / RECORD_FILE).exists()
+
+
+@pytest.mark.timeout(20)  # who opens a pipe waits
+@pytest.mark.parametrize("kind", ["bytes", "pipe"])
+def test_a_claim_that_is_no_text_is_one_line(talk: Manifest, tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "finetune.json"
+    os.mkfifo(file) if kind == "pipe" else file.write_bytes(b"\xff")
+    with pytest.raises(EmofuseError, match=r"finetune\.json: .*choose another folder"):
+        claim_tuning(tmp_path, spec_of(tmp_path), talk, split_of(talk), 0, resume=True)
