@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="run folder, the folder of an ensemble, starter, or org/name on the hub")],
+    run: Annotated[
+        Path, typer.Argument(help="run folder, the folder of an ensemble, starter, or org/name on the hub")
+    ],
     data: Annotated[
         Path | None,
         typer.Option(

@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="run folder made by `emofuse train`, starter, or org/name on the hub")],
+    run: Annotated[
+        Path, typer.Argument(help="run folder made by `emofuse train`, starter, or org/name on the hub")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="a new folder")],
     format_: Annotated[
         str, typer.Option("--format", help="onnx, or torch for a file of torch.export")

@@ -138,7 +138,9 @@ def _refuse_other_tables(manifest: Manifest, target: Path) -> None:
     try:
         held, new = _said(Manifest.read(target)), _said(manifest)
     except EmofuseError:
-        raise EmofuseError(f"{target}: is there already and is no manifest; name another with --out") from None
+        raise EmofuseError(
+            f"{target}: is there already and is no manifest; name another with --out"
+        ) from None
     if 2 * len(held & new) < min(len(held), len(new)):
         raise EmofuseError(
             f"{target}: holds other utterances than these tables; name another with --out, or this one to replace it"

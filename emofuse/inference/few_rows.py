@@ -28,6 +28,4 @@ def label_sets_line(sets: Mapping[str, float], val_rows: int, labels: int) -> st
     promise = f"sets of labels that promise {100 * sets['promised']:.0f} %"
     if sets["labels_per_set"] >= labels:
         return f"{promise} hold all {labels} labels each, and say nothing"
-    return (
-        f"{promise} hold the true one in {100 * sets['covered']:.1f} %, with {sets['labels_per_set']:.1f} labels each"
-    )
+    return f"{promise} hold the true one in {100 * sets['covered']:.1f} %, with {sets['labels_per_set']:.1f} labels each"

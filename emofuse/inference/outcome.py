@@ -144,6 +144,7 @@ class Outcome(Generic[Report]):
             *[f"  {line}" for line in self._sets_and_rows if line],
             *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  leak: {flag}" for flag in self.leaks.flags],
+            *([f"  {note}"] if (note := self.leaks.script_note) else []),
             *[f"  leak: {finding.line()}" for finding in self.fitted_features if finding.is_fitted],
             *([f"  {self.change_note}"] if self.corpus_change else []),
             *([f"  {self.transductive}"] if self.transductive else []),

@@ -12,8 +12,22 @@ from emofuse.errors import EmofuseError
 
 # All that `emofuse segment` itself writes.
 _WRITTEN = frozenset(
-    ("id", "dialogue", "turn", "speaker", "text", "video", "audio", "start", "end")
-    + ("segmented_by", "language", "face", "listeners", "face_margin")
+    [
+        "id",
+        "dialogue",
+        "turn",
+        "speaker",
+        "text",
+        "video",
+        "audio",
+        "start",
+        "end",
+        "segmented_by",
+        "language",
+        "face",
+        "listeners",
+        "face_margin",
+    ]
 )
 
 
@@ -28,7 +42,9 @@ def refuse_annotated(target: Path) -> None:
     try:
         frame = Manifest.read(target).frame
     except EmofuseError:
-        raise EmofuseError(f"{target}: is there already and is no manifest; name another file with -o") from None
+        raise EmofuseError(
+            f"{target}: is there already and is no manifest; name another file with -o"
+        ) from None
     added = [column for column in map(str, frame) if column not in _WRITTEN and frame[column].notna().any()]
     if added:
         raise EmofuseError(

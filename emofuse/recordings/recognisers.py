@@ -82,11 +82,8 @@ def load_recogniser(model: str | None, device: str = "cpu", language: str | None
     """
     if model is None and language is not None:  # nothing need be loaded to know it
         _check_language(PACKAGED, ENGLISH, language)
-    made: _Transformers | _FasterWhisper
-    if model is not None and _is_of_transformers(model):
-        made = _Transformers(model, device)
-    else:
-        made = _FasterWhisper(model, device)
+    by_transformers = model is not None and _is_of_transformers(model)
+    made = _Transformers(str(model), device) if by_transformers else _FasterWhisper(model, device)
     if language is not None:
         _check_language(made.name, made.languages, language)
     return made
@@ -100,7 +97,8 @@ def _check_language(name: str, known: Sequence[str], language: str) -> None:
     near = difflib.get_close_matches(language.lower(), known, n=1)
     hint = f"; is {near[0]!r} meant?" if near else ""
     raise LanguageError(
-        f"{name} knows no language {language!r}{hint}", "languages are codes of two or three letters, such as en or de"
+        f"{name} knows no language {language!r}{hint}",
+        "languages are codes of two or three letters, such as en or de",
     )
 
 

@@ -113,7 +113,7 @@ def test_the_starter_is_taken_by_name_and_never_written_to(
     assert shown.exit_code == 0, shown.output
     (written,) = tmp_path.glob("starter-evaluations/*/metrics.json")
     assert str(written.relative_to(tmp_path)) in shown.output
-    with pytest.raises(EmofuseError, match="starter: its own test part is not here; .* with --data"):
+    with pytest.raises(EmofuseError, match=r"starter: its own test part is not here; .* with --data"):
         evaluate("starter")
     described = CliRunner().invoke(app, ["info", "starter"])
     assert "system      deepmsi-mer" in described.output

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,8 @@ def test_the_report_says_first_whether_the_system_beats_it(run: tuple[Manifest, 
     assert outcome.lines()[0] == outcome.verdict
     few = f"  {outcome.test.n} test rows: too few to judge by"
     assert (few in outcome.lines()) == (outcome.test.n < 50)
+    scripted = replace(outcome, leaks=replace(outcome.leaks, script=3))
+    assert "  the texts are a script: every part holds all 3 of them, each more than once" in scripted.lines()
     assert any("sets of labels" in line for line in outcome.lines()) == (outcome.val.n >= 50)
     assert "on the same features and split: weighted F1" in outcome.verdict
     report = write_run_report(outcome, manifest).markdown.read_text(encoding="utf-8")

@@ -126,7 +126,9 @@ def test_labels_that_were_filled_in_are_not_lost(film: MadeRecording, tmp_path: 
     labelled = written.read_bytes()
     refused = again()
     assert isinstance(refused.exception, EmofuseError)
-    assert "film.utterances.csv: has the column label filled in, which would be lost" in str(refused.exception)
+    assert "film.utterances.csv: has the column label filled in, which would be lost" in str(
+        refused.exception
+    )
     assert "-o" in str(refused.exception)
     assert written.read_bytes() == labelled
     assert again("-o", str(folder / "other.csv")).exit_code == 0

@@ -166,7 +166,7 @@ def test_a_code_that_no_language_has_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert load_recogniser("small", language="de") is small
     with pytest.raises(LanguageError, match=r"^small knows no language 'DE'; is 'de' meant\?$"):
         load_recogniser("small", language="DE")
-    with pytest.raises(LanguageError, match="^small knows no language 'xx'$"):
+    with pytest.raises(LanguageError, match=r"^small knows no language 'xx'$"):
         load_recogniser("small", language="xx")
 
 
