@@ -46,7 +46,7 @@ def check_system(name: str) -> None:
 
 def _nearest(name: str, names: Sequence[str]) -> str:
     """``"; is one of A, B, C meant?"``, or nothing where none is near."""
-    found = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.4)
+    found = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
     if len(found) < 2:
         return f"; is {found[0]} meant?" if found else ""
     return f"; is one of {', '.join(found)} meant?"

@@ -252,7 +252,7 @@ def test_the_help_of_train_names_the_defaults() -> None:
         ),
         (
             ["train", "m.csv", "--out", "x", "--model", "deepmsi"],
-            "there is no model named 'deepmsi'; is one of deepmsi-mer, ",
+            "there is no model named 'deepmsi'; is deepmsi-mer meant?; `emofuse models` lists them",
         ),
         (["train", "m.csv", "--out", "x", "--set", "optimiser.epoch=3"], "optimiser.epoch"),
         (["train", "m.csv", "--out", "x", "--modalities", "smell"], "'smell' is none of"),
