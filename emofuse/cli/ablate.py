@@ -52,6 +52,7 @@ def ablate(
     if out is not None:
         check_new_folder(out)
     from emofuse.cli.executors import chosen_executor
+    from emofuse.cli.named_choices import recipe_file
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
@@ -59,13 +60,12 @@ def ablate(
     from emofuse.experiments.ablation import ablate_deepmsi_mer, ablation_tables, write_ablation
     from emofuse.experiments.ablation.deepmsi_mer import ablation_variants
     from emofuse.experiments.ablation.tables import flat_rows
-    from emofuse.recipes import find_recipe
     from emofuse.runs.corpus import corpus_file
     from emofuse.runs.settings import RunSettings
 
     if system != "deepmsi-mer":
         raise EmofuseError(f"ablate {system}: only deepmsi-mer can be ablated; name it")
-    settings = RunSettings.from_yaml(find_recipe(recipe)).with_changes(
+    settings = RunSettings.from_yaml(recipe_file(recipe)).with_changes(
         {"data.manifest": str(corpus_file(manifest).resolve()), **free_settings(set_ or [])}
     )
     corpus = Manifest.read(corpus_file(manifest)).validate()

@@ -71,9 +71,10 @@ def audit(
     from emofuse.runs.corpus import corpus_file
 
     ignored, read = _kinds(ignore), parse_modalities(modalities)
-    corpus = Manifest.read(corpus_file(manifest)).validate(check_files=False)
+    file = corpus_file(manifest)
+    corpus = Manifest.read(file).validate(check_files=False)
     made = {"k": folds, "seed": seed, "val_fraction": val_fraction}
-    found = _audits(corpus, split or [], protocol or [], made, read, FEATURES not in ignored)
+    found = _audits(corpus, file, split or [], protocol or [], made, read, FEATURES not in ignored)
     warnings = {each.name: each.warnings(ignored) for each in found}
     leaks = any(warnings.values())
     if as_json:
@@ -99,6 +100,7 @@ def _kinds(ignore: str | None) -> list[str]:
 
 def _audits(
     corpus: Manifest,
+    manifest: Path,
     files: list[str],
     protocols: list[str],
     made: dict[str, Any],
@@ -122,7 +124,8 @@ def _audits(
         return fitted_features(corpus, parts, readers, "regression" if valued else "classification")
 
     if not files and not protocols:
-        return [audit_split(corpus, split_of_column(corpus), "column split", check, modalities=modalities)]
+        column = split_of_column(corpus, str(manifest))
+        return [audit_split(corpus, column, "column split", check, modalities=modalities)]
     return [
         *(
             audit_split(corpus, read_published_split(file), file, check, modalities=modalities)

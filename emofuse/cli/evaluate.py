@@ -34,7 +34,9 @@ def register(app: typer.Typer) -> None:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="run folder, or the folder of an ensemble")],
+    run: Annotated[
+        Path, typer.Argument(help="run folder, the folder of an ensemble, starter, or org/name on the hub")
+    ],
     data: Annotated[
         Path | None,
         typer.Option(
@@ -74,7 +76,7 @@ def evaluate(
 ) -> None:
     """Predict, score, and write metrics and report beside the run."""
     from emofuse.runs.ensemble_folder import is_ensemble
-    from emofuse.runs.run_folder import RunFolder
+    from emofuse.runs.named_run import is_foreign, run_to_evaluate
 
     if is_ensemble(run):
         if data is not None or split or label_map or write_label_map or calibrate is not None or subsets:
@@ -84,8 +86,10 @@ def evaluate(
             )
         _ensemble(run, as_json)
         return
-    folder = RunFolder.open(run)
-    check_new_folder(folder.path)
+    if is_foreign(run) and data is None:
+        raise EmofuseError(f"{run}: its own test part is not here; name labelled data with --data")
+    folder = run_to_evaluate(run)
+    check_new_folder(folder.inside())
     if data is None and (split or label_map or write_label_map):
         raise EmofuseError("--split, --label-map and --write-label-map say how to read --data: give it too")
     if data is not None and calibrate is not None:

@@ -26,7 +26,9 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="run folder made by `emofuse train`")],
+    run: Annotated[
+        Path, typer.Argument(help="run folder made by `emofuse train`, starter, or org/name on the hub")
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="a new folder")],
     format_: Annotated[
         str, typer.Option("--format", help="onnx, or torch for a file of torch.export")
@@ -40,9 +42,9 @@ def export(
 
     from emofuse.inference.exporting.folder import export_run
     from emofuse.inference.exporting.places import PROGRAM_FILES
-    from emofuse.runs.run_folder import RunFolder
+    from emofuse.runs.named_run import run_folder_of
 
-    done = export_run(RunFolder.open(run), out, "onnx" if format_ == "onnx" else "torch")
+    done = export_run(run_folder_of(run), out, "onnx" if format_ == "onnx" else "torch")
     if as_json:
         typer.echo(json.dumps(asdict(done), ensure_ascii=False))
         return

@@ -14,14 +14,14 @@ def register(app: typer.Typer) -> None:
 
 
 def info(
-    run: Annotated[Path, typer.Argument(help="run folder")],
+    run: Annotated[Path, typer.Argument(help="run folder, starter, or org/name on the hub")],
     as_json: Annotated[bool, typer.Option("--json", help="print run.json")] = False,
 ) -> None:
     """Print what was trained, on what, with which encoders, and how it scored."""
-    from emofuse.runs.run_folder import RunFolder
+    from emofuse.runs.named_run import run_folder_of
     from emofuse.runs.stored_results import read_metrics
 
-    folder = RunFolder.open(run)
+    folder = run_folder_of(run)
     record = folder.read_record()
     if as_json:
         typer.echo(record.model_dump_json(by_alias=True, indent=2))

@@ -88,6 +88,8 @@ def _all_verbs() -> None:
     """Without it typer knows no group."""
 
 
+# They need no --resume to take up what an earlier call has left.
+_REPEATABLE = frozenset({"extract", "sweep", "ablate", "reproduce"})
 # As a shell reports them: 128 and the number of the signal.
 _INTERRUPTED, _TERMINATED = 130, 143
 # torch has no error of its own for it. A signal to all of a job may reach such a process first.
@@ -109,8 +111,18 @@ class _Ending:
 
     def interrupted(self) -> None:
         """Say so, and end with the code that a shell expects."""
-        typer.echo("emofuse: interrupted; what was finished is kept (see --resume)", err=True)
+        typer.echo(f"emofuse: interrupted{_what_is_kept()}", err=True)
         sys.exit(self.code)
+
+
+def _what_is_kept() -> str:
+    """How to go on, of the verbs that can."""
+    verb = sys.argv[1] if len(sys.argv) > 1 else ""
+    if verb in _REPEATABLE:
+        return "; what was finished is kept, and the same command goes on"
+    if verb in VERBS and any("--resume" in option.opts for option in _Commands()[verb].params):
+        return "; what was finished is kept (see --resume)"
+    return ""
 
 
 def run() -> None:
@@ -151,7 +163,7 @@ def _explain_lost_worker(error: RuntimeError, ending: _Ending) -> None:
         ending.interrupted()
     _fail(
         f"a process that reads the data was ended from outside ({lost['signal'] or 'no reason is known'}), as where memory "
-        "runs out; what was finished is kept (see --resume), and --set data.workers=0 reads without such a process"
+        f"runs out{_what_is_kept()}; --set data.workers=0 reads without such a process"
     )
 
 

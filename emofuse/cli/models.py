@@ -14,10 +14,20 @@ def register(app: typer.Typer) -> None:
     app.command(name="models", help="List the systems.\n\nExample: `emofuse models --json`")(models)
 
 
-def models(as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False) -> None:
+def models(
+    recipes: Annotated[
+        bool, typer.Option("--recipes", help="list the recipes in the systems' place, by name alone")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
     """Print name, inputs and paper of every system."""
     from emofuse.models import list_models
+    from emofuse.recipes import list_recipes
 
+    if recipes:
+        for line in [json.dumps(list_recipes())] if as_json else list_recipes():
+            typer.echo(line)
+        return
     found = list_models()
     if as_json:
         typer.echo(json.dumps([asdict(info) for info in found], ensure_ascii=False))

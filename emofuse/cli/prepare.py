@@ -13,6 +13,7 @@ from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
     from emofuse.corpora import Corpus
+    from emofuse.data.manifest import Manifest
 
 EXAMPLE = """Write a manifest for a corpus and say what is in it. `csv` takes anybody's tables; other names take a
 published corpus as its folder lies: meld, iemocap, mosi, mosei, ch-sims, crema-d, ravdess, emodb, fer2013,
@@ -58,7 +59,7 @@ def prepare(
             "--out",
             "-o",
             help="manifest to write: .csv, .jsonl or .parquet, or a folder for its manifest.csv; by default manifest.csv, "
-            "for a corpus in its folder",
+            "of tables in the folder that you are in, of a corpus in its own",
         ),
     ] = None,
     check: Annotated[
@@ -88,7 +89,7 @@ def prepare(
     if labels or take:
         raise EmofuseError("--labels and --take are for `prepare joint`, which joins several manifests")
     if corpus == "csv":
-        _prepare_tables(paths or [], map_, split, out or Path("manifest.csv"), as_json)
+        _prepare_tables(paths or [], map_, split, out, as_json)
         return
     if not paths or len(paths) != 1:
         raise EmofuseError(f"prepare {corpus}: name the one folder that the corpus lies in")
@@ -98,7 +99,9 @@ def prepare(
     _prepare_corpus(corpus, paths[0], given, out, workers if check else 0, as_json, quiet)
 
 
-def _prepare_tables(files: list[Path], map_: str | None, split: str | None, out: Path, as_json: bool) -> None:
+def _prepare_tables(
+    files: list[Path], map_: str | None, split: str | None, out: Path | None, as_json: bool
+) -> None:
     from emofuse.corpora.corpus import refuse_only_pointers
     from emofuse.corpora.table_mapping import parse_map, parse_splits
     from emofuse.corpora.tables import manifest_from_tables
@@ -107,20 +110,47 @@ def _prepare_tables(files: list[Path], map_: str | None, split: str | None, out:
     if split and files:
         raise EmofuseError("prepare csv: name the tables either as arguments or in --split, not both")
     tables = [file for several in given.values() for file in several] if isinstance(given, dict) else given
-    if any(out.resolve() == table.resolve() for table in tables):
-        raise EmofuseError(f"{out}: is one of the tables; name another file with --out")
+    target = out or Path("manifest.csv")
+    if any(target.resolve() == table.resolve() for table in tables):
+        raise EmofuseError(f"{target}: is one of the tables; name another file with --out")
     manifest, summary = manifest_from_tables(given, None if map_ is None else parse_map(map_))
     refuse_only_pointers(manifest, manifest.root)
-    manifest.check_target(out)
+    manifest.check_target(target)
     manifest.validate()
-    manifest.write(out)
+    if out is None:
+        _refuse_other_tables(manifest, target)
+    manifest.write(target)
     if as_json:
-        found = {"manifest": str(out), "rows": len(manifest), "splits": summary.splits}
+        found = {"manifest": str(target), "rows": len(manifest), "splits": summary.splits}
         typer.echo(json.dumps(found, ensure_ascii=False))
         return
     for line in summary.lines():
         typer.echo(line)
-    typer.echo(f"written: {out}")
+    typer.echo(f"written: {target}")
+
+
+def _refuse_other_tables(manifest: Manifest, target: Path) -> None:
+    """A manifest that nobody has named is replaced only where it is of the same tables, as after a correction."""
+    from emofuse.data.manifest import Manifest
+
+    if not target.exists():
+        return
+    try:
+        held, new = _said(Manifest.read(target)), _said(manifest)
+    except EmofuseError:
+        raise EmofuseError(
+            f"{target}: is there already and is no manifest; name another with --out"
+        ) from None
+    if 2 * len(held & new) < min(len(held), len(new)):
+        raise EmofuseError(
+            f"{target}: holds other utterances than these tables; name another with --out, or this one to replace it"
+        )
+
+
+def _said(manifest: Manifest) -> set[tuple[str, ...]]:
+    """What tells the utterances of a table, whatever their ids and wherever the manifest lies."""
+    cells = manifest.frame[["text", "video", "audio"]].fillna("").astype(str)
+    return {(text, Path(video).name, Path(audio).name) for text, video, audio in cells.to_numpy()}
 
 
 def _prepare_joint(

@@ -84,6 +84,7 @@ def reproduce(
     """Prepare the corpus, run, write the tables."""
     check_new_folder(out)
     from emofuse.cli.executors import chosen_executor
+    from emofuse.cli.named_choices import recipe_file
     from emofuse.cli.progress import progress_bar
     from emofuse.cli.settings import free_settings
     from emofuse.evaluation.reporting.tables import markdown_tables
@@ -100,7 +101,6 @@ def reproduce(
     )
     from emofuse.experiments.reproduction.deepmsi_mer import CORPORA, MODALITY_SETS, PAPERS_FOLDS, corpus_for
     from emofuse.experiments.reproduction.tables import flat_rows
-    from emofuse.recipes import find_recipe
     from emofuse.runs.settings import RunSettings
 
     plan = PLANS.get(paper)
@@ -116,7 +116,7 @@ def reproduce(
     known = CORPORA if plan is None else plan.corpora
     if corpus not in known:
         raise EmofuseError(f"reproduce {paper}: --corpus {corpus} is none of {', '.join(known)}")
-    settings = RunSettings.from_yaml(find_recipe(recipe or f"{paper}/{corpus}"))
+    settings = RunSettings.from_yaml(recipe_file(recipe or f"{paper}/{corpus}"))
     with progress_bar(quiet=quiet) as progress:
         manifest, path = corpus_for(corpus, root, clips=clips, progress=progress)
     free = free_settings(set_ or [])

@@ -15,6 +15,7 @@ from emofuse.errors import EmofuseError
 if TYPE_CHECKING:
     from emofuse.recordings.segment import Segmentation
     from emofuse.recordings.settings import SegmentSettings
+    from emofuse.recordings.spoken import Progress
 
 EXAMPLE = """Find the utterances of a recording: who says what, from when to when.
 
@@ -86,14 +87,17 @@ def segment(
     """Find, write, and say what was found."""
     from emofuse.cli.progress import progress_bar
     from emofuse.data.manifest_io import check_manifest_suffix
+    from emofuse.recordings.earlier_manifest import earlier_kept, refuse_annotated
     from emofuse.recordings.manifest import default_manifest, manifest_of
-    from emofuse.recordings.segment import segment_recording
     from emofuse.recordings.settings import parse_by, parse_speakers
 
+    if recording.is_dir():
+        raise EmofuseError(f"{recording}: is a folder; name one recording")
     target = out or default_manifest(recording)
     check_new_file(target)
     check_manifest_suffix(target)
     _check_folder(recording, target)
+    refuse_annotated(target)
     settings = _settings(
         by=parse_by(by),
         subtitles=subtitles,
@@ -114,14 +118,28 @@ def segment(
         device=_device(device) if by in ("auto", "asr") or active_speaker or voice_model else "cpu",
     )
     with progress_bar(quiet=quiet) as progress:
-        found = segment_recording(recording, settings, progress)
-    manifest_of(found).validate().write(target)
+        found = _segmented(recording, settings, progress)
+    with earlier_kept(target) as earlier:
+        manifest_of(found).validate().write(target)
     if as_json:
-        typer.echo(json.dumps(_as_json(found, target), ensure_ascii=False, indent=1))
+        kept_as = {"earlier": str(earlier[0])} if earlier else {}
+        typer.echo(json.dumps(_as_json(found, target) | kept_as, ensure_ascii=False, indent=1))
         return
     for line in _lines(found):
         typer.echo(line)
+    for kept in earlier:
+        typer.echo(f"the earlier one differs and is kept: {kept}")
     typer.echo(f"written: {target}")
+
+
+def _segmented(recording: Path, settings: SegmentSettings, progress: Progress) -> Segmentation:
+    from emofuse.recordings.recognisers import LanguageError
+    from emofuse.recordings.segment import segment_recording
+
+    try:
+        return segment_recording(recording, settings, progress)
+    except LanguageError as error:
+        raise EmofuseError(f"--language {settings.language}: {error}; {error.advice}") from None
 
 
 def _settings(**given: object) -> SegmentSettings:

@@ -97,15 +97,15 @@ def sweep(
 
 
 def _recipe_and_corpus(base: str, manifest: Path, changes: list[str]) -> tuple[RunSettings, Manifest]:
+    from emofuse.cli.named_choices import recipe_file
     from emofuse.cli.settings import free_settings
     from emofuse.data.manifest import Manifest
     from emofuse.models import list_models
-    from emofuse.recipes import find_recipe
     from emofuse.runs.corpus import corpus_file
     from emofuse.runs.settings import RunSettings
 
     is_model = base in {info.name for info in list_models()}
-    settings = RunSettings() if is_model else RunSettings.from_yaml(find_recipe(base))
+    settings = RunSettings() if is_model else RunSettings.from_yaml(recipe_file(base))
     file = corpus_file(manifest)
     given = {"data.manifest": str(file.resolve()), **({"model.name": base} if is_model else {})}
     return settings.with_changes({**given, **free_settings(changes)}), Manifest.read(file).validate()

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from emofuse.data.manifest import Manifest
     from emofuse.runs.settings import RunSettings
 
-EXAMPLE = """Train a system on a corpus, evaluate it honestly and write a report.
+EXAMPLE = """Train a system on a corpus, evaluate it honestly and write a report. A recipe's settings stand in the place of the
+defaults that are named below.
 
 Example: `emofuse train corpus/manifest.csv --out runs/first --protocol speaker --modalities text,audio`
 
@@ -48,16 +49,21 @@ def train(
             help="YAML file with settings, or a name such as deepmsi-mer/meld; other options overrule it"
         ),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="system, see `emofuse models`")] = None,
-    preset: Annotated[str | None, typer.Option(help="size of the system, e.g. tiny or paper")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="system, see `emofuse models`; by default deepmsi-mer")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="size of the system, e.g. tiny or paper; by default tiny")
+    ] = None,
     modalities: Annotated[
         str | None, typer.Option(help="text,audio,video or fewer; all there are by default")
     ] = None,
     protocol: Annotated[
-        str | None, typer.Option(help="official, session, speaker, dialogue or random-kfold")
+        str | None,
+        typer.Option(help="official, session, speaker, dialogue or random-kfold; by default speaker"),
     ] = None,
-    folds: Annotated[int | None, typer.Option(help="folds that the protocol makes")] = None,
-    fold: Annotated[int | None, typer.Option(help="the fold to train, from 0")] = None,
+    folds: Annotated[int | None, typer.Option(help="folds that the protocol makes; by default 5")] = None,
+    fold: Annotated[int | None, typer.Option(help="the fold to train, from 0; by default 0")] = None,
     all_folds: Annotated[
         bool, typer.Option("--all-folds", help="train every fold, a run folder each, and report over them")
     ] = False,
@@ -86,9 +92,13 @@ def train(
             help="modality=speaker, or =recording: features without what its utterances have in common"
         ),
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="at most so many epochs")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="utterances, or dialogues, per step")] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate", "--lr", help="step size")] = None,
+    epochs: Annotated[int | None, typer.Option(help="at most so many epochs; by default 30")] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="utterances, or dialogues, per step; by default 16")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", "--lr", help="step size; by default 0.0001")
+    ] = None,
     class_weights: Annotated[str | None, typer.Option(help="none or balanced")] = None,
     seed: Annotated[
         int | None, typer.Option(help="of weights and order; the split has data.split_seed")
@@ -139,14 +149,14 @@ def train(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Train, evaluate, report."""
+    from emofuse.cli.named_choices import check_system, recipe_file
     from emofuse.cli.settings import free_settings, per_modality, renamed_encoder
     from emofuse.data.manifest import Manifest
     from emofuse.data.modality import parse_modalities
-    from emofuse.recipes import find_recipe
     from emofuse.runs.corpus import corpus_file
     from emofuse.runs.settings import RunSettings
 
-    settings = RunSettings.from_yaml(find_recipe(recipe)) if recipe else RunSettings()
+    settings = RunSettings.from_yaml(recipe_file(recipe)) if recipe else RunSettings()
     manifest = corpus_file(manifest)
     encoders: dict[Modality, str | None] = {
         "text": text_encoder,
@@ -177,6 +187,7 @@ def train(
     }
     settings = settings.with_changes({name: value for name, value in changes.items() if value is not None})
     settings = settings.with_changes(free_settings(set_ or []))
+    check_system(settings.model.name)
     _check_choices(settings, out, all_folds, fold, seeds, calibrate)
     if not all_folds and (ray is not None or jobs > 1):
         raise EmofuseError(

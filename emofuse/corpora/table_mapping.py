@@ -71,9 +71,15 @@ class TableMapping:
 
 def closest(name: str, known: Sequence[str]) -> str:
     """``"; is 'X' meant?"`` for the known name that is most like this one, or nothing."""
-    lowered = {other.lower(): other for other in known}
-    found = difflib.get_close_matches(name.lower(), lowered, n=1)
+    lowered, asked = {other.lower(): other for other in known}, name.lower()
+    # One begins with the other, as in ident for id: that says more than letters in common.
+    begun = [other for other in lowered if min(len(other), len(asked)) > 1 and _begins(other, asked)]
+    found = difflib.get_close_matches(asked, begun or lowered, n=1, cutoff=0.0 if begun else 0.6)
     return f"; is {lowered[found[0]]!r} meant?" if found else ""
+
+
+def _begins(a: str, b: str) -> bool:
+    return a.startswith(b) or b.startswith(a)
 
 
 def parse_map(text: str) -> TableMapping:

@@ -18,6 +18,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import Aggregate, aggregate
 from emofuse.evaluation.reporting.report_rows import headline, metric_name
 from emofuse.inference.baselines.scores import BaselineScore, baseline_scores, verdict
+from emofuse.inference.few_rows import few_rows_line
 from emofuse.inference.prediction_table import report_on
 from emofuse.inference.protocol_text import protocol_text
 from emofuse.runs.ensemble_folder import members_of
@@ -108,6 +109,7 @@ class EnsembleOutcome:
             *[f"  {line}" for line in self.task.lines(self.test)],
             f"  its members alone, mean ± sd: {spread_line(self.members)}",
             f"  {self.cost}",
+            *([f"  {few}"] if (few := few_rows_line(self.test.n)) else []),
         ]
 
 

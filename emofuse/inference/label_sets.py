@@ -11,6 +11,7 @@ from emofuse.data.stored_files import is_there
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.conformal import conformal_threshold, label_sets
 from emofuse.inference.calibration import read_calibration
+from emofuse.inference.few_rows import FEWEST_ROWS
 from emofuse.runs.run_folder import RunFolder
 from emofuse.runs.stored_results import read_predictions
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 # Validation rows with the same modalities, from which on these alone calibrate the sets of such utterances.
-_ENOUGH = 50
+_ENOUGH = FEWEST_ROWS
 Kind = frozenset[str]
 
 

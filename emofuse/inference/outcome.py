@@ -14,6 +14,7 @@ from emofuse.inference.baselines.pool_scores import PoolScores
 from emofuse.inference.baselines.scores import BaselineScore, verdict
 from emofuse.inference.best_test_epoch import BestTestEpoch
 from emofuse.inference.calibration import read_calibration
+from emofuse.inference.few_rows import few_rows_line, label_sets_line
 from emofuse.inference.protocol_text import protocol_text
 from emofuse.runs.normalisation import transductive_note
 from emofuse.runs.run_folder import RunFolder
@@ -126,12 +127,9 @@ class Outcome(Generic[Report]):
         } | ({"how": dict(definitions)} if (definitions := self.task.definitions) else {})
 
     @property
-    def _label_sets_line(self) -> str:
-        sets = self.label_sets
-        return (
-            f"  sets of labels that promise {100 * sets['promised']:.0f} % hold the true one in "
-            f"{100 * sets['covered']:.1f} %, with {sets['labels_per_set']:.1f} labels each"
-        )
+    def _sets_and_rows(self) -> tuple[str, str]:
+        sets = label_sets_line(self.label_sets, self.val.n, len(self.record.labels))
+        return sets, few_rows_line(self.test.n)
 
     def lines(self) -> list[str]:
         """The same in a few lines for a person."""
@@ -143,9 +141,10 @@ class Outcome(Generic[Report]):
             *[f"  {line}" for line in self.task.lines(self.test)],
             *([f"  {line}" for line in self.pool.lines()] if self.pool is not None else []),
             f"  {self.floor}",
-            *([self._label_sets_line] if self.label_sets else []),
+            *[f"  {line}" for line in self._sets_and_rows if line],
             *[f"  given {s.name}: {self.task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  leak: {flag}" for flag in self.leaks.flags],
+            *([f"  {note}"] if (note := self.leaks.script_note) else []),
             *[f"  leak: {finding.line()}" for finding in self.fitted_features if finding.is_fitted],
             *([f"  {self.change_note}"] if self.corpus_change else []),
             *([f"  {self.transductive}"] if self.transductive else []),

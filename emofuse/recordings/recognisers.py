@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +24,7 @@ MOST_REPETITIVE, LEAST_SURE, SILENCE = 2.4, -1.0, 0.6
 MOST_WORDS = 8.0  # a second; nobody speaks faster than that for long
 FALLBACK = (0.2, 0.4, 0.6, 0.8, 1.0)  # temperatures at which a doubtful window is decoded anew
 SURE_OF_LANGUAGE = 0.5
+PACKAGED, ENGLISH = "whisper-tiny.en", ("en",)
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,17 @@ class Transcript:
     words: list[Word]
     language: str | None
     language_probability: float = 1.0
+
+
+class LanguageError(EmofuseError):
+    """A model does not know the language that was asked for; ``advice`` is for the command line."""
+
+    def __init__(self, why: str, advice: str) -> None:
+        super().__init__(why)
+        self.advice = advice
+
+    def __reduce__(self) -> tuple[type[LanguageError], tuple[str, str]]:
+        return LanguageError, (str(self), self.advice)
 
 
 class Recogniser(Protocol):
@@ -53,20 +67,39 @@ def is_installed() -> bool:
     return find_spec("faster_whisper") is not None and packaged_whisper() is not None
 
 
-def load_recogniser(model: str | None, device: str = "cpu") -> Recogniser:
+def load_recogniser(model: str | None, device: str = "cpu", language: str | None = None) -> Recogniser:
     """The recogniser of a model.
 
     Args:
         model: None for the packaged Whisper tiny.en, which knows English; a folder of CTranslate2 or of transformers; or a
             name, such as ``"small"`` (faster-whisper's own) or ``"openai/whisper-small"`` (transformers').
         device: ``"cpu"`` or ``"cuda"``.
+        language: code of the one that is spoken, which the model is to know.
 
     Raises:
         EmofuseError: the extra is not installed, or the model cannot be had.
+        LanguageError: it does not know the language.
     """
-    if model is not None and _is_of_transformers(model):
-        return _Transformers(model, device)
-    return _FasterWhisper(model, device)
+    if model is None and language is not None:  # nothing need be loaded to know it
+        _check_language(PACKAGED, ENGLISH, language)
+    by_transformers = model is not None and _is_of_transformers(model)
+    made = _Transformers(str(model), device) if by_transformers else _FasterWhisper(model, device)
+    if language is not None:
+        _check_language(made.name, made.languages, language)
+    return made
+
+
+def _check_language(name: str, known: Sequence[str], language: str) -> None:
+    if not known or language in known:
+        return
+    if list(known) == list(ENGLISH):
+        raise LanguageError(f"{name} knows English only", "name another with --asr-model")
+    near = difflib.get_close_matches(language.lower(), known, n=1)
+    hint = f"; is {near[0]!r} meant?" if near else ""
+    raise LanguageError(
+        f"{name} knows no language {language!r}{hint}",
+        "languages are codes of two or three letters, such as en or de",
+    )
 
 
 def _is_of_transformers(model: str) -> bool:
@@ -90,7 +123,7 @@ class _FasterWhisper:
         import torch
         from faster_whisper import WhisperModel
 
-        self.name = model or "whisper-tiny.en"
+        self.name = model or PACKAGED
         where = _packaged() if model is None else str(Path(model).expanduser())
         kind = "cuda" if device.startswith("cuda") else "cpu"
         try:
@@ -113,6 +146,12 @@ class _FasterWhisper:
             raise EmofuseError(
                 f"speech recognition: {self.name} cannot be loaded ({reason}); {advice}"
             ) from None
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """Codes of those that it knows."""
+        found: Sequence[str] = self._model.supported_languages
+        return found
 
     def __call__(self, samples: NDArray[np.float32], language: str | None) -> Transcript:
         # The library calls a whole window repetitive, where people may say the same sentence again and again. Here each sentence
@@ -188,6 +227,14 @@ class _Transformers:
                 f"speech recognition: {model} tells no times of words (its generation_config.json has no alignment_heads); "
                 "take a Whisper as OpenAI published it"
             )
+
+    @property
+    def languages(self) -> Sequence[str]:
+        """Codes of those that it knows; empty where it does not say."""
+        config = self._model.generation_config
+        if not getattr(config, "is_multilingual", False):
+            return ENGLISH
+        return [sign.strip("<|>") for sign in getattr(config, "lang_to_id", None) or ()]
 
     def __call__(self, samples: NDArray[np.float32], language: str | None) -> Transcript:
         from transformers import pipeline

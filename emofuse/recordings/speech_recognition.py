@@ -54,9 +54,10 @@ def transcribe(
         recogniser: in the place of the settings' model.
 
     Raises:
-        EmofuseError: an extra is not installed, the model cannot be had, or the sound cannot be read.
+        EmofuseError: an extra is not installed, the model cannot be had, does not know the language, or the sound cannot
+            be read.
     """
-    hear = recogniser or load_recogniser(settings.asr_model, settings.device)
+    hear = recogniser or load_recogniser(settings.asr_model, settings.device, settings.language)
     seconds = probe(recording).duration
     found, samples = speech_probabilities(sound_blocks(recording, rate=RATE), seconds, progress)
     spans = speech_spans(

@@ -57,6 +57,17 @@ def locked_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
         lock.release()
 
 
+def refuse_another_job(folder: Path) -> None:
+    """See that no job is under way in a folder, without making one: what lies there half done is not to be judged yet.
+
+    Raises:
+        EmofuseError: another process works in it.
+    """
+    if (folder / LOCK_FILE).exists():
+        with locked_folder(folder):
+            pass
+
+
 def _remove_released(file: Path) -> None:
     """Remove the empty file of an earlier version, which locked it by the file system and left it, unless it is locked."""
     if not _is_left_empty(file):

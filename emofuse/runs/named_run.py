@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from emofuse.runs.hub import fetch_run, is_hub_name
@@ -28,6 +29,38 @@ def run_place(run: Path | str, revision: str | None = None, token: str | None = 
     if is_starter(run):
         return starter_folder()
     return fetch_run(str(run), revision=revision, token=token) if is_hub_name(run) else Path(run)
+
+
+@dataclass(frozen=True)
+class ForeignRun(RunFolder):
+    """A run that is no folder of the user's: what is found about it is written elsewhere.
+
+    Attributes:
+        place: the folder for it.
+    """
+
+    place: Path
+
+    def inside(self, *names: str) -> Path:
+        """The same below ``place``, such as ``starter-evaluations/NAME``."""
+        return RunFolder(self.place).inside(*(names[1:] if names[:1] == ("evaluations",) else names))
+
+
+def run_to_evaluate(run: Path | str) -> RunFolder:
+    """A run that is scored on other data; of the starter and of a run of the hub ``NAME-evaluations`` takes the scores.
+
+    Raises:
+        EmofuseError: as :func:`run_folder_of`.
+    """
+    folder = run_folder_of(run)
+    if not is_foreign(run):
+        return folder
+    return ForeignRun(folder.path, Path(f"{'-'.join(Path(run).parts)}-evaluations"))
+
+
+def is_foreign(run: Path | str) -> bool:
+    """Whether a name means the starter or a run of the hub, and no folder of the user's."""
+    return is_starter(run) or is_hub_name(run)
 
 
 def is_starter(run: Path | str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import to_jsonable_python
+from pydantic_core import ErrorDetails, to_jsonable_python
 
 from emofuse.data import Modality
 from emofuse.data.stored_files import stored_yaml
@@ -19,6 +19,7 @@ from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTI
 from emofuse.errors import EmofuseError
 from emofuse.features.normalisation import Normalise
 from emofuse.models.registry import Task
+from emofuse.runs.setting_names import nearest_setting
 
 
 def usual_threads() -> int:
@@ -260,8 +261,13 @@ def _set_dotted(content: dict[str, Any], dotted: str, value: Any) -> None:
 
 
 def _first_complaint(error: ValidationError) -> str:
-    complaints = [
-        f"{'.'.join(str(part) for part in e['loc']) or 'value'}: {e['msg']}" for e in error.errors()
-    ]
+    complaints = [_complaint(e) for e in error.errors()]
     more = f" (and {len(complaints) - 1} more)" if len(complaints) > 1 else ""
-    return f"setting {complaints[0]}{more}"
+    return f"{complaints[0]}{more}"
+
+
+def _complaint(error: ErrorDetails) -> str:
+    name = ".".join(str(part) for part in error["loc"]) or "value"
+    if error["type"] == "extra_forbidden":
+        return f"there is no setting {name}{nearest_setting(name, RunSettings)}"
+    return f"setting {name}: {error['msg']}"

@@ -26,7 +26,7 @@ from emofuse.runs.claimed_folder import Kind, refuse_other_kind
 from emofuse.runs.corpus import Progress, choose_device, choose_split
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
 from emofuse.runs.features import encode_copies, encode_modalities
-from emofuse.runs.folder_lock import locked_folder
+from emofuse.runs.folder_lock import locked_folder, refuse_another_job
 from emofuse.runs.modalities import (
     IMPORTED,
     EncodedModality,
@@ -87,6 +87,8 @@ def fit_run(
     folder = RunFolder(Path(path))
     check_new_folder(folder.path)
     with main_process_first():
+        if is_first():
+            refuse_another_job(folder.path)
         begun = _is_begun(folder, settings, manifest, resume)
     task = task_of(settings, manifest)
     check_objective(settings.model.name, task, settings.optimiser)

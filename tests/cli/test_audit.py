@@ -86,8 +86,15 @@ def test_lists_of_ids_are_a_split(corpus, tmp_path):
 
 
 def test_the_manifests_own_column_is_the_default(corpus, tmp_path):
-    with pytest.raises(EmofuseError, match="names fewer than two parts"):
+    with pytest.raises(
+        EmofuseError,
+        match=r"manifest\.csv: its column split names fewer than two parts; .* --protocol speaker,",
+    ):
         audit(corpus)
+    alone = Manifest.from_frame(corpus.frame.assign(speaker="S0"), tmp_path)
+    alone.write(tmp_path / "manifest.csv")
+    with pytest.raises(EmofuseError, match="--protocol dialogue,"):
+        audit(alone)
     frame = corpus.frame.assign(split=["train"] * 60 + ["test"] * 12)
     other = Manifest.from_frame(frame, tmp_path)
     other.write(tmp_path / "manifest.csv")

@@ -11,10 +11,12 @@ import yaml
 from typer.testing import CliRunner
 
 from emofuse import EmofuseError, Manifest
-from emofuse.cli.main import VERBS, app, run
+from emofuse.cli.main import VERBS, _Commands, app, run
 from emofuse.cli.prediction_figure import timeline_positions
 from emofuse.data.channels import CHANNELS_CANCEL
 from emofuse.pipeline import EmotionSegment
+from emofuse.recipes import list_recipes
+from emofuse.runs.settings import RunSettings
 from tests.data.material import encode_sound
 from tests.quick_figures import true_figures
 from tests.small_corpus import SMALL_MODEL, make_corpus, tone_of
@@ -214,6 +216,25 @@ def test_unknown_labels_of_another_corpus_are_named(trained: Path, corpus: Manif
 def test_models_are_listed() -> None:
     names = [row["name"] for row in json.loads(CliRunner().invoke(app, ["models", "--json"]).stdout)]
     assert "deepmsi-mer" in names
+    recipes = CliRunner().invoke(app, ["models", "--recipes"]).stdout.split()
+    assert recipes == list_recipes()
+    assert json.loads(CliRunner().invoke(app, ["models", "--recipes", "--json"]).stdout) == recipes
+
+
+def test_the_help_of_train_names_the_defaults() -> None:
+    settings = RunSettings()
+    options = {option.opts[0]: str(getattr(option, "help", "")) for option in _Commands()["train"].params}
+    for option, default in {
+        "--model": settings.model.name,
+        "--preset": settings.model.preset,
+        "--protocol": settings.data.protocol,
+        "--folds": settings.data.folds,
+        "--fold": settings.data.fold,
+        "--epochs": settings.optimiser.epochs,
+        "--batch-size": settings.optimiser.batch_size,
+        "--learning-rate": settings.optimiser.learning_rate,
+    }.items():
+        assert options[option].endswith(f"by default {default}"), option
 
 
 @pytest.mark.parametrize(
@@ -225,6 +246,14 @@ def test_models_are_listed() -> None:
         (["predict", "nowhere", "clip.mp4", "--precision", "64"], "--precision 64: is 32, bf16 or auto"),
         (["prepare", "csv", "a.csv"], "a.csv: there is no such file"),
         (["train", "m.csv", "--out", "x", "--recipe", "none"], "no such recipe"),
+        (
+            ["train", "m.csv", "--out", "x", "--recipe", "deepmsi-mer/melt"],
+            "deepmsi-mer/melt: no such recipe; is one of deepmsi-mer/meld, ",
+        ),
+        (
+            ["train", "m.csv", "--out", "x", "--model", "deepmsi"],
+            "there is no model named 'deepmsi'; is deepmsi-mer meant?; `emofuse models` lists them",
+        ),
         (["train", "m.csv", "--out", "x", "--set", "optimiser.epoch=3"], "optimiser.epoch"),
         (["train", "m.csv", "--out", "x", "--modalities", "smell"], "'smell' is none of"),
     ],
@@ -243,6 +272,7 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(
     told = capsys.readouterr().err.strip().splitlines()
     assert stopped.value.code == 2
     assert len(told) == 1
+    assert len(told[0]) < 300
     assert line in told[0]
     assert list(tmp_path.iterdir()) == []
 

@@ -10,6 +10,7 @@ from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.label_map_files import read_label_map
 from emofuse.runs.ensemble_folder import write_ensemble
+from emofuse.runs.run_folder import RunFolder
 from tests.small_runs import text_corpus, text_run
 
 
@@ -98,3 +99,31 @@ def test_synthetic_data_say_so(run: Path, other: Path, tmp_path: Path) -> None:
     words = "happy=joy,awe=sadness"
     assert evaluate(run, "--data", tmp_path / "manifest.csv", "--label-map", words)["synthetic"]
     assert not evaluate(run, "--data", other, "--label-map", words)["synthetic"]
+
+
+def test_the_starter_is_taken_by_name_and_never_written_to(
+    run: Path, other: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emofuse.runs.named_run.starter_folder", lambda: run)
+    monkeypatch.chdir(tmp_path)
+    before = {file: file.stat().st_mtime_ns for file in run.rglob("*")}
+    shown = CliRunner().invoke(
+        app, ["evaluate", "starter", "--data", str(other), "--label-map", "happy=joy,awe=sadness"]
+    )
+    assert shown.exit_code == 0, shown.output
+    (written,) = tmp_path.glob("starter-evaluations/*/metrics.json")
+    assert str(written.relative_to(tmp_path)) in shown.output
+    with pytest.raises(EmofuseError, match=r"starter: its own test part is not here; .* with --data"):
+        evaluate("starter")
+    described = CliRunner().invoke(app, ["info", "starter"])
+    assert "system      deepmsi-mer" in described.output
+    exported: list[Path] = []
+
+    def export(folder: RunFolder, *where: object) -> None:
+        exported.append(folder.path)
+        raise EmofuseError("enough")
+
+    monkeypatch.setattr("emofuse.inference.exporting.folder.export_run", export)
+    CliRunner().invoke(app, ["export", "starter", "-o", "exported"])
+    assert exported == [run]
+    assert {file: file.stat().st_mtime_ns for file in run.rglob("*")} == before

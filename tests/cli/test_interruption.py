@@ -18,7 +18,9 @@ from tests.forked_command import ForkedCommand
 from tests.quick_processes import quick_processes
 from tests.small_runs import text_corpus, text_settings
 
-LINE = "emofuse: interrupted; what was finished is kept (see --resume)"
+PLAIN = "emofuse: interrupted"
+LINE = f"{PLAIN}; what was finished is kept (see --resume)"
+GOES_ON = f"{PLAIN}; what was finished is kept, and the same command goes on"
 Start = Callable[..., ForkedCommand]
 
 
@@ -40,10 +42,10 @@ def endless(words: Manifest) -> Path:
     return recipe
 
 
-def interrupted(command: ForkedCommand) -> None:
+def interrupted(command: ForkedCommand, said: str) -> None:
     code, out, errors = command.end(signal.SIGINT)
     last = [line for line in errors.replace("\r", "\n").splitlines() if line.strip()][-1]
-    assert last.strip() == LINE
+    assert last.strip() == said
     assert code == 130
     assert "Traceback" not in out + errors
     deadline = time.monotonic() + 20
@@ -85,7 +87,7 @@ def test_a_process_that_reads_the_data_and_is_killed(
         main.app = lambda: next(iter(DataLoader(_Killed(number), num_workers=1)))  # type: ignore[assignment]
         main.run()
 
-    ended, _, errors = ForkedCommand([], tmp_path / "printed", program).wait()
+    ended, _, errors = ForkedCommand(["train"], tmp_path / "printed", program).wait()
     assert ended == code, errors
     assert errors.startswith(line)
     assert errors.count("\n") == 1
@@ -97,7 +99,7 @@ def test_folds_in_processes_of_their_own(words: Manifest, endless: Path, tmp_pat
     with quick_processes():
         command = ForkedCommand(arguments, tmp_path / "printed")
     command.wait_until(lambda: list(out.glob("fold-00/checkpoints/last.ckpt")))
-    interrupted(command)
+    interrupted(command, LINE)
 
 
 def test_a_sweep(words: Manifest, endless: Path, tmp_path: Path) -> None:
@@ -105,7 +107,7 @@ def test_a_sweep(words: Manifest, endless: Path, tmp_path: Path) -> None:
     arguments = ["sweep", endless, words.root, "--grid", grid, "-o", tmp_path / "swept"]
     command = ForkedCommand(arguments, tmp_path / "printed")
     command.wait_until(lambda: list((tmp_path / "swept").rglob("last.ckpt")))
-    interrupted(command)
+    interrupted(command, GOES_ON)
 
 
 def test_an_extraction_in_two_processes(tmp_path: Path) -> None:
@@ -113,7 +115,7 @@ def test_an_extraction_in_two_processes(tmp_path: Path) -> None:
     arguments = ["extract", corpus.root / "manifest.csv", "--modality", "text", "--processes", 2]
     command = ForkedCommand([*arguments, "--set", "dim=8192"], tmp_path / "printed")
     command.wait_until(lambda: len(command.alive()) > 2)
-    interrupted(command)
+    interrupted(command, GOES_ON)
 
 
 def test_a_prediction(run: RunFolder, tmp_path: Path) -> None:
@@ -122,4 +124,4 @@ def test_a_prediction(run: RunFolder, tmp_path: Path) -> None:
     arguments = ["predict", run.path, corpus.root / "manifest.csv", "--csv"]
     command = ForkedCommand(arguments, tmp_path / "printed")
     command.wait_until(lambda: time.monotonic() - began > 0.3)
-    interrupted(command)
+    interrupted(command, PLAIN)

@@ -99,6 +99,28 @@ def test_tables_by_folder_and_by_file(tmp_path: Path) -> None:
     assert Manifest.read(out).frame["split"].tolist() == ["train"]
 
 
+def test_another_tables_manifest_is_not_replaced_unless_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    put(tmp_path, "in/a.csv", "text,label\nhello,joy\nbye,sadness\n")
+    put(tmp_path, "in/b.csv", "text,label\nno,anger\n")
+    manifest = tmp_path / "manifest.csv"
+    assert emofuse("prepare", "csv", "in/a.csv").exit_code == 0
+    put(tmp_path, "in/a.csv", "text,label\nhello,anger\nbye,sadness\n")  # a correction
+    assert emofuse("prepare", "csv", "in/a.csv").exit_code == 0
+    assert Manifest.read(manifest).frame["label"].tolist() == ["anger", "sadness"]
+    before = manifest.read_bytes()
+    refused = emofuse("prepare", "csv", "in/b.csv")
+    assert isinstance(refused.exception, EmofuseError)
+    assert "manifest.csv: holds other utterances than these tables; name another with --out" in str(
+        refused.exception
+    )
+    assert manifest.read_bytes() == before
+    assert emofuse("prepare", "csv", "in/b.csv", "--out", "manifest.csv").exit_code == 0
+    assert Manifest.read(manifest).frame["text"].tolist() == ["no"]
+
+
 def test_a_table_with_the_names_of_a_manifest_needs_no_map(tmp_path: Path) -> None:
     put(tmp_path, "a.csv", "id,text,label,split,crop,video,mood\na,hello,joy,dev,left,v.mp4,good\n")
     put(tmp_path, "b.csv", "id,label,text,video,crop,split\nb,anger,no,v.mp4,right,test\n")

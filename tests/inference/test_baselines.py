@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -106,6 +107,11 @@ def test_the_report_says_first_whether_the_system_beats_it(run: tuple[Manifest, 
     outcome = evaluate_fit(folder, manifest)
     assert [score.name for score in outcome.baselines] == ["linear model", "linear model with neighbours"]
     assert outcome.lines()[0] == outcome.verdict
+    few = f"  {outcome.test.n} test rows: too few to judge by"
+    assert (few in outcome.lines()) == (outcome.test.n < 50)
+    scripted = replace(outcome, leaks=replace(outcome.leaks, script=3))
+    assert "  the texts are a script: every part holds all 3 of them, each more than once" in scripted.lines()
+    assert any("sets of labels" in line for line in outcome.lines()) == (outcome.val.n >= 50)
     assert "on the same features and split: weighted F1" in outcome.verdict
     report = write_run_report(outcome, manifest).markdown.read_text(encoding="utf-8")
     assert outcome.verdict.startswith("DeepMSI-MER ")
@@ -133,9 +139,11 @@ def score(metric: str, interval: tuple[float, float], val: float) -> BaselineSco
     ("metric", "interval", "says"),
     [
         ("weighted_f1", (0.01, 0.05), "beats the model"),
-        ("weighted_f1", (-0.01, 0.05), "does not beat the model"),
+        ("weighted_f1", (-0.01, 0.05), "is not surely better than the model"),
+        ("weighted_f1", (-0.05, 0.01), "does not beat the model"),
         ("weighted_f1", (np.nan, np.nan), "does not beat the model"),
         ("mae", (-0.05, -0.01), "beats the model"),
+        ("mae", (-0.05, 0.01), "is not surely better than the model"),
         ("mae", (0.01, 0.05), "does not beat the model"),
     ],
 )

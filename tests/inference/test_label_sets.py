@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from emofuse.inference.few_rows import few_rows_line, label_sets_line
 from emofuse.inference.label_sets import LabelSets, coverage_on, kinds_of
 
 LABELS = ["a", "b", "c", "d"]
@@ -46,3 +47,14 @@ def test_modalities_are_read_from_the_columns_that_a_table_has() -> None:
     rows = table("val", 2, 1.0, "text", np.random.default_rng(2))
     assert kinds_of(rows) == [frozenset({"text"})] * 2
     assert kinds_of(rows.drop(columns=["has_text", "has_audio"])) == [frozenset()] * 2
+
+
+def test_few_rows_promise_nothing_and_are_no_measure() -> None:
+    sets = {"promised": 0.9, "covered": 0.925, "labels_per_set": 2.04}
+    said = "sets of labels that promise 90 % hold the true one in 92.5 %, with 2.0 labels each"
+    assert label_sets_line(sets, val_rows=50, labels=4) == said
+    assert label_sets_line(sets, val_rows=49, labels=4) == ""
+    all_labels = {**sets, "labels_per_set": 4.0}
+    assert "hold all 4 labels each, and say nothing" in label_sets_line(all_labels, val_rows=50, labels=4)
+    assert few_rows_line(10) == "10 test rows: too few to judge by"
+    assert few_rows_line(50) == ""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from emofuse.cli.main import app
 from emofuse.data.manifest import Manifest
@@ -102,6 +102,42 @@ def test_the_verb_writes_a_manifest_that_can_be_read_back(film: MadeRecording, t
     assert [row.turn for row in rows] == list(range(len(rows)))
     assert rows[0].video == folder / "film.mp4"
     assert set(manifest.frame["segmented_by"]) == {"subtitles"}
+
+
+def test_labels_that_were_filled_in_are_not_lost(film: MadeRecording, tmp_path: Path) -> None:
+    folder = shutil.copytree(film.path.parent, tmp_path / "film")
+    written = folder / "film.utterances.csv"
+
+    def again(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["segment", str(folder / "film.mp4"), "--quiet", *arguments])
+
+    assert again().exit_code == 0
+    first = written.read_bytes()
+    assert again().exit_code == 0
+    assert [file.name for file in folder.glob("*.csv")] == [written.name]  # nothing differs
+    frame = Manifest.read(written).frame.assign(text="mended by hand")
+    Manifest.from_frame(frame, folder).write(written)
+    corrected = written.read_bytes()
+    shown = again()
+    kept = folder / "film.utterances.earlier-1.csv"
+    assert f"the earlier one differs and is kept: {kept}" in shown.output
+    assert (kept.read_bytes(), written.read_bytes()) == (corrected, first)
+    Manifest.from_frame(frame.assign(label="joy"), folder).write(written)
+    labelled = written.read_bytes()
+    refused = again()
+    assert isinstance(refused.exception, EmofuseError)
+    assert "film.utterances.csv: has the column label filled in, which would be lost" in str(
+        refused.exception
+    )
+    assert "-o" in str(refused.exception)
+    assert written.read_bytes() == labelled
+    assert again("-o", str(folder / "other.csv")).exit_code == 0
+
+
+def test_a_folder_of_recordings_is_refused_as_one(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["segment", str(tmp_path)])
+    assert isinstance(result.exception, EmofuseError)
+    assert str(result.exception) == f"{tmp_path}: is a folder; name one recording"
 
 
 def test_a_manifest_in_a_folder_above_names_the_recording_from_there(

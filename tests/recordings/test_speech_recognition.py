@@ -1,3 +1,4 @@
+import pickle
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,7 +9,7 @@ import pytest
 
 from emofuse.errors import EmofuseError
 from emofuse.recordings import recognisers, voice_activity
-from emofuse.recordings.recognisers import Transcript, load_recogniser
+from emofuse.recordings.recognisers import LanguageError, Transcript, load_recogniser
 from emofuse.recordings.segment import segment_recording
 from emofuse.recordings.settings import SegmentSettings
 from emofuse.recordings.speech_recognition import transcribe, windows_of
@@ -145,6 +146,28 @@ def test_a_model_that_cannot_be_loaded_is_named_an_option_only_where_one_named_i
         load_recogniser(model)
     assert advice in str(caught.value)
     assert ("--" in str(caught.value)) == (model is not None)
+
+
+def test_a_language_that_the_packaged_model_does_not_know_is_refused_before_it_is_loaded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recognisers, "_FasterWhisper", lambda *given: SimpleNamespace(name="packaged"))
+    for language in ("de", "xx"):
+        with pytest.raises(LanguageError, match=r"^whisper-tiny\.en knows English only$") as caught:
+            transcribe(Path("film.mp4"), SegmentSettings(by="asr", language=language))
+        assert caught.value.advice == "name another with --asr-model"
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert (str(again), again.advice) == (str(caught.value), caught.value.advice)
+
+
+def test_a_code_that_no_language_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = SimpleNamespace(name="small", languages=["de", "en", "haw"])
+    monkeypatch.setattr(recognisers, "_FasterWhisper", lambda *given: small)
+    assert load_recogniser("small", language="de") is small
+    with pytest.raises(LanguageError, match=r"^small knows no language 'DE'; is 'de' meant\?$"):
+        load_recogniser("small", language="DE")
+    with pytest.raises(LanguageError, match=r"^small knows no language 'xx'$"):
+        load_recogniser("small", language="xx")
 
 
 def test_a_missing_library_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

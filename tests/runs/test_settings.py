@@ -18,6 +18,21 @@ def test_a_seed_is_one_that_every_generator_takes(name: str) -> None:
     RunSettings().with_changes({name: 2**32 - 1})
 
 
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("epochs", "there is no setting epochs; is optimiser.epochs meant?"),
+        ("optimiser.epoch", "there is no setting optimiser.epoch; is optimiser.epochs meant?"),
+        ("data.fols", "there is no setting data.fols; is data.folds meant?"),
+        ("foo", "there is no setting foo; config.yaml of any run has them all"),
+    ],
+)
+def test_a_setting_that_is_not_there_is_told_with_the_nearest(name: str, line: str) -> None:
+    with pytest.raises(EmofuseError) as caught:
+        RunSettings().with_changes({name: 1})
+    assert str(caught.value) == f"settings: {line}"
+
+
 def test_so_is_that_of_a_fine_tuning(tmp_path: Path) -> None:
     arguments = ["finetune", "text", "none.csv", "--model", "none", "--out", str(tmp_path / "tuned")]
     told = CliRunner().invoke(app, [*arguments, "--seed", "-1"])

@@ -15,6 +15,7 @@ from emofuse.inference import familiarity
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.runs.classification import balanced_class_weights
 from emofuse.runs.corpus import choose_split
+from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.callbacks import History
 from emofuse.training.fit import fit_run
@@ -189,6 +190,8 @@ def test_a_taken_folder_and_changed_settings_are_refused(
 ) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(uninterrupted.path, copy)
+    with locked_folder(copy), pytest.raises(EmofuseError, match="another job is under way"):
+        fit_run(small_settings(corpus), corpus, copy)
     with pytest.raises(EmofuseError, match="holds a run already"):
         fit_run(small_settings(corpus), corpus, copy)
     with pytest.raises(EmofuseError, match="other settings"):

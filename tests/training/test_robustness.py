@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -201,9 +202,20 @@ def test_a_full_disk_is_one_line_and_exit_code_two(
     )
 
 
+@pytest.mark.parametrize(
+    ("verb", "kept"),
+    [
+        ("train", "; what was finished is kept (see --resume)"),
+        ("sweep", "; what was finished is kept, and the same command goes on"),
+        ("compare", ""),
+        ("--help", ""),
+    ],
+)
 def test_a_signal_while_a_library_is_imported_is_one_line(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], verb: str, kept: str
 ) -> None:
+    monkeypatch.setattr(sys, "argv", ["emofuse", verb])
+
     def importing() -> None:
         try:
             raise KeyboardInterrupt
@@ -214,7 +226,7 @@ def test_a_signal_while_a_library_is_imported_is_one_line(
     with pytest.raises(SystemExit) as ended:
         main.run()
     assert ended.value.code == 130
-    assert capsys.readouterr().err == "emofuse: interrupted; what was finished is kept (see --resume)\n"
+    assert capsys.readouterr().err == f"emofuse: interrupted{kept}\n"
 
 
 @pytest.mark.parametrize(

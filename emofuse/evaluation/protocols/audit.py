@@ -22,6 +22,8 @@ __all__ = ["KINDS", "AuditKeys", "LeakReport", "PairLeaks", "Shared", "audit"]
 _EXAMPLES = 5
 # A text that a part holds only once may be a copy of a natural utterance, so a script says each at least twice.
 _SCRIPT_REPEATS = 2
+# In natural talk, a small share of what is said in one part is said word for word in another.
+_MANY = 0.5
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,18 @@ class PairLeaks:
         """Such as ``train/test``."""
         return f"{self.known}/{self.judged}"
 
+    @property
+    def has_long_texts_alone(self) -> bool:
+        """Whether every shared text is a long one."""
+        return self.texts == self.long_texts
+
     def lines(self, kinds: Iterable[str] = tuple(KINDS)) -> Iterator[str]:
-        """One line for each of these kinds of thing that is shared."""
-        for kind in kinds:
+        """One line for each of these kinds of thing that is shared; the same texts are not told twice."""
+        asked = set(kinds)
+        for kind in KINDS:
             shared: Shared = getattr(self, kind)
-            if shared.values:
+            is_told_below = kind == "texts" and "long_texts" in asked and self.has_long_texts_alone
+            if kind in asked and shared.values and not is_told_below:
                 yield (
                     f"{self.name} share {shared.values} {KINDS[kind]} "
                     f"({counted(shared.utterances, 'utterance')}, {100 * shared.fraction:.1f} % of {self.judged})"
@@ -115,6 +124,15 @@ class LeakReport:
         if not self.reads_text and any(pair.texts.values for pair in self.pairs):
             return "identical texts are no leak, because the run does not read text"
         return None
+
+    @property
+    def script_note(self) -> str:
+        """What to say beside the flags of a corpus whose texts are a script, or look like one; else empty."""
+        if self.script:
+            return self.text_note or ""
+        if self.reads_text and any(pair.long_texts.fraction >= _MANY for pair in self.pairs):
+            return "where the texts are a script that everybody says they are no leak; where rows were copied they are one"
+        return ""
 
     @property
     def flags(self) -> list[str]:

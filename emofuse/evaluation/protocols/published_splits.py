@@ -47,8 +47,12 @@ def _ids(path: Path) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
-def split_of_column(manifest: Manifest) -> Split:
+def split_of_column(manifest: Manifest, name: str = "the manifest") -> Split:
     """The parts that the manifest's column ``split`` names, as they stand.
+
+    Args:
+        manifest: the corpus.
+        name: of its file, for the message.
 
     Raises:
         EmofuseError: it names fewer than two of them.
@@ -56,9 +60,11 @@ def split_of_column(manifest: Manifest) -> Split:
     frame = manifest.frame
     split = Split(*(frame.loc[frame["split"] == part, "id"].tolist() for part in PARTS))
     if sum(bool(ids) for ids in split) < 2:
+        speakers = frame["speaker"]
+        usual = "speaker" if speakers.notna().all() and speakers.nunique() > 1 else "dialogue"
         raise EmofuseError(
-            "the column split of the manifest names fewer than two parts: "
-            "give the split to audit with --split FILE or --protocol NAME"
+            f"{name}: its column split names fewer than two parts; audit what training would make with "
+            f"--protocol {usual}, or a split of yours with --split FILE"
         )
     return split
 

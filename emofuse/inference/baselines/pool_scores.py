@@ -56,7 +56,7 @@ class PoolScores:
             says: of the pool against the best linear model on the same features; empty where none stands beside it.
         """
         if not says:
-            says = f"{'beats' if self.linear.is_beaten else 'does not beat'} its linear model: {self.linear.line()}"
+            says = f"{self.linear.says} its linear model: {self.linear.line()}"
         return f"{says}; {self.title} alone {self.system.score_text} (pooled {self.system.difference_text})"
 
     def lines(self) -> list[str]:

@@ -60,6 +60,13 @@ class BaselineScore:
         """Whether the interval of the gain lies above 0."""
         return bool(self.interval[0] > 0)
 
+    @property
+    def says(self) -> str:
+        """Of the run against the model, in words. Higher within chance is neither a victory nor a defeat."""
+        if self.is_beaten:
+            return "beats"
+        return "is not surely better than" if self.gain > 0 else "does not beat"
+
     def line(self) -> str:
         """For a person, e.g. ``weighted F1 90.7 against 85.2 (+5.5, 95 % 2.1 to 8.8)``."""
         system, baseline = self._number(self.difference.b), self.score_text
@@ -113,8 +120,7 @@ def verdict(scores: Sequence[BaselineScore]) -> str:
     if not scores:
         return ""
     best = best_baseline(scores)
-    says = "beats" if best.is_beaten else "does not beat"
-    return f"{says} the {best.name} on the same features and split: {best.line()}"
+    return f"{best.says} the {best.name} on the same features and split: {best.line()}"
 
 
 class Validated(Protocol):

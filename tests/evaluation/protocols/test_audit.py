@@ -7,7 +7,7 @@ import pytest
 from emofuse.data.manifest import Manifest
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.audit import audit
-from emofuse.evaluation.protocols.audit_folds import audit_protocol
+from emofuse.evaluation.protocols.audit_folds import AuditedSplit, audit_protocol
 from emofuse.evaluation.protocols.protocol_info import Split
 from emofuse.evaluation.protocols.splits import splits
 
@@ -151,6 +151,7 @@ def test_the_texts_of_a_script_are_named_once_and_raise_no_flag():
     ]
     assert report.pair("train", "test").long_texts.utterances == 12  # still counted for who reads the JSON
     assert report.to_dict()["script"] == 3
+    assert report.script_note == report.lines()[-1]
 
 
 def test_a_script_hides_no_other_leak():
@@ -177,6 +178,11 @@ def test_a_copied_corpus_is_no_script():
     assert report.flags == [
         "train/test share 6 identical texts of 3 words or more (6 utterances, 100.0 % of test)"
     ]
+    # Told once, since every shared text is a long one; and a person knows which of both it is.
+    assert report.lines()[1:] == report.flags
+    assert report.script_note.startswith("where the texts are a script that everybody says they are no leak")
+    folds = AuditedSplit("s", "", False, (report, report))
+    assert sum("identical texts" in line for line in folds.lines()) == 1
 
 
 def test_texts_are_no_leak_where_the_run_reads_none():
