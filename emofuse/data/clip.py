@@ -151,7 +151,7 @@ def fixed_length_segments(
 
     Raises:
         EmofuseError: ``every`` is no length, nothing says where the last segment ends, there would be too many, or
-            words are given, of which nobody knows in which segment they are said.
+            the recording's words are given, of which nobody knows in which segment they are said.
     """
     check_every(every, named("every"))
     if every is None:
@@ -166,7 +166,7 @@ def fixed_length_segments(
             "give longer ones"
         )
     count = max(1, round((last - first) / every))
-    if count > 1 and recording.text is not None:
+    if count > 1 and recording.text is not None and recording_of(recording) is not None:
         raise EmofuseError(
             f"{named('every')}: the words of {named('text')} would count as said in each of {count} segments; leave one of the "
             f"two out, or let {named('segment')} find utterances and their words"

@@ -85,6 +85,11 @@ def test_so_it_is_with_an_explanation(place: Path, said: str, line: str) -> None
     assert line in str(result.exception)
 
 
+def test_a_server_is_not_begun_for_a_device_that_is_none() -> None:
+    result = CliRunner().invoke(app, ["serve", "--device", "gpu"])
+    assert str(result.exception) == "--device gpu: is auto, cpu or cuda (cuda:1 for the second)"
+
+
 @pytest.mark.parametrize("name", ["gpu", "", "cuda:", "cpu:0", "CPU"])
 def test_a_device_that_is_none_is_one_line(name: str) -> None:
     with pytest.raises(EmofuseError, match=f"device {name}: is auto, cpu or cuda"):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from emofuse.app.live.events import SpokenUtterance, UtteranceLatency
+from emofuse.cli.live import _line
 from emofuse.cli.prediction_figure import draw_emotions
 from emofuse.cli.prediction_lines import print_notes, print_segments
 from emofuse.ensemble import mean_segments
@@ -74,3 +76,10 @@ def test_a_mean_is_of_runs_that_could_use_something() -> None:
     [half], [nothing] = mean_segments([[silent()], [other]]), mean_segments([[silent()], [silent()]])
     assert (half.label, half.probabilities) == ("anger", other.probabilities)
     assert nothing == silent()
+
+
+def test_a_live_utterance_may_have_no_label() -> None:
+    late = UtteranceLatency(pause=0.5, answer=0.5, total=1.0)
+    said = SpokenUtterance(number=0, start=1.0, end=2.0, label=None, probabilities={}, latency=late)
+    assert json.loads(said.model_dump_json())["label"] is None
+    assert str(_line(said)).strip() == "1.00–2.00 s  no prediction  (1.00 s after its end)"
