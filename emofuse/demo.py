@@ -154,9 +154,12 @@ def _draw_dialogue(pipe: EmotionPipeline, corpus: Manifest, main: Outcome) -> Pa
     segments, clock = [], 0.0
     for turn, prediction in zip(turns, pipe.predict(turns), strict=True):
         length = probe(turn.video).duration or 0.0 if turn.video else 0.0
-        segments.append(
-            TimelineSegment(clock, clock + length, prediction.label, prediction.probabilities, turn.speaker)
-        )
+        if prediction.label is not None:
+            segments.append(
+                TimelineSegment(
+                    clock, clock + length, prediction.label, prediction.probabilities, turn.speaker
+                )
+            )
         clock += length
     title = f"Predicted emotions over test dialogue {first} (synthetic)"
     figures = main.folder.path / "figures"

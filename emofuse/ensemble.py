@@ -126,7 +126,7 @@ def open_pipeline(
 
 
 def mean_segments(by_run: Sequence[Sequence[EmotionSegment]]) -> list[EmotionSegment]:
-    """The mean of what several runs say of the same segments.
+    """The mean of what several runs say of the same segments; of those that could use something.
 
     A modality is missing where it is for the first run; an utterance is as unfamiliar as it is to the runs on average.
     """
@@ -134,7 +134,10 @@ def mean_segments(by_run: Sequence[Sequence[EmotionSegment]]) -> list[EmotionSeg
 
 
 def _mean(segments: Sequence[EmotionSegment]) -> EmotionSegment:
+    segments = [s for s in segments if s.label is not None] or segments[:1]
     first = segments[0]
+    if first.label is None:
+        return first
     probabilities = _mean_of([segment.probabilities for segment in segments])
     value = None
     if first.value is not None:

@@ -155,6 +155,8 @@ def test_modalities_can_be_switched_off_at_prediction(
     assert [*reads.encoders] == ["text"]
     assert reads(text=row.text) == pipe(text=row.text)
     assert reads(row.video, text=row.text)[0].missing["audio"] == "its encoder was not loaded"
+    [nothing] = pipe(text=row.text, modalities=["audio"])
+    assert (nothing.used, nothing.label, nothing.probabilities) == ((), None, {})
     with pytest.raises(EmofuseError, match="does not use smell"):
         pipe(text="x", modalities=["smell"])  # type: ignore[list-item]
 
@@ -217,7 +219,8 @@ def test_rows_without_times_last_as_long_as_their_recordings(pipe: EmotionPipeli
 
 def test_what_was_said_before_is_context_and_not_told(pipe: EmotionPipeline, tmp_path: Path) -> None:
     write_clip(tmp_path / "a.mp4", LABELS[0], np.random.default_rng(3))
-    [told] = pipe(tmp_path / "a.mp4", text="well", context=["First this.", "Then that."])
+    with pytest.warns(EmofuseWarning, match="What was said before changes nothing"):
+        [told] = pipe(tmp_path / "a.mp4", text="well", context=["First this.", "Then that."])
     [alone] = pipe(tmp_path / "a.mp4", text="well")
     # This run sees utterances one by one: context changes nothing, and has no segments of its own.
     assert told.probabilities == pytest.approx(alone.probabilities, abs=1e-5)

@@ -92,7 +92,8 @@ def _row(segment: Segment, modalities: list[str]) -> str:
     assert segment.explanation is not None
     shares = segment.explanation.shapley
     cells = "".join(f"<td>{_points(shares.get(m))}</td>" for m in modalities)
-    return f"<tr><td>{when}</td><td>{escape(segment.label)}</td>{cells}</tr>"
+    label = escape(segment.label or "no prediction")
+    return f"<tr><td>{when}</td><td>{label}</td>{cells}</tr>"
 
 
 def _points(share: float | None) -> str:

@@ -55,6 +55,7 @@ def _predict(
     pipe: EmotionPipeline, task: PredictTask, run: RunDescription, progress: ProgressHook
 ) -> Prediction:
     from emofuse.data.clip import clip_utterance, context_utterances
+    from emofuse.inference.recording_pipeline import CONTEXT_UNREAD
 
     options = task.options
     recording, seconds = clip_utterance(
@@ -69,7 +70,8 @@ def _predict(
     )[len(before) :]
     shares = _explanations(pipe, utterances, segments, dialogue, progress) if options.explain else []
     shown = [_of_client(segment, task, pipe) for segment in segments]
-    notes = [*run.notes, *(_shown(note, task, pipe) for note in found_by)]
+    unread = [CONTEXT_UNREAD] if before and not pipe.reads_context else []
+    notes = [*run.notes, *unread, *(_shown(note, task, pipe) for note in found_by)]
     if task.page is not None:
         _write_page(shown, task, run, notes)
     return Prediction(
@@ -138,14 +140,15 @@ def _explanations(
     chosen = list(zip(utterances, segments, strict=True))[:MOST_EXPLAINED]
     for done, (utterance, segment) in enumerate(chosen):
         progress(done, len(chosen), "explaining")
-        if not segment.used:  # such as silence: it is predicted, and nothing has moved it
+        label = segment.label
+        if label is None:  # such as silence: nothing is predicted, and there is nothing to explain
             found.append(Shares(shapley={}, leave_one_out={}, notes=[_unexplained(segment)]))
             continue
         why = explain(pipe, utterance, encoded)
         found.append(
             Shares(
-                shapley={m: values[segment.label] for m, values in why.shapley.items()},
-                leave_one_out={m: values[segment.label] for m, values in why.leave_one_out.items()},
+                shapley={m: values[label] for m, values in why.shapley.items()},
+                leave_one_out={m: values[label] for m, values in why.leave_one_out.items()},
                 notes=list(why.notes),
             )
         )

@@ -83,7 +83,7 @@ class Segment(BaseModel):
     id: str
     start: float = Field(description="seconds from the beginning of the recording")
     end: float | None = Field(description="seconds; null where nothing says when it was")
-    label: str
+    label: str | None = Field(description="null where nothing could be used: there is no prediction")
     probabilities: dict[str, float]
     value: float | None = Field(default=None, description="of a run that predicts values")
     used: list[str] = Field(description="the modalities that this rests on")

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from emofuse.cli.prediction_checks import option
+from emofuse.cli.prediction_names import run_and_clips
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
+from emofuse.starter import LICENCE, STARTER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +25,9 @@ EXAMPLE = """Say why a run says what it says of a clip: how much each modality m
 (exact Shapley values, and leave-one-out), and which patches of each frame visual sequence compression kept; of a run
 of CM-MSF, what its mask gates let pass of each step. Written as JSON (gates as CSV too) and as pictures.
 
-Example: `emofuse explain runs/first clip.mp4 --text "I can't believe it!" -o why`
+Example: `emofuse explain clip.mp4 --text "I can't believe it!" -o why`
+
+Example: `emofuse explain runs/first clip.mp4`
 
 Example: `emofuse explain runs/first corpus/manifest.csv --id d0t3`
 """
@@ -34,7 +39,10 @@ def register(app: typer.Typer) -> None:
 
 
 def explain(
-    run: Annotated[Path, typer.Argument(help="run folder made by `emofuse train`")],
+    run: Annotated[
+        Path | None,
+        typer.Argument(help="run folder made by `emofuse train`; the starter where none is named"),
+    ] = None,
     clip: Annotated[Path | None, typer.Argument(help="video or sound file, or a manifest")] = None,
     text: Annotated[str | None, typer.Option(help="what is said in the clip")] = None,
     audio: Annotated[Path | None, typer.Option(help="a separate sound file of the clip")] = None,
@@ -53,20 +61,33 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="print the data as JSON")] = False,
 ) -> None:
     """Ask the run with every set of modalities, write what came of it."""
-    from emofuse.data.clip import clip_utterance
+    from emofuse.data.clip import check_times, clip_utterance
     from emofuse.data.manifest_files import is_manifest_file
+    from emofuse.data.recording_file import check_file
     from emofuse.explanation import EncodedDialogue, explain_gates, has_gates, write_explanation, write_gates
     from emofuse.explanation import explain as explain_utterance
     from emofuse.pipeline import EmotionPipeline
+    from emofuse.runs.device_name import check_device_name
 
-    pipe = EmotionPipeline.from_pretrained(run, device=device)
-    dialogue: Sequence[Utterance] = ()
+    check_device_name(device, option("device"))
+    check_times(start, end, option)
+    run, clip = _run_and_clip(run, clip)
+    if out is not None:
+        check_new_folder(out)
+    utterance = None
     if clip is not None and is_manifest_file(clip):
-        utterance, dialogue = _row(clip, id, pipe.data)
+        check_file(clip)
     elif id is not None:
         raise EmofuseError("--id names a row of a manifest; give the manifest in the clip's place")
     else:
         utterance, _ = clip_utterance(clip, text=text, audio=audio, start=start, end=end)
+    pipe = EmotionPipeline.from_pretrained(run, device=device)
+    if str(run) == STARTER:
+        typer.echo(f"note: {LICENCE}", err=True)
+    dialogue: Sequence[Utterance] = ()
+    if utterance is None:
+        assert clip is not None
+        utterance, dialogue = _row(clip, id, pipe.data)
     folder = out or _usual_out(run, Path(utterance.id).stem)
     check_new_folder(folder)
     encoded = EncodedDialogue(pipe, dialogue).around(utterance)
@@ -84,6 +105,14 @@ def explain(
     for line in [*(_lines(found) if found is not None else []), *(_gate_lines(gates) if gates else [])]:
         typer.echo(line)
     typer.echo("written: " + ", ".join(str(file) for file in files))
+
+
+def _run_and_clip(run: Path | None, clip: Path | None) -> tuple[Path, Path | None]:
+    """The run, or the starter as in `emofuse predict`, and the clip."""
+    run, clips = run_and_clips(run, None if clip is None else [clip])
+    if clips is not None and len(clips) > 1:
+        raise EmofuseError(f"{clips[0]}: is no run; name a run first, such as starter, and one clip")
+    return run, clips[0] if clips else None
 
 
 def _usual_out(run: Path, name: str) -> Path:

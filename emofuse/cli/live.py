@@ -101,7 +101,8 @@ def _line(event: object) -> str | None:
     if isinstance(event, SpokenUtterance):
         best = sorted(event.probabilities.items(), key=lambda pair: -pair[1])[:3]
         labels = ", ".join(f"{label} {100 * share:.0f} %" for label, share in best)
-        what = labels or f"{event.label} {event.value:+.2f}"
+        value = "" if event.value is None else f"{event.value:+.2f}"
+        what = labels or (f"{event.label} {value}" if event.label else "no prediction")
         return f"{event.start:8.2f}–{event.end:.2f} s  {what}  ({event.latency.total:.2f} s after its end)"
     if isinstance(event, Lost):
         return f"{event.seconds:.1f} s of sound were lost: the answers do not keep up"

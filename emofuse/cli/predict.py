@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from emofuse.cli.experts import ExpertOptions
+from emofuse.cli.prediction_checks import check_options
 from emofuse.cli.prediction_clips import ClipArguments, predict_clips
 from emofuse.cli.prediction_files import PredictionFiles
 from emofuse.cli.prediction_folder import FolderArguments, predict_places
 from emofuse.cli.prediction_names import run_and_clips
-from emofuse.errors import EmofuseError
 
 EXAMPLE = """Say which emotion a clip carries, or each row of a manifest.
 
@@ -55,6 +55,9 @@ def predict(
     ] = None,
     segment: Annotated[
         str | None, typer.Option(help="find the utterances of a recording: auto, subtitles, asr or vad")
+    ] = None,
+    speakers: Annotated[
+        str | None, typer.Option(help="with --segment: how many people speak, auto or none")
     ] = None,
     faces: Annotated[
         bool,
@@ -131,21 +134,33 @@ def predict(
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bars")] = False,
 ) -> None:
     """Predict clips; one that cannot be read is named, and the others go on."""
-    from emofuse.recordings.settings import parse_by
+    from emofuse.data.clip import words_of
+    from emofuse.recordings.settings import parse_by, parse_speakers
 
-    by = None if segment is None else parse_by(segment, "--segment")
-    seen = {"faces": faces, "active_speaker": None if active_speaker is None else str(active_speaker)}
-    if by is None and any(seen.values()):
-        raise EmofuseError(
-            "--faces and --active-speaker go with --segment: name a way, such as --segment auto"
-        )
+    parse_speakers(speakers)
+    finding = {
+        "segment": None if segment is None else parse_by(segment, "--segment"),
+        "speakers": speakers,
+        "faces": faces,
+        "active_speaker": None if active_speaker is None else str(active_speaker),
+    }
+    of_clip = {
+        "text": words_of(text),
+        "audio": audio,
+        "context": tuple(said for said in context or () if words_of(said)),
+        "start": start,
+        "end": end,
+        "every": every,
+        **finding,
+    }
+    check_options(of_clip, device, as_json=as_json, as_csv=as_csv)
     run, clips = run_and_clips(run, clips)
     files = PredictionFiles(page, media, tuple(subtitles or ()), tuple(table or ()), tuple(tiers or ()))
     if out is not None or any(clip.is_dir() for clip in clips or ()):
         single = {
-            "text": text,
+            "text": of_clip["text"],
             "audio": audio,
-            "context": context,
+            "context": of_clip["context"],
             "start": start,
             "end": end,
             "figure": figure,
@@ -162,23 +177,12 @@ def predict(
         predict_places(
             asked,
             every=every,
-            segment=by,
             modalities=modalities,
             coverage=coverage,
             by_modality=by_modality,
-            **seen,
+            **finding,
         )
         return
-    of_clip = {
-        "text": text,
-        "audio": audio,
-        "context": context or (),
-        "start": start,
-        "end": end,
-        "every": every,
-        "segment": by,
-        **seen,
-    }
     predict_clips(
         ClipArguments(
             run=run,

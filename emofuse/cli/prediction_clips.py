@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from emofuse.cli.experts import ExpertOptions, open_pipeline
+from emofuse.cli.prediction_checks import check_places, nothing_to_predict
 from emofuse.cli.prediction_figure import check_figure, draw_emotions
 from emofuse.cli.prediction_files import write_files
 from emofuse.cli.prediction_folder import check_single
@@ -74,11 +75,14 @@ def predict_clips(asked: ClipArguments) -> None:
     from emofuse.inference.timeline import EmotionTimeline
 
     _check(asked)
+    of_all = {**asked.of_all, "modalities": parse_modalities(asked.of_all["modalities"])}
+    precision = _precision(asked.precision, asked.experts.experts)
+    check_places(asked.run, asked.experts, asked.clips, asked.of_clip)
     pipe = open_pipeline(
         asked.run,
         asked.experts,
         device=asked.device,
-        precision=_precision(asked.precision, asked.experts.experts),
+        precision=precision,
         quiet=asked.quiet,
         modalities=_encoded(asked.clips, asked.of_clip["audio"]),
     )
@@ -86,7 +90,6 @@ def predict_clips(asked: ClipArguments) -> None:
         typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
     if asked.figure is not None and pipe.record.task != "classification":
         raise EmofuseError("--figure draws emotions over time, and this run predicts values; leave it out")
-    of_all = {**asked.of_all, "modalities": parse_modalities(asked.of_all["modalities"])}
     with progress_bar(quiet=asked.quiet) as progress:
         segments, failures = _predicted(pipe, asked.clips, asked.of_clip, of_all, progress)
     print_segments(segments, as_json=asked.as_json, as_csv=asked.as_csv)
@@ -106,8 +109,8 @@ def _check(asked: ClipArguments) -> None:
     from emofuse.data.manifest_files import is_manifest_file
 
     clips, text = asked.clips, asked.of_clip["text"]
-    if not clips and text is None:
-        raise EmofuseError("nothing to predict: name a clip, a manifest, or give --text")
+    if not clips and text is None and asked.of_clip["audio"] is None:
+        raise nothing_to_predict(asked.run)
     if text is not None and clips and len(clips) > 1:
         raise EmofuseError("--text goes with one clip; give a manifest with a text column for several")
     if asked.figure is not None:

@@ -35,7 +35,11 @@ def draw_emotions(segments: Sequence[EmotionSegment], labels: list[str], path: P
     shown = [
         TimelineSegment(start, end, s.label, s.probabilities, s.speaker)
         for s, (start, end) in zip(segments, timeline_positions(segments), strict=True)
+        if s.label is not None
     ]
+    if not shown:
+        typer.echo("note: no figure is drawn, since nothing could be predicted", err=True)
+        return
     saved = write_figure(draw_timeline(shown, labels=labels), _without_suffix(path))
     typer.echo(f"drawn: {saved.png} and {saved.svg}", err=True)
 

@@ -31,12 +31,17 @@ def print_notes(segments: Sequence[EmotionSegment]) -> None:
     counts = Counter(f"{modality}: {note}" for s in segments for modality, note in s.notes.items())
     for note, count in counts.items():
         typer.echo(f"note: in {count} of {len(segments)} predictions, {note}", err=True)
+    without = sum(s.label is None for s in segments)
+    if without:
+        typer.echo(
+            f"note: no prediction for {without} of {len(segments)}: nothing of it could be used", err=True
+        )
 
 
 def _print_lines(segments: Sequence[EmotionSegment]) -> None:
     for s in segments:
         times = f"{s.start:.2f}–{s.end:.2f} s" if s.end is not None else ""
-        typer.echo(f"{s.id}  {times}  {_describe(s)}  from {'+'.join(s.used) or 'nothing'}")
+        typer.echo(f"{s.id}  {times}  {_describe(s)}")
         for line in _details(s):
             typer.echo(f"    {line}")
 
@@ -63,8 +68,11 @@ def _details(s: EmotionSegment) -> list[str]:
 
 
 def _describe(s: EmotionSegment) -> str:
+    if s.label is None:
+        return "no prediction: nothing of it could be used"
+    rests = f"  from {'+'.join(s.used)}"
     if s.value is not None:
-        return f"{s.label} {s.value:+.2f}"
+        return f"{s.label} {s.value:+.2f}{rests}"
     ranked = sorted(s.probabilities.items(), key=lambda pair: -pair[1])
     rest = ", ".join(f"{label} {100 * p:.0f} %" for label, p in ranked[1:3])
-    return f"{s.label} {100 * ranked[0][1]:.0f} %  ({rest})"
+    return f"{s.label} {100 * ranked[0][1]:.0f} %  ({rest}){rests}"

@@ -64,8 +64,10 @@ def serve(
     from emofuse.app.limits import MEGABYTE, ServeLimits
     from emofuse.app.server import ServeSettings, check_installed
     from emofuse.app.server import serve as serve_run
+    from emofuse.runs.device_name import check_device_name
 
     check_installed(page=page)
+    check_device_name(device, "--device")
     if token is not None and not token.strip():
         raise EmofuseError("the token is empty: leave --token and EMOFUSE_TOKEN out, or say one")
     upload = int(max_mb * MEGABYTE)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 from emofuse.errors import EmofuseError, explain_os_error
@@ -51,10 +52,24 @@ def _nearest(path: Path) -> Path:
     return above
 
 
+def _holds_files(folder: Path) -> bool:
+    """Whether a file can be made there, which no right tells of a folder such as ``/proc``; nothing is left of it."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError as error:
+        return error.errno in (
+            errno.ENOSPC,
+            errno.EDQUOT,
+            errno.EMFILE,
+            errno.ENFILE,
+        )  # said where it is written
+
+
 def _check(path: Path, nearest: Path, what: str) -> None:
     if os.path.lexists(path) and what == "the folder" and not os.path.isdir(path):
         raise EmofuseError(f"{path}: is a file; name a folder")
     if not os.path.isdir(nearest):
         raise EmofuseError(f"{path}: {nearest} is a file and can hold nothing; choose another name")
-    if not os.access(nearest, os.W_OK | os.X_OK):
+    if not os.access(nearest, os.W_OK | os.X_OK) or not _holds_files(nearest):
         raise EmofuseError(f"{path}: {what} cannot be written in {nearest}; write elsewhere")

@@ -13,7 +13,7 @@ from emofuse.data.wording import counted
 from emofuse.evaluation.reporting.figures.style import emotion_colours
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.inference.timelines.page import page_environment
-from emofuse.inference.timelines.words import clock
+from emofuse.inference.timelines.words import NO_PREDICTION, clock
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class _Shown:
     length: str
     utterances: int
     parts: tuple[_Part, ...]
+    unpredicted: int
 
 
 def index_page(
@@ -64,7 +65,9 @@ def index_page(
     labels = list(dict.fromkeys(label for row in rows for label in (*row.timeline.labels, *_labels(row))))
     colours = emotion_colours(labels)
     shown = [_shown(row, labels, colours) for row in rows]
-    total = Counter(s.label for row in rows for s in row.timeline)
+    total = Counter(label for row in rows for label in _labels(row))
+    unpredicted = sum(row.unpredicted for row in shown)
+    told = [*total.most_common(), *([(NO_PREDICTION, unpredicted)] if unpredicted else [])]
     return (
         page_environment("emofuse.folders")
         .get_template("index.html.j2")
@@ -74,14 +77,14 @@ def index_page(
             failed=failed,
             notes=notes,
             has_table=has_table,
-            summary=", ".join(f"{label} {n}" for label, n in total.most_common()),
-            utterances=counted(sum(total.values()), "utterance"),
+            summary=", ".join(f"{label} {n}" for label, n in told),
+            utterances=counted(sum(total.values()) + unpredicted, "utterance"),
         )
     )
 
 
 def _labels(row: IndexRow) -> list[str]:
-    return [segment.label for segment in row.timeline]
+    return [segment.label for segment in row.timeline if segment.label is not None]
 
 
 def _shown(row: IndexRow, labels: Sequence[str], colours: Mapping[str, str]) -> _Shown:
@@ -97,4 +100,5 @@ def _shown(row: IndexRow, labels: Sequence[str], colours: Mapping[str, str]) -> 
             for label in labels
             if counts[label]
         ),
+        unpredicted=n - sum(counts.values()),
     )

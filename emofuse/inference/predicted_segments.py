@@ -20,7 +20,7 @@ def predicted_segments(
     missing: Sequence[dict[Modality, str]],
     notes: Sequence[dict[Modality, str]],
 ) -> list[EmotionSegment]:
-    """One segment per utterance.
+    """One segment per utterance; of one of which nothing could be used, there is no label.
 
     Args:
         utterances: N of them.
@@ -41,19 +41,21 @@ def predicted_segments(
         used = tuple(m for m in MODALITIES if m in predictions.present and predictions.present[m][i])
         if "video" in modalities and "video" not in used:
             missing[i].setdefault("video", reasons.get(predictions.ids[i], "no video was given"))
-        scores = {label: float(encoded[f"p_{label}"][i]) for label in task.labels if f"p_{label}" in encoded}
+        # What a run says when it is given nothing is its habit, and no prediction.
+        known = [label for label in task.labels if used and f"p_{label}" in encoded]
+        valued = bool(used) and "predicted_valence" in encoded
         segments.append(
             EmotionSegment(
                 id=utterance.id,
                 start=utterance.start or 0.0,
                 end=ends[i],
-                label=encoded["predicted"][i],
-                probabilities=scores,
+                label=encoded["predicted"][i] if used else None,
+                probabilities={label: float(encoded[f"p_{label}"][i]) for label in known},
                 used=used,
                 missing=missing[i],
                 speaker=utterance.speaker,
                 text=utterance.text,
-                value=float(encoded["predicted_valence"][i]) if "predicted_valence" in encoded else None,
+                value=float(encoded["predicted_valence"][i]) if valued else None,
                 recording=str(recording) if recording is not None else None,
                 notes=notes[i],
                 face=utterance.face,

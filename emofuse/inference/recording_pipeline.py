@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +12,14 @@ import numpy as np
 from torch import Tensor
 
 from emofuse.data import Modality
-from emofuse.data.clip import clip_utterance, context_utterances, fixed_length_segments
+from emofuse.data.clip import clip_utterance, context_utterances, fixed_length_segments, words_of
 from emofuse.data.given_arrays import GivenFiles, files_of_arrays, is_array
-from emofuse.errors import EmofuseError
+from emofuse.errors import EmofuseError, EmofuseWarning
+from emofuse.features.identity import needs_of
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.inference.utterance_pipeline import Progress, UtterancePipeline
+from emofuse.models import model_info
 from emofuse.recordings.segment import segmented_utterances
 from emofuse.recordings.settings import By, SegmentSettings
 
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     from emofuse.data.manifest import Manifest
 
 MediaInput = Path | str | np.ndarray | Tensor
+
+
+CONTEXT_UNREAD = "What was said before changes nothing: this run takes utterances one by one."
 
 
 class RecordingOptions(TypedDict, total=False):
@@ -36,6 +42,7 @@ class RecordingOptions(TypedDict, total=False):
     end: float | None
     every: float | None
     segment: SegmentSettings | By | None
+    speakers: int | str | None
     faces: bool
     active_speaker: Path | str | None
     modalities: Sequence[Modality] | None
@@ -116,6 +123,7 @@ class RecordingPipeline(UtterancePipeline):
         end: float | None = None,
         every: float | None = None,
         segment: SegmentSettings | By | None = None,
+        speakers: int | str | None = None,
         faces: bool = False,
         active_speaker: Path | str | None = None,
         modalities: Sequence[Modality] | None = None,
@@ -136,6 +144,7 @@ class RecordingPipeline(UtterancePipeline):
             every: cut the recording into segments of this many seconds, one prediction each.
             segment: find the utterances of ``media`` and predict each: ``"auto"``, ``"subtitles"``, ``"asr"``, ``"vad"``, or
                 all settings of it. A warning says which way was taken.
+            speakers: with ``segment``: how many people speak, where you know it; ``"auto"`` or ``"none"``.
             faces: with ``segment``: look who of those that are seen speaks; encoders of faces then read that face alone.
             active_speaker: weights of Light-ASD or LR-ASD that say who it is, in the place of moving mouths.
             modalities: use only these of the run's modalities.
@@ -155,14 +164,20 @@ class RecordingPipeline(UtterancePipeline):
             raise EmofuseError(
                 "faces: who is seen speaking is looked at in utterances that are found; give segment as well"
             )
+        if segment is None and speakers is not None:
+            raise EmofuseError(
+                "speakers: they are told apart in utterances that are found; give segment as well"
+            )
+        context = [said for said in context if words_of(said)]
         if segment is not None:
             found = segmented_utterances(
                 media,
                 segment,
                 progress,
-                given=(text, audio, speaker, start, end, every, *context),
+                given=(words_of(text), audio, speaker, start, end, every, *context),
                 faces=faces,
                 active_speaker=active_speaker,
+                speakers=speakers,
             )
             return self.predict(
                 found, modalities=modalities, progress=progress, coverage=coverage, by_modality=by_modality
@@ -170,6 +185,8 @@ class RecordingPipeline(UtterancePipeline):
         recording, duration = clip_utterance(
             media, text=text, audio=audio, speaker=speaker, start=start, end=end
         )
+        if context and not self.reads_context:
+            warnings.warn(CONTEXT_UNREAD, EmofuseWarning, stacklevel=2)
         before = context_utterances(recording, context)
         return self.predict(
             [*before, *fixed_length_segments(recording, duration, every)],
@@ -178,6 +195,12 @@ class RecordingPipeline(UtterancePipeline):
             coverage=coverage,
             by_modality=by_modality,
         )[len(before) :]
+
+    @property
+    def reads_context(self) -> bool:
+        """Whether what was said before an utterance can change what the run says of it."""
+        along = any(needs_of(encoder).context is not None for encoder in self.encoders.values())
+        return along or "text" in self.statistics or model_info(self.record.model_name).scope == "dialogue"
 
     def predict_manifest(
         self,

@@ -17,8 +17,9 @@ class EmotionSegment:
         id: the utterance's id, or the file's name.
         start: seconds from the beginning of the recording.
         end: seconds; None where nothing said how long it is (text alone).
-        label: the most probable emotion; of a run that predicts a value, its sign.
-        probabilities: label → probability, summing to 1; empty for a run that predicts a value.
+        label: the most probable emotion; of a run that predicts a value, its sign. None where nothing could be used:
+            there is no prediction then.
+        probabilities: label → probability, summing to 1; empty for a run that predicts a value, and without a prediction.
         used: the modalities that this prediction rests on.
         missing: modality → why the run could not use it.
         speaker: who speaks, where that was given.
@@ -36,7 +37,7 @@ class EmotionSegment:
     id: str
     start: float
     end: float | None
-    label: str
+    label: str | None
     probabilities: dict[str, float]
     used: tuple[Modality, ...]
     missing: dict[Modality, str]

@@ -255,6 +255,7 @@ def segmented_utterances(
     given: Sequence[object] = (),
     faces: bool = False,
     active_speaker: Path | str | None = None,
+    speakers: int | str | None = None,
 ) -> list[Utterance]:
     """The utterances of a recording for prediction; a warning tells what a user should know of how they were found.
 
@@ -265,6 +266,7 @@ def segmented_utterances(
         given: what else was said of the recording, all of it nothing.
         faces: look who of those that are seen speaks.
         active_speaker: weights that say it.
+        speakers: how many people speak.
 
     Raises:
         EmofuseError: as :func:`segment_recording`, or something is given that goes with one utterance alone.
@@ -276,7 +278,7 @@ def segmented_utterances(
             "segment: finds the utterances and what is said in them; leave out text, audio, speaker, context, start, end "
             "and every"
         )
-    chosen = settings_of(settings, faces=faces, active_speaker=active_speaker)
+    chosen = settings_of(settings, faces=faces, active_speaker=active_speaker, speakers=speakers)
     found = segment_recording(recording, chosen, progress)
     for note in (
         f"{Path(recording).name}: {counted(len(found.spoken), 'utterance')} by {found.by}",

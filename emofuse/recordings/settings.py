@@ -66,7 +66,11 @@ class SegmentSettings(BaseModel):
 
 
 def settings_of(
-    given: SegmentSettings | By, *, faces: bool = False, active_speaker: Path | str | None = None
+    given: SegmentSettings | By,
+    *,
+    faces: bool = False,
+    active_speaker: Path | str | None = None,
+    speakers: int | str | None = None,
 ) -> SegmentSettings:
     """Settings of a way, or settings with faces looked at.
 
@@ -74,19 +78,26 @@ def settings_of(
         given: a way, or settings.
         faces: look who of those that are seen speaks.
         active_speaker: weights that say it; faces are looked at then.
+        speakers: how many people speak, ``"auto"`` or ``"none"``; by default what the settings say.
 
     Raises:
-        EmofuseError: there is no such way.
+        EmofuseError: there is no such way, or no such number.
     """
     chosen = given if isinstance(given, SegmentSettings) else SegmentSettings(by=parse_by(given, "segment"))
+    if speakers is not None:
+        chosen = chosen.model_copy(update={"speakers": parse_speakers(str(speakers), "speakers")})
     if not faces and active_speaker is None:
         return chosen
     weights = chosen.active_speaker if active_speaker is None else Path(active_speaker)
     return chosen.model_copy(update={"faces": True, "active_speaker": weights})
 
 
-def parse_speakers(given: str | None) -> int | Literal["auto"] | None:
+def parse_speakers(given: str | None, option: str = "--speakers") -> int | Literal["auto"] | None:
     """``auto``, ``none`` or a number.
+
+    Args:
+        given: in words.
+        option: by which it was given, for the message.
 
     Raises:
         EmofuseError: it is none of them.
@@ -97,7 +108,7 @@ def parse_speakers(given: str | None) -> int | Literal["auto"] | None:
         return "auto"
     if given.isdecimal() and 1 <= int(given) <= 100:
         return int(given)
-    raise EmofuseError(f"--speakers {given!r}: is auto, none, or a number from 1 to 100")
+    raise EmofuseError(f"{option} {given!r}: is auto, none, or a number from 1 to 100")
 
 
 def parse_by(given: str, option: str = "--by") -> By:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from emofuse.data.manifest_files import manifests_in
 from emofuse.errors import EmofuseError
+from emofuse.runs.device_name import check_device_name
 from emofuse.runs.settings import RunSettings
 
 if TYPE_CHECKING:
@@ -66,11 +67,21 @@ def choose_split(settings: RunSettings, manifest: Manifest) -> Split:
 
 
 def choose_device(name: str) -> str:
-    """``auto`` is the accelerator where there is one."""
+    """``auto`` is the accelerator where there is one.
+
+    Raises:
+        EmofuseError: there is no such device, or it is not here.
+    """
     import torch
 
+    check_device_name(name)
     if name == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise EmofuseError("setting device: cuda was asked for and is not available; use cpu or auto")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise EmofuseError(f"setting device: {name} was asked for and is not available; use cpu or auto")
+    if ":" in name and int(name.partition(":")[2]) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise EmofuseError(
+            f"setting device: {name} was asked for, and there are {count}, from cuda:0; use cuda or auto"
+        )
     return name

@@ -91,7 +91,10 @@ def _reason(error: Exception) -> str:
             "private"
         )
     if isinstance(error, LocalEntryNotFoundError):
-        return "no folder of that name is here, the hub cannot be reached, and nothing was fetched earlier; go online"
+        return (
+            "no folder of that name is here, the hub cannot be reached, and nothing was fetched earlier; check the name, or "
+            "go online"
+        )
     return hub_failure(error)
 
 

@@ -45,7 +45,10 @@ class RunFolder(RunFiles):
         """
         folder = cls(Path(path))
         if not folder.path.is_dir():
-            raise EmofuseError(f"{path}: there is no such run folder; `emofuse train` makes one")
+            above = folder.path.parent
+            held = "" if above == Path() else runs_below(above, levels=1)
+            advice = f"{above}: {held}" if held else "`emofuse train` makes one"
+            raise EmofuseError(f"{path}: there is no such run folder; {advice}")
         if (folder.path / "ensemble.json").exists():
             raise EmofuseError(
                 f"{path}: holds an ensemble, which `emofuse predict` and `emofuse evaluate` take; here, name one of its runs, "
@@ -164,11 +167,23 @@ class RunFolder(RunFiles):
 
 
 def _to_name(folder: Path) -> str:
-    """What to name in the place of a folder that is no run: a finished run of it, such as one of all folds."""
-    below = [*sorted(folder.glob("*/run.json")), *sorted(folder.glob("*/*/run.json"))]
+    return runs_below(folder) or "name one that `emofuse train` made"
+
+
+def runs_below(folder: Path, levels: int = 2) -> str:
+    """What to name in the place of a folder that is no run: a finished run of it, such as one of all folds.
+
+    Args:
+        folder: is looked through.
+        levels: how deep.
+
+    Returns:
+        Empty where there is none.
+    """
+    below = [file for level in range(levels) for file in sorted(folder.glob("*/" * (level + 1) + "run.json"))]
     runs = [file.parent for file in below if RunFolder(file.parent).weights_file.exists()]
     if not runs:
-        return "name one that `emofuse train` made"
+        return ""
     names = first_few([run.relative_to(folder).as_posix() for run in runs], 3)
     return f"it holds {counted(len(runs), 'run')} ({names}): name one of them, such as {runs[0]}"
 

@@ -95,11 +95,14 @@ def test_a_lack_of_memory_names_fields_of_the_request(monkeypatch: pytest.Monkey
 def test_an_end_that_nothing_reaches_fills_no_memory(pipe: EmotionPipeline, tmp_path: Path) -> None:
     made = make_recording(tmp_path, seconds=8.0, picture=False, subtitles=False)
     run, far = describe_run(pipe, "small"), PredictOptions(text="hi", every=4.0, end=1e9)
-    answer = predict_recording(pipe, PredictTask(made.path, "né.wav", far), run, lambda *_: None)
+    wordless = far.model_copy(update={"text": None})
+    answer = predict_recording(pipe, PredictTask(made.path, "né.wav", wordless), run, lambda *_: None)
     assert [s.end for s in answer.segments] == pytest.approx([4.0, 8.0])
     with pytest.raises(RefusedError, match="would cut text into more than 5000 segments") as refused:
         predict_recording(pipe, PredictTask(None, "text", far), run, lambda *_: None)
     assert refused.value.status == 422
+    with pytest.raises(RefusedError, match="the words of text would count as said in each of 2 segments"):
+        predict_recording(pipe, PredictTask(made.path, "né.wav", far), run, lambda *_: None)
 
 
 def test_a_segment_of_silence_is_predicted_and_said_to_have_no_explanation(
@@ -110,6 +113,8 @@ def test_a_segment_of_silence_is_predicted_and_said_to_have_no_explanation(
     write_wav(tmp_path / "upload", sound)
     task = PredictTask(tmp_path / "upload", "né.wav", PredictOptions(every=3.0, explain=True))
     answer = predict_recording(pipe, task, describe_run(pipe, "small"), lambda *_: None)
+    assert [segment.label is None for segment in answer.segments] == [False, True]
+    assert answer.segments[1].probabilities == {}
     told, silent = (segment.explanation for segment in answer.segments)
     assert told is not None
     assert silent is not None

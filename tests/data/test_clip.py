@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emofuse.data.clip import clip_utterance, fixed_length_segments
-from emofuse.data.media_writer import write_wav
+from emofuse.data.clip import clip_utterance, context_utterances, fixed_length_segments
+from emofuse.data.media_writer import write_video, write_wav
 from emofuse.errors import EmofuseError
 
 
@@ -34,3 +34,41 @@ def test_segments_end_with_the_recording_and_are_bounded(tmp_path: Path) -> None
             fixed_length_segments(words, unknown, 0.25)
     with pytest.raises(EmofuseError, match="above 0 seconds, not nan"):
         fixed_length_segments(beyond, length, float("nan"))
+
+
+@pytest.mark.parametrize("blank", ["", " \n"])
+def test_blank_words_are_none(blank: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    write_wav(path, np.zeros(16000, np.float32), 16000)
+    said, _ = clip_utterance(path, text=blank)
+    assert said.text is None
+    assert [turn.text for turn in context_utterances(said, [blank, "Hi."])] == ["Hi."]
+    with pytest.raises(EmofuseError, match="nothing to predict from"):
+        clip_utterance(None, text=blank)
+
+
+def test_a_separate_sound_is_looked_at_beside_a_clip(tmp_path: Path) -> None:
+    for name in ("a.wav", "b.wav"):
+        write_wav(tmp_path / name, np.zeros(16000, np.float32), 16000)
+    said, _ = clip_utterance(tmp_path / "a.wav", audio=tmp_path / "b.wav")
+    assert said.audio == tmp_path / "b.wav"
+    with pytest.raises(EmofuseError, match=r"missing\.wav: there is no such file"):
+        clip_utterance(tmp_path / "a.wav", audio=tmp_path / "missing.wav")
+    write_video(tmp_path / "mute.mp4", np.zeros((5, 32, 32, 3), np.uint8), 5)
+    with pytest.raises(EmofuseError, match=r"mute\.mp4: holds no sound"):
+        clip_utterance(tmp_path / "a.wav", audio=tmp_path / "mute.mp4")
+
+
+def test_an_utterance_ends_after_it_begins() -> None:
+    for start, end in ((5.0, 3.0), (3.0, 3.0), (None, 0.0)):
+        with pytest.raises(EmofuseError, match="the utterance must end after it begins"):
+            clip_utterance(None, text="Hello.", start=start, end=end)
+
+
+def test_words_of_a_recording_are_not_said_in_each_of_its_segments(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    write_wav(path, np.zeros(16000, np.float32), 16000)
+    said, length = clip_utterance(path, text="Hello.")
+    assert len(fixed_length_segments(said, length, 2.0)) == 1
+    with pytest.raises(EmofuseError, match="would count as said in each of 2 segments"):
+        fixed_length_segments(said, length, 0.5)

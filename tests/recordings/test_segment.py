@@ -16,7 +16,7 @@ from emofuse.recordings import segment as segment_module
 from emofuse.recordings.manifest import manifest_of
 from emofuse.recordings.seen_speaking import SeenSpeaker
 from emofuse.recordings.segment import segment_recording, segmented_utterances
-from emofuse.recordings.settings import SegmentSettings
+from emofuse.recordings.settings import SegmentSettings, settings_of
 from emofuse.recordings.spoken import NoUtteranceError
 from tests.recordings.made import MadeRecording, make_recording
 from tests.recordings.test_subtitle_streams import with_stream
@@ -183,6 +183,24 @@ def test_utterances_for_prediction_come_with_a_note_of_how_they_were_found(film:
     assert rows[0].video == film.path
     assert rows[0].audio == film.path
     assert rows[-1].turn == len(film.turns) - 1
+
+
+@pytest.mark.parametrize(("said", "meant"), [(2, 2), ("3", 3), ("auto", "auto"), ("none", None)])
+def test_a_prediction_may_say_how_many_speak(
+    said: int | str, meant: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[SegmentSettings] = []
+
+    def segmented(recording: object, settings: SegmentSettings, progress: object) -> None:
+        asked.append(settings)
+        raise NoUtteranceError("nobody speaks", "")
+
+    monkeypatch.setattr(segment_module, "segment_recording", segmented)
+    with pytest.raises(NoUtteranceError):
+        segmented_utterances("a.wav", "vad", faces=True, speakers=said)
+    assert [(one.by, one.faces, one.speakers) for one in asked] == [("vad", True, meant)]
+    with pytest.raises(EmofuseError, match="speakers '0': is auto, none, or a number"):
+        settings_of("vad", speakers=0)
 
 
 def test_what_goes_with_one_utterance_alone_is_refused(film: MadeRecording) -> None:

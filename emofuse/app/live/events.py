@@ -39,7 +39,7 @@ class SpokenUtterance(BaseModel):
     number: int
     start: float = Field(description="seconds of the stream")
     end: float
-    label: str
+    label: str | None = Field(description="null where nothing could be used")
     probabilities: dict[str, float]
     value: float | None = None
     used: list[str] = []

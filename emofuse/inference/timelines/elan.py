@@ -37,7 +37,12 @@ def elan_text(
     document = Eaf(author="emofuse")
     document.remove_tier("default")
     _add_vocabulary(
-        document, [*labels, *(s.label for s in segments), *(n for s in segments for n in s.probabilities)]
+        document,
+        [
+            *labels,
+            *(s.label for s in segments if s.label is not None),
+            *(n for s in segments for n in s.probabilities),
+        ],
     )
     for kind in dict.fromkeys(tier.kind for tier in tiers):
         document.add_linguistic_type(kind)

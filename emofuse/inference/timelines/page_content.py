@@ -14,11 +14,12 @@ from emofuse.evaluation.reporting.figures.style import emotion_colours, readable
 from emofuse.inference.segments import EmotionSegment
 from emofuse.inference.timelines.lanes import by_recording, span_of, speaker_lanes
 from emofuse.inference.timelines.page_media import PageMedia
-from emofuse.inference.timelines.words import amount, clock, label_and_amount, percent, signed
+from emofuse.inference.timelines.words import NO_PREDICTION, amount, clock, label_and_amount, percent, signed
 
 _MIDDLE_WIDTH = (
     76.0  # CSS pixels in which a word such as "surprise" is read; the middle segment has them at first
 )
+_UNPREDICTED = "#9a9a9a"  # the colour of what has no emotion
 _WIDEST = 60_000.0  # CSS pixels of a whole recording
 
 
@@ -142,7 +143,7 @@ def page_recordings(
         media: recording → how it is played.
         labels: of the run; those of the segments come along.
     """
-    names = [name for s in segments for name in (s.label, *s.probabilities)]
+    names = [name for s in segments for name in (s.label, *s.probabilities) if name is not None]
     order = list(dict.fromkeys([*labels, *names]))
     colours = emotion_colours(order)
     return [
@@ -196,7 +197,11 @@ def _scale(lengths: Sequence[float], seconds: float) -> float:
 
 def _summary(segments: Sequence[EmotionSegment], order: Sequence[str]) -> str:
     counts = [(label, sum(s.label == label for s in segments)) for label in order]
-    said = ", ".join(f"{label} {n}" for label, n in sorted(counts, key=lambda pair: -pair[1]) if n)
+    counts = [
+        *sorted(counts, key=lambda pair: -pair[1]),
+        (NO_PREDICTION, sum(s.label is None for s in segments)),
+    ]
+    said = ", ".join(f"{label} {n}" for label, n in counts if n)
     return f"{counted(len(segments), 'utterance')}: {said}"
 
 
@@ -204,6 +209,7 @@ def _utterance(
     key: str, s: EmotionSegment, labels: Sequence[str], colours: Mapping[str, str]
 ) -> PageUtterance:
     start, end = span_of(s) if s.end is not None else (None, None)
+    colour = _UNPREDICTED if s.label is None else colours[s.label]
     return PageUtterance(
         key=key,
         start=start,
@@ -211,14 +217,14 @@ def _utterance(
         clock=f"{clock(start)} – {clock(end)}" if start is not None and end is not None else "",
         speaker=s.speaker or "",
         text=s.text or "",
-        label=s.label,
+        label=s.label or NO_PREDICTION,
         amount=amount(s),
-        colour=colours[s.label],
-        ink=readable_text_colour(colours[s.label]),
+        colour=colour,
+        ink=readable_text_colour(colour),
         shares=tuple(
             Share(
                 label,
-                percent(s.probabilities.get(label, 0.0)),
+                percent(s.probabilities.get(label, 0.0)) if s.label is not None else "",
                 s.probabilities.get(label, 0.0),
                 colours[label],
             )

@@ -37,7 +37,7 @@ def subtitle_text(segments: Sequence[EmotionSegment], form: Form) -> str:
     only_recording(segments, "subtitles")
     subs = SSAFile()
     subs.info["Title"] = "emofuse"
-    styles = _styles(sorted({s.label for s in segments}))
+    styles = _styles(sorted({s.label for s in segments if s.label is not None}))
     subs.styles |= dict(styles.values())
     for segment in sorted(segments, key=lambda s: s.start):
         start, end = (round(1000 * seconds) for seconds in span_of(segment))
@@ -47,7 +47,7 @@ def subtitle_text(segments: Sequence[EmotionSegment], form: Form) -> str:
                 end=max(end, start + _SHORTEST),
                 text=_cue(segment, form),
                 name=printable(segment.speaker).replace(",", " "),
-                style=styles[segment.label][0] if form == "ass" else "Default",
+                style=styles[segment.label][0] if form == "ass" and segment.label else "Default",
             )
         )
     # Tags are left as they are, since there is none: with them translated, a brace would swallow words.

@@ -17,10 +17,10 @@ from emofuse.inference.segments import EmotionSegment
 def segment_frame(segments: Sequence[EmotionSegment]) -> pd.DataFrame:
     """A row for each segment.
 
-    Columns: ``id``, ``start``, ``end`` (seconds), ``speaker``, ``value`` of a run that predicts values, ``label``,
-    ``p_<label>`` for each label, ``used``, ``missing``, ``unfamiliar``, ``label_set`` where it was asked for,
-    ``alone_<modality>`` (the label or value that each says without the others) where it was asked for, ``text``,
-    ``recording``.
+    Columns: ``id``, ``start``, ``end`` (seconds), ``speaker``, ``value`` of a run that predicts values, ``label`` (empty
+    where nothing could be used), ``p_<label>`` for each label, ``used``, ``missing``, ``unfamiliar``, ``label_set`` where it
+    was asked for, ``alone_<modality>`` (the label or value that each says without the others) where it was asked for,
+    ``text``, ``recording``.
     """
     labels = list(dict.fromkeys(label for s in segments for label in s.probabilities))
     columns = _columns(segments, labels)
@@ -32,7 +32,7 @@ def segment_csv(segments: Sequence[EmotionSegment]) -> str:
     frame = segment_frame(segments)
     for name in frame.columns:
         if str(name).startswith("p_") or name == "value":
-            frame[name] = frame[name].map(lambda number: f"{number:.4f}")
+            frame[name] = frame[name].map(lambda number: "" if pd.isna(number) else f"{number:.4f}")
     frame[["start", "end"]] = frame[["start", "end"]].astype(float).round(3)
     return spreadsheet_csv(frame.map(lambda cell: storable(cell) if isinstance(cell, str) else cell))
 

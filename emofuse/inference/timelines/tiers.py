@@ -59,7 +59,8 @@ def annotation_tiers(segments: Sequence[EmotionSegment], what: str) -> list[Tier
                 annotations = [
                     Annotation(*span, value(segments[i])) for i, span in zip(row, spans, strict=True)
                 ]
-                if any(each.value for each in annotations):
+                # The tier to be corrected is there even where nothing could be predicted.
+                if kind == "emotion" or any(each.value for each in annotations):
                     name = f"{kind}@{printable(lane.speaker, 60) or 'speaker'}{ending}"
                     tiers.append(Tier(_free(name, tiers), kind, tuple(annotations)))
     return tiers

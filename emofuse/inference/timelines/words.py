@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from emofuse.inference.segments import EmotionSegment
 
+NO_PREDICTION = "no prediction"
+
 
 def clock(seconds: float) -> str:
     """``0:07.5``, ``12:07.5`` or ``1:02:07.5``."""
@@ -18,12 +20,13 @@ def amount(segment: EmotionSegment) -> str:
     """How probable the label is (``81 %``); of a run that predicts values, the value (``+0.52``)."""
     if segment.value is not None:
         return signed(segment.value)
-    return percent(segment.probabilities[segment.label]) if segment.label in segment.probabilities else ""
+    share = None if segment.label is None else segment.probabilities.get(segment.label)
+    return "" if share is None else percent(share)
 
 
 def label_and_amount(segment: EmotionSegment) -> str:
-    """``joy 81 %``."""
-    return f"{segment.label} {amount(segment)}".strip()
+    """``joy 81 %``, or that there is no prediction."""
+    return f"{segment.label or NO_PREDICTION} {amount(segment)}".strip()
 
 
 def percent(share: float) -> str:

@@ -1,0 +1,120 @@
+"""What `emofuse predict` says of its options, its run and its clips before a run is loaded."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from emofuse.errors import EmofuseError
+from emofuse.starter import STARTER
+
+if TYPE_CHECKING:
+    from emofuse.cli.experts import ExpertOptions
+
+
+def option(name: str) -> str:
+    """How the command line spells an argument."""
+    return f"--{name.replace('_', '-')}"
+
+
+def check_options(of_clip: Mapping[str, Any], device: str, *, as_json: bool, as_csv: bool) -> None:
+    """What no clip and no folder can be predicted with.
+
+    Args:
+        of_clip: options of a clip by name, None or empty where they were not given.
+        device: where to compute.
+        as_json: print JSON.
+        as_csv: print CSV.
+
+    Raises:
+        EmofuseError: options do not go together, or one has no such value.
+    """
+    from emofuse.data.clip import check_every, check_times
+    from emofuse.runs.device_name import check_device_name
+
+    if as_json and as_csv:
+        raise EmofuseError("--json and --csv: only one of them can be printed; leave one out")
+    alone = ("text", "audio", "context", "start", "end", "every")
+    given = [option(name) for name in alone if of_clip[name] not in (None, ())]
+    if of_clip["segment"] is not None and given:
+        raise EmofuseError(
+            f"--segment finds the utterances and what is said in them; leave out {' and '.join(given)}"
+        )
+    if of_clip["segment"] is None and any(of_clip[name] for name in ("faces", "active_speaker", "speakers")):
+        raise EmofuseError(
+            "--faces, --active-speaker and --speakers go with --segment: name a way, such as --segment auto"
+        )
+    check_times(of_clip["start"], of_clip["end"], option)
+    check_every(of_clip["every"], option("every"))
+    check_device_name(device, option("device"))
+
+
+def check_places(
+    run: Path, experts: ExpertOptions, clips: Sequence[Path] | None, of_clip: Mapping[str, Any]
+) -> None:
+    """See that the run is there, and that one clip at least can be read; one of the hub is fetched later.
+
+    Raises:
+        EmofuseError: it is not, or none can.
+    """
+    experts.check(run)
+    if not experts.alone:
+        _check_run(run)
+    failures = []
+    places: Sequence[Path | None] = clips or [None]
+    for clip in places:
+        try:
+            _look_at(clip, of_clip)
+        except EmofuseError as error:
+            failures.append(str(error))
+        else:
+            return
+    raise EmofuseError("; ".join(failures))
+
+
+def nothing_to_predict(run: Path) -> EmofuseError:
+    """Why nothing was named: words or an empty folder stand where a run does."""
+    from emofuse.runs.hub import is_hub_name
+    from emofuse.runs.run_folder import runs_below
+
+    records = ("run.json", "ensemble.json", "export.json")
+    if str(run) == STARTER or is_hub_name(run) or any((run / name).exists() for name in records):
+        return EmofuseError("nothing to predict: name a clip, a manifest, or give --text")
+    if run.is_dir():
+        return EmofuseError(
+            f"{run}: holds no recording and is no run folder; {runs_below(run) or 'name a recording'}"
+        )
+    said = str(run)
+    return EmofuseError(f"{said!r} is neither a file nor a run; for words: --text {shlex.quote(said)}")
+
+
+def _check_run(run: Path) -> None:
+    from emofuse.inference.exporting.places import is_export
+    from emofuse.runs.ensemble_folder import is_ensemble
+    from emofuse.runs.hub import is_hub_name
+    from emofuse.runs.named_run import run_place
+    from emofuse.runs.run_folder import RunFolder
+
+    if is_ensemble(run) or is_hub_name(run):
+        return
+    place = run_place(run)
+    if not is_export(place):
+        RunFolder.open(place)
+
+
+def _look_at(clip: Path | None, of_clip: Mapping[str, Any]) -> None:
+    from emofuse.data.clip import clip_utterance, fixed_length_segments
+    from emofuse.data.manifest_files import is_manifest_file
+    from emofuse.data.media import probe
+    from emofuse.data.recording_file import check_file
+
+    if clip is not None and is_manifest_file(clip):
+        check_file(clip)
+    elif clip is not None and of_clip["segment"] is not None:
+        probe(clip)
+    else:
+        told = {name: of_clip[name] for name in ("text", "audio", "start", "end")}
+        recording, seconds = clip_utterance(clip, **told)
+        fixed_length_segments(recording, seconds, of_clip["every"], named=option)
