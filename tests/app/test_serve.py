@@ -373,6 +373,15 @@ def test_the_page_in_a_browser(serving: Serving, clip: Path) -> None:
     assert foreign == []
 
 
+def test_a_form_that_cannot_be_read_says_what_to_mend(client: httpx.Client) -> None:
+    long = client.post("/predict", files={"text": (None, "x" * 1_100_000)})
+    assert (long.status_code, long.json()["detail"][:22]) == (413, "text, speaker, context")
+    form = {"content-type": "multipart/form-data; boundary=x"}
+    broken = client.post("/predict", content=b"no part", headers=form)
+    assert broken.status_code == 400
+    assert broken.json()["detail"].startswith("the form cannot be taken apart (")
+
+
 def test_it_stops_in_one_line_and_leaves_nothing(serving: Serving, client: httpx.Client, clip: Path) -> None:
     client.post("/gradio_api/upload", files={"files": ("left.mp4", clip.read_bytes())})
     assert list(serving.temporary.rglob("left.mp4"))
@@ -383,12 +392,3 @@ def test_it_stops_in_one_line_and_leaves_nothing(serving: Serving, client: httpx
     assert last == "emofuse: the server has stopped; recordings and answers are deleted"
     assert not list(serving.temporary.glob(".emofuse*"))
     assert not any(Path(f"/proc/{worker}").exists() for worker in workers)
-
-
-def test_a_form_that_cannot_be_read_says_what_to_mend(client: httpx.Client) -> None:
-    long = client.post("/predict", files={"text": (None, "x" * 1_100_000)})
-    assert (long.status_code, long.json()["detail"][:22]) == (413, "text, speaker, context")
-    form = {"content-type": "multipart/form-data; boundary=x"}
-    broken = client.post("/predict", content=b"no part", headers=form)
-    assert broken.status_code == 400
-    assert broken.json()["detail"].startswith("the form cannot be taken apart (")
