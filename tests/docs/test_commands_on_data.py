@@ -29,6 +29,7 @@ ENCODERS = (
     ("emofuse.training.finetuning", "fine_tune"),
     ("emofuse.encoders", "create_encoder"),
     ("emofuse.experiments.benchmark.run", "encode_modalities"),
+    ("emofuse.experiments.benchmark.run", "run_jobs"),  # imported features need no encoder
 )
 # One process is enough here, and what another one does is not seen.
 SPREAD = ("--jobs", "--processes", "--ray", "--devices", "--nodes")
