@@ -119,10 +119,10 @@ def _check(asked: ClipArguments) -> None:
     asked.files.check()
     if asked.of_clip["segment"] and any(is_manifest_file(clip) for clip in clips or ()):
         raise EmofuseError("--segment finds utterances; a manifest names them already, so leave it out")
-    _check_times(asked)
+    _check_timed_files(asked)
 
 
-def _check_times(asked: ClipArguments) -> None:
+def _check_timed_files(asked: ClipArguments) -> None:
     """What is drawn or written over time is of one recording, or has at least an end."""
     from emofuse.data.manifest_files import is_manifest_file
 

@@ -8,27 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from emofuse.data.manifest import Manifest
+from emofuse.data.manifest_columns import COLUMNS, FACE, LISTENERS
 from emofuse.errors import EmofuseError
 
-# All that `emofuse segment` itself writes.
-_WRITTEN = frozenset(
-    [
-        "id",
-        "dialogue",
-        "turn",
-        "speaker",
-        "text",
-        "video",
-        "audio",
-        "start",
-        "end",
-        "segmented_by",
-        "language",
-        "face",
-        "listeners",
-        "face_margin",
-    ]
-)
+# What people add is not among them; the other columns of a manifest, and its own, are what `emofuse segment` writes.
+_ADDED = frozenset({"label", "valence", "split", "group"})
+_WRITTEN = (frozenset(COLUMNS) - _ADDED) | {"segmented_by", "language", FACE, LISTENERS, "face_margin"}
 
 
 def refuse_annotated(target: Path) -> None:
