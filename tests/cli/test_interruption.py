@@ -119,7 +119,7 @@ def test_an_extraction_in_two_processes(tmp_path: Path) -> None:
 
 
 def test_a_prediction(run: RunFolder, tmp_path: Path) -> None:
-    corpus = text_corpus(tmp_path / "words", dialogues=600, turns=10)
+    corpus = text_corpus(tmp_path / "words", dialogues=1500, turns=10)
     began = time.monotonic()
     arguments = ["predict", run.path, corpus.root / "manifest.csv", "--csv"]
     command = ForkedCommand(arguments, tmp_path / "printed")
