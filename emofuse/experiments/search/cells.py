@@ -44,8 +44,8 @@ def gain_of(corpus: SearchedCorpus, changes: Mapping[str, Any], split: Split, fo
     key = hashlib.sha256(json.dumps(known, sort_keys=True).encode()).hexdigest()[:12]
     file, linear_file = folder / f"{key}.json", folder / _linear_name(corpus)
     run, linear_run = RunFolder(folder / f"run-{key}"), RunFolder(folder / "run-linear")
-    rows = corpus.manifest.select([*split.train, *split.val, *split.test])
     if not is_there(file):
+        rows = _rows_of(corpus, split)
         fit_run(settings, rows, run.path, split=split, resume=True)
         if not is_there(linear_file) and not set(known) & corpus.linear_axes:
             _keep_linear(linear_file, run, rows, corpus)
@@ -53,12 +53,17 @@ def gain_of(corpus: SearchedCorpus, changes: Mapping[str, Any], split: Split, fo
         found = score(rows, predictor.predict(split.test), predictor.task).metrics[corpus.metric]
         _write(file, found, known)
     if not is_there(linear_file):
+        rows = _rows_of(corpus, split)
         fit_run(_settings_of_linear(corpus), rows, linear_run.path, split=split, resume=True)
         _keep_linear(linear_file, linear_run, rows, corpus)
     for each in (run, linear_run):  # also one that a kill has left after its score
         if each.path.exists():
             shutil.rmtree(each.path)
     return corpus.gain(_read(file, corpus.metric), _read(linear_file, corpus.metric))
+
+
+def _rows_of(corpus: SearchedCorpus, split: Split) -> Manifest:
+    return corpus.manifest.select([*split.train, *split.val, *split.test])
 
 
 def _linear_name(corpus: SearchedCorpus) -> str:
