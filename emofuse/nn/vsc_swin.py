@@ -181,7 +181,10 @@ class VSCSwin(nn.Module):
             context: G_cls projected to the compressing stage's width, (B, `context_dim`); None steers the
                 compression by the image alone.
         """
-        values, grid = self.embeddings(pixels.contiguous(memory_format=torch.channels_last))
+        # Blocks sum residuals in float32 where they infer on a processor: patches in bfloat16 would only be turned back.
+        reduced = torch.is_autocast_enabled("cpu") and torch.is_grad_enabled()
+        with torch.autocast("cpu", enabled=reduced):
+            values, grid = self.embeddings(pixels.contiguous(memory_format=torch.channels_last))
         if tuple(grid) != self.grid:
             raise ValueError(f"expected images of {self.config.image_size} px, got {tuple(pixels.shape[2:])}")
         tokens, kept = SwinTokens(values, Rows(self.grid)), []

@@ -137,14 +137,10 @@ def attend(
     """Cosine attention within windows: `Kept.qkv`, `Kept.factors`, and what is attended to, (windows·n, C)."""
     windows, length, width = tokens.shape
     rows = tokens.flatten(0, 1)
-    qkv = F.linear(rows, weights.qkv, weights.qkv_bias).view(windows * length, 3, width)
+    qkv = F.linear(rows, weights.qkv, weights.qkv_bias).to(weights.scale.dtype).view(windows * length, 3, width)
     by_head = qkv.view(windows, length, 3, form.heads, -1)
     compared = by_head[:, :, :2]
-    factors = (
-        torch.linalg.vector_norm(compared, dim=-1, dtype=weights.scale.dtype)
-        .clamp_(min=SHORTEST)
-        .reciprocal_()
-    )
+    factors = torch.linalg.vector_norm(compared, dim=-1).clamp_(min=SHORTEST).reciprocal_()
     factors[:, :, 0].mul_(weights.scale)
     compared.mul_(factors.unsqueeze(-1))
     query, key, value = by_head.permute(2, 0, 3, 1, 4).unbind(0)
@@ -189,13 +185,13 @@ def run_windows(
 def run_block_in_place(tokens: Tensor, weights: BlockWeights, form: BlockForm, masks: BlockMasks) -> Tensor:
     """The block over tokens (B·count, n, C) where no gradient is wanted; they are overwritten.
 
-    Linear layers and attention compute in the type of the weights; the sums and normalisations in that of the tokens.
+    Linear layers compute in the type of the weights; attention, sums and normalisations in that of the tokens.
     """
     dtype = weights.qkv.dtype
     for here, mask in chunks(form, masks, len(tokens)):
         part = tokens[here]
         rows = part.flatten(0, 1)
-        attended = attend(part.to(dtype), weights, form, mask)[2]
+        attended = attend(part.to(dtype), weights, form, mask)[2].to(dtype)
         projected = torch.addmm(weights.out_bias, attended, weights.out.t())
         rows.add_(_normed(projected.to(rows.dtype), weights.norm1, weights.norm1_bias, form))
         hidden = torch.addmm(weights.up_bias, rows.to(dtype), weights.up.t())

@@ -70,7 +70,7 @@ class WindowRunner:
         reduced = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else values.dtype
         form, tokens = self._form(layer, plan, values), _windows(plan, values)
         with torch.autocast("cpu", enabled=False):
-            masks = BlockMasks(bias.to(reduced), _by_window(plan, alive), None)
+            masks = BlockMasks(bias.to(values.dtype), _by_window(plan, alive), None)
             weights = block_weights(layer, bias[0]).in_type(reduced)
             return run_block_in_place(tokens, weights, form, masks).view_as(values)
 
