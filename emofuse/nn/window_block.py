@@ -137,7 +137,9 @@ def attend(
     """Cosine attention within windows: `Kept.qkv`, `Kept.factors`, and what is attended to, (windows·n, C)."""
     windows, length, width = tokens.shape
     rows = tokens.flatten(0, 1)
-    qkv = F.linear(rows, weights.qkv, weights.qkv_bias).to(weights.scale.dtype).view(windows * length, 3, width)
+    qkv = (
+        F.linear(rows, weights.qkv, weights.qkv_bias).to(weights.scale.dtype).view(windows * length, 3, width)
+    )
     by_head = qkv.view(windows, length, 3, form.heads, -1)
     compared = by_head[:, :, :2]
     factors = torch.linalg.vector_norm(compared, dim=-1).clamp_(min=SHORTEST).reciprocal_()
