@@ -12,13 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.errors import EmofuseError
 from emofuse.nn.convolutional_stem import ConvolutionalStem
 from emofuse.nn.kept_patches import KeptPatches
+from emofuse.nn.swin_modules import load_swin, new_swin
 from emofuse.nn.swin_plan import BlockPlan, VSCConfig, plan_blocks
 from emofuse.nn.swin_tokens import SwinTokens
-from emofuse.nn.swin_versions import SWINS, SwinNumber, SwinVersion, version_of
+from emofuse.nn.swin_versions import SwinNumber, SwinVersion, version_of
 from emofuse.nn.token_order import Reordering, Rows, Windows
 from emofuse.nn.visual_sequence_compression import VisualSequenceCompression
 from emofuse.nn.window_runner import CHUNK_TOKENS, WindowRunner
@@ -79,7 +79,7 @@ class VSCSwin(nn.Module):
             raise EmofuseError(
                 "VSC-Swin needs use_absolute_embeddings=False: Swin places tokens by relative bias"
             )
-        swin = _new_swin(config)
+        swin = new_swin(config)
         if convolutional_stem:
             swin.embeddings.patch_embeddings.projection = ConvolutionalStem(
                 config.patch_size, config.embed_dim
@@ -123,31 +123,7 @@ class VSCSwin(nn.Module):
         Raises:
             EmofuseError: if there is no such checkpoint, or it is not one of that version.
         """
-        swins = SWINS[version]
-        for file in ("config.json", "model.safetensors"):
-            refuse_lfs_pointer(Path(name_or_folder) / file)
-        size = {} if image_size is None else {"image_size": image_size}
-        try:
-            config = swins.config.from_pretrained(name_or_folder, **size)
-            swin, info = swins.model.from_pretrained(
-                name_or_folder,
-                config=config,
-                use_safetensors=True,
-                dtype=torch.float32,
-                output_loading_info=True,
-            )
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise EmofuseError(
-                f"{name_or_folder} holds no {swins.name} weights in safetensors that can be read: {reason}"
-            ) from error
-        if info["missing_keys"] or info["mismatched_keys"]:
-            lacking = (
-                sorted(info["missing_keys"])[:3] or sorted(str(key) for key in info["mismatched_keys"])[:3]
-            )
-            raise EmofuseError(
-                f"{name_or_folder} is not a {swins.name} checkpoint: it lacks {', '.join(lacking)}"
-            )
+        swin = load_swin(name_or_folder, image_size, version)
         model = cls.__new__(cls)
         nn.Module.__init__(model)
         model._adopt(swin, vsc, gradient_checkpointing, chunk_tokens)
@@ -296,22 +272,6 @@ def _forget_biases(module: nn.Module, _: Any) -> None:
     """By name and not a lambda, so that the network can be handed to other processes."""
     assert isinstance(module, VSCSwin)
     module._bias_cache.clear()
-
-
-def _new_swin(config: Swinv2Config | SwinConfig) -> Any:
-    version = version_of(config)
-    try:
-        swin = version.model(config)
-    except (ValueError, IndexError) as error:
-        raise EmofuseError(f"the {version.name} configuration is not consistent: {error}") from error
-    for module in swin.modules():
-        if isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-        elif type(module).__name__ == "Swinv2Layer":
-            # Swin V2's own training starts with every residual branch shut; the library leaves them open.
-            nn.init.zeros_(module.layernorm_before.weight)
-            nn.init.zeros_(module.layernorm_after.weight)
-    return swin
 
 
 def _patch_grid(config: Swinv2Config | SwinConfig) -> tuple[int, int]:
