@@ -8,13 +8,13 @@ metrics.json         how that scores, and what the ensemble costs
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emofuse.data.atomic import write_text_aside
+from emofuse.data.paths import real_path
 from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
 from emofuse.data.wording import is_name
 from emofuse.errors import EmofuseError
@@ -81,12 +81,12 @@ def members_of(folder: Path) -> list[RunFolder]:
 
 def _check_places(folder: Path, names: Sequence[str]) -> None:
     """See that members are folders inside of this one, each another."""
-    file, inside = folder / ENSEMBLE_FILE, Path(os.path.realpath(folder))
+    file, inside = folder / ENSEMBLE_FILE, real_path(folder)
     seen: dict[Path, str] = {}
     for name in names:
         if not is_name(name) or len(name) > _LONGEST_NAME:
             raise DamagedFileError(file, f"runs: {name[:40]!r} is no name of a folder", "train it again")
-        place = Path(os.path.realpath(folder / name))  # unlike resolve(), it knows links to themselves
+        place = real_path(folder / name)
         if Path(name).name != name or not place.is_relative_to(inside):
             raise EmofuseError(
                 f"{file}: {name} lies outside of the folder; a member is a folder inside of it"
