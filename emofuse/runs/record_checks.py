@@ -65,10 +65,12 @@ def check_parts_of_split(parts: dict[str, Any], file: Path) -> dict[str, list[st
     """The ids of the three parts, as split.json must hold them.
 
     Raises:
-        EmofuseError: a part is missing or is no list of ids.
+        EmofuseError: a part is missing, is empty, or is no list of ids.
     """
     for part in _PARTS:
         those = parts.get(part)
         if not isinstance(those, list) or not all(isinstance(id, str) and id for id in those):
             raise DamagedFileError(file, f"its part {part} is no list of ids", _ADVICE)
+        if not those:
+            raise DamagedFileError(file, f"its part {part} is empty", _ADVICE)
     return {part: parts[part] for part in _PARTS}
