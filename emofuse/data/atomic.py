@@ -20,7 +20,14 @@ from pathlib import Path
 
 from emofuse.data.ended_processes import has_ended
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG)
+_OF_THE_TARGET = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EFBIG,
+    errno.ENAMETOOLONG,
+    errno.ENOTEMPTY,
+)
 _STEM_BYTES = 120  # a file name has at most 255
 _ASIDE = re.compile(r"\..*\.(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{12}(\.[^.]*)?", re.DOTALL)
 
@@ -63,7 +70,7 @@ def _name_target(error: OSError, path: Path) -> None:
     Raises:
         OSError: with the target as its file; errors of PyAV do not let theirs be changed.
     """
-    if error.errno in _OF_THE_DISK:
+    if error.errno in _OF_THE_TARGET:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 

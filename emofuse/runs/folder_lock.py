@@ -87,7 +87,8 @@ def _is_left_empty(file: Path) -> bool:
         with TemporaryFile(
             dir=file.parent
         ) as now:  # by the clock of the disk, which may be another machine's
-            return os.fstat(now.fileno()).st_mtime - found.st_mtime >= _NOBODYS_SECONDS
+            # Or ahead of it, where the clock was set back since.
+            return abs(os.fstat(now.fileno()).st_mtime - found.st_mtime) >= _NOBODYS_SECONDS
     except OSError:
         return False
 

@@ -157,6 +157,16 @@ def test_a_job_on_another_machine_counts_until_it_has_not_renewed_its_claim(
         assert 0.3 <= time.monotonic() - began < 30
 
 
+def test_an_empty_file_of_a_clock_that_was_ahead_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_lock, "_NOBODYS_SECONDS", 0.3)
+    (tmp_path / LOCK_FILE).touch()
+    os.utime(tmp_path / LOCK_FILE, (time.time() + 1e6,) * 2)
+    with locked_folder(tmp_path):
+        assert (tmp_path / LOCK_FILE).stat().st_size > 0
+
+
 def test_a_claim_that_is_renewed_in_another_time_is_one_line(tmp_path: Path) -> None:
     file = tmp_path / LOCK_FILE
     with locked_folder(tmp_path):
