@@ -38,6 +38,7 @@ def explain_os_error(error: OSError) -> str:
         errno.EEXIST: "a file stands where a folder should; choose another name",
         errno.EISDIR: "a folder stands where a file should; choose another name",
         errno.ENOENT: "check the name",
+        errno.ENOTEMPTY: "something else has been written there meanwhile; choose another name",
         errno.EFBIG: "the file is larger than may be written here; write elsewhere",
     }
     words = error.strerror or str(error) or type(error).__name__

@@ -11,6 +11,7 @@ from typing import Any
 
 from emofuse.app.refusals import JobCancelledError, RefusedError
 from emofuse.app.tasks import Cancel, HearTask, Loaded, Outcome, PredictTask, Progress, Task
+from emofuse.data.paths import real_path
 from emofuse.data.worker_processes import begin_worker
 from emofuse.errors import EmofuseError
 
@@ -104,8 +105,8 @@ class _ProgressReporter:
 
 def _whole_place(run: str) -> str:
     """A run's folder from the root on: messages then name no place that could be taken for a word."""
-    return str(Path(run).resolve()) if (Path(run) / "run.json").exists() else run
+    return str(real_path(Path(run))) if (Path(run) / "run.json").exists() else run
 
 
 def _name_of(run: str) -> str:
-    return Path(run).resolve().name or "run"
+    return real_path(Path(run)).name or "run"

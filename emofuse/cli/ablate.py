@@ -10,6 +10,7 @@ import typer
 
 from emofuse.cli.executors import RayAddress
 from emofuse.data.output_paths import check_new_folder
+from emofuse.data.paths import real_path
 from emofuse.errors import EmofuseError
 
 EXAMPLE = """Train a system with one component changed at a time, and put scores, significance and cost of every variant
@@ -66,7 +67,7 @@ def ablate(
     if system != "deepmsi-mer":
         raise EmofuseError(f"ablate {system}: only deepmsi-mer can be ablated; name it")
     settings = RunSettings.from_yaml(recipe_file(recipe)).with_changes(
-        {"data.manifest": str(corpus_file(manifest).resolve()), **free_settings(set_ or [])}
+        {"data.manifest": str(real_path(corpus_file(manifest))), **free_settings(set_ or [])}
     )
     corpus = Manifest.read(corpus_file(manifest)).validate()
     if list_ or out is None:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from emofuse.cli.executors import RayAddress
+from emofuse.data.paths import real_path
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
@@ -115,7 +116,7 @@ def benchmark(
     file = corpus_file(corpus)
     encoders = {"text": text_encoder, "audio": audio_encoder, "video": video_encoder}
     shared: dict[str, Any] = {
-        "data.manifest": str(file.resolve()),
+        "data.manifest": str(real_path(file)),
         "data.protocol": protocol,
         "data.folds": folds,
         "data.fold": fold,
@@ -146,7 +147,7 @@ def benchmark(
             say=lambda line: typer.echo(line, err=True),
         )
     figures = published_figures(published or recipes.partition("-")[0])
-    name = file.resolve().parent.name
+    name = real_path(file).parent.name
     written = write_benchmark(found, published=figures, command=_command(), corpus=name)
     if as_json:
         typer.echo(json.dumps(benchmark_dict(found, figures), ensure_ascii=False))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emofuse.cli.executors import RayAddress
+from emofuse.data.paths import real_path
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def extract(
         elsewhere = None
         if cluster is not None:
             elsewhere = cluster.extraction(
-                file.resolve(), spec, features, device=device, workers=workers, threads=usual_threads()
+                real_path(file), spec, features, device=device, workers=workers, threads=usual_threads()
             )
         report = extract_features(
             corpus,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import signal
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from emofuse.data.wording import shown
 from emofuse.errors import EmofuseError, EmofuseWarning, explain_os_error
 
 # Verb → its module in this folder, in the order of the help.
@@ -128,6 +130,7 @@ def _what_is_kept() -> str:
 def run() -> None:
     """Entry point of the console script."""
     ending = _Ending()
+    _let_names_through()
     with warnings.catch_warnings():
         _show_warnings_in_one_line()
         try:
@@ -167,9 +170,20 @@ def _explain_lost_worker(error: RuntimeError, ending: _Ending) -> None:
     )
 
 
-def _fail(line: str) -> None:
-    typer.echo(f"emofuse: {line}", err=True)
+def _fail(text: str) -> None:
+    typer.echo(f"emofuse: {_shown_lines(text)}", err=True)
     sys.exit(2)
+
+
+def _shown_lines(text: str) -> str:
+    """What names of files may have brought along is shown, and not obeyed by the terminal."""
+    return "\n".join(map(shown, text.split("\n")))
+
+
+def _let_names_through() -> None:
+    """A file name need not be text in the terminal's encoding; its bytes are printed as they are."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="surrogateescape")
 
 
 def _show_warnings_in_one_line() -> None:
@@ -177,7 +191,7 @@ def _show_warnings_in_one_line() -> None:
 
     def show(message: Warning | str, category: type[Warning], *place: object, **more: object) -> None:
         if issubclass(category, EmofuseWarning):
-            typer.echo(f"emofuse: note: {message}", err=True)
+            typer.echo(f"emofuse: note: {_shown_lines(str(message))}", err=True)
         else:
             usual(message, category, *place, **more)  # type: ignore[arg-type]
 

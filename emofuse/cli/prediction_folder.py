@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from emofuse.cli.prediction_files import checked_media
-from emofuse.data.wording import counted
+from emofuse.data.wording import counted, shown
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ def _tell(outcome: FolderOutcome, *, quiet: bool) -> None:
     before = f", {counted(outcome.kept, 'recording')} done before" if outcome.kept else ""
     typer.echo(f"{counted(outcome.done, 'recording')} predicted{before}: {outcome.out / 'index.html'}")
     for name, reason in outcome.failed.items():
-        typer.echo(f"emofuse: {reason if name in reason else f'{name}: {reason}'}", err=True)
+        line = shown(reason if name in reason or shown(name) in reason else f"{name}: {reason}")
+        typer.echo(f"emofuse: {line}", err=True)
     if outcome.failed:
         raise EmofuseError(
             f"{counted(len(outcome.failed), 'recording')} could not be predicted; the others are done, and the same command "

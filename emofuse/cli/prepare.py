@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emofuse.data.output_paths import check_new_file
+from emofuse.data.paths import real_path
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ def _prepare_tables(
         raise EmofuseError("prepare csv: name the tables either as arguments or in --split, not both")
     tables = [file for several in given.values() for file in several] if isinstance(given, dict) else given
     target = out or Path("manifest.csv")
-    if any(target.resolve() == table.resolve() for table in tables):
+    if any(real_path(target) == real_path(table) for table in tables):
         raise EmofuseError(f"{target}: is one of the tables; name another file with --out")
     manifest, summary = manifest_from_tables(given, None if map_ is None else parse_map(map_))
     refuse_only_pointers(manifest, manifest.root)
@@ -176,7 +177,7 @@ def _prepare_joint(
         raise EmofuseError(f"prepare joint: --take {odd[0]!r} is no number of utterances")
     corpora = {name: Manifest.read(Path(file)).validate() for name, file in files.items()}
     joint = join_corpora(
-        corpora, out.resolve().parent, labels=maps, take={n: int(v) for n, v in counts.items()}
+        corpora, real_path(out).parent, labels=maps, take={n: int(v) for n, v in counts.items()}
     )
     joint.check_target(out)
     joint.validate()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emofuse.data.output_paths import check_new_file
+from emofuse.data.paths import real_path
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
@@ -157,11 +158,11 @@ def _settings(**given: object) -> SegmentSettings:
 
 def _check_folder(recording: Path, target: Path) -> None:
     """A manifest names its media from its own folder; said before the recording is listened to."""
-    folder = recording.resolve().parent
-    if not folder.is_relative_to(target.resolve().parent):
+    folder = real_path(recording).parent
+    if not folder.is_relative_to(real_path(target).parent):
         raise EmofuseError(
             f"{target}: a manifest lies in the folder of its recording or above; write it to "
-            f"{folder / target.name}, or put the recording below {target.resolve().parent}"
+            f"{folder / target.name}, or put the recording below {real_path(target).parent}"
         )
 
 

@@ -10,6 +10,7 @@ import typer
 
 from emofuse.cli.executors import RayAddress
 from emofuse.data.output_paths import check_new_folder
+from emofuse.data.paths import real_path
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
 
@@ -107,7 +108,7 @@ def _recipe_and_corpus(base: str, manifest: Path, changes: list[str]) -> tuple[R
     is_model = base in {info.name for info in list_models()}
     settings = RunSettings() if is_model else RunSettings.from_yaml(recipe_file(base))
     file = corpus_file(manifest)
-    given = {"data.manifest": str(file.resolve()), **({"model.name": base} if is_model else {})}
+    given = {"data.manifest": str(real_path(file)), **({"model.name": base} if is_model else {})}
     return settings.with_changes({**given, **free_settings(changes)}), Manifest.read(file).validate()
 
 
@@ -166,7 +167,7 @@ def _search(
     corpora: list[SearchedCorpus] = []
     for number, (place, settings, corpus) in enumerate(pairs, start=1):
         folder = place if place.is_dir() else place.parent
-        name = folder.resolve().name
+        name = real_path(folder).name
         taken = any(each.name == name for each in corpora)
         corpora.append(searched_corpus(f"{name}-{number}" if taken else name, settings, corpus, axes))
     with progress_bar(quiet=quiet) as progress:

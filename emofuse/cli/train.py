@@ -10,6 +10,7 @@ import typer
 from emofuse.cli.executors import RayAddress
 from emofuse.cli.train_many import ManyRuns, run_all_folds, run_seeds, run_seeds_of_all_folds
 from emofuse.cli.train_one import train_one
+from emofuse.data.paths import real_path
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def train(
         "video": video_encoder,
     }
     changes: dict[str, Any] = {
-        "data.manifest": str(manifest.resolve()),
+        "data.manifest": str(real_path(manifest)),
         "model.name": model,
         "model.preset": preset,
         "model.modalities": parse_modalities(modalities),

@@ -18,7 +18,16 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
-_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.ENAMETOOLONG)
+from emofuse.data.ended_processes import has_ended
+
+_OF_THE_TARGET = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EROFS,
+    errno.EFBIG,
+    errno.ENAMETOOLONG,
+    errno.ENOTEMPTY,
+)
 _STEM_BYTES = 120  # a file name has at most 255
 _ASIDE = re.compile(r"\..*\.(?P<host>[0-9a-f]{8})-(?P<process>\d+)-[0-9a-f]{12}(\.[^.]*)?", re.DOTALL)
 
@@ -61,7 +70,7 @@ def _name_target(error: OSError, path: Path) -> None:
     Raises:
         OSError: with the target as its file; errors of PyAV do not let theirs be changed.
     """
-    if error.errno in _OF_THE_DISK:
+    if error.errno in _OF_THE_TARGET:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
 
 
@@ -105,7 +114,7 @@ def _remove_leftovers(folder: str) -> None:
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             match = _ASIDE.fullmatch(entry.name)
-            if match and match["host"] == _host() and _has_ended(int(match["process"])):
+            if match and match["host"] == _host() and has_ended(int(match["process"])):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:
@@ -116,15 +125,3 @@ def _remove_leftovers(folder: str) -> None:
 def _host() -> str:
     """This machine in few characters; a shared folder may hold what another one is writing."""
     return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
-
-
-def _has_ended(process: int) -> bool:
-    if os.name != "posix":  # elsewhere there is no signal that only asks
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
-    return False

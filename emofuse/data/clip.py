@@ -11,6 +11,7 @@ import numpy as np
 
 from emofuse.data.media import probe
 from emofuse.data.utterance import Utterance
+from emofuse.data.wording import shown
 from emofuse.errors import EmofuseError
 
 # More than a day in seconds; a slip of the pen asks for billions, which fill the memory.
@@ -55,8 +56,8 @@ def clip_utterance(
     if start is not None and length is not None and start >= length:
         raise EmofuseError(f"{file}: ends at {length:.2f} s, and start is {start:g} s; name an earlier start")
     recording = Utterance(
-        id=file.name if file is not None else "text",
-        dialogue=file.stem if file is not None else "text",
+        id=shown(file.name) if file is not None else "text",
+        dialogue=shown(file.stem) if file is not None else "text",
         turn=0,
         speaker=speaker,
         text=text,

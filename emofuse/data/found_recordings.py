@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from emofuse.data.paths import real_path
 from emofuse.data.recording_file import SIGNATURES
 from emofuse.errors import EmofuseError
 
@@ -67,7 +68,7 @@ def find_recordings(places: Iterable[Path]) -> list[RecordingFile]:
 
 def folder_name(place: Path) -> str:
     """A folder's own name, also where it is called ``..``; empty for the root of all."""
-    return (place.resolve() if place.name == ".." else place.absolute()).name
+    return (real_path(place) if place.name == ".." else place.absolute()).name
 
 
 def has_recording(folder: Path) -> bool:

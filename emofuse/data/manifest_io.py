@@ -52,7 +52,9 @@ def write_manifest_file(frame: pd.DataFrame, path: Path) -> None:
         with written_aside(path) as aside:
             write(frame, aside)
     except OSError as error:
-        raise EmofuseError(f"{path}: cannot be written ({error.strerror or error})") from None
+        raise EmofuseError(
+            f"{path}: cannot be written ({error.strerror or error}); make room, or write elsewhere"
+        ) from None
 
 
 def check_manifest_suffix(path: Path) -> None:

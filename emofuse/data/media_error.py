@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from emofuse.data.wording import shown
 from emofuse.errors import EmofuseError
 
 Reason = Literal[
@@ -44,4 +45,4 @@ class MediaError(EmofuseError):
 
     def __str__(self) -> str:
         # A file name need not be valid text, and a message must be printable.
-        return f"{self.path}: {self.what} [{self.reason}]".encode(errors="backslashreplace").decode()
+        return shown(f"{self.path}: {self.what} [{self.reason}]")

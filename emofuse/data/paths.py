@@ -83,6 +83,11 @@ class ContainedPaths:
         return ""
 
 
+def real_path(path: Path) -> Path:
+    """The absolute path, links followed. One that leads in a circle stays as it is: what opens it says what is wrong."""
+    return Path(os.path.realpath(path))  # Path.resolve() raises a RuntimeError there, until Python 3.13
+
+
 def lexical_refusal(relative: str) -> str | None:
     """Why a path is refused by its spelling alone, whatever is on the disk, or None."""
     if ABSOLUTE.match(relative):

@@ -88,18 +88,19 @@ def stored_text(file: Path, advice: str, limit: int = _TEXT_BYTES) -> str:
         raise DamagedFileError(file, "it is not UTF-8 text", advice) from None
 
 
-def stored_json(file: Path, advice: str) -> dict[str, Any]:
+def stored_json(file: Path, advice: str, limit: int = _TEXT_BYTES) -> dict[str, Any]:
     """The object that a JSON file holds.
 
     Args:
         file: to be read.
         advice: what the user can do where it cannot be.
+        limit: most bytes that it may have.
 
     Raises:
         DamagedFileError: as `stored_text`, or it is no JSON, nests too deeply, or holds a number that is not finite or a
             NUL.
     """
-    text = stored_text(file, advice)
+    text = stored_text(file, advice, limit)
     try:
         content = parse_json(text)
         check_values(content)

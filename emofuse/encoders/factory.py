@@ -12,6 +12,7 @@ import torch
 
 from emofuse.data.atomic import written_aside
 from emofuse.data.modality import Modality
+from emofuse.data.paths import real_path
 from emofuse.encoders.fine_tuning import read_fine_tuned
 from emofuse.encoders.hashed_text import HashedTextEncoder
 from emofuse.encoders.logmel import LogMelFunctionals
@@ -266,7 +267,7 @@ def copy_encoder(spec: EncoderSpec, folder: Path) -> EncoderSpec:
         same identity.
     """
     source = Path(spec.name).expanduser()
-    if spec.name in EMBEDDED or not source.is_dir() or source.resolve() == folder.resolve():
+    if spec.name in EMBEDDED or not source.is_dir() or real_path(source) == real_path(folder):
         return spec
     from emofuse.encoders.pretrained import model_files
 

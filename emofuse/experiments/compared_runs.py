@@ -11,6 +11,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from emofuse.data.paths import real_path
 from emofuse.data.stored_files import is_there
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.comparison.methods import Facts, JudgedRun, Method, make_method
@@ -147,7 +148,7 @@ def _names(groups: Sequence[Sequence[FoundRun]]) -> list[str]:
     for group in groups:
         name = _name(group)
         if name in names:
-            name = f"{group[0].folder.path.resolve().parent.name}/{name}"
+            name = f"{real_path(group[0].folder.path).parent.name}/{name}"
         tries = (name if number == 1 else f"{name} ({number})" for number in count(1))
         names.append(next(each for each in tries if each not in names))
     return names
@@ -157,7 +158,7 @@ def _name(group: Sequence[FoundRun]) -> str:
     """What the user called it, else its folder, else what its folders have in common, else its system."""
     if group[0].name:
         return group[0].name
-    paths = [run.folder.path.resolve() for run in group]
+    paths = [real_path(run.folder.path) for run in group]
     return common_name(paths) or group[0].folder.model_name(group[0].record)
 
 

@@ -104,10 +104,7 @@ class FeatureWriter:
                 if time.time() - leftover.stat().st_mtime > _LEFTOVER_SECONDS:
                     leftover.unlink(missing_ok=True)
         except OSError as error:
-            raise EmofuseError(
-                f"{self.folder}: cannot keep features there ({error.strerror}); "
-                "make room, or name another folder for features"
-            ) from None
+            raise self._refusal("cannot keep features there", error) from None
         if _read_identity(file) != self.identity:
             raise EmofuseError(f"{file}: names another encoder than its folder; delete {self.folder}")
 
@@ -153,10 +150,14 @@ class FeatureWriter:
             try:
                 write_shard(self.folder, self.identity.digest, self._rows)
             except OSError as error:
-                raise EmofuseError(
-                    f"{self.folder}: cannot write features ({error.strerror or error})"
-                ) from None
+                raise self._refusal("cannot write features", error) from None
         self._rows, self._bytes, self._since = [], 0, time.monotonic()
+
+    def _refusal(self, what: str, error: OSError) -> EmofuseError:
+        return EmofuseError(
+            f"{self.folder}: {what} ({error.strerror or error}); make room, or name another folder: --set data.features=FOLDER, "
+            "of `emofuse extract` --store FOLDER"
+        )
 
     def __enter__(self) -> FeatureWriter:
         return self

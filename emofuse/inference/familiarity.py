@@ -139,7 +139,7 @@ def _write(folder: RunFolder, found: Mapping[str, Familiarity]) -> None:
 
 
 def _check(parts: Mapping[str, np.ndarray]) -> None:
-    size, count = len(parts["mean"]), len(parts["variances"])
+    size, count = parts["mean"].size, parts["variances"].size
     shapes = {
         "mean": (size,),
         "scale": (size,),

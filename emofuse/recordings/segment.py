@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from emofuse.data.face_place import as_written
 from emofuse.data.media import MediaError, MediaInfo, probe
 from emofuse.data.utterance import Utterance
-from emofuse.data.wording import counted
+from emofuse.data.wording import counted, shown
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.recordings.cues import Cue, utterances_of
 from emofuse.recordings.seen_speaking import SeenSpeaker, seen_speakers
@@ -59,8 +59,8 @@ class Segmentation:
         seen = self.seen or [None] * len(self.spoken)
         return [
             Utterance(
-                id=f"{self.recording.stem}#{turn:0{len(str(len(self.spoken)))}d}",
-                dialogue=self.recording.stem,
+                id=f"{shown(self.recording.stem)}#{turn:0{len(str(len(self.spoken)))}d}",
+                dialogue=shown(self.recording.stem),
                 turn=turn,
                 speaker=one.speaker,
                 text=one.text,

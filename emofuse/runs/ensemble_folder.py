@@ -14,11 +14,15 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from emofuse.data.atomic import write_text_aside
-from emofuse.data.stored_files import DamagedFileError, stored_json
+from emofuse.data.paths import real_path
+from emofuse.data.stored_files import DamagedFileError, is_there, stored_json
+from emofuse.data.wording import is_name
 from emofuse.errors import EmofuseError
 from emofuse.runs.run_folder import RunFolder
 
 ENSEMBLE_FILE = "ensemble.json"
+_MOST_BYTES = 1 << 20  # a thousand names of folders
+_LONGEST_NAME = 255
 
 
 class EnsembleRecord(BaseModel):
@@ -35,7 +39,7 @@ class EnsembleRecord(BaseModel):
 
 def is_ensemble(folder: Path) -> bool:
     """Whether a folder says that it is one."""
-    return (folder / ENSEMBLE_FILE).is_file()
+    return is_there(folder / ENSEMBLE_FILE)
 
 
 def write_ensemble(folder: Path, runs: list[str]) -> None:
@@ -57,16 +61,11 @@ def members_of(folder: Path) -> list[RunFolder]:
     """The runs of an ensemble, finished and of one task.
 
     Raises:
-        EmofuseError: the file is damaged, a member lies elsewhere, is not finished, or tells other labels or values; or
-            some members are calibrated and others are not.
+        EmofuseError: the file is damaged, a member is named twice, lies elsewhere, is not finished, or tells other labels
+            or values; or some members are calibrated and others are not.
     """
     file, record = folder / ENSEMBLE_FILE, _read(folder)
-    inside = folder.resolve()
-    for name in record.runs:
-        if Path(name).name != name or not (folder / name).resolve().is_relative_to(inside):
-            raise EmofuseError(
-                f"{file}: {name} lies outside of the folder; a member is a folder inside of it"
-            )
+    _check_places(folder, record.runs)
     members = [RunFolder.open(folder / name) for name in record.runs]
     first_record = members[0].read_record()
     for member in members[1:]:
@@ -80,10 +79,28 @@ def members_of(folder: Path) -> list[RunFolder]:
     return members
 
 
+def _check_places(folder: Path, names: Sequence[str]) -> None:
+    """See that members are folders inside of this one, each another."""
+    file, inside = folder / ENSEMBLE_FILE, real_path(folder)
+    seen: dict[Path, str] = {}
+    for name in names:
+        if not is_name(name) or len(name) > _LONGEST_NAME:
+            raise DamagedFileError(file, f"runs: {name[:40]!r} is no name of a folder", "train it again")
+        place = real_path(folder / name)
+        if Path(name).name != name or not place.is_relative_to(inside):
+            raise EmofuseError(
+                f"{file}: {name} lies outside of the folder; a member is a folder inside of it"
+            )
+        if place in seen:
+            what = "a member twice" if seen[place] == name else f"{seen[place]} by another name"
+            raise EmofuseError(f"{file}: {name} is {what}; take it out, or train it again")
+        seen[place] = name
+
+
 def _read(folder: Path) -> EnsembleRecord:
     file = folder / ENSEMBLE_FILE
     try:
-        return EnsembleRecord.model_validate(stored_json(file, "train it again"))
+        return EnsembleRecord.model_validate(stored_json(file, "train it again", _MOST_BYTES))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or ENSEMBLE_FILE

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from emofuse.data import Modality
 from emofuse.data.batch import FeatureSource
+from emofuse.data.paths import real_path
 from emofuse.data.quarantine import Quarantine
 from emofuse.encoders import EncoderSpec, create_encoder
 from emofuse.encoders.cross_fitted import part_folder, read_cross_fit
@@ -96,7 +97,7 @@ def features_of_run(
 
 
 def _same_place(one: Path, other: Path) -> bool:
-    return one.resolve() == other.resolve()
+    return real_path(one) == real_path(other)
 
 
 def copies_of_run(folder: RunFolder, record: RunRecord, manifest: Manifest) -> list[FeatureSource]:

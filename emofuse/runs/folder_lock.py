@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory, TemporaryFile
 
-from filelock import FileLock, LeaseCompromise, SoftFileLease, Timeout
+from filelock import FileLock, LeaseCompromise, LeaseSettingsMismatch, SoftFileLease, Timeout
 
+from emofuse.data.ended_processes import has_ended
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError, EmofuseWarning
 
@@ -86,7 +87,8 @@ def _is_left_empty(file: Path) -> bool:
         with TemporaryFile(
             dir=file.parent
         ) as now:  # by the clock of the disk, which may be another machine's
-            return os.fstat(now.fileno()).st_mtime - found.st_mtime >= _NOBODYS_SECONDS
+            # Or ahead of it, where the clock was set back since.
+            return abs(os.fstat(now.fileno()).st_mtime - found.st_mtime) >= _NOBODYS_SECONDS
     except OSError:
         return False
 
@@ -130,7 +132,8 @@ def _patience(lock: SoftFileLease) -> float:
     if owner is None:  # nobody's: an earlier version's file, or one that is just being written
         # More than is asked of the file, since a disk counts time in coarse steps.
         return 1.2 * _NOBODYS_SECONDS
-    return 0 if owner.hostname == _this_host() else 1.5 * LEASE_SECONDS
+    # One that has ended counts until then too, where its entry is left in the list of processes.
+    return 0 if owner.hostname == _this_host() and not has_ended(owner.pid) else 1.5 * LEASE_SECONDS
 
 
 def _this_host() -> str:
@@ -144,6 +147,11 @@ def _acquired(lock: SoftFileLease, timeout: float) -> bool:
         lock.acquire(timeout=timeout, poll_interval=_LOOK_EVERY_SECONDS)
     except Timeout:
         return False
+    except LeaseSettingsMismatch:
+        raise EmofuseError(
+            f"{lock.lock_file}: is the claim of another version of emofuse, which renews it in another time; wait for the "
+            "end of its job, or, where none is under way, remove it"
+        ) from None
     except OSError as error:  # of a full disk, which does not name the file
         raise OSError(error.errno, error.strerror, error.filename or lock.lock_file) from None
     return True

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from emofuse.data import MODALITIES
 from emofuse.data.stored_files import DamagedFileError
+from emofuse.data.wording import is_name
 from emofuse.evaluation import PROTOCOLS
 
 _ADVICE = "train again"
@@ -45,6 +46,8 @@ def _find_error(record: _Record) -> str | None:
         return f"encoders.{odd[0]}: is an encoder of another modality"
     if not record.labels or len(set(record.labels)) < len(record.labels) or "" in record.labels:
         return f"its labels are {', '.join(record.labels)[:80] or 'empty'}: each must be there once"
+    if odd_labels := [label for label in record.labels if not is_name(label)]:
+        return f"its label {odd_labels[0][:40]!r} holds a character that no label has"
     if record.protocol not in PROTOCOLS:
         return f"its protocol is {record.protocol[:40]!r}: there are {', '.join(PROTOCOLS)}"
     if record.parameters < 0 or (record.best_epoch or 0) < 0:
@@ -62,10 +65,12 @@ def check_parts_of_split(parts: dict[str, Any], file: Path) -> dict[str, list[st
     """The ids of the three parts, as split.json must hold them.
 
     Raises:
-        EmofuseError: a part is missing or is no list of ids.
+        EmofuseError: a part is missing, is empty, or is no list of ids.
     """
     for part in _PARTS:
         those = parts.get(part)
         if not isinstance(those, list) or not all(isinstance(id, str) and id for id in those):
             raise DamagedFileError(file, f"its part {part} is no list of ids", _ADVICE)
+        if not those:
+            raise DamagedFileError(file, f"its part {part} is empty", _ADVICE)
     return {part: parts[part] for part in _PARTS}

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emofuse.data import Modality
+from emofuse.data.paths import real_path
 from emofuse.errors import EmofuseError
 
 
@@ -112,7 +113,7 @@ class RunFiles:
             EmofuseError: a link leads from there to somewhere else.
         """
         place = self.path.joinpath(*names)
-        if not place.resolve().is_relative_to(self.path.resolve()):
+        if not real_path(place).is_relative_to(real_path(self.path)):
             raise EmofuseError(f"{place}: leads out of the run folder; remove the link")
         return place
 

@@ -72,7 +72,8 @@ class FolderCheckpoint(ModelCheckpoint):
 def checkpoint_to_resume(folder: Path) -> tuple[Path, int] | None:
     """The last state that can be read, and its epoch; None where a training must begin anew.
 
-    The last epoch comes first, then the best. A file that is damaged is named in a warning.
+    The last epoch comes first, then the best. Without the best one the last is of no use: no later epoch may be better,
+    and then its weights would be lost. A file that is damaged is named in a warning.
 
     Raises:
         EmofuseError: a file is a pointer of Git LFS.
@@ -80,20 +81,32 @@ def checkpoint_to_resume(folder: Path) -> tuple[Path, int] | None:
     Args:
         folder: of ``last.ckpt`` and ``best.ckpt``.
     """
-    damaged = []
-    for file in (folder / "last.ckpt", folder / "best.ckpt"):
-        if not file.exists():
-            continue
-        refuse_lfs_pointer(file)  # nothing is lost yet, as it would be if the training began anew
-        try:
-            epoch = int(torch.load(file, map_location="cpu", weights_only=True)["epoch"])
-        except Exception:  # an empty, cut or strange file fails in many ways, which torch tells at length
-            damaged.append(f"{file} is damaged")
-            continue
-        _warn_of_damage(damaged, f"the training goes on after epoch {epoch + 1}")
-        return file, epoch
-    _warn_of_damage(damaged, "the training begins anew")
-    return None
+    last, best = folder / "last.ckpt", folder / "best.ckpt"
+    epochs = {file: _epoch_of(file) for file in (last, best) if file.exists()}
+    wrong = [f"{file} is damaged" for file, epoch in epochs.items() if epoch is None]
+    if last in epochs and best not in epochs:
+        wrong.append(f"{best} is missing")
+    best_epoch = epochs.get(best)
+    if best_epoch is None:
+        _warn_of_damage(wrong, "the training begins anew")
+        return None
+    last_epoch = epochs.get(last)
+    file, epoch = (best, best_epoch) if last_epoch is None else (last, last_epoch)
+    _warn_of_damage(wrong, f"the training goes on after epoch {epoch + 1}")
+    return file, epoch
+
+
+def _epoch_of(file: Path) -> int | None:
+    """The epoch of a state; None where it cannot be read.
+
+    Raises:
+        EmofuseError: it is a pointer of Git LFS.
+    """
+    refuse_lfs_pointer(file)  # nothing is lost yet, as it would be if the training began anew
+    try:
+        return int(torch.load(file, map_location="cpu", weights_only=True)["epoch"])
+    except Exception:  # an empty, cut or strange file fails in many ways, which torch tells at length
+        return None
 
 
 def drop_checkpoints(folder: Path) -> None:

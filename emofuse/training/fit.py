@@ -106,15 +106,8 @@ def fit_run(
     with torch_threads(settings.threads), _lock_run(folder):
         # What was looked at before the lock may have changed since.
         begun = begun or _is_begun(folder, settings, manifest, resume)
-        _fit(
-            settings,
-            manifest,
-            folder,
-            _split_of_run(folder, split, settings, manifest, begun),
-            begun,
-            progress,
-            bars,
-        )
+        parts = _split_of_run(folder, split, settings, manifest, begun)
+        _fit(settings, manifest, folder, parts, begun, progress, bars)
         if settings.linear_pool and is_first():
             fit_linear_pool(folder, manifest, progress)
         wait_for_all()
@@ -140,6 +133,8 @@ def _fit(
     modalities = choose_modalities(settings, manifest)
     with main_process_first():
         if folder.weights_file.exists():
+            if is_first():
+                drop_checkpoints(folder.checkpoints)  # a kill may have come just before
             return
         quarantine = Quarantine(folder.quarantine_file)
         specs = choose_encoders(settings, manifest, modalities)

@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -7,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import typer
 import yaml
 from typer.testing import CliRunner
 
 from emofuse import EmofuseError, Manifest
+from emofuse.cli import main
 from emofuse.cli.main import VERBS, _Commands, app, run
 from emofuse.cli.prediction_figure import timeline_positions
 from emofuse.data.channels import CHANNELS_CANCEL
@@ -18,6 +21,7 @@ from emofuse.pipeline import EmotionSegment
 from emofuse.recipes import list_recipes
 from emofuse.runs.settings import RunSettings
 from tests.data.material import encode_sound
+from tests.forked_command import ForkedCommand
 from tests.quick_figures import true_figures
 from tests.small_corpus import SMALL_MODEL, make_corpus, tone_of
 
@@ -275,6 +279,22 @@ def test_a_users_mistake_is_one_line_and_exit_code_2(
     assert len(told[0]) < 300
     assert line in told[0]
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_a_terminal_cannot_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise EmofuseError("a\x1b[2Jb.mp4: is wrong\n  row 1")
+
+    monkeypatch.setattr(main, "app", fail)
+    with pytest.raises(SystemExit):
+        run()
+    assert capsys.readouterr().err == "emofuse: a\\x1b[2Jb.mp4: is wrong\n  row 1\n"
+    monkeypatch.setattr(main, "app", lambda: typer.echo("written: \udcff.vtt"))
+    command = ForkedCommand([], tmp_path / "printed")
+    assert os.waitstatus_to_exitcode(os.waitpid(command.pid, 0)[1]) == 0
+    assert command.log.read_bytes() == b"written: \xff.vtt\n"
 
 
 def test_a_table_becomes_a_manifest_and_a_text_run(tmp_path: Path, recipe: Path) -> None:

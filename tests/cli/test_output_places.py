@@ -40,6 +40,27 @@ def test_a_place_that_cannot_be_written_is_refused_first(
     assert [file.name for file in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["segment", "loop.mp4"],
+        ["prepare", "csv", "loop.csv"],
+        ["train", "loop.csv", "-o", "run"],
+        ["benchmark", "loop.csv", "-o", "bench"],
+    ],
+)
+def test_a_link_that_leads_in_a_circle_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("loop.mp4", "loop.csv"):
+        Path(name).symlink_to(name)
+    result = CliRunner().invoke(app, arguments)
+    assert isinstance(result.exception, EmofuseError), result.exception
+    assert "loop" in str(result.exception)
+    assert "\n" not in str(result.exception)
+
+
 @pytest.mark.parametrize("verb", FOLDERS)
 def test_a_file_is_no_folder(verb: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")

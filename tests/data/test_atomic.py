@@ -48,6 +48,14 @@ def test_what_a_killed_process_leaves_is_taken_away_by_the_next(tmp_path: Path) 
     assert {file.name for file in folder.iterdir()} == {"other.txt", ".figure.0123456789ab.png"}
 
 
+def test_a_leftover_of_a_process_that_no_system_has_stops_no_writing(tmp_path: Path) -> None:
+    host = name_aside(tmp_path / "other" / "a.txt").name.split(".")[2].split("-")[0]
+    strange = tmp_path / f".a.{host}-{10**30}-0123456789ab.txt"
+    strange.touch()
+    _write(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {strange.name, "other.txt"}
+
+
 def test_what_a_living_process_is_writing_stays(tmp_path: Path) -> None:
     with written_aside(tmp_path / "a.txt") as aside:
         aside.write_text("half")
@@ -152,3 +160,17 @@ def test_a_name_that_is_too_long_is_told_as_it_was_asked_for(tmp_path: Path) -> 
         write_text_aside(target, "{}")
     assert explain_os_error(caught.value) == f"{target}: File name too long; choose a shorter name"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_another_process_has_written_meanwhile_is_told_by_its_name(tmp_path: Path) -> None:
+    def write() -> None:
+        with folder_written_aside(tmp_path / "exported"):
+            (tmp_path / "exported").mkdir()
+            (tmp_path / "exported" / "theirs").touch()
+
+    with pytest.raises(OSError, match="not empty") as caught:
+        write()
+    told = explain_os_error(caught.value)
+    assert told.startswith(f"{tmp_path / 'exported'}: ")
+    assert "choose another name" in told
+    assert [file.name for file in tmp_path.iterdir()] == ["exported"]

@@ -36,6 +36,26 @@ def test_segments_end_with_the_recording_and_are_bounded(tmp_path: Path) -> None
         fixed_length_segments(beyond, length, float("nan"))
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("a\nb.wav", r"a\nb.wav"), ("\x1b[31mred.wav", r"\x1b[31mred.wav"), ("\udcff.wav", r"\udcff.wav")],
+)
+def test_a_name_that_a_terminal_cannot_show_is_an_id_that_it_can(
+    tmp_path: Path, name: str, shown: str
+) -> None:
+    try:
+        write_wav(tmp_path / name, np.zeros(16000, np.float32), 16000)
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    utterance, _ = clip_utterance(tmp_path / name)
+    assert (utterance.id, utterance.dialogue) == (shown, shown.removesuffix(".wav"))
+    assert utterance.audio == tmp_path / name
+    (tmp_path / name).write_bytes(b"")
+    with pytest.raises(EmofuseError) as caught:
+        clip_utterance(tmp_path / name)
+    assert str(caught.value).startswith(f"{tmp_path / shown}: the file is empty")
+
+
 @pytest.mark.parametrize("blank", ["", " \n"])
 def test_blank_words_are_none(blank: str, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"

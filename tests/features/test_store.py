@@ -279,7 +279,9 @@ def test_leftovers_of_dead_writers_are_ignored_and_the_old_ones_removed(tmp_path
 
 def test_a_store_that_cannot_be_written_is_one_clear_line(tmp_path):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(EmofuseError, match="cannot keep features there"):
+    with pytest.raises(
+        EmofuseError, match=r"cannot keep features there .*; make room, .* data\.features=FOLDER"
+    ):
         FeatureStore(tmp_path / "file").writer(identity())
 
 

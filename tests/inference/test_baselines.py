@@ -161,7 +161,7 @@ def test_the_validation_part_chooses_which_linear_model_counts() -> None:
     assert verdict([]) == ""
 
 
-@pytest.mark.parametrize("damage", ["nothing", "columns", "rows"])
+@pytest.mark.parametrize("damage", ["nothing", "baseline", "neighbours", "rows"])
 def test_a_damaged_file_is_one_line(run: tuple[Manifest, RunFolder], tmp_path: Path, damage: str) -> None:
     manifest, folder = run
     table = pd.read_parquet(folder.baselines_file)
@@ -169,8 +169,8 @@ def test_a_damaged_file_is_one_line(run: tuple[Manifest, RunFolder], tmp_path: P
     try:
         if damage == "nothing":
             folder.baselines_file.write_bytes(b"")
-        elif damage == "columns":
-            table.drop(columns="baseline").to_parquet(folder.baselines_file)
+        elif damage in table:
+            table.drop(columns=damage).to_parquet(folder.baselines_file)
         else:
             table.iloc[:-1].to_parquet(folder.baselines_file)
         with pytest.raises(EmofuseError, match=r"baselines\.parquet.*delete it"):

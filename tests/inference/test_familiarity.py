@@ -5,13 +5,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
+from safetensors.numpy import save_file
 from sklearn.metrics import roc_auc_score
 
 from emofuse.encoders.grid_statistics import describe_pictures
+from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.evaluation.metrics.familiarity import fit_familiarity
-from emofuse.inference.familiarity import fit_run_familiarity, read_familiarity
+from emofuse.inference.familiarity import familiarity_file, fit_run_familiarity, read_familiarity
 from emofuse.inference.seen_pictures import describe_frames
 from emofuse.runs.run_folder import RunFolder
 
@@ -31,6 +34,14 @@ def test_rows_without_a_modality_take_no_place_among_those_that_are_looked_at(tm
     vectors = np.stack([held[i] for i in val[7::30]])
     np.testing.assert_allclose(kept.novelty(vectors), found.novelty(vectors), rtol=1e-4)
     assert np.mean(kept.novelty(vectors) > 1) <= 0.01
+
+
+def test_numbers_in_the_place_of_vectors_are_one_line(tmp_path: Path) -> None:
+    names = ("mean", "scale", "directions", "variances", "noise", "threshold")
+    folder = RunFolder(tmp_path)
+    save_file({f"text.{name}": np.array(1.0, np.float32) for name in names}, familiarity_file(folder))
+    with pytest.raises(EmofuseError, match=r"familiarity\.safetensors: damaged .text: mean is \(\)"):
+        read_familiarity(folder)
 
 
 def pictures(count: int, grain: float, rng: np.random.Generator) -> torch.Tensor:

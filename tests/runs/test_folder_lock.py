@@ -37,6 +37,28 @@ def test_a_second_job_is_refused_until_the_first_has_ended_however_it_ended(tmp_
         pass
 
 
+@pytest.mark.skipif(
+    not Path("/proc/self/stat").exists(), reason="only Linux tells what has become of a process"
+)
+def test_a_job_that_was_killed_and_that_nobody_has_waited_for_is_no_other_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_lock, "LEASE_SECONDS", 0.5)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    holder = ForkedCommand([folder], tmp_path / "printed", hold)
+    holder.wait_until(lambda: holder.log.exists() and holder.log.read_text() == "held\n")
+    os.kill(holder.pid, signal.SIGKILL)
+    os.waitid(
+        os.P_PID, holder.pid, os.WEXITED | os.WNOWAIT
+    )  # it has ended, and stays in the list of processes
+    try:
+        with locked_folder(folder):
+            pass
+    finally:
+        holder.wait()
+
+
 @pytest.mark.parametrize("left", ["12345", ""])
 def test_an_old_lock_file_locks_nothing(tmp_path: Path, left: str) -> None:
     (tmp_path / LOCK_FILE).write_text(left)
@@ -133,6 +155,26 @@ def test_a_job_on_another_machine_counts_until_it_has_not_renewed_its_claim(
     began = time.monotonic()
     with locked_folder(tmp_path):
         assert 0.3 <= time.monotonic() - began < 30
+
+
+def test_an_empty_file_of_a_clock_that_was_ahead_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_lock, "_NOBODYS_SECONDS", 0.3)
+    (tmp_path / LOCK_FILE).touch()
+    os.utime(tmp_path / LOCK_FILE, (time.time() + 1e6,) * 2)
+    with locked_folder(tmp_path):
+        assert (tmp_path / LOCK_FILE).stat().st_size > 0
+
+
+def test_a_claim_that_is_renewed_in_another_time_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / LOCK_FILE
+    with locked_folder(tmp_path):
+        claim = file.read_text().replace(folder_lock._this_host(), "another-machine")
+    file.write_text(re.sub(r"duration=.*", "duration=30.0", claim))
+    with pytest.raises(EmofuseError, match=r"\.lock: .* remove it") as told, locked_folder(tmp_path):
+        pass
+    assert "\n" not in str(told.value)
 
 
 def test_a_full_disk_is_told_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

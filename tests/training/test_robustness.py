@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
@@ -66,6 +67,8 @@ def same_weights(a: RunFolder, b: RunFolder) -> bool:
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
+        ({"best.ckpt": None}, "best.ckpt is missing: the training begins anew"),
+        ({"best.ckpt": b"PK\x03\x04 cut short"}, "best.ckpt is damaged: the training begins anew"),
         ({"last.ckpt": b""}, "last.ckpt is damaged: the training goes on after epoch"),
         ({"last.ckpt": b"PK\x03\x04 cut short"}, "last.ckpt is damaged: the training goes on after epoch"),
         (
@@ -73,22 +76,33 @@ def same_weights(a: RunFolder, b: RunFolder) -> bool:
             "last.ckpt is damaged; .*best.ckpt is damaged: the training begins anew",
         ),
     ],
-    ids=["empty", "truncated", "both"],
+    ids=["no best", "best truncated", "empty", "truncated", "both"],
 )
 def test_a_damaged_checkpoint_falls_back_and_says_so(
     words: Manifest,
     settings: RunSettings,
     whole: RunFolder,
-    damage: dict[str, bytes],
+    damage: dict[str, bytes | None],
     line: str,
     tmp_path: Path,
 ) -> None:
     run = cut(words, settings, tmp_path / "run")
     for name, content in damage.items():
-        (run.checkpoints / name).write_bytes(content)
+        (run.checkpoints / name).unlink()
+        if content is not None:
+            (run.checkpoints / name).write_bytes(content)
     with pytest.warns(EmofuseWarning, match=line):
         fit_run(settings, words, run.path, resume=True)
     assert same_weights(run, whole)
+    assert not run.checkpoints.exists()
+
+
+def test_a_kill_just_after_the_weights_leaves_no_checkpoints_for_ever(
+    words: Manifest, settings: RunSettings, whole: RunFolder, tmp_path: Path
+) -> None:
+    run = cut(words, settings, tmp_path / "run")
+    shutil.copy(whole.weights_file, run.weights_file)
+    fit_run(settings, words, run.path, resume=True)
     assert not run.checkpoints.exists()
 
 

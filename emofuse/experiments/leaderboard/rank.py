@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from emofuse.data.paths import real_path
 from emofuse.data.stored_files import is_there
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.metrics.aggregation import mean_sd
@@ -118,7 +119,7 @@ def read_leaderboard(folder: Path, *, by_method: bool = False, sort: str | None 
     for path in _run_folders(folder):
         name = str(path.relative_to(folder))
         try:
-            rows += _rows(path, name if name != "." else path.resolve().name)
+            rows += _rows(path, name if name != "." else real_path(path).name)
         except EmofuseError as error:
             unfinished[name] = str(error)
     if not rows and not unfinished:

@@ -187,6 +187,8 @@ def read_rivals(file: Path, task: Task, advice: str) -> pd.DataFrame:
             raise DamagedFileError(file, f"it has no column {column}", advice)
     if "kind" not in table:  # earlier runs knew logistic regression alone, and ridge
         table = table.assign(kind="", neighbours="")
+    if "neighbours" not in table:
+        raise DamagedFileError(file, "it has no column neighbours", advice)
     check_numbers(table, ["strength"], file, advice)
     return table.assign(kind=table["kind"].astype(str), neighbours=table["neighbours"].astype(str))
 

@@ -10,6 +10,7 @@ import pandas as pd
 
 from emofuse.data import MODALITIES
 from emofuse.data.spreadsheet import spreadsheet_csv
+from emofuse.data.wording import shown
 from emofuse.evaluation.reporting.printable import storable
 from emofuse.inference.segments import EmotionSegment
 
@@ -82,7 +83,7 @@ def _row(s: EmotionSegment, labels: Sequence[str]) -> dict[str, Any]:
         "label_set": "; ".join(s.label_set),
         **alone,
         "text": s.text,
-        "recording": s.recording,
+        "recording": None if s.recording is None else shown(s.recording),
     }
 
 

@@ -19,6 +19,7 @@ from emofuse.evaluation import Split
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.processes import run_in_processes
 from emofuse.runs.threads import torch_threads
+from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.finetuning.claims import claim_tuning
 from emofuse.training.finetuning.cross_fitting import (
     cross_fit_groups,
@@ -75,6 +76,8 @@ def _tune_part(job: TuningJob, number: int, part: Split) -> Judgement:
         claim_tuning(folder, spec, job.manifest, part, job.seed, resume=True)
         if read_fine_tuned(folder) is None:
             replace(job, spec=spec, settings=alone, folder=folder).tune(part, keep)
+        else:
+            drop_checkpoints(folder / "checkpoints")  # a kill may have come just before
     held = stored_json(folder / _HELD_OUT_FILE, "fine-tune again")
     return {name: (true, said) for name, (true, said) in held.items()}
 

@@ -14,6 +14,7 @@ from emofuse.runs.corpus import Progress
 from emofuse.runs.folder_lock import locked_folder
 from emofuse.runs.settings import LARGEST_SEED, usual_threads
 from emofuse.runs.threads import torch_threads
+from emofuse.training.checkpoints import drop_checkpoints
 from emofuse.training.finetuning.claims import claim_tuning
 from emofuse.training.finetuning.cross_fit_job import cross_fit
 from emofuse.training.finetuning.job import FineTuned, TuningJob
@@ -76,6 +77,7 @@ def fine_tune(
         crops = folder / _CROPS
         done = read_fine_tuned(folder)
         if done is not None:
+            drop_checkpoints(folder / "checkpoints")  # a kill may have come just before
             tuned = FineTuned(folder, done)
         else:
             job = TuningJob(

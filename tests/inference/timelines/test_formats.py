@@ -12,6 +12,7 @@ import pytest
 from emofuse.errors import EmofuseError
 from emofuse.inference.timeline import EmotionTimeline
 from emofuse.inference.timelines.lanes import speaker_lanes
+from emofuse.inference.timelines.table import segment_csv
 from tests.inference.timelines.made import EVIL_NAME, LABELS, dialogue, segment
 
 
@@ -73,6 +74,13 @@ def test_json_holds_all_and_a_name_that_is_no_text_comes_back(tmp_path: Path) ->
     [told] = json.loads(timeline.save(tmp_path / "t.json").read_text(encoding="utf-8"))
     assert told == json.loads(json.dumps(timeline[0].to_dict()))
     assert told["recording"] == "/films/\udcff.mp4"
+
+
+def test_a_table_shows_a_name_that_is_no_text() -> None:
+    timeline = EmotionTimeline([segment(0, 1, recording="/films/\udcff.mp4")], LABELS)
+    assert timeline.to_frame()["recording"].tolist() == [r"/films/\udcff.mp4"]
+    [row] = csv.DictReader(io.StringIO(segment_csv(timeline)))
+    assert row["recording"] == r"/films/\udcff.mp4"
 
 
 def test_lanes_put_what_overlaps_into_rows() -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -66,6 +67,17 @@ def test_it_learns_and_says_how_well(tuned: FineTuned, talk: Manifest) -> None:
     assert "optimistic" in metrics["val"]["note"]
     assert not list(tuned.folder.glob(".saving*"))
     assert not (tuned.folder / "checkpoints").exists()
+
+
+def test_a_kill_just_after_the_record_leaves_no_checkpoints_for_ever(
+    tuned: FineTuned, talk: Manifest, bert_folder: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tuned.folder, tmp_path / "tuned"))
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints" / "last.ckpt").touch()
+    again = fine_tune(spec_of(bert_folder), talk, split_of(talk), folder, seed=1, resume=True)
+    assert again.record == tuned.record
+    assert not (folder / "checkpoints").exists()
 
 
 def test_the_validation_loss_may_choose_the_epoch(talk: Manifest, bert_folder: Path, tmp_path: Path) -> None:
