@@ -155,8 +155,8 @@ class FeatureWriter:
 
     def _refusal(self, what: str, error: OSError) -> EmofuseError:
         return EmofuseError(
-            f"{self.folder}: {what} ({error.strerror or error}); make room, or name another folder: --set data.features=FOLDER, "
-            "of `emofuse extract` --store FOLDER"
+            f"{self.folder}: {what} ({error.strerror or error}); make room, or name another folder with "
+            "--set data.features=FOLDER (`emofuse extract`: --store FOLDER)"
         )
 
     def __enter__(self) -> FeatureWriter:
