@@ -32,6 +32,7 @@ SLOW = (
     "test_pipeline.py",
     "test_starter.py",
     "test_experts.py",
+    "test_demo.py",
 )
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
