@@ -44,7 +44,6 @@ __all__ = [
     "run_folder_of",
 ]
 
-_LICENCE_NOTE = f"{LICENCE[0].upper()}{LICENCE[1:]}."
 SYNTHETIC_RUN = "This run has learnt from synthetic clips; on real people it only guesses."
 
 
@@ -123,7 +122,7 @@ class EmotionPipeline(RecordingPipeline):
             m: read_statistics(folder, record, m) for m in normalised_by(settings.data, record.encoders)
         }
         familiarity = read_familiarity(folder)
-        notes = [_LICENCE_NOTE] * comes_by_pip + [SYNTHETIC_RUN] * record.synthetic
+        notes = _notes(record, of_starter=comes_by_pip)
         half = torch.bfloat16 if wants_bf16(precision, where) else None
         return cls(
             model, record, encoders, where, temperature, data, familiarity, folder, statistics, notes, half
@@ -231,10 +230,14 @@ class EmotionPipeline(RecordingPipeline):
             fused.data,
             fused.familiarity,
             statistics=fused.statistics,
-            notes=[_LICENCE_NOTE] if run is not None and is_starter(run) else [],
+            notes=_notes(fused.record, of_starter=run is not None and is_starter(run)),
         )
         made.expert_lines = fused.lines
         return made
+
+
+def _notes(record: RunRecord, *, of_starter: bool) -> list[str]:
+    return [LICENCE] * of_starter + [SYNTHETIC_RUN] * record.synthetic
 
 
 def _exported_system(folder: Path, record: RunRecord) -> nn.Module:

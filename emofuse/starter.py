@@ -10,8 +10,8 @@ from emofuse.errors import EmofuseError
 STARTER = "starter"
 STARTER_LICENCE = "cc-by-nc-sa-4.0"
 LICENCE = (
-    "the starter learnt voices from RAVDESS (CC BY-NC-SA 4.0): not for commercial use, and never to judge people; "
-    "its README says what it cannot do"
+    "The starter learnt voices from RAVDESS (CC BY-NC-SA 4.0): not for commercial use, and never to judge people; "
+    "its README says what it cannot do."
 )
 _MODULE = "emofuse_starter"
 

@@ -12,7 +12,7 @@ import typer
 
 from emofuse.data.modality import MODALITIES, Modality
 from emofuse.errors import EmofuseError
-from emofuse.starter import LICENCE, STARTER
+from emofuse.starter import STARTER
 
 if TYPE_CHECKING:
     from emofuse.ensemble import EnsemblePipeline
@@ -90,8 +90,7 @@ def open_pipeline(
             device=device,
         )
     if not quiet:
-        own = [LICENCE] if str(run) == STARTER and not options.alone else []
-        for line in (*own, *pipe.expert_lines):
+        for line in (*pipe.notes, *pipe.expert_lines):
             typer.echo(f"note: {line}", err=True)
     return pipe
 

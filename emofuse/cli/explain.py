@@ -12,7 +12,6 @@ from emofuse.cli.prediction_checks import option
 from emofuse.cli.prediction_names import run_and_clips
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
-from emofuse.starter import LICENCE, STARTER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +81,8 @@ def explain(
     else:
         utterance, _ = clip_utterance(clip, text=text, audio=audio, start=start, end=end)
     pipe = EmotionPipeline.from_pretrained(run, device=device)
-    if str(run) == STARTER:
-        typer.echo(f"note: {LICENCE}", err=True)
+    for note in pipe.notes:
+        typer.echo(f"note: {note}", err=True)
     dialogue: Sequence[Utterance] = ()
     if utterance is None:
         assert clip is not None

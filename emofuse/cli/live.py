@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from emofuse.data.sampling_rate import RATE
-from emofuse.starter import LICENCE, STARTER
+from emofuse.starter import STARTER
 
 if TYPE_CHECKING:
     from emofuse.app.live.events import SpokenUtterance
@@ -76,8 +76,8 @@ def live(
     detector = make_detector(gate)
     stream = open_source(source, rate=rate, at_once=at_once)
     pipe = EmotionPipeline.from_pretrained(chosen, device=device)
-    if chosen == STARTER and not quiet:
-        typer.echo(f"note: {LICENCE}", err=True)
+    for note in () if quiet else pipe.notes:
+        typer.echo(f"note: {note}", err=True)
     utterances: list[SpokenUtterance] = []
     try:
         for event in listen(pipe, stream, CutSettings(pause=pause, longest=longest), detector):

@@ -74,6 +74,45 @@ def check_places(
     raise EmofuseError("; ".join(failures))
 
 
+def check_timed_manifests(clips: Sequence[Path], of_one: Sequence[Path], figure: Path | None) -> None:
+    """See that rows of manifests can be drawn or written over time, where that was asked for.
+
+    Args:
+        clips: recordings and manifests.
+        of_one: files that belong to one recording, subtitles and tiers.
+        figure: of the emotions over time.
+
+    Raises:
+        EmofuseError: a manifest cannot be read, ``of_one`` would be of several recordings, or nothing says when a row was
+            said.
+    """
+    from emofuse.data.clip import recording_of
+    from emofuse.data.manifest import Manifest
+    from emofuse.data.manifest_files import is_manifest_file
+
+    timed = [*(["--figure"] if figure is not None else []), *map(str, of_one)]
+    manifests = [clip for clip in clips if is_manifest_file(clip)] if timed else []
+    recordings: set[Path | None] = {clip for clip in clips if clip not in manifests}
+    for manifest in manifests:
+        for row in Manifest.read(manifest).validate().rows():
+            recordings.add(recording_of(row))
+            if recording_of(row) is None and row.end is None:
+                raise EmofuseError(
+                    f"{timed[0]}: nothing says when {row.id} of {manifest} was said; give the manifest a recording, or start and "
+                    "end, or leave it out"
+                )
+    if manifests and of_one and len(recordings) > 1:
+        raise of_several_recordings(of_one[0], len(recordings))
+
+
+def of_several_recordings(file: Path, count: int) -> EmofuseError:
+    """Why subtitles or tiers cannot be written."""
+    return EmofuseError(
+        f"{file}: belongs to one recording, and {count} are named; write a file for each, as "
+        "`emofuse predict RUN FOLDER --out DIR --also ...` does"
+    )
+
+
 def nothing_to_predict(run: Path) -> EmofuseError:
     """Why nothing was named: words or an empty folder stand where a run does."""
     from emofuse.runs.hub import is_hub_name

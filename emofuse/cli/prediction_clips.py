@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from emofuse.cli.experts import ExpertOptions, open_pipeline
-from emofuse.cli.prediction_checks import check_places, nothing_to_predict
+from emofuse.cli.prediction_checks import (
+    check_places,
+    check_timed_manifests,
+    nothing_to_predict,
+    of_several_recordings,
+)
 from emofuse.cli.prediction_figure import check_figure, draw_emotions
 from emofuse.cli.prediction_files import write_files
 from emofuse.cli.prediction_folder import check_single
@@ -78,6 +83,7 @@ def predict_clips(asked: ClipArguments) -> None:
     of_all = {**asked.of_all, "modalities": parse_modalities(asked.of_all["modalities"])}
     precision = _precision(asked.precision, asked.experts.experts)
     check_places(asked.run, asked.experts, asked.clips, asked.of_clip)
+    check_timed_manifests(asked.clips or (), asked.files.of_one_recording, asked.figure)
     pipe = open_pipeline(
         asked.run,
         asked.experts,
@@ -86,8 +92,6 @@ def predict_clips(asked: ClipArguments) -> None:
         quiet=asked.quiet,
         modalities=_encoded(asked.clips, asked.of_clip["audio"]),
     )
-    if pipe.record.synthetic and not asked.quiet:
-        typer.echo("note: this run has learnt from synthetic clips; on real people it only guesses", err=True)
     if asked.figure is not None and pipe.record.task != "classification":
         raise EmofuseError("--figure draws emotions over time, and this run predicts values; leave it out")
     with progress_bar(quiet=asked.quiet) as progress:
@@ -126,7 +130,7 @@ def _check_timed_files(asked: ClipArguments) -> None:
     """What is drawn or written over time is of one recording, or has at least an end."""
     from emofuse.data.manifest_files import is_manifest_file
 
-    of_one = (*asked.files.subtitles, *asked.files.tiers)
+    of_one = asked.files.of_one_recording
     timed = [*(["--figure"] if asked.figure is not None else []), *map(str, of_one)]
     if timed and not asked.clips and asked.of_clip["audio"] is None and asked.of_clip["end"] is None:
         raise EmofuseError(
@@ -134,10 +138,7 @@ def _check_timed_files(asked: ClipArguments) -> None:
         )
     clips = {os.path.abspath(clip) for clip in asked.clips or () if not is_manifest_file(clip)}  # noqa: PTH100
     if of_one and len(clips) > 1:
-        raise EmofuseError(
-            f"{of_one[0]}: belongs to one recording, and {len(clips)} are named; write a file for each, as `emofuse predict RUN "
-            "FOLDER --out DIR --also ...` does"
-        )
+        raise of_several_recordings(of_one[0], len(clips))
 
 
 def _precision(given: str | None, experts: str | None) -> Precision:

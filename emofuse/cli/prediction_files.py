@@ -41,6 +41,11 @@ class PredictionFiles:
         """Whether there is anything to write."""
         return bool(self.page or self.subtitles or self.tables or self.tiers)
 
+    @property
+    def of_one_recording(self) -> tuple[Path, ...]:
+        """Those that count the seconds of one recording."""
+        return (*self.subtitles, *self.tiers)
+
     def check(self) -> None:
         """See that each can be written, before the work.
 

@@ -133,8 +133,17 @@ def _usual_out(places: Sequence[Path]) -> Path:
 def _tell(outcome: FolderOutcome, *, quiet: bool) -> None:
     for note in () if quiet else outcome.notes:
         typer.echo(f"note: {note}", err=True)
-    before = f", {counted(outcome.kept, 'recording')} done before" if outcome.kept else ""
-    typer.echo(f"{counted(outcome.done, 'recording')} predicted{before}: {outcome.out / 'index.html'}")
+    kept, without = outcome.kept, outcome.unpredicted
+    told = [
+        f"{counted(outcome.done, 'recording')} predicted",
+        *([f"{counted(kept, 'recording')} done before"] if kept else []),
+        *(
+            [f"no prediction for {counted(without, 'recording')} of which nothing could be used"]
+            if without
+            else []
+        ),
+    ]
+    typer.echo(f"{', '.join(told)}: {outcome.out / 'index.html'}")
     for name, reason in outcome.failed.items():
         line = shown(reason if name in reason or shown(name) in reason else f"{name}: {reason}")
         typer.echo(f"emofuse: {line}", err=True)

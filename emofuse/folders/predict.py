@@ -72,7 +72,8 @@ class FolderOutcome:
     Attributes:
         out: the folder of results.
         done: how many recordings were predicted now.
-        kept: how many had been done before.
+        kept: how many had been predicted before.
+        unpredicted: how many of either time have no prediction, since nothing of them could be used; counted here alone.
         failed: name of a recording → why it could not be predicted.
         notes: what whoever sees the predictions must know.
     """
@@ -80,6 +81,7 @@ class FolderOutcome:
     out: Path
     done: int
     kept: int
+    unpredicted: int
     failed: dict[str, str]
     notes: tuple[str, ...] = ()
 
@@ -114,7 +116,7 @@ def predict_folder(
     with locked_folder(out):
         known, failed = _done_before(job, recordings)
         pending = [r for r in recordings if r.name not in known and r.name not in failed]
-        kept = len(known)
+        before = set(known)
         ended = 0
 
         def end(place: int, reason: str | None) -> None:
@@ -137,7 +139,15 @@ def predict_folder(
                     known[recording.name] = timeline
         notes = tuple(dict.fromkeys(note for timeline in known.values() for note in timeline.notes))
         _write_overview(out, recordings, known, failed, notes)
-    return FolderOutcome(out, len(known) - kept, kept, failed, notes)
+    predicted = {name for name, timeline in known.items() if any(s.label is not None for s in timeline)}
+    return FolderOutcome(
+        out=out,
+        done=len(predicted - before),
+        kept=len(predicted & before),
+        unpredicted=len(known) - len(predicted),
+        failed=failed,
+        notes=notes,
+    )
 
 
 def _done_before(

@@ -28,7 +28,8 @@ class EmotionSegment:
         recording: the file in which start and end are counted; None for text alone.
         notes: modality → what had to be done to read it, such as leaving out a channel.
         novelty: modality → how unlike the training data it is; above 1 it is unlike nearly all of it.
-        label_set: labels among which the true one is with the coverage that was asked for; empty where none was.
+        label_set: labels among which the true one is with the coverage that was asked for; empty where none was,
+            and without a prediction.
         by_modality: modality → what the run says when it is given that one alone, where that was asked for.
         face: where the speaker's face is seen, x1, y1, x2, y2 as shares of the picture; None where that is not known.
         listeners: the same of the others that are seen.

@@ -128,8 +128,9 @@ class UtterancePipeline:
             replace(
                 segment,
                 novelty={m: values[i] for m, values in novelty.items() if m in segment.used and i in values},
+                # Without a prediction there is no set either: it would be made of the run's habit.
                 label_set=()
-                if sets is None
+                if sets is None or segment.label is None
                 else self._names(
                     sets.sets(predictions.probabilities[i : i + 1], [frozenset(segment.used)])[0]
                 ),

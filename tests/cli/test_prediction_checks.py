@@ -20,7 +20,10 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / "runs" / name / "run.json").touch()
         RunFolder(tmp_path / "runs" / name).weights_file.touch()
     (tmp_path / "empty").mkdir()
-    write_wav(tmp_path / "voice.wav", np.sin(np.arange(32000) / 9))
+    for name in ("voice.wav", "other.wav"):
+        write_wav(tmp_path / name, np.sin(np.arange(32000) / 9))
+    (tmp_path / "voices.csv").write_text("id,audio\na,voice.wav\nb,other.wav\n", encoding="utf-8")
+    (tmp_path / "words.csv").write_text("id,text\na,hello\n", encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -59,6 +62,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ),
         ("empty", "empty: holds no recording and is no run folder; name a recording"),
         ("angry", "'angry' is neither a file nor a run; for words: --text angry"),
+        ("runs/mine voices.csv --subtitles x.vtt", "x.vtt: belongs to one recording, and 2 are named"),
+        ("runs/mine voices.csv --tiers x.eaf", "x.eaf: belongs to one recording, and 2 are named"),
+        ("runs/mine words.csv --figure x.png", "--figure: nothing says when a of words.csv was said"),
         ("runs/mine voice.wav --page /proc/nope/x.html", "the file cannot be written in /proc"),
     ],
 )

@@ -205,9 +205,16 @@ def test_a_folder_is_predicted_once_and_a_bad_recording_is_named(
     before = (out / "recordings" / "one.mp4.json").stat().st_mtime_ns
     (folder / "bad.mp4").unlink()
     outcome = predict_folder(FolderRequest(str(run.path), also=(".srt",)), find_recordings([folder]), out)
-    assert (outcome.done, outcome.kept, outcome.failed) == (0, 2, {})
+    assert (outcome.done, outcome.kept, outcome.unpredicted, outcome.failed) == (0, 2, 0, {})
     assert (out / "recordings" / "one.mp4.json").stat().st_mtime_ns == before
     assert (out / "recordings" / "one.mp4.srt").is_file()
+    # A recording of which nothing is used is not said to be predicted, now or when it is asked for again.
+    wordless = ["predict", str(run.path), str(folder), "--modalities", "text", "--out", "wordless", "--quiet"]
+    for _ in range(2):
+        told = CliRunner().invoke(app, wordless).stdout
+        assert (
+            "0 recordings predicted, no prediction for 2 recordings of which nothing could be used: " in told
+        )
 
 
 def test_how_utterances_were_found_stands_on_the_page_of_the_recording_alone(

@@ -48,6 +48,9 @@ def test_sets_of_labels_keep_their_promise_on_the_part_that_they_are_from(
     held = [s.label in s.label_set and rows.utterance(s.id).label in s.label_set for s in segments]
     assert sum(held) / len(held) >= 0.8
     assert all(segment.label_set == () for segment in pipe.predict_manifest(rows))
+    # Of an utterance of which nothing was used nothing is said, and no set either.
+    unused = pipe.predict_manifest(rows, coverage=0.8, modalities=[])
+    assert all((segment.label, segment.label_set) == (None, ()) for segment in unused)
     with pytest.raises(EmofuseError, match="between 0 and 1"):
         pipe(text="well", coverage=2.0)
     metrics = json.loads((run.path / "metrics.json").read_text())
