@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from emofuse.data.modality import MODALITIES, Modality
+from emofuse.data.yaml_values import read_value
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def free_settings(pairs: list[str]) -> dict[str, Any]:
         if not equals or not name:
             raise EmofuseError(f"--set {pair}: write it as name=value, e.g. --set optimiser.patience=6")
         try:
-            changes[name] = yaml.safe_load(value)
+            changes[name] = read_value(value)
         except (yaml.YAMLError, ValueError):  # the latter of a date such as 2020-13-01
             raise EmofuseError(f"--set {pair}: the value cannot be read; quote it as in YAML") from None
     return changes

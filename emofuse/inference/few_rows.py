@@ -10,9 +10,9 @@ FEWEST_ROWS = 50
 """Below it one row more or less that is right moves a share by more than two points."""
 
 
-def few_rows_line(rows: int) -> str:
-    """What to say of a test part of so many rows; empty where they are enough."""
-    return f"{counted(rows, 'test row')}: too few to judge by" if rows < FEWEST_ROWS else ""
+def few_rows_line(rows: int, what: str = "test row") -> str:
+    """What to say of scores on so many rows; empty where they are enough."""
+    return f"{counted(rows, what)}: too few to judge by" if rows < FEWEST_ROWS else ""
 
 
 def label_sets_line(sets: Mapping[str, float], val_rows: int, labels: int) -> str:

@@ -18,6 +18,10 @@ def test_another_pretrained_encoder_is_read_as_the_recipe_reads_its_own() -> Non
     assert renamed_encoder(settings, "audio", "any") == {"modality": "audio", "name": "any"}
 
 
+def test_a_number_is_read_as_a_grid_reads_it() -> None:
+    assert free_settings(["a=1e-4", "b=5E3", "c='1e-4'"]) == {"a": 1e-4, "b": 5000.0, "c": "1e-4"}
+
+
 def test_a_day_that_does_not_exist_is_refused_in_one_line() -> None:
     with pytest.raises(EmofuseError, match=r"--set a=2020-13-01: the value cannot be read"):
         free_settings(["a=2020-13-01"])

@@ -116,6 +116,7 @@ def test_the_report_says_first_whether_the_system_beats_it(run: tuple[Manifest, 
     report = write_run_report(outcome, manifest).markdown.read_text(encoding="utf-8")
     assert outcome.verdict.startswith("DeepMSI-MER ")
     assert f"\n{outcome.verdict}. Trained on" in report
+    assert (f"{outcome.test.n} test rows: too few to judge by." in report) == (outcome.test.n < 50)
     held = json.loads((folder.path / "metrics.json").read_text())["baselines"]
     system = outcome.test.weighted_f1
     for entry in held:

@@ -25,6 +25,7 @@ from emofuse.evaluation import (
 from emofuse.evaluation.protocols.label_map import LabelMap
 from emofuse.evaluation.protocols.label_map_files import write_label_map
 from emofuse.inference.evaluate import subsets_of
+from emofuse.inference.few_rows import few_rows_line
 from emofuse.inference.outcome import SubsetScore
 from emofuse.inference.predict_rows import predict_row_subsets
 from emofuse.inference.prediction_table import prediction_table
@@ -100,7 +101,7 @@ class OutsideOutcome:
             *[f"  given {s.name}: {task.lines(s.report)[0]}" for s in self.subsets],
             *[f"  {line}" for line in self.mapping],
             *[f"  warning: {line}" for line in self.shared],
-            *([f"  {self.transductive}"] if self.transductive else []),
+            *(f"  {line}" for line in (few_rows_line(self.report.n, "row"), self.transductive) if line),
         ]
 
     def _which(self) -> str:

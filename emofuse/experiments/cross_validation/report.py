@@ -10,6 +10,7 @@ from emofuse.evaluation.reporting.report import ComparisonRow, ReportFiles, RunR
 from emofuse.evaluation.reporting.report_rows import class_scores, headline, metric_name
 from emofuse.experiments.cross_validation.folds import Fold
 from emofuse.experiments.cross_validation.run import CrossValidation
+from emofuse.inference.few_rows import few_rows_line
 from emofuse.inference.reporting.run_figures import class_figures
 from emofuse.inference.reporting.run_report import baseline_rows, pool_rows
 from emofuse.runs.run_record import environment
@@ -68,9 +69,9 @@ def write_cross_report(
                 for fold in outcome.failed
             ],
             *(
-                [f"{outcome.transductive[0].upper()}{outcome.transductive[1:]}."]
-                if outcome.transductive
-                else ()
+                f"{line[0].upper()}{line[1:]}."
+                for line in (few_rows_line(outcome.pooled.n) if outcome.pooled else "", outcome.transductive)
+                if line
             ),
             *(f"{line[0].upper()}{line[1:]}." for line in (outcome.pool.lines() if outcome.pool else ())),
         ],

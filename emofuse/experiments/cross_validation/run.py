@@ -30,6 +30,7 @@ from emofuse.experiments.cross_validation.folds import (
 )
 from emofuse.inference.baselines.pool_scores import PoolScores, pool_scores_of
 from emofuse.inference.baselines.scores import BaselineScore, read_baselines, score_baselines, verdict
+from emofuse.inference.few_rows import few_rows_line
 from emofuse.inference.prediction_table import report_on
 from emofuse.inference.protocol_text import protocol_text
 from emofuse.models import model_info
@@ -166,8 +167,8 @@ class CrossValidation:
                 self.settings.data.protocol, optimistic=self.optimistic, synthetic=self.synthetic
             )
             lines.append(f"mean ± sd over {self.means.runs} folds, {protocol}: {means}")
-        lines += [self.transductive] if self.transductive else []
-        return lines
+        few = few_rows_line(self.pooled.n) if self.pooled is not None else ""
+        return [*lines, *(line for line in (few, self.transductive) if line)]
 
 
 def _plain(value: MeanSd) -> dict[str, float | int | None]:

@@ -20,6 +20,7 @@ from emofuse.experiments.cross_validation.run import CrossValidation, cross_vali
 from emofuse.experiments.seeds import folder_of_seeds
 from emofuse.inference.baselines.scores import BaselineScore, verdict
 from emofuse.inference.ensemble import mean_table, spread_line
+from emofuse.inference.few_rows import few_rows_line
 from emofuse.inference.prediction_table import report_on
 from emofuse.inference.protocol_text import protocol_text
 from emofuse.runs.claimed_folder import Kind
@@ -86,7 +87,7 @@ class CrossValidatedEnsemble:
             *[f"  {line}" for line in self.task.lines(self.pooled)],
             f"  its members alone, mean ± sd: {spread_line(self.members)}",
             f"  {count} runs for each fold; a prediction takes {count} times as long as with one",
-            *([first.transductive] if first.transductive else []),
+            *(line for line in (few_rows_line(self.pooled.n), first.transductive) if line),
         ]
 
 

@@ -20,6 +20,7 @@ from emofuse.evaluation.reporting.report import ComparisonRow, ReportFiles, RunR
 from emofuse.evaluation.reporting.report_rows import class_scores, headline, metric_name, pick_examples
 from emofuse.inference.baselines import BaselineScore
 from emofuse.inference.baselines.pool_scores import PoolScores
+from emofuse.inference.few_rows import few_rows_line
 from emofuse.inference.outcome import Outcome
 from emofuse.inference.reporting.run_figures import (
     certainty_figures,
@@ -107,6 +108,7 @@ def write_run_report(
             *_cross_fits(outcome),
             *_learnt_encoders(outcome),
             *([_sentence(line)] if is_classes and (line := unlearnt_line(manifest, split)) else ()),
+            *([_sentence(few)] if (few := few_rows_line(outcome.test.n)) else ()),
             *([_sentence(outcome.transductive)] if outcome.transductive else ()),
             *(_sentence(line) for line in (outcome.pool.lines() if outcome.pool is not None else ())),
             *([_sentence(outcome.change_note)] if outcome.corpus_change else ()),
