@@ -146,7 +146,8 @@ def test_a_node_says_why_its_encoder_could_not_be_set_up(
 def test_folds_are_those_of_one_process_though_a_node_is_killed_midway(
     cluster, joined: RayCluster, words: Manifest, tmp_path: Path
 ) -> None:
-    settings = fast(words)
+    # A fold takes long enough to be lost midway on a quick machine too.
+    settings = fast(words).with_changes({"optimiser.epochs": 20, "optimiser.patience": 20})
     whole = cross_validate(settings, words, tmp_path / "here")
     folder, node = tmp_path / "cluster", next(iter(cluster.worker_nodes))
     shutil.copytree(whole.folder, folder)

@@ -211,5 +211,6 @@ def test_values_are_cross_validated_as_classes_are(
     assert "mae" in outcome.means.metrics
     assert outcome.pooled.n == len(corpus)
     assert outcome.class_means() == {}
-    assert "Mean absolute error" in outcome.lines()[-1]
+    assert "Mean absolute error" in outcome.lines()[-2]
+    assert outcome.lines()[-1] == f"{len(corpus)} test rows: too few to judge by"
     assert "±" in write_cross_report(outcome, opinions).markdown.read_text(encoding="utf-8")

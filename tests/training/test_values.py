@@ -118,8 +118,10 @@ def test_values_are_predicted_with_the_class_that_their_sign_makes(run: Path, co
 
 
 def test_a_picture_over_time_is_of_emotions(run: Path, corpus: Path, tmp_path: Path) -> None:
+    rows = Manifest.read(corpus / "manifest.csv")
+    Manifest.from_frame(rows.frame.assign(end=1.0), corpus).write(corpus / "timed.csv")
     with pytest.raises(EmofuseError, match="this run predicts values"):
-        emofuse("predict", run, corpus / "manifest.csv", "--figure", tmp_path / "timeline.png", "--quiet")
+        emofuse("predict", run, corpus / "timed.csv", "--figure", tmp_path / "timeline.png", "--quiet")
 
 
 def test_a_raw_clip_cannot_become_imported_features(run: Path) -> None:
