@@ -15,6 +15,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from emofuse.cli.help_text import first_sentence, laid_out
 from emofuse.data.wording import shown
 from emofuse.errors import EmofuseError, EmofuseWarning, explain_os_error
 
@@ -49,7 +50,7 @@ VERBS: Mapping[str, str] = MappingProxyType(
     }
 )
 _LOOKS: Mapping[str, Any] = MappingProxyType(
-    {"add_completion": False, "rich_markup_mode": "markdown", "pretty_exceptions_enable": False}
+    {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 )
 
 
@@ -59,7 +60,9 @@ class _Commands(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         alone = typer.Typer(**_LOOKS)
         import_module(f"emofuse.cli.{VERBS[name]}").register(alone)
-        return typer.main.get_command(alone)
+        command = typer.main.get_command(alone)
+        command.help = laid_out(command.help or "")
+        return command
 
     def __iter__(self) -> Iterator[str]:
         return iter(VERBS)
@@ -74,6 +77,11 @@ class _VerbGroup(TyperGroup):
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
         self.commands = _Commands()  # type: ignore[assignment]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Each verb with a whole sentence: click would cut it at the end of the line."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, first_sentence(self.commands[name].help or "")) for name in VERBS])
 
 
 app = typer.Typer(
