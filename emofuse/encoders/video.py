@@ -170,4 +170,5 @@ class VideoEncoder:
 
 def _no_face(clip: ClipPictures) -> UnusableInputError:
     which = "no face was found" if clip.face is None else "the speaker's face was not found"
-    return UnusableInputError("no-face", f"{which} in any of {clip.count} pictures")
+    where = "in the picture" if clip.count == 1 else f"in any of {clip.count} pictures"
+    return UnusableInputError("no-face", f"{which} {where}")

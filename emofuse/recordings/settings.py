@@ -124,4 +124,4 @@ def parse_by(given: str, option: str = "--by") -> By:
     for by in get_args(By):
         if given == by:
             return by
-    raise EmofuseError(f"{option} {given!r}: is one of {', '.join(get_args(By))}")
+    raise EmofuseError(f"{option}: {given!r} is none of {', '.join(get_args(By))}")

@@ -165,7 +165,7 @@ def test_a_manifest_elsewhere_is_refused_before_the_work_with_the_way_out(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--by", "magic"], "--by 'magic': is one of auto"),
+        (["--by", "magic"], "--by: 'magic' is none of auto"),
         (["--speakers", "many"], "--speakers 'many'"),
         (["--min-speech", "-1"], "--min-speech"),
         (["--longest", "100"], "--longest"),
