@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from emofuse.data.manifest_columns import (
     SPLITS,
 )
 from emofuse.data.manifest_problems import Origin, Problem
+from emofuse.data.nearest_names import is_meant
 from emofuse.data.paths import ContainedPaths, lexical_refusal
 
 _CONTROL = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
@@ -187,9 +187,7 @@ def _check_targets(frame: pd.DataFrame, labels: Sequence[str] | None) -> Iterato
 
 
 def _unknown_label(label: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(label.strip().lower(), known, n=1)
-    hint = f"; is {close[0]!r} meant?" if close else ""
-    return f"label {label!r} is not one of {', '.join(known)}{hint}"
+    return f"label {label!r} is not one of {', '.join(known)}{is_meant(label, known)}"
 
 
 def _check_splits(frame: pd.DataFrame) -> Iterator[Finding]:
