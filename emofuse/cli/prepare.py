@@ -132,16 +132,12 @@ def _prepare_tables(
 
 def _refuse_other_tables(manifest: Manifest, target: Path) -> None:
     """A manifest that nobody has named is replaced only where it is of the same tables, as after a correction."""
-    from emofuse.data.manifest import Manifest
+    from emofuse.data.replaced_manifest import replaced_manifest
 
-    if not target.exists():
+    replaced = replaced_manifest(target, "--out")
+    if replaced is None:
         return
-    try:
-        held, new = _said(Manifest.read(target)), _said(manifest)
-    except EmofuseError:
-        raise EmofuseError(
-            f"{target}: is there already and is no manifest; name another with --out"
-        ) from None
+    held, new = _said(replaced), _said(manifest)
     if 2 * len(held & new) < min(len(held), len(new)):
         raise EmofuseError(
             f"{target}: holds other utterances than these tables; name another with --out, or this one to replace it"
