@@ -5,21 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from emofuse.data.face_place import parse_place, parse_places
 from emofuse.data.manifest_checks import find_problems, find_unwritable
 from emofuse.data.manifest_columns import (
     COLUMNS,
     CROP,
     FACE,
-    LISTENERS,
     NUMBER_COLUMNS,
     PATH_COLUMNS,
     UnreadableCell,
@@ -32,6 +29,7 @@ from emofuse.data.manifest_io import (
     write_manifest_file,
 )
 from emofuse.data.manifest_problems import ManifestError, Origin, Problem
+from emofuse.data.manifest_rows import RowReader
 from emofuse.data.paths import ContainedPaths
 from emofuse.data.utterance import Utterance
 from emofuse.data.wording import column_names
@@ -229,9 +227,8 @@ class Manifest:
         return {id: position for position, id in enumerate(self.ids)}
 
     @cached_property
-    def _values(self) -> dict[str, list[Any]]:
-        columns = [*COLUMNS, *(name for name in (CROP, FACE, LISTENERS) if name in self.frame)]
-        return {column: plain_values(self.frame[column]) for column in columns}
+    def _reader(self) -> RowReader:
+        return RowReader(self.frame, self._paths, self._name, self._origin)
 
     @cached_property
     def _paths(self) -> ContainedPaths:
@@ -267,7 +264,7 @@ class Manifest:
         Raises:
             EmofuseError: at an utterance whose media lie outside the folder.
         """
-        return (self._utterance(position) for position in range(len(self)))
+        return map(self._reader.utterance, range(len(self)))
 
     def utterance(self, id: str) -> Utterance:
         """The utterance with this id.
@@ -275,38 +272,13 @@ class Manifest:
         Raises:
             EmofuseError: there is none, or its media lie outside the folder.
         """
-        return self._utterance(self._position(id))
+        return self._reader.utterance(self._position(id))
 
     def _position(self, id: str) -> int:
         position = self._positions.get(id)
         if position is None:
             raise EmofuseError(f"{self._name}: has no utterance {id!r}")
         return position
-
-    def _utterance(self, position: int) -> Utterance:
-        values = {column: cells[position] for column, cells in self._values.items()}
-        for column in PATH_COLUMNS:
-            if values[column] is not None:
-                values[column] = self._resolve(position, column, values[column])
-        for column, parse in ((FACE, parse_place), (LISTENERS, parse_places)):
-            if column in values:
-                values[column] = self._parsed(position, column, values[column], parse)
-        return Utterance(**values)
-
-    def _parsed(self, position: int, column: str, cell: str | None, parse: Callable[[str], Any]) -> Any:
-        if cell is None:
-            return () if column == LISTENERS else None
-        try:
-            return parse(cell)
-        except ValueError as error:
-            place = self._origin.place(position)
-            raise EmofuseError(f"{self._name} {place}: {column} {cell!r} {error}") from None
-
-    def _resolve(self, position: int, column: str, relative: str) -> Path:
-        try:
-            return self._paths.resolve(relative)
-        except EmofuseError as error:
-            raise EmofuseError(f"{self._name} {self._origin.place(position)}: {column} {error}") from None
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the content: the :data:`COLUMNS` of all rows in their order, ``crop`` and ``face``.
