@@ -225,7 +225,7 @@ def _prepare_corpus(
         options = {"into": str(target.parent)} | options
     corpus = read_corpus(name, root, **options)
     # Before every recording is opened.
-    corpus.manifest.validate(check_files=False)
+    corpus.manifest.validate(check_files=False, check_places=True)
     corpus.manifest.check_target(target)
     seconds = seconds_stated(corpus.manifest)
     has_media = corpus.manifest.frame[["video", "audio"]].notna().any(axis=None)

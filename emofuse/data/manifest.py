@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -15,22 +13,19 @@ import pandas as pd
 from emofuse.data.manifest_checks import find_problems, find_unwritable
 from emofuse.data.manifest_columns import (
     COLUMNS,
-    CROP,
-    FACE,
-    NUMBER_COLUMNS,
     PATH_COLUMNS,
     UnreadableCell,
     typed,
 )
+from emofuse.data.manifest_fingerprint import content_fingerprint
 from emofuse.data.manifest_io import (
     check_manifest_suffix,
-    plain_values,
     read_manifest_file,
     write_manifest_file,
 )
 from emofuse.data.manifest_problems import ManifestError, Origin, Problem
 from emofuse.data.manifest_rows import RowReader
-from emofuse.data.paths import ContainedPaths
+from emofuse.data.paths import ContainedPaths, lexical_refusal
 from emofuse.data.utterance import Utterance
 from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
@@ -172,26 +167,40 @@ class Manifest:
             return path
         return Path(os.path.relpath(self.root / path, base)).as_posix()
 
-    def problems(self, check_files: bool = True, labels: Sequence[str] | None = None) -> list[Problem]:
+    def problems(
+        self,
+        check_files: bool = True,
+        labels: Sequence[str] | None = None,
+        *,
+        check_places: bool = False,
+    ) -> list[Problem]:
         """Everything that is wrong, in the order of the rows.
 
         Args:
             check_files: whether to look for the media on the disk.
             labels: the labels that may occur; None for any.
+            check_places: without ``check_files``: whether to see on the disk that no link leads out of the folder.
         """
-        paths = self._paths if check_files else None
+        paths = self._paths
+        check_path = paths.file_problem if check_files else paths.refusal if check_places else lexical_refusal
         found = list(self._unread())
         if len(self) or not found:
-            found += find_problems(self.frame, self._origin, paths, labels)
+            found += find_problems(self.frame, self._origin, check_path, labels)
         return sorted(found, key=lambda problem: (problem.file or "", problem.row or 0))
 
-    def validate(self, check_files: bool = True, labels: Sequence[str] | None = None) -> Manifest:
+    def validate(
+        self,
+        check_files: bool = True,
+        labels: Sequence[str] | None = None,
+        *,
+        check_places: bool = False,
+    ) -> Manifest:
         """This manifest, if nothing is wrong with it; the arguments are those of :meth:`problems`.
 
         Raises:
             ManifestError: listing every bad row; all of them are in its ``problems``.
         """
-        problems = self.problems(check_files, labels)
+        problems = self.problems(check_files, labels, check_places=check_places)
         if problems:
             raise ManifestError.listing(self._name, problems)
         return self
@@ -285,12 +294,4 @@ class Manifest:
 
         The same in every file format and wherever the folder lies; further columns do not count.
         """
-        digest = hashlib.sha256()
-        more = [name for name in (CROP, FACE) if name in self.frame and self.frame[name].notna().any()]
-        for column in (*COLUMNS, *more):
-            cells = self.frame[column]
-            if column in NUMBER_COLUMNS:
-                cells = cells + 0.0  # one zero of the two
-            # JSON keeps absence apart from any text, and writes floats in their shortest exact form.
-            digest.update(json.dumps([column, plain_values(cells)]).encode("ascii"))
-        return digest.hexdigest()
+        return content_fingerprint(self.frame)
