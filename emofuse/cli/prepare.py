@@ -262,4 +262,5 @@ def _keep_set_aside(corpus: Corpus, path: Path) -> Path:
             quarantine.discard(entry.id, entry.modality)
     for entry in corpus.set_aside:
         quarantine.add(entry.id, entry.modality, entry.file, entry.reason, entry.message)
+    quarantine.tidy()
     return path
