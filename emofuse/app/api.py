@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from pydantic import ValidationError
+from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 
 from emofuse.app.body import BODY
@@ -32,6 +33,8 @@ from emofuse.app.uploads import submit_upload
 _LOOK_EVERY = 0.05  # seconds
 # A page of a recording shows what came from outside: it runs apart from the server's own origin.
 _SANDBOX = "sandbox allow-scripts allow-downloads; frame-ancestors 'self'"
+_NO_PAGE = "this job has no page, or not yet: ask for it with page=true"
+_GIVEN_UP = "this job's page had to make room for others: send the recording again"
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorLine, "description": "the form cannot be taken apart"},
     401: {"model": ErrorLine, "description": "no token, or a wrong one"},
@@ -171,10 +174,16 @@ def _jobs(queue: JobQueue) -> APIRouter:
         responses=_MISSING,
     )
     async def page(job_id: str) -> FileResponse:
-        made = queue.get(job_id).page
-        if made is None:
-            raise RefusedError(404, "this job has no page, or not yet: ask for it with page=true")
-        return FileResponse(made, media_type="text/html", headers={"Content-Security-Policy": _SANDBOX})
+        job = queue.get(job_id)
+        if job.page is None:
+            given_up = job.state == "done" and job.task.page is not None
+            raise RefusedError(404, _GIVEN_UP if given_up else _NO_PAGE)
+        return FileResponse(
+            job.page,
+            media_type="text/html",
+            headers={"Content-Security-Policy": _SANDBOX},
+            background=BackgroundTask(setattr, job, "is_fetched", True),
+        )
 
     return router
 

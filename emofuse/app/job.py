@@ -21,6 +21,7 @@ class Job:
         task: what is to be done.
         folder: of the upload and of the page; nobody else's.
         size: bytes that the storage counts for it: of the upload, and once it is finished of the page.
+        is_fetched: whether its page was sent to somebody.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Job:
     error: RefusedError | None = None
     created: float = field(default_factory=time.monotonic)
     finished: float | None = None
+    is_fetched: bool = False
     cancelled: threading.Event = field(default_factory=threading.Event)
 
     @property

@@ -55,6 +55,7 @@ class JobQueue:
         self._refusal: str | None = None
         self.workers = list(workers)
         self._threads = [threading.Thread(target=self._serve, args=(w,), daemon=True) for w in self.workers]
+        storage.make_room = self._give_up_pages
         metrics.watch_queue(lambda: len(self._waiting), self.ready_workers)
 
     def start(self) -> RunDescription:
@@ -157,6 +158,21 @@ class JobQueue:
                 if job in surplus or (job.finished or 0) < oldest:
                     self._forget(job)
 
+    def _give_up_pages(self, lacking: int) -> None:
+        """Remove pages until so many bytes are free: the oldest that were fetched, then the oldest; answers are kept.
+
+        Where all of them would not be enough, none is removed.
+        """
+        with self._changed:
+            finished = [job for job in self._jobs.values() if job.finished is not None and job.size]
+            if sum(job.size for job in finished) < lacking:
+                return
+            for job in sorted(finished, key=lambda job: (not job.is_fetched, job.finished)):
+                lacking -= job.size
+                self._remove_files(job)
+                if lacking <= 0:
+                    return
+
     def stop(self) -> None:
         """Begin to end; may be called from a handler of signals, since it takes no lock."""
         self._closing.set()
@@ -258,6 +274,9 @@ class JobQueue:
 
     def _forget(self, job: Job) -> None:
         self._jobs.pop(job.id, None)
+        self._remove_files(job)
+
+    def _remove_files(self, job: Job) -> None:
         shutil.rmtree(job.folder, ignore_errors=True)
         self._storage.release(job.size)
         job.size = 0

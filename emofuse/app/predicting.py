@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emofuse.app.hidden_places import without_places
 from emofuse.app.limits import MOST_EXPLAINED, MOST_SEGMENTS
 from emofuse.app.refusals import RefusedError
 from emofuse.app.schemas import Prediction, RunDescription, Segment, Shares
@@ -174,15 +174,7 @@ def _of_client(segment: EmotionSegment, task: PredictTask, pipe: EmotionPipeline
 
 
 def _shown(line: str, task: PredictTask, pipe: EmotionPipeline) -> str:
-    """A message without the places in which the upload and the run lie here."""
-    if task.file is not None:
-        line = line.replace(str(task.file), task.name)
-    if pipe.folder is None:
-        return line
-    # Never a relative name, which may be part of any word; and no other folder whose name begins or ends like it.
-    for place in {str(pipe.folder.path.absolute()), str(pipe.folder.path.resolve())}:
-        line = re.sub(rf"(?<![\w.-]){re.escape(place)}(?![\w-]|\.\w)", "the run", line)
-    return line
+    return without_places(line, pipe, {task.file: task.name})
 
 
 def _write_page(

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,6 +32,8 @@ class Storage:
         self._held = 0
         self._page = 0
         self._lock = threading.Lock()
+        # Called with the bytes that are lacking, before anything is refused; it may release some.
+        self.make_room: Callable[[int], None] = lambda _: None
         # The name says which process it belongs to; what a killed one left is taken away by the next one that begins.
         self.folder = name_aside((where or Path(tempfile.gettempdir())) / _NAME)
         self.folder.mkdir(mode=0o700)
@@ -56,15 +59,25 @@ class Storage:
         """Count bytes that have come.
 
         Raises:
-            RefusedError: there is no room for them.
+            RefusedError: there is no room for them, and none can be made.
         """
+        lacking = self._lacking(count)
+        if lacking > 0:
+            self.make_room(lacking)
+            lacking = self._lacking(count)
+        if lacking > 0:
+            raise RefusedError(
+                503,
+                f"recordings and pages of {self._most / MEGABYTE:.0f} MB are here already: try again later",
+            )
+
+    def _lacking(self, count: int) -> int:
+        """Count bytes if there is room for them; otherwise so many are lacking."""
         with self._lock:
-            if self._held + self._page + count > self._most:
-                raise RefusedError(
-                    503,
-                    f"recordings and pages of {self._most / MEGABYTE:.0f} MB are here already: try again later",
-                )
-            self._held += count
+            lacking = self._held + self._page + count - self._most
+            if lacking <= 0:
+                self._held += count
+        return lacking
 
     def keep(self, count: int) -> None:
         """Count bytes that lie here already, whether there is room for them or not."""

@@ -93,6 +93,7 @@ def extract(
             processes=processes,
             elsewhere=elsewhere,
         )
+    quarantine.tidy()
     reader = features.reader(made.identity)
     held = sum(id in reader for id in corpus.ids)
     if as_json:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Sequence
 from pathlib import Path
 
+from emofuse.data.nearest_names import is_meant
 from emofuse.errors import EmofuseError
 
 
@@ -20,7 +19,8 @@ def recipe_file(name: str | Path) -> Path:
     names = list_recipes()
     if not Path(name).is_file() and str(name) not in names:
         raise EmofuseError(
-            f"{name}: no such recipe{_nearest(str(name), names)}; `emofuse models --recipes` lists them; or give a YAML file"
+            f"{name}: no such recipe{is_meant(str(name), names, most=3)}; `emofuse models --recipes` lists them; "
+            "or give a YAML file"
         )
     return find_recipe(name)
 
@@ -40,13 +40,5 @@ def check_system(name: str) -> None:
         if name in names:
             raise
         raise EmofuseError(
-            f"there is no model named {name!r}{_nearest(name, names)}; `emofuse models` lists them"
+            f"there is no model named {name!r}{is_meant(name, names, most=3)}; `emofuse models` lists them"
         ) from None
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    """``"; is one of A, B, C meant?"``, or nothing where none is near."""
-    found = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
-    if len(found) < 2:
-        return f"; is {found[0]} meant?" if found else ""
-    return f"; is one of {', '.join(found)} meant?"

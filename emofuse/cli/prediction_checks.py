@@ -12,6 +12,7 @@ from emofuse.starter import STARTER
 
 if TYPE_CHECKING:
     from emofuse.cli.experts import ExpertOptions
+    from emofuse.data.manifest import Manifest
 
 
 def option(name: str) -> str:
@@ -74,13 +75,18 @@ def check_places(
     raise EmofuseError("; ".join(failures))
 
 
-def check_timed_manifests(clips: Sequence[Path], of_one: Sequence[Path], figure: Path | None) -> None:
+def check_timed_manifests(
+    clips: Sequence[Path], of_one: Sequence[Path], figure: Path | None
+) -> dict[Path, Manifest]:
     """See that rows of manifests can be drawn or written over time, where that was asked for.
 
     Args:
         clips: recordings and manifests.
         of_one: files that belong to one recording, subtitles and tiers.
         figure: of the emotions over time.
+
+    Returns:
+        The manifests that were read for it.
 
     Raises:
         EmofuseError: a manifest cannot be read, ``of_one`` would be of several recordings, or nothing says when a row was
@@ -93,8 +99,9 @@ def check_timed_manifests(clips: Sequence[Path], of_one: Sequence[Path], figure:
     timed = [*(["--figure"] if figure is not None else []), *map(str, of_one)]
     manifests = [clip for clip in clips if is_manifest_file(clip)] if timed else []
     recordings: set[Path | None] = {clip for clip in clips if clip not in manifests}
+    read = {manifest: Manifest.read(manifest).validate() for manifest in manifests}
     for manifest in manifests:
-        for row in Manifest.read(manifest).validate().rows():
+        for row in read[manifest].rows():
             recordings.add(recording_of(row))
             if recording_of(row) is None and row.end is None:
                 raise EmofuseError(
@@ -103,6 +110,7 @@ def check_timed_manifests(clips: Sequence[Path], of_one: Sequence[Path], figure:
                 )
     if manifests and of_one and len(recordings) > 1:
         raise of_several_recordings(of_one[0], len(recordings))
+    return read
 
 
 def of_several_recordings(file: Path, count: int) -> EmofuseError:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from emofuse.cli.prediction_files import PredictionFiles
+    from emofuse.data.manifest import Manifest
     from emofuse.data.modality import Modality
     from emofuse.ensemble import EnsemblePipeline
     from emofuse.pipeline import EmotionPipeline, EmotionSegment, Progress
@@ -83,7 +84,7 @@ def predict_clips(asked: ClipArguments) -> None:
     of_all = {**asked.of_all, "modalities": parse_modalities(asked.of_all["modalities"])}
     precision = _precision(asked.precision, asked.experts.experts)
     check_places(asked.run, asked.experts, asked.clips, asked.of_clip)
-    check_timed_manifests(asked.clips or (), asked.files.of_one_recording, asked.figure)
+    read = check_timed_manifests(asked.clips or (), asked.files.of_one_recording, asked.figure)
     pipe = open_pipeline(
         asked.run,
         asked.experts,
@@ -95,7 +96,7 @@ def predict_clips(asked: ClipArguments) -> None:
     if asked.figure is not None and pipe.record.task != "classification":
         raise EmofuseError("--figure draws emotions over time, and this run predicts values; leave it out")
     with progress_bar(quiet=asked.quiet) as progress:
-        segments, failures = _predicted(pipe, asked.clips, asked.of_clip, of_all, progress)
+        segments, failures = _predicted(pipe, asked.clips, read, asked.of_clip, of_all, progress)
     print_segments(segments, as_json=asked.as_json, as_csv=asked.as_csv)
     if not asked.quiet:
         print_notes(segments)
@@ -158,11 +159,12 @@ def _encoded(clips: list[Path] | None, audio: Path | None) -> tuple[Modality, ..
 def _predicted(
     pipe: EmotionPipeline | EnsemblePipeline,
     clips: list[Path] | None,
+    read: Mapping[Path, Manifest],
     of_clip: Mapping[str, Any],
     of_all: Mapping[str, Any],
     progress: Progress,
 ) -> tuple[list[EmotionSegment], list[str]]:
-    """Predictions of all clips, and why some could not be made."""
+    """Predictions of all clips, and why some could not be made; a manifest that was read already is not read again."""
     from emofuse.data.manifest_files import is_manifest_file
 
     segments: list[EmotionSegment] = []
@@ -172,7 +174,7 @@ def _predicted(
             if clip is not None and is_manifest_file(clip):
                 from emofuse.data.manifest import Manifest
 
-                manifest = Manifest.read(clip).validate()
+                manifest = read.get(clip) or Manifest.read(clip).validate()
                 segments += pipe.predict_manifest(manifest, progress=progress, **of_all)
             else:
                 shown = progress if of_clip["segment"] else None

@@ -132,16 +132,12 @@ def _prepare_tables(
 
 def _refuse_other_tables(manifest: Manifest, target: Path) -> None:
     """A manifest that nobody has named is replaced only where it is of the same tables, as after a correction."""
-    from emofuse.data.manifest import Manifest
+    from emofuse.data.replaced_manifest import replaced_manifest
 
-    if not target.exists():
+    replaced = replaced_manifest(target, "--out")
+    if replaced is None:
         return
-    try:
-        held, new = _said(Manifest.read(target)), _said(manifest)
-    except EmofuseError:
-        raise EmofuseError(
-            f"{target}: is there already and is no manifest; name another with --out"
-        ) from None
+    held, new = _said(replaced), _said(manifest)
     if 2 * len(held & new) < min(len(held), len(new)):
         raise EmofuseError(
             f"{target}: holds other utterances than these tables; name another with --out, or this one to replace it"
@@ -229,7 +225,7 @@ def _prepare_corpus(
         options = {"into": str(target.parent)} | options
     corpus = read_corpus(name, root, **options)
     # Before every recording is opened.
-    corpus.manifest.validate(check_files=False)
+    corpus.manifest.validate(check_files=False, check_places=True)
     corpus.manifest.check_target(target)
     seconds = seconds_stated(corpus.manifest)
     has_media = corpus.manifest.frame[["video", "audio"]].notna().any(axis=None)
@@ -266,4 +262,5 @@ def _keep_set_aside(corpus: Corpus, path: Path) -> Path:
             quarantine.discard(entry.id, entry.modality)
     for entry in corpus.set_aside:
         quarantine.add(entry.id, entry.modality, entry.file, entry.reason, entry.message)
+    quarantine.tidy()
     return path

@@ -10,10 +10,10 @@ from typing import Any
 
 import pandas as pd
 
-from emofuse.corpora.table_mapping import closest
 from emofuse.data.git_lfs import is_lfs_pointer
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import PATH_COLUMNS
+from emofuse.data.nearest_names import is_meant
 from emofuse.data.paths import ContainedPaths
 from emofuse.data.quarantine import QuarantineEntry
 from emofuse.errors import EmofuseError
@@ -121,5 +121,5 @@ def require_choice(corpus: str, option: str, value: str, choices: Sequence[str])
     """
     if value not in choices:
         raise EmofuseError(
-            f"corpus {corpus}: {option}={value} is none of {', '.join(choices)}{closest(str(value), choices)}"
+            f"corpus {corpus}: {option}={value} is none of {', '.join(choices)}{is_meant(str(value), choices)}"
         )

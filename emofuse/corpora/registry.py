@@ -20,10 +20,11 @@ from emofuse.corpora.mosi import read_ch_sims, read_mosei, read_mosi
 from emofuse.corpora.ravdess import read_ravdess
 from emofuse.corpora.table_files import TABLE_SUFFIXES, read_table_file
 from emofuse.corpora.table_guess import guess_mapping, guess_splits
-from emofuse.corpora.table_mapping import TableMapping, closest, parse_map, parse_splits
+from emofuse.corpora.table_mapping import TableMapping, parse_map, parse_splits
 from emofuse.corpora.tables import DialogueScope, manifest_from_tables
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_files import manifests_in
+from emofuse.data.nearest_names import is_meant
 from emofuse.errors import EmofuseError
 
 
@@ -154,7 +155,7 @@ def read_corpus(name: str, root: Path | str, **options: Any) -> Corpus:
     reader = _READERS.get(name)
     if reader is None:
         raise EmofuseError(
-            f"there is no corpus {name!r}{closest(name, list(_READERS))}; there are {', '.join(_READERS)}"
+            f"there is no corpus {name!r}{is_meant(name, list(_READERS))}; there are {', '.join(_READERS)}"
         )
     root = Path(root)
     if not root.exists():

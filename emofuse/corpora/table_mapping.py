@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import csv
-import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from emofuse.data.manifest import COLUMNS
 from emofuse.data.manifest_columns import CROP, SPLIT_ALIASES, SPLITS
+from emofuse.data.nearest_names import is_meant
 from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
 
@@ -37,7 +37,7 @@ class TableMapping:
     def __post_init__(self) -> None:
         for target in self.columns:
             if target not in MAPPED_COLUMNS:
-                hint = closest(target, MAPPED_COLUMNS)
+                hint = is_meant(target, MAPPED_COLUMNS)
                 raise EmofuseError(
                     f"map: {target!r} is no column of a manifest{hint}; they are {', '.join(MAPPED_COLUMNS)}"
                 )
@@ -58,7 +58,7 @@ class TableMapping:
         """
         known = set(columns)
         missing = [
-            f"{source!r} (for {target}{closest(source, columns)})"
+            f"{source!r} (for {target}{is_meant(source, columns)})"
             for target in self.columns
             for source in self.sources(target, known)
             if source not in known
@@ -67,19 +67,6 @@ class TableMapping:
             raise EmofuseError(
                 f"{name}: has no column {', '.join(missing)}; its columns are {column_names(columns)}"
             )
-
-
-def closest(name: str, known: Sequence[str]) -> str:
-    """``"; is 'X' meant?"`` for the known name that is most like this one, or nothing."""
-    lowered, asked = {other.lower(): other for other in known}, name.lower()
-    # One begins with the other, as in ident for id: that says more than letters in common.
-    begun = [other for other in lowered if min(len(other), len(asked)) > 1 and _begins(other, asked)]
-    found = difflib.get_close_matches(asked, begun or lowered, n=1, cutoff=0.0 if begun else 0.6)
-    return f"; is {lowered[found[0]]!r} meant?" if found else ""
-
-
-def _begins(a: str, b: str) -> bool:
-    return a.startswith(b) or b.startswith(a)
 
 
 def parse_map(text: str) -> TableMapping:

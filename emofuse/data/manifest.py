@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from emofuse.data.face_place import parse_place, parse_places
 from emofuse.data.manifest_checks import find_problems, find_unwritable
 from emofuse.data.manifest_columns import (
     COLUMNS,
-    CROP,
-    FACE,
-    LISTENERS,
-    NUMBER_COLUMNS,
     PATH_COLUMNS,
     UnreadableCell,
     typed,
 )
+from emofuse.data.manifest_fingerprint import content_fingerprint
 from emofuse.data.manifest_io import (
     check_manifest_suffix,
-    plain_values,
     read_manifest_file,
     write_manifest_file,
 )
 from emofuse.data.manifest_problems import ManifestError, Origin, Problem
-from emofuse.data.paths import ContainedPaths
+from emofuse.data.manifest_rows import RowReader
+from emofuse.data.paths import ContainedPaths, lexical_refusal
 from emofuse.data.utterance import Utterance
 from emofuse.data.wording import column_names
 from emofuse.errors import EmofuseError
@@ -174,26 +167,40 @@ class Manifest:
             return path
         return Path(os.path.relpath(self.root / path, base)).as_posix()
 
-    def problems(self, check_files: bool = True, labels: Sequence[str] | None = None) -> list[Problem]:
+    def problems(
+        self,
+        check_files: bool = True,
+        labels: Sequence[str] | None = None,
+        *,
+        check_places: bool = False,
+    ) -> list[Problem]:
         """Everything that is wrong, in the order of the rows.
 
         Args:
             check_files: whether to look for the media on the disk.
             labels: the labels that may occur; None for any.
+            check_places: without ``check_files``: whether to see on the disk that no link leads out of the folder.
         """
-        paths = self._paths if check_files else None
+        paths = self._paths
+        check_path = paths.file_problem if check_files else paths.refusal if check_places else lexical_refusal
         found = list(self._unread())
         if len(self) or not found:
-            found += find_problems(self.frame, self._origin, paths, labels)
+            found += find_problems(self.frame, self._origin, check_path, labels)
         return sorted(found, key=lambda problem: (problem.file or "", problem.row or 0))
 
-    def validate(self, check_files: bool = True, labels: Sequence[str] | None = None) -> Manifest:
+    def validate(
+        self,
+        check_files: bool = True,
+        labels: Sequence[str] | None = None,
+        *,
+        check_places: bool = False,
+    ) -> Manifest:
         """This manifest, if nothing is wrong with it; the arguments are those of :meth:`problems`.
 
         Raises:
             ManifestError: listing every bad row; all of them are in its ``problems``.
         """
-        problems = self.problems(check_files, labels)
+        problems = self.problems(check_files, labels, check_places=check_places)
         if problems:
             raise ManifestError.listing(self._name, problems)
         return self
@@ -229,9 +236,8 @@ class Manifest:
         return {id: position for position, id in enumerate(self.ids)}
 
     @cached_property
-    def _values(self) -> dict[str, list[Any]]:
-        columns = [*COLUMNS, *(name for name in (CROP, FACE, LISTENERS) if name in self.frame)]
-        return {column: plain_values(self.frame[column]) for column in columns}
+    def _reader(self) -> RowReader:
+        return RowReader(self.frame, self._paths, self._name, self._origin)
 
     @cached_property
     def _paths(self) -> ContainedPaths:
@@ -267,7 +273,7 @@ class Manifest:
         Raises:
             EmofuseError: at an utterance whose media lie outside the folder.
         """
-        return (self._utterance(position) for position in range(len(self)))
+        return map(self._reader.utterance, range(len(self)))
 
     def utterance(self, id: str) -> Utterance:
         """The utterance with this id.
@@ -275,7 +281,7 @@ class Manifest:
         Raises:
             EmofuseError: there is none, or its media lie outside the folder.
         """
-        return self._utterance(self._position(id))
+        return self._reader.utterance(self._position(id))
 
     def _position(self, id: str) -> int:
         position = self._positions.get(id)
@@ -283,42 +289,9 @@ class Manifest:
             raise EmofuseError(f"{self._name}: has no utterance {id!r}")
         return position
 
-    def _utterance(self, position: int) -> Utterance:
-        values = {column: cells[position] for column, cells in self._values.items()}
-        for column in PATH_COLUMNS:
-            if values[column] is not None:
-                values[column] = self._resolve(position, column, values[column])
-        for column, parse in ((FACE, parse_place), (LISTENERS, parse_places)):
-            if column in values:
-                values[column] = self._parsed(position, column, values[column], parse)
-        return Utterance(**values)
-
-    def _parsed(self, position: int, column: str, cell: str | None, parse: Callable[[str], Any]) -> Any:
-        if cell is None:
-            return () if column == LISTENERS else None
-        try:
-            return parse(cell)
-        except ValueError as error:
-            place = self._origin.place(position)
-            raise EmofuseError(f"{self._name} {place}: {column} {cell!r} {error}") from None
-
-    def _resolve(self, position: int, column: str, relative: str) -> Path:
-        try:
-            return self._paths.resolve(relative)
-        except EmofuseError as error:
-            raise EmofuseError(f"{self._name} {self._origin.place(position)}: {column} {error}") from None
-
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the content: the :data:`COLUMNS` of all rows in their order, ``crop`` and ``face``.
 
         The same in every file format and wherever the folder lies; further columns do not count.
         """
-        digest = hashlib.sha256()
-        more = [name for name in (CROP, FACE) if name in self.frame and self.frame[name].notna().any()]
-        for column in (*COLUMNS, *more):
-            cells = self.frame[column]
-            if column in NUMBER_COLUMNS:
-                cells = cells + 0.0  # one zero of the two
-            # JSON keeps absence apart from any text, and writes floats in their shortest exact form.
-            digest.update(json.dumps([column, plain_values(cells)]).encode("ascii"))
-        return digest.hexdigest()
+        return content_fingerprint(self.frame)

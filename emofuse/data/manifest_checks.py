@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -23,7 +22,7 @@ from emofuse.data.manifest_columns import (
     SPLITS,
 )
 from emofuse.data.manifest_problems import Origin, Problem
-from emofuse.data.paths import ContainedPaths, lexical_refusal
+from emofuse.data.nearest_names import is_meant
 
 _CONTROL = "[\x00-\x1f\x7f-\x9f\u2028\u2029]"
 # Where a space at an edge makes a second name of the same thing; texts keep theirs.
@@ -45,19 +44,22 @@ class Finding(NamedTuple):
 
 
 def find_problems(
-    frame: pd.DataFrame, origin: Origin, paths: ContainedPaths | None, labels: Sequence[str] | None
+    frame: pd.DataFrame,
+    origin: Origin,
+    check_path: Callable[[str], str | None],
+    labels: Sequence[str] | None,
 ) -> list[Problem]:
     """Everything wrong with a typed frame.
 
     Args:
         frame: see :func:`emofuse.data.manifest_columns.typed`.
         origin: where its rows stand.
-        paths: the folder that media must lie in; None to leave the disk alone.
+        check_path: why a path of media is wrong, or None.
         labels: the labels that may occur; None for any.
     """
     if frame.empty:
         return [Problem(None, None, "has no rows; give it at least one utterance")]
-    return _as_problems(_findings(frame, origin, paths, labels), frame, origin)
+    return _as_problems(_findings(frame, origin, check_path, labels), frame, origin)
 
 
 def find_unwritable(frame: pd.DataFrame, origin: Origin) -> list[Problem]:
@@ -79,7 +81,10 @@ def _as_problems(findings: Iterable[Finding], frame: pd.DataFrame, origin: Origi
 
 
 def _findings(
-    frame: pd.DataFrame, origin: Origin, paths: ContainedPaths | None, labels: Sequence[str] | None
+    frame: pd.DataFrame,
+    origin: Origin,
+    check_path: Callable[[str], str | None],
+    labels: Sequence[str] | None,
 ) -> Iterator[Finding]:
     yield from _check_ids(frame, origin)
     yield from _check_spaces(frame)
@@ -93,7 +98,7 @@ def _findings(
     yield from _check_modalities(frame)
     yield from _check_crops(frame)
     yield from _check_faces(frame)
-    yield from _check_paths(frame, paths)
+    yield from _check_paths(frame, check_path)
 
 
 def _at(mask: pd.Series) -> NDArray[np.intp]:
@@ -187,9 +192,7 @@ def _check_targets(frame: pd.DataFrame, labels: Sequence[str] | None) -> Iterato
 
 
 def _unknown_label(label: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(label.strip().lower(), known, n=1)
-    hint = f"; is {close[0]!r} meant?" if close else ""
-    return f"label {label!r} is not one of {', '.join(known)}{hint}"
+    return f"label {label!r} is not one of {', '.join(known)}{is_meant(label, known)}"
 
 
 def _check_splits(frame: pd.DataFrame) -> Iterator[Finding]:
@@ -238,13 +241,10 @@ def _why_not(parse: Callable[[str], object], cell: str) -> str:
     return ""
 
 
-def _check_paths(frame: pd.DataFrame, contained: ContainedPaths | None) -> Iterator[Finding]:
+def _check_paths(frame: pd.DataFrame, check_path: Callable[[str], str | None]) -> Iterator[Finding]:
     for column in PATH_COLUMNS:
         # Clips cut from one film share its file: each file is looked at once.
-        reasons = {
-            path: contained.file_problem(path) if contained else lexical_refusal(path)
-            for path in frame[column].dropna().unique()
-        }
+        reasons = {path: check_path(path) for path in frame[column].dropna().unique()}
         bad = {path: reason for path, reason in reasons.items() if reason}
         if bad:
             positions = _at(frame[column].isin(list(bad)))

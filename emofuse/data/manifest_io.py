@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 
 from emofuse.data.atomic import written_aside
 from emofuse.data.manifest_columns import NUMBER_COLUMNS
+from emofuse.data.nearest_names import nearest
 from emofuse.data.raw_table import RawTable, parse_jsonl, read_bytes, read_parquet
 from emofuse.data.separators import parse_separated
 from emofuse.data.wording import column_names
@@ -77,7 +77,7 @@ def _for_suffix(path: Path, table: dict[str, _Format]) -> _Format:
 
 
 def _instead(columns: list[str]) -> str:
-    close = difflib.get_close_matches("id", [str(column).lower() for column in columns], n=1, cutoff=0.5)
+    close = nearest("id", map(str, columns), cutoff=0.5)
     hint = f"; rename {close[0]!r} or" if close else ";"
     return (
         f", only {column_names(columns)}{hint} use `emofuse prepare csv` to make a manifest of another table"

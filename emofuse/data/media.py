@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from av.video.stream import VideoStream
@@ -48,12 +50,29 @@ class MediaInfo:
 def probe(path: Path | str) -> MediaInfo:
     """Say what a media file holds; of the pictures only the first is decoded, of the packets the last are read.
 
+    What was found is remembered until the file changes.
+
     Args:
         path: the file.
 
     Raises:
         MediaError: if it is missing, empty, unreadable or not a recording.
     """
+    try:
+        found = os.stat(path)  # noqa: PTH116 - of a text too
+    except (OSError, ValueError):
+        return _look_into(path)  # which says what is wrong
+    return _remembered(
+        str(path), (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+    )
+
+
+@lru_cache(maxsize=256)
+def _remembered(path: str, _version: tuple[int, ...]) -> MediaInfo:
+    return _look_into(path)
+
+
+def _look_into(path: Path | str) -> MediaInfo:
     if is_still(path):
         height, width = still_size(path)
         return MediaInfo(None, has_video=True, has_audio=False, width=width, height=height)

@@ -42,7 +42,8 @@ class Quarantine:
 
     What an earlier run wrote is read first, so that interrupted work adds to it. A new entry is appended at
     once, as one line in one write: it survives whatever happens to the program next, several programs may
-    share the file, and the cost does not grow with its length. The file comes to be with its first entry.
+    share the file, and the cost does not grow with its length. A line that it replaces goes with :meth:`tidy`, or
+    when the file is read again. The file comes to be with its first entry.
 
     Args:
         path: the file; it need not exist.
@@ -54,6 +55,7 @@ class Quarantine:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         self._entries: dict[tuple[str, str], QuarantineEntry] = {}
+        self._has_replaced = False
         if self.path.exists():
             self._load()
 
@@ -73,6 +75,7 @@ class Quarantine:
         key = (entry.id, entry.modality)
         if self._entries.get(key) == entry:
             return
+        self._has_replaced |= key in self._entries
         self._entries[key] = entry
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8", newline="") as file_to:
@@ -83,6 +86,12 @@ class Quarantine:
         """Take back an entry, if there is one, because its medium could be used after all."""
         if self._entries.pop((id, modality), None) is not None:
             self._rewrite()
+
+    def tidy(self) -> None:
+        """Leave what was replaced out of the file, once the work is done; what other programs have added stays."""
+        if self._has_replaced:
+            self._load()
+            self._has_replaced = False
 
     def reasons(self) -> dict[str, int]:
         """How many entries there are of each reason, the most frequent first."""

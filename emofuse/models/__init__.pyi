@@ -12,9 +12,10 @@ from .mfn import MFN, MFNConfig
 from .mult import MulT, MulTConfig
 from .multiemo import MultiEMO, MultiEMOConfig
 from .output import DialogueOutput, EmotionOutput, KeptPatches
-from .registry import ModelInfo, create_model, list_models, model_config, model_info, register_system
+from .registry import create_model, list_models, model_config, model_info, register_system
 from .sdt import SDT, SDTConfig
 from .sequence_output import SequenceOutput
+from .system_info import ModelInfo
 from .tfn import TFN, TFNConfig
 
 __all__ = [

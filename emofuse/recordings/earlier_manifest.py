@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import COLUMNS, FACE, LISTENERS
+from emofuse.data.replaced_manifest import replaced_manifest
 from emofuse.errors import EmofuseError
 
 # What people add is not among them; the other columns of a manifest, and its own, are what `emofuse segment` writes.
@@ -22,14 +22,10 @@ def refuse_annotated(target: Path) -> None:
     Raises:
         EmofuseError: it holds labels or other columns that `emofuse segment` does not write, or is no manifest.
     """
-    if not target.exists():
+    replaced = replaced_manifest(target, "-o")
+    if replaced is None:
         return
-    try:
-        frame = Manifest.read(target).frame
-    except EmofuseError:
-        raise EmofuseError(
-            f"{target}: is there already and is no manifest; name another file with -o"
-        ) from None
+    frame = replaced.frame
     added = [column for column in map(str, frame) if column not in _WRITTEN and frame[column].notna().any()]
     if added:
         raise EmofuseError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emofuse.data.json_text import parse_json
+from emofuse.data.nearest_names import is_meant
 from emofuse.data.sampling_rate import RATE
 from emofuse.errors import EmofuseError
 from emofuse.recordings.words import Word
@@ -94,10 +94,8 @@ def _check_language(name: str, known: Sequence[str], language: str) -> None:
         return
     if list(known) == list(ENGLISH):
         raise LanguageError(f"{name} knows English only", "name another with --asr-model")
-    near = difflib.get_close_matches(language.lower(), known, n=1)
-    hint = f"; is {near[0]!r} meant?" if near else ""
     raise LanguageError(
-        f"{name} knows no language {language!r}{hint}",
+        f"{name} knows no language {language!r}{is_meant(language, known, beginnings=False)}",
         "languages are codes of two or three letters, such as en or de",
     )
 

@@ -16,7 +16,7 @@ from emofuse.data.utterance import Utterance
 from emofuse.evaluation import ClassificationReport, classification_report
 from emofuse.evaluation.metrics.class_sums import confusion_matrix, metrics_from_confusions
 from emofuse.evaluation.metrics.intervals import interval_words
-from emofuse.models.registry import Task as TaskName
+from emofuse.models.system_info import Task as TaskName
 from emofuse.runs.predictions import Predictions
 
 if TYPE_CHECKING:

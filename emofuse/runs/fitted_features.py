@@ -13,7 +13,7 @@ from emofuse.evaluation import Split
 from emofuse.evaluation.protocols.fitted_features import FittedFeatures, check_fitted_features
 from emofuse.features import FeatureReader, FeatureStore
 from emofuse.features.vectors import as_vector
-from emofuse.models.registry import Task as TaskName
+from emofuse.models.system_info import Task as TaskName
 
 if TYPE_CHECKING:
     from emofuse.data.batch import FeatureSource

@@ -18,7 +18,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import SentimentReport, sentiment_report
 from emofuse.evaluation.metrics.intervals import interval_words
 from emofuse.evaluation.metrics.sentiment import UNIT_METRICS
-from emofuse.models.registry import Task as TaskName
+from emofuse.models.system_info import Task as TaskName
 from emofuse.runs.predictions import Predictions
 
 if TYPE_CHECKING:

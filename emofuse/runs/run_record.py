@@ -15,7 +15,7 @@ from emofuse.data import Modality
 from emofuse.encoders import EncoderSpec
 from emofuse.encoders.end_to_end import EndToEndSettings
 from emofuse.features import EncoderIdentity
-from emofuse.models.registry import Task
+from emofuse.models.system_info import Task
 
 RECORDED_PACKAGES = ("torch", "transformers", "lightning", "av", "scikit-learn", "numpy", "pandas", "pyarrow")
 

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-_SAME_PLACE = 0.2  # what a name gains that stands where the asked one does
+from emofuse.data.nearest_names import nearest
 
 
 def nearest_setting(name: str, settings: type[BaseModel]) -> str:
-    """``"; is optimiser.epochs meant?"`` for a dotted name such as ``epochs``, or where all names are to be seen."""
+    """``"; is 'optimiser.epochs' meant?"`` for a dotted name such as ``epochs``, or where all names are to be seen."""
     where, _, leaf = name.rpartition(".")
-    scores = {
-        known: difflib.SequenceMatcher(None, leaf.lower(), known.rpartition(".")[2]).ratio()
-        + _SAME_PLACE * (known.rpartition(".")[0] == where)
-        for known in setting_names(settings)
-    }
-    best = max(scores, key=lambda known: scores[known])
-    return f"; is {best} meant?" if scores[best] >= 0.7 else "; config.yaml of any run has them all"
+    by_leaf: dict[str, str] = {}
+    here: dict[str, str] = {}
+    for known in setting_names(settings):
+        place, _, known_leaf = known.rpartition(".")
+        by_leaf.setdefault(known_leaf, known)
+        if place == where:
+            here[known_leaf] = known
+    # The place that was named comes first; less likeness is enough there where no other place has it either.
+    for names, cutoff in ((here, 0.7), (by_leaf, 0.7), (here, 0.5)):
+        if found := nearest(leaf, names, cutoff=cutoff):
+            return f"; is {names[found[0]]!r} meant?"
+    return "; config.yaml of any run has them all"
 
 
 def setting_names(settings: type[BaseModel], above: str = "") -> Iterator[str]:

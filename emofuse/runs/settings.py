@@ -18,7 +18,7 @@ from emofuse.encoders.augment_settings import AugmentSettings
 from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTIONALS
 from emofuse.errors import EmofuseError
 from emofuse.features.normalisation import Normalise
-from emofuse.models.registry import Task
+from emofuse.models.system_info import Task
 from emofuse.runs.setting_names import nearest_setting
 
 

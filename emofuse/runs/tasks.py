@@ -11,7 +11,7 @@ from emofuse.data.targets import Target
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
 from emofuse.models import model_info
-from emofuse.models.registry import Task as TaskName
+from emofuse.models.system_info import Task as TaskName
 from emofuse.runs.classification import Classification
 from emofuse.runs.predictions import Predictions
 from emofuse.runs.regression import Regression

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
+from emofuse.app.api import add_error_lines, make_routers
 from emofuse.app.job import Job
 from emofuse.app.jobs import JobQueue
 from emofuse.app.limits import ServeLimits
@@ -158,6 +161,29 @@ def test_a_job_over_its_time_is_ended_and_a_killed_idle_worker_replaced(storage:
         queue.close()
     assert {job.state for job in queue._jobs.values()} <= {"failed", "done"}
     assert "server is stopping" in str(next(reversed(queue._jobs.values())).error)
+
+
+def test_a_full_store_gives_up_pages_first_those_that_were_fetched(queue: JobQueue, storage: Storage) -> None:
+    jobs = [ended(submitted(queue, storage, "ok")) for _ in range(3)]
+    page, room = jobs[0].size, 10_000 - storage.held
+    app = FastAPI()
+    add_error_lines(app)
+    for router in make_routers(queue, storage, ServerMetrics()):
+        app.include_router(router)
+    with TestClient(app) as client:
+        assert client.get(f"/jobs/{jobs[1].id}/page").text == "<p>timeline</p>"
+        working = submitted(queue, storage, "work", b"")
+        with pytest.raises(RefusedError, match="try again later"):
+            storage.take(room + 3 * page + 1)
+        assert all(job.page for job in jobs), "it would have been in vain"
+        storage.take(room + 1)
+        assert [job.page is not None for job in jobs] == [True, False, True]
+        storage.take(page)
+        assert [job.page is not None for job in jobs] == [False, False, True]
+        assert client.get(f"/jobs/{jobs[0].id}").json()["result"]["seconds"] == 5.0, "answers stay"
+        assert "make room" in client.get(f"/jobs/{jobs[0].id}/page").json()["detail"]
+    assert working.finished is None
+    queue.cancel(working)
 
 
 def test_a_run_that_cannot_be_loaded_is_one_line(storage: Storage) -> None:

@@ -5,6 +5,8 @@ import json
 import sys
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +20,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from emofuse import EmofuseError, EmotionPipeline, Manifest
-from emofuse.app.live import media_stream, recogniser
+from emofuse.app.live import media_stream, recogniser, websocket
 from emofuse.app.live.camera import CameraWithMicrophone, FilmedBy
 from emofuse.app.live.cutter import Cut, CutSettings, SpeechBegan, UtteranceCutter
 from emofuse.app.live.detectors import BLOCK, BLOCK_SECONDS, EnergyGate
@@ -32,6 +34,7 @@ from emofuse.app.live.recogniser import LiveRecogniser
 from emofuse.app.live.session import HeardCut, LiveSession, samples_of_pcm
 from emofuse.app.live.sources import Microphone, Piece, SoundFile, StandardInput, open_source
 from emofuse.app.live.summary import latency_line
+from emofuse.app.refusals import RefusedError
 from emofuse.app.tasks import HearTask
 from emofuse.cli.main import app
 from emofuse.data.audio import read_audio
@@ -504,6 +507,41 @@ def test_hostile_pictures_are_refused_in_a_line(data: bytes, line: str) -> None:
     assert intake.is_abused
 
 
+def hearing_run(predict: Callable[[list[Utterance]], list[EmotionSegment]], place: Path | None = None) -> Any:
+    """What stands in for a run that hears each utterance alone."""
+    return SimpleNamespace(
+        modalities=("audio",),
+        model=SimpleNamespace(config=None),
+        task=SimpleNamespace(name="regression"),
+        predict=predict,
+        folder=None if place is None else RunFolder(place),
+    )
+
+
+def test_a_client_is_told_no_place_of_the_run(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    task, run = HearTask(0, 0.0, np.full(1600, 0.1, np.float32)), tmp_path / "runs" / "first"
+
+    def noted(utterances: list[Utterance]) -> list[EmotionSegment]:
+        line = f"{utterances[0].audio}: see {run}/run.json"
+        return [replace(segment(0.0, 0.1), notes={"audio": line})]
+
+    def refused(utterances: list[Utterance]) -> list[EmotionSegment]:
+        raise EmofuseError(f"{run}/run.json: is damaged")
+
+    heard = LiveRecogniser(hearing_run(noted, run), tmp_path).hear(task)
+    assert heard.notes == {"audio": "the stream: see the run/run.json"}
+    with pytest.raises(RefusedError, match=r"^the run/run\.json: is damaged$"):
+        LiveRecogniser(hearing_run(refused, run), tmp_path).hear(task)
+
+    def start(seconds: float, stopping: object) -> None:
+        refused([])
+
+    worker: Any = SimpleNamespace(start=start)
+    with pytest.raises(RefusedError, match=r"^the run cannot be loaded; the server's log says why$"):
+        websocket._Conversation(LiveSession(16000), worker, None).load(1.0)
+    assert f"{run}/run.json: is damaged" in caplog.text
+
+
 def test_workers_that_share_a_scratch_do_not_hear_each_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -521,12 +559,7 @@ def test_workers_that_share_a_scratch_do_not_hear_each_other(
         heard[int(utterance.id)] = float(read_audio(utterance.audio).max())
         return [segment(0.0, 0.1)]
 
-    pipe: Any = SimpleNamespace(
-        modalities=("audio",),
-        model=SimpleNamespace(config=None),
-        task=SimpleNamespace(name="regression"),
-        predict=predict,
-    )
+    pipe = hearing_run(predict)
     other = LiveRecogniser(pipe, tmp_path)
     LiveRecogniser(pipe, tmp_path).hear(task(1))
     assert heard == pytest.approx({1: 0.1, 2: 0.2}, abs=1e-3)

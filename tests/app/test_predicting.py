@@ -9,9 +9,10 @@ import pytest
 
 from emofuse import EmofuseError, EmotionPipeline
 from emofuse.app import worker
+from emofuse.app.hidden_places import without_places
 from emofuse.app.limits import ServeLimits
 from emofuse.app.page_parts import error_box, explanation_table, introduction, progress_box, timeline_frame
-from emofuse.app.predicting import _shown, describe_run, predict_recording
+from emofuse.app.predicting import describe_run, predict_recording
 from emofuse.app.refusals import RefusedError
 from emofuse.app.schemas import JobStatus, Prediction, PredictOptions, RunDescription, Segment, Shares
 from emofuse.app.tasks import PredictTask
@@ -208,7 +209,7 @@ def test_the_place_of_the_run_is_hidden_and_no_word_is_garbled(
 
     def shown(line: str, run: Path) -> str:
         pipe = SimpleNamespace(folder=RunFolder(run))
-        return _shown(line, PredictTask(None, "words alone", PredictOptions()), pipe)  # type: ignore[arg-type]
+        return without_places(line, pipe, {None: "words alone"})  # type: ignore[arg-type]
 
     words = "None: the recording is cut off or damaged; see r/encoders"
     for run in (Path("r"), tmp_path / "r"):

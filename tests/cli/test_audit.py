@@ -91,10 +91,17 @@ def test_the_manifests_own_column_is_the_default(corpus, tmp_path):
         match=r"manifest\.csv: its column split names fewer than two parts; .* --protocol speaker,",
     ):
         audit(corpus)
-    alone = Manifest.from_frame(corpus.frame.assign(speaker="S0"), tmp_path)
-    alone.write(tmp_path / "manifest.csv")
-    with pytest.raises(EmofuseError, match="--protocol dialogue,"):
-        audit(alone)
+    # Two speakers leave nobody to validate on, and those of rows without a label count for nothing.
+    for speakers, advised in (("a", "dialogue,"), ("ab", "dialogue,"), ("abc", "speaker --folds 3,")):
+        names = [speakers[i % len(speakers)] for i in range(len(corpus))]
+        frame = corpus.frame.assign(speaker=names)
+        frame.loc[len(frame)] = {"id": "unlabelled", "dialogue": "z", "speaker": "z", "text": "Well."}
+        some = Manifest.from_frame(frame, tmp_path)
+        some.write(tmp_path / "manifest.csv")
+        with pytest.raises(EmofuseError, match=f"--protocol {advised}"):
+            audit(some)
+    _, found = audit(some, "--protocol", "speaker", "--folds", "3")
+    assert min(min(fold["sizes"].values()) for fold in found["splits"][0]["folds"]) > 0
     frame = corpus.frame.assign(split=["train"] * 60 + ["test"] * 12)
     other = Manifest.from_frame(frame, tmp_path)
     other.write(tmp_path / "manifest.csv")

@@ -1,12 +1,14 @@
 """What is said before a run is loaded; the run here is no more than the names of its files."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from emofuse.cli.main import app
+from emofuse.data.manifest import Manifest
 from emofuse.data.media_writer import write_wav
 from emofuse.errors import EmofuseError
 from emofuse.runs.corpus import choose_device
@@ -73,6 +75,20 @@ def test_what_cannot_be_predicted_is_said_before_the_run_is_loaded(place: Path, 
     assert isinstance(result.exception, EmofuseError), result.output
     assert line in str(result.exception)
     assert "note:" not in result.output
+
+
+def test_a_manifest_is_read_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given = []
+    run = SimpleNamespace(
+        record=SimpleNamespace(task="classification"),
+        predict_manifest=lambda manifest, **options: given.append(manifest) or [],
+    )
+    monkeypatch.setattr("emofuse.cli.prediction_clips.open_pipeline", lambda *said, **options: run)
+    read, real = [], Manifest.read
+    monkeypatch.setattr(Manifest, "read", lambda path: read.append(path) or real(path))
+    result = CliRunner().invoke(app, ["predict", "runs/mine", "voices.csv", "--figure", "x.png"])
+    assert result.exception is None, result.exception
+    assert (len(given), read) == (1, [Path("voices.csv")])
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from emofuse.cli.main import app
-from emofuse.data.manifest import Manifest
+from emofuse.data.manifest import Manifest, ManifestError
 from emofuse.data.quarantine import Quarantine
 from emofuse.errors import EmofuseError
 from tests.corpora.layouts import CLIP_SECONDS, put
@@ -182,6 +182,19 @@ def test_a_manifest_that_is_wrong_is_told_before_recordings_are_opened(
     result = emofuse("prepare", "tables", tmp_path, "-o", tmp_path / "manifest.csv")
     assert isinstance(result.exception, EmofuseError)
     assert "row 2 (id 'a'): has the same id as row 1" in str(result.exception)
+
+
+def test_all_rows_that_lead_out_of_the_folder_are_listed_with_the_other_faults(tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus"
+    for name in ("s.wav", "t.wav"):
+        put(tmp_path, name)
+        (corpus / name).parent.mkdir(exist_ok=True)
+        (corpus / name).symlink_to(tmp_path / name)
+    put(corpus, "t.csv", "id,text,audio\na,x,s.wav\nb,y,t.wav\nc,z,gone.wav\nc,z,\n")
+    result = emofuse("prepare", "tables", corpus, "-o", corpus / "manifest.csv")
+    assert isinstance(result.exception, ManifestError)
+    problems = [(problem.row, "leads out of" in problem.what) for problem in result.exception.problems]
+    assert problems == [(1, True), (2, True), (4, False)]
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ ONE_BAD_ROW = {
     "valence is infinite": ({"valence": "inf"}, "valence 'inf' is not a number"),
     "valence overflows": ({"valence": "1e999"}, "valence is infinite"),
     "unknown label": ({"label": "joyy"}, "label 'joyy' is not one of anger, joy; is 'joy' meant?"),
+    "label cut short": ({"label": "ang"}, "is 'anger' meant?"),
     "label of another case": ({"label": "JOY"}, "is 'joy' meant?"),
     "no target": ({"label": ""}, "has neither label nor valence"),
     "unknown split": ({"split": "fold1"}, "split 'fold1' is not one of train, val, test"),

@@ -19,7 +19,7 @@ UNREADABLE = {
     "windows-1252": ("m.csv", "id,text\na,ça\n".encode("cp1252"), "line 2: is not UTF-8"),
     "utf-16": ("m.csv", "id,text\na,b\n".encode("utf-16"), "UTF-16"),
     "no id": ("m.csv", b"name,text\na,b\n", "no column 'id', only name, text"),
-    "other id": ("m.csv", b"ID,text\na,b\n", "rename 'id'"),
+    "other id": ("m.csv", b"ID,text\na,b\n", "rename 'ID'"),
     "many columns": ("m.csv", b",".join(b"c%d" % n for n in range(3000)), "c18, c19 and 2980 more"),
     "another table": ("m.tsv", b"id\ttext\na\tb\n", "or use `emofuse prepare csv`"),
     "id twice": ("m.csv", b"id,text,id\na,b,c\n", "header has id more than once"),

@@ -44,6 +44,19 @@ def test_same_medium_is_listed_once_with_its_latest_reason(tmp_path: Path) -> No
     assert len(path.read_text().splitlines()) == 3, "reading the list again leaves out what was replaced"
 
 
+def test_what_was_replaced_goes_from_the_file_when_the_work_is_done(tmp_path: Path) -> None:
+    path = tmp_path / "quarantine.csv"
+    Quarantine(path).add("u1", "video", "a.mp4", "no-video", "has no video stream")
+    second, other = Quarantine(path), Quarantine(path)
+    second.add("u1", "video", "a.mp4", "no-video", "it holds no video")
+    other.add("u2", "video", "b.mp4", "truncated", "cut off")
+    second.tidy()
+    assert path.read_text().splitlines()[1:] == [
+        "u1,video,a.mp4,no-video,it holds no video",
+        "u2,video,b.mp4,truncated,cut off",
+    ]
+
+
 def test_two_programs_may_share_the_file(tmp_path: Path) -> None:
     one, two = Quarantine(tmp_path / "quarantine.csv"), Quarantine(tmp_path / "quarantine.csv")
     for number in range(5):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from emofuse.models import create_model, list_models
-from emofuse.models.registry import ModelInfo
+from emofuse.models.system_info import ModelInfo
 from tests.models.demo_features import DIM, FILE
 
 SYSTEMS = [

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from emofuse.errors import EmofuseError
 from emofuse.models import create_model, list_models, model_info
-from emofuse.models.registry import ModelInfo
+from emofuse.models.system_info import ModelInfo
 
 SYSTEMS = [info for info in list_models() if not info.reads_frames and "tiny" in info.presets]
 DIMS = {"text": 6, "audio": 5, "video": 4}

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from emofuse.app.hidden_places import without_places
 from emofuse.app.live.pictures import PICTURE_RATE
+from emofuse.app.refusals import RefusedError
 from emofuse.app.schemas import Segment
 from emofuse.app.tasks import HearTask
 from emofuse.data.sampling_rate import RATE
@@ -36,7 +38,7 @@ class LiveRecogniser:
         """The emotion of the next utterance.
 
         Raises:
-            EmofuseError: the run can use nothing of it.
+            RefusedError: the run can use nothing of it; no place of this machine is named.
         """
         check_hears(self._pipe.modalities, sees=task.pictures is not None or bool(task.jpegs))
         from emofuse.app.live.jpegs import film_of
@@ -57,6 +59,12 @@ class LiveRecogniser:
             return answer
 
     def _answer(self, utterance: Utterance) -> Segment:
+        try:
+            return self._predicted(utterance)
+        except EmofuseError as error:
+            raise RefusedError(422, self._shown(str(error), utterance)) from error
+
+    def _predicted(self, utterance: Utterance) -> Segment:
         [segment] = self._pipe.predict([utterance])
         found = segment.to_dict() | {"unfamiliar": list(segment.unfamiliar)}
         if self._stream is not None and segment.used:
@@ -64,8 +72,13 @@ class LiveRecogniser:
                 self._stream.reset()
             found |= self._remembered(utterance)
         for name, lines in (("missing", segment.missing), ("notes", segment.notes)):
-            found[name] = {m: _shown(line, utterance) for m, line in lines.items()}
+            found[name] = {m: self._shown(line, utterance) for m, line in lines.items()}
         return Segment(**{k: v for k, v in found.items() if k != "recording"})
+
+    def _shown(self, line: str, utterance: Utterance) -> str:
+        return without_places(
+            line, self._pipe, dict.fromkeys((utterance.audio, utterance.video), "the stream")
+        )
 
     def _remembered(self, utterance: Utterance) -> dict[str, Any]:
         """Label and probabilities with the conversation before it."""
@@ -108,13 +121,6 @@ def check_hears(modalities: tuple[str, ...] | list[str], *, sees: bool = False) 
         raise EmofuseError(
             f"this run uses {', '.join(modalities)}, and this live stream is sound alone: train one with --modalities audio"
         )
-
-
-def _shown(line: str, utterance: Utterance) -> str:
-    """A message without the files in which the utterance lay."""
-    for file in (utterance.audio, utterance.video):
-        line = line if file is None else line.replace(str(file), "the stream")
-    return line
 
 
 def _utterance(sound: Path, film: Path | None, task: HearTask) -> Utterance:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +21,7 @@ from emofuse.app.live.picture_intake import PictureIntake
 from emofuse.app.live.recogniser import check_hears
 from emofuse.app.live.session import HeardCut, LiveSession, samples_of_pcm
 from emofuse.app.metrics import ServerMetrics
-from emofuse.app.refusals import RefusedError
+from emofuse.app.refusals import JobCancelledError, RefusedError
 from emofuse.app.schemas import RunDescription, Segment
 from emofuse.app.tasks import HearTask
 from emofuse.app.worker import WorkerSetup
@@ -37,6 +38,7 @@ _IDLE_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
 _BUSY, _WRONG, _TOO_BIG, _FAILED = 1013, 1007, 1009, 1011  # close codes of RFC 6455
 _LONGEST_REASON = 100  # characters; a close frame holds 123 bytes
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -61,10 +63,20 @@ class _Conversation:
     remembered: int = 0
 
     def load(self, seconds: float) -> RunDescription:
-        """Begin the worker; it remembers nothing."""
+        """Begin the worker; it remembers nothing.
+
+        Raises:
+            RefusedError: it cannot load the run. Why is for the log alone, since places of this machine are named.
+        """
         with self.lock:
             self.remembered = 0
-            return self.worker.start(seconds, lambda: self.gone)
+            try:
+                return self.worker.start(seconds, lambda: self.gone)
+            except (RefusedError, JobCancelledError):
+                raise
+            except EmofuseError as error:
+                _LOG.error("a live stream's worker could not be started: %s", error)
+                raise RefusedError(503, "the run cannot be loaded; the server's log says why") from error
 
     def ask(self, one: _Waiting) -> Segment:
         """The emotion of an utterance."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
 from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import SPLIT_ALIASES
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.protocol_info import PARTS, Split
 from emofuse.evaluation.protocols.split_files import read_split_file
+
+_USUAL_FOLDS = 5  # that `emofuse audit` makes where nothing else is said
 
 
 def read_published_split(given: str) -> Split:
@@ -60,13 +64,20 @@ def split_of_column(manifest: Manifest, name: str = "the manifest") -> Split:
     frame = manifest.frame
     split = Split(*(frame.loc[frame["split"] == part, "id"].tolist() for part in PARTS))
     if sum(bool(ids) for ids in split) < 2:
-        speakers = frame["speaker"]
-        usual = "speaker" if speakers.notna().all() and speakers.nunique() > 1 else "dialogue"
         raise EmofuseError(
             f"{name}: its column split names fewer than two parts; audit what training would make with "
-            f"--protocol {usual}, or a split of yours with --split FILE"
+            f"--protocol {_advised_protocol(frame)}, or a split of yours with --split FILE"
         )
     return split
+
+
+def _advised_protocol(frame: pd.DataFrame) -> str:
+    """Speakers are kept apart where each of the three parts can have one of its own; dialogues otherwise."""
+    speakers = frame.loc[frame["label"].notna() | frame["valence"].notna(), "speaker"]
+    count = speakers.nunique()
+    if speakers.isna().any() or count < len(PARTS):
+        return "dialogue"
+    return "speaker" if count >= _USUAL_FOLDS else f"speaker --folds {count}"
 
 
 def expand_to_utterances(split: Split, manifest: Manifest) -> Split:

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from emofuse.corpora.table_mapping import closest
 from emofuse.corpora.table_summary import first_places
 from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import FEATURES
 from emofuse.data.modality import MODALITIES, Modality
+from emofuse.data.nearest_names import is_meant
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError, reason_of
 from emofuse.features.identity import IMPORTED as KIND
@@ -98,7 +98,7 @@ def import_features(
     path = Path(path)
     if style not in STYLES:
         raise EmofuseError(
-            f"there is no style {style!r}{closest(style, list(STYLES))}; there are {', '.join(STYLES)}"
+            f"there is no style {style!r}{is_meant(style, list(STYLES))}; there are {', '.join(STYLES)}"
         )
     if not path.exists():
         raise EmofuseError(f"{path}: there is no such file")
@@ -145,7 +145,7 @@ def read_features(
     path = Path(path)
     if style is not None and style not in STYLES:
         raise EmofuseError(
-            f"there is no style {style!r}{closest(style, list(STYLES))}; there are {', '.join(STYLES)}"
+            f"there is no style {style!r}{is_meant(style, list(STYLES))}; there are {', '.join(STYLES)}"
         )
     if not path.exists():
         raise EmofuseError(f"{path}: there is no such file")

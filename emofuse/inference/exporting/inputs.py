@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from emofuse.data.modality import Modality
-from emofuse.models.registry import ModelInfo
+from emofuse.models.system_info import ModelInfo
 
 Axis = str | int
 Kind = Literal["feature", "frames", "flag", "mask", "number"]
