@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, File, Form, Request, Response, UploadFile
@@ -29,6 +30,8 @@ from emofuse.app.schemas import (
 )
 from emofuse.app.storage import Storage
 from emofuse.app.uploads import submit_upload
+from emofuse.data.nearest_names import is_meant
+from emofuse.data.wording import shown
 
 _LOOK_EVERY = 0.05  # seconds
 # A page of a recording shows what came from outside: it runs apart from the server's own origin.
@@ -81,6 +84,21 @@ def form_options(
         raise RefusedError(422, first_error(error.errors())) from None
 
 
+def check_fields(names: Iterable[str]) -> None:
+    """A misspelt option would be passed over, and a misspelt ``file`` answered by the words alone.
+
+    Raises:
+        RefusedError: a field of the form is unknown.
+    """
+    known = ("file", *PredictOptions.model_fields, "page")
+    for name in names:
+        if name not in known:
+            near = is_meant(name, known)
+            raise RefusedError(
+                422, f"there is no field {shown(name)[:100]!r}{near}; there are {', '.join(known)}"
+            )
+
+
 Options = Annotated[PredictOptions, Depends(form_options)]
 Recording = Annotated[UploadFile | None, File(description="a video or sound file")]
 
@@ -122,6 +140,7 @@ def _predictions(queue: JobQueue, storage: Storage) -> APIRouter:
     async def submitted(
         request: Request, file: UploadFile | None, options: PredictOptions, *, page: bool
     ) -> Job:
+        check_fields(await request.form())
         counted = request.scope[BODY].hand_over()
         return await submit_upload(queue, storage, file, options, counted=counted, page=page)
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 
 
 def is_meant(name: str, known: Iterable[str], *, most: int = 1, beginnings: bool = True) -> str:
-    """``"; is 'A' meant?"`` or ``"; is one of 'A', 'B' meant?"``, or nothing where none is near; see `nearest`."""
+    """``"; perhaps 'A'"`` or ``"; perhaps 'A' or 'B'"``, or nothing where none is near; see `nearest`."""
     found = [repr(near) for near in nearest(name, known, most=most, beginnings=beginnings)]
     if not found:
         return ""
-    return f"; is {'one of ' if len(found) > 1 else ''}{', '.join(found)} meant?"
+    return f"; perhaps {' or '.join(found)}"
 
 
 def nearest(

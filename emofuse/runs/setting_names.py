@@ -10,7 +10,7 @@ from emofuse.data.nearest_names import nearest
 
 
 def nearest_setting(name: str, settings: type[BaseModel]) -> str:
-    """``"; is 'optimiser.epochs' meant?"`` for a dotted name such as ``epochs``, or where all names are to be seen."""
+    """``"; perhaps 'optimiser.epochs'"`` for a dotted name such as ``epochs``, or where all names are to be seen."""
     where, _, leaf = name.rpartition(".")
     by_leaf: dict[str, str] = {}
     here: dict[str, str] = {}
@@ -22,7 +22,7 @@ def nearest_setting(name: str, settings: type[BaseModel]) -> str:
     # The place that was named comes first; less likeness is enough there where no other place has it either.
     for names, cutoff in ((here, 0.7), (by_leaf, 0.7), (here, 0.5)):
         if found := nearest(leaf, names, cutoff=cutoff):
-            return f"; is {names[found[0]]!r} meant?"
+            return f"; perhaps {names[found[0]]!r}"
     return "; config.yaml of any run has them all"
 
 

@@ -113,6 +113,11 @@ def test_a_job_is_asked_for_later_has_a_page_and_is_forgotten(
         ({"coverage": "1.5"}, "coverage"),
         ({"coverage": "0.9"}, "emofuse evaluate"),
         ({"text": "x" * 20_000}, "text"),
+        (
+            {"by-modality": "true"},
+            "there is no field 'by-modality'; perhaps 'by_modality'; there are file, text, ",
+        ),
+        ({"x" * 200: "1"}, "there is no field"),
     ],
 )
 def test_options_that_cannot_be_are_one_line(

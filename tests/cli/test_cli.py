@@ -252,11 +252,11 @@ def test_the_help_of_train_names_the_defaults() -> None:
         (["train", "m.csv", "--out", "x", "--recipe", "none"], "no such recipe"),
         (
             ["train", "m.csv", "--out", "x", "--recipe", "deepmsi-mer/melt"],
-            "deepmsi-mer/melt: no such recipe; is one of 'deepmsi-mer/meld', ",
+            "deepmsi-mer/melt: no such recipe; perhaps 'deepmsi-mer/meld' or ",
         ),
         (
             ["train", "m.csv", "--out", "x", "--model", "deepmsi"],
-            "there is no model named 'deepmsi'; is 'deepmsi-mer' meant?; `emofuse models` lists them",
+            "there is no model named 'deepmsi'; perhaps 'deepmsi-mer'; `emofuse models` lists them",
         ),
         (["train", "m.csv", "--out", "x", "--set", "optimiser.epoch=3"], "optimiser.epoch"),
         (["train", "m.csv", "--out", "x", "--modalities", "smell"], "'smell' is none of"),

@@ -26,10 +26,10 @@ def test_map() -> None:
         ("text=a,text=b", "map: text is given twice"),
         (
             "text=a,lable=b",
-            "map: 'lable' is no column of a manifest; is 'label' meant?; they are id, dialogue, turn",
+            "map: 'lable' is no column of a manifest; perhaps 'label'; they are id, dialogue, turn",
         ),
-        ("text=a,ident=b", "map: 'ident' is no column of a manifest; is 'id' meant?; they are id"),
-        ("text=a,Dialog=b", "map: 'Dialog' is no column of a manifest; is 'dialogue' meant?; they are id"),
+        ("text=a,ident=b", "map: 'ident' is no column of a manifest; perhaps 'id'; they are id"),
+        ("text=a,Dialog=b", "map: 'Dialog' is no column of a manifest; perhaps 'dialogue'; they are id"),
         ("text=a,xyz=b", "map: 'xyz' is no column of a manifest; they are id"),
         ("label=b,speaker=c", "map: name a column for text, video or audio"),
         ('"text=a', "map: '\"text=a' cannot be read"),

@@ -295,8 +295,8 @@ def test_a_column_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(EmofuseError) as caught:
         manifest_from_tables([path], parse_map("text=utterence,label=Emotions,speaker=Who"))
     assert str(caught.value) == (
-        f"{path}: has no column 'utterence' (for text; is 'Utterance' meant?), 'Emotions' (for label; is 'Emotion' "
-        "meant?), 'Who' (for speaker); its columns are Utterance, Emotion"
+        f"{path}: has no column 'utterence' (for text; perhaps 'Utterance'), 'Emotions' (for label; perhaps "
+        "'Emotion'), 'Who' (for speaker); its columns are Utterance, Emotion"
     )
 
 

@@ -12,10 +12,10 @@ SYSTEMS = ["deepmsi-mer", "graph-cfc", "graph-smile", "tfn"]
 @pytest.mark.parametrize(
     ("name", "known", "line"),
     [
-        ("lable", ["id", "label"], "; is 'label' meant?"),
-        ("ident", ["id", "dialogue"], "; is 'id' meant?"),
-        (" LABEL", ["Label"], "; is 'Label' meant?"),
-        ("graph", SYSTEMS, "; is one of 'graph-cfc', 'graph-smile' meant?"),
+        ("lable", ["id", "label"], "; perhaps 'label'"),
+        ("ident", ["id", "dialogue"], "; perhaps 'id'"),
+        (" LABEL", ["Label"], "; perhaps 'Label'"),
+        ("graph", SYSTEMS, "; perhaps 'graph-cfc' or 'graph-smile'"),
         ("zzz", SYSTEMS, ""),
         ("a", ["anger"], ""),
         ("anger", [], ""),

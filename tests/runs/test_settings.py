@@ -21,11 +21,11 @@ def test_a_seed_is_one_that_every_generator_takes(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("epochs", "there is no setting epochs; is 'optimiser.epochs' meant?"),
-        ("optimiser.epoch", "there is no setting optimiser.epoch; is 'optimiser.epochs' meant?"),
-        ("data.fols", "there is no setting data.fols; is 'data.folds' meant?"),
-        ("patience", "there is no setting patience; is 'optimiser.patience' meant?"),
-        ("batch", "there is no setting batch; is 'optimiser.batch_size' meant?"),
+        ("epochs", "there is no setting epochs; perhaps 'optimiser.epochs'"),
+        ("optimiser.epoch", "there is no setting optimiser.epoch; perhaps 'optimiser.epochs'"),
+        ("data.fols", "there is no setting data.fols; perhaps 'data.folds'"),
+        ("patience", "there is no setting patience; perhaps 'optimiser.patience'"),
+        ("batch", "there is no setting batch; perhaps 'optimiser.batch_size'"),
         ("foo", "there is no setting foo; config.yaml of any run has them all"),
     ],
 )
