@@ -18,7 +18,8 @@ SYSTEMS = [
     for info in list_models()
     if not info.reads_frames and "tiny" in info.presets and "classification" in info.tasks
 ]
-STEPS = 40
+STEPS = 40  # at most
+LEARNT = 0.95  # of the training rows, dropout included: what is learnt after that is mostly by heart
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +75,13 @@ def trained(info: ModelInfo, inputs: dict[str, Any], labels: Tensor, classes: in
     dims = {f"{m}_dim": DIM for m in info.inputs}
     model = create_model(info.name, preset="tiny", num_classes=classes, **dims, **task)
     optimiser = torch.optim.AdamW(model.parameters(), lr=0.005, weight_decay=0.01)
+    known = labels >= 0
     for _ in range(STEPS):
         optimiser.zero_grad()
-        model.train().training_loss(model(**inputs), labels)["loss"].backward()  # type: ignore[operator]
+        output = model.train()(**inputs)
+        if (output.logits.argmax(-1) == labels)[known].double().mean() > LEARNT:
+            break
+        model.training_loss(output, labels)["loss"].backward()  # type: ignore[operator]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
     return model.eval()
