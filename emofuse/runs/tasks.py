@@ -10,7 +10,7 @@ from torch import Tensor
 from emofuse.data.targets import Target
 from emofuse.data.utterance import Utterance
 from emofuse.errors import EmofuseError
-from emofuse.models import model_info
+from emofuse.models import ModelInfo, model_info
 from emofuse.models.system_info import Task as TaskName
 from emofuse.runs.classification import Classification
 from emofuse.runs.predictions import Predictions
@@ -88,7 +88,7 @@ def task_of(settings: RunSettings, manifest: Manifest) -> Task:
             found = f"only {task.labels[0]}" if task.labels else "none"
             raise EmofuseError(
                 f"the column label holds {found}: a classification needs two classes or more"
-                + ("; for the column valence ask for model.task regression" if _has_valence(manifest) else "")
+                + (_on_valence(info) if _has_valence(manifest) else "")
             )
     elif not _has_valence(manifest):
         raise EmofuseError("the column valence is empty: a regression needs numbers there")
@@ -102,6 +102,13 @@ def task_of(settings: RunSettings, manifest: Manifest) -> Task:
 
 def _has_valence(manifest: Manifest) -> bool:
     return bool(manifest.frame["valence"].notna().any())
+
+
+def _on_valence(info: ModelInfo) -> str:
+    """What to do with a corpus that has values and no classes."""
+    if "regression" in info.tasks:
+        return "; for the column valence ask for --task regression (setting model.task)"
+    return f"; for the column valence choose a system that does regression, which {info.title} does not (see `emofuse models`)"
 
 
 def recorded_task(name: TaskName, labels: Sequence[str]) -> Task:

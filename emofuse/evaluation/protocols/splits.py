@@ -141,6 +141,11 @@ def _official_parts(rows: pd.DataFrame) -> _OfficialParts:
     return _OfficialParts(train, val, test, "all three are the publishers'")
 
 
+def _has_official_parts(rows: pd.DataFrame) -> bool:
+    held = set(rows["split"].dropna())
+    return "train" in held and len(held) > 1
+
+
 def _official(rows: pd.DataFrame, carver: GroupedSampler) -> Split:
     train, val, test, _ = _official_parts(rows)
     if val is None:
@@ -176,7 +181,8 @@ def _filled(rows: pd.DataFrame, column: str, protocol: str) -> np.ndarray:
     if len(absent):
         raise EmofuseError(
             f"protocol {protocol!r} needs the column {column} in every labelled row: "
-            f"{len(absent)} of them lack it (the first is id {absent.iloc[0]!r})"
+            f"{len(absent)} of them lack it (the first is id {absent.iloc[0]!r}); fill it, or choose another protocol, "
+            f"such as {'official' if _has_official_parts(rows) else 'dialogue'}"
         )
     return _codes(rows, column)
 

@@ -87,7 +87,12 @@ class SearchedCorpus:
         data = self.settings.data
         # Published parts are gone; a dialogue is the finest thing that stays whole.
         protocol = "dialogue" if data.protocol == "official" else data.protocol
-        return splits(manifest, protocol, k=folds, seed=data.split_seed, val_fraction=data.val_fraction)
+        try:
+            return splits(manifest, protocol, k=folds, seed=data.split_seed, val_fraction=data.val_fraction)
+        except EmofuseError as error:
+            raise EmofuseError(
+                f"{self.name}: its training part makes no {folds} folds ({error}); choose another --outer, or a larger corpus"
+            ) from None
 
 
 def searched_corpus(

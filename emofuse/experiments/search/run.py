@@ -129,29 +129,39 @@ def search(
         say: called with a line per trial.
 
     Raises:
-        EmofuseError: an axis that no corpus knows, a folder with another search, or a study in which every trial failed.
+        EmofuseError: an axis that no corpus knows, a corpus too small for the folds, a folder with another search, or a study
+            in which every trial failed.
     """
     check_optuna()
     for axis in axes:
         if not any(axis.name in corpus.axes for corpus in corpora):
             raise EmofuseError(f"--grid {axis.name}: no corpus takes it ({corpora[0].unknown[axis.name]})")
     with locked_folder(folder):
-        _claim(folder, corpora, axes, outer, inner, seed)
-        counted = _Counted(progress, ((outer + 1) * trials * inner + 2 * outer) * len(corpora))
-        outer_splits = {corpus.name: corpus.outer(outer) for corpus in corpora}
-        studies, folds = [], []
-        for number in range(outer):
-            splits = {name: found[number] for name, found in outer_splits.items()}
-            left = {name: [*split.train, *split.val] for name, split in splits.items()}
-            study = _Study(str(number + 1), corpora, left, inner, folder / f"fold-{number + 1}", seed)
-            studies += study.run(axes, trials, counted, say)
-            folds.append(_judged(corpora, best(study.done), splits, study.folder, counted))
-            if folds[-1].failure:
-                say(f"fold {number + 1}, judging: failed: {folds[-1].failure}")
+        # Before the folder belongs to this search: a corpus may be too small for it.
+        divided = [{c.name: c.outer(outer)[number] for c in corpora} for number in range(outer)]
+        studies = [
+            _Study(
+                str(number),
+                corpora,
+                {name: [*split.train, *split.val] for name, split in splits.items()},
+                inner,
+                folder / f"fold-{number}",
+                seed,
+            )
+            for number, splits in enumerate(divided, start=1)
+        ]
         all_ids = {corpus.name: list(corpus.manifest.ids) for corpus in corpora}
         last = _Study(ALL, corpora, all_ids, inner, folder / ALL, seed)
-        studies += last.run(axes, trials, counted, say)
-        return Search(folder, corpora, axes, studies, folds, best(last.done))
+        _claim(folder, corpora, axes, outer, inner, seed)
+        counted = _Counted(progress, ((outer + 1) * trials * inner + 2 * outer) * len(corpora))
+        tried, folds = [], []
+        for study, splits in zip(studies, divided, strict=True):
+            tried += study.run(axes, trials, counted, say)
+            folds.append(_judged(corpora, best(study.done), splits, study.folder, counted))
+            if folds[-1].failure:
+                say(f"fold {study.name}, judging: failed: {folds[-1].failure}")
+        tried += last.run(axes, trials, counted, say)
+        return Search(folder, corpora, axes, tried, folds, best(last.done))
 
 
 class _Counted:

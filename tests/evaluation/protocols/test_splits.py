@@ -309,8 +309,12 @@ def test_a_column_that_is_needed_and_empty_is_named():
         EmofuseError, match=r"needs the column speaker .* 2 of them lack it \(the first is id 'u1'\)"
     ):
         splits(manifest_of(id=ids, label=label, speaker=["a", None, "b", "a", None, "b"]), "speaker", k=2)
-    with pytest.raises(EmofuseError, match="needs the column group"):
+    with pytest.raises(EmofuseError, match=r"needs the column group .* another protocol, such as dialogue$"):
         splits(manifest_of(id=ids, label=label), "session")
+    with pytest.raises(
+        EmofuseError, match=r"needs the column speaker .* another protocol, such as official$"
+    ):
+        splits(manifest_of(id=ids, label=label, split=["train", "test"] * 3), "speaker")
     with pytest.raises(EmofuseError, match="and there is 1"):
         splits(manifest_of(id=ids, label=label, group=["one"] * 6), "session")
     with pytest.raises(EmofuseError, match="there are 1: choose another protocol"):
