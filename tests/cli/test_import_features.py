@@ -97,7 +97,7 @@ def test_a_failure_leaves_no_folder_that_was_not_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "phrase"),
     [
-        (("mmsb", "f.pkl"), "there is no style 'mmsb'; is 'mmsa' meant"),
+        (("mmsb", "f.pkl"), "there is no style 'mmsb'; perhaps 'mmsa'"),
         (("mmsa", "gone.pkl"), "gone.pkl: there is no such file"),
         (("mmsa", "f.pkl", "--pooling", "max"), "--pooling max is neither mean nor tokens"),
         (("mmsa", "."), "cannot be read"),

@@ -200,7 +200,7 @@ def test_all_rows_that_lead_out_of_the_folder_are_listed_with_the_other_faults(t
 @pytest.mark.parametrize(
     ("arguments", "phrase"),
     [
-        (("melt", "."), "there is no corpus 'melt'; is 'meld' meant"),
+        (("melt", "."), "there is no corpus 'melt'; perhaps 'meld'"),
         (("meld",), "prepare meld: name the one folder"),
         (("meld", ".", "."), "prepare meld: name the one folder"),
         (("meld", "gone"), "gone: there is no such folder"),

@@ -188,7 +188,7 @@ def test_mistakes(tmp_path: Path) -> None:
         load_corpus("meld", tmp_path)
     with pytest.raises(EmofuseError, match="speakers=six is none of all, grouped, main"):
         load_corpus("meld", tmp_path, speakers="six")
-    with pytest.raises(EmofuseError, match="is 'emotion' meant"):
+    with pytest.raises(EmofuseError, match="perhaps 'emotion'"):
         load_corpus("meld", tmp_path, target="emotions")
 
 

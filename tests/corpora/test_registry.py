@@ -59,7 +59,7 @@ def test_meld_by_name(shared_meld: Path) -> None:
 
 
 def test_mistakes(tmp_path: Path) -> None:
-    with pytest.raises(EmofuseError, match="no corpus 'table'; is 'tables' meant"):
+    with pytest.raises(EmofuseError, match="no corpus 'table'; perhaps 'tables'"):
         load_corpus("table", tmp_path)
     with pytest.raises(EmofuseError, match="no such folder"):
         load_corpus("prepared", tmp_path / "gone")
