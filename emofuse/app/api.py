@@ -31,7 +31,6 @@ from emofuse.app.schemas import (
 from emofuse.app.storage import Storage
 from emofuse.app.uploads import submit_upload
 from emofuse.data.nearest_names import is_meant
-from emofuse.data.wording import shown
 
 _LOOK_EVERY = 0.05  # seconds
 # A page of a recording shows what came from outside: it runs apart from the server's own origin.
@@ -94,9 +93,7 @@ def check_fields(names: Iterable[str]) -> None:
     for name in names:
         if name not in known:
             near = is_meant(name, known)
-            raise RefusedError(
-                422, f"there is no field {shown(name)[:100]!r}{near}; there are {', '.join(known)}"
-            )
+            raise RefusedError(422, f"there is no field {name[:100]!r}{near}; there are {', '.join(known)}")
 
 
 Options = Annotated[PredictOptions, Depends(form_options)]

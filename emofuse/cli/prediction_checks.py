@@ -126,8 +126,7 @@ def nothing_to_predict(run: Path) -> EmofuseError:
     from emofuse.runs.hub import is_hub_name
     from emofuse.runs.run_folder import runs_below
 
-    records = ("run.json", "ensemble.json", "export.json")
-    if str(run) == STARTER or is_hub_name(run) or any((run / name).exists() for name in records):
+    if str(run) == STARTER or is_hub_name(run) or _says_it_is_a_run(run):
         return EmofuseError("nothing to predict: name a clip, a manifest, or give --text")
     if run.is_dir():
         return EmofuseError(
@@ -135,6 +134,25 @@ def nothing_to_predict(run: Path) -> EmofuseError:
         )
     said = str(run)
     return EmofuseError(f"{said!r} is neither a file nor a run; for words: --text {shlex.quote(said)}")
+
+
+def check_no_run(places: Sequence[Path]) -> None:
+    """See that no run stands where recordings are named.
+
+    Raises:
+        EmofuseError: one does, and no recording lies in it.
+    """
+    from emofuse.data.found_recordings import has_recording
+
+    for place in places:
+        if _says_it_is_a_run(place) and not has_recording(place):
+            raise EmofuseError(
+                f"{place}: holds no recording, it is a run; the run is named first, and then what it predicts"
+            )
+
+
+def _says_it_is_a_run(folder: Path) -> bool:
+    return any((folder / name).exists() for name in ("run.json", "ensemble.json", "export.json"))
 
 
 def _check_run(run: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from emofuse.cli.prediction_checks import check_no_run
 from emofuse.cli.prediction_files import checked_media
 from emofuse.data.wording import counted, shown
 from emofuse.errors import EmofuseError
@@ -64,6 +65,7 @@ def predict_places(asked: FolderArguments, **options: Any) -> None:
     from emofuse.folders.predict import FolderRequest, checked_formats, plain_options, predict_folder
 
     _check(asked)
+    check_no_run(asked.places)
     recordings = find_recordings(asked.places)
     options["modalities"] = parse_modalities(options["modalities"])
     request = FolderRequest(

@@ -54,7 +54,7 @@ def find_recordings(places: Iterable[Path]) -> list[RecordingFile]:
                 RecordingFile(file, above + file.relative_to(place).as_posix()) for file in _below(place)
             ]
             if not recordings:
-                raise EmofuseError(_no_recording(place))
+                raise EmofuseError(f"{place}: holds no recording (hidden files are left out)")
         else:
             recordings = [RecordingFile(place, place.name)]
         for recording in recordings:
@@ -64,12 +64,6 @@ def find_recordings(places: Iterable[Path]) -> list[RecordingFile]:
                     f"{other.file} and {recording.file}: their results would have one name; name the folder above both"
                 )
     return list(found.values())
-
-
-def _no_recording(place: Path) -> str:
-    if (place / "run.json").exists() or (place / "ensemble.json").exists():
-        return f"{place}: holds no recording, it is a run; the run is named first, and then what it predicts"
-    return f"{place}: holds no recording (hidden files are left out)"
 
 
 def folder_name(place: Path) -> str:

@@ -1,4 +1,7 @@
-"""The content of a manifest as one number, by which a run knows its corpus again."""
+"""The content of a manifest as one number, by which a run knows its corpus again.
+
+It stands apart from `Manifest`: whoever changes a byte of it makes the corpus of every finished run another one.
+"""
 
 from __future__ import annotations
 

@@ -63,6 +63,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "runs/nothing: there is no such run folder; runs: it holds 2 runs (mine, two)",
         ),
         ("empty", "empty: holds no recording and is no run folder; name a recording"),
+        ("voice.wav runs/mine", "runs/mine: holds no recording, it is a run; the run is named first"),
         ("angry", "'angry' is neither a file nor a run; for words: --text angry"),
         ("runs/mine voices.csv --subtitles x.vtt", "x.vtt: belongs to one recording, and 2 are named"),
         ("runs/mine voices.csv --tiers x.eaf", "x.eaf: belongs to one recording, and 2 are named"),

@@ -63,9 +63,6 @@ def test_recordings_are_found_by_suffix_and_by_how_they_begin(tmp_path: Path) ->
     (tmp_path / "empty").mkdir()
     with pytest.raises(EmofuseError, match="holds no recording"):
         find_recordings([tmp_path / "empty"])
-    (tmp_path / "empty" / "run.json").write_text("{}")
-    with pytest.raises(EmofuseError, match="empty: holds no recording, it is a run; the run is named first"):
-        find_recordings([tmp_path / "empty"])
 
 
 def test_results_of_the_folder_above_stay_where_results_go(

@@ -125,7 +125,7 @@ def _official_parts(rows: pd.DataFrame) -> _OfficialParts:
         row = strange.iloc[0]
         raise EmofuseError(f"id {row['id']!r}: split {row['split']!r} is none of {', '.join(PARTS)}")
     train, val, test = (np.flatnonzero(rows["split"].eq(part).fillna(False).to_numpy(bool)) for part in PARTS)
-    if not len(train) or not (len(val) or len(test)):
+    if not _has_official_parts(rows):
         counts = f"train {len(train)}, val {len(val)}, test {len(test)}"
         raise EmofuseError(
             f"protocol 'official' needs labelled rows in train and in test or val (there are: {counts}); "

@@ -138,7 +138,8 @@ def search(
             raise EmofuseError(f"--grid {axis.name}: no corpus takes it ({corpora[0].unknown[axis.name]})")
     with locked_folder(folder):
         # Before the folder belongs to this search: a corpus may be too small for it.
-        divided = [{c.name: c.outer(outer)[number] for c in corpora} for number in range(outer)]
+        outer_splits = {corpus.name: corpus.outer(outer) for corpus in corpora}
+        divided = [{name: found[number] for name, found in outer_splits.items()} for number in range(outer)]
         studies = [
             _Study(
                 str(number),

@@ -96,10 +96,7 @@ def import_features(
         EmofuseError: the file is hostile, damaged, or not of this style.
     """
     path = Path(path)
-    if style not in STYLES:
-        raise EmofuseError(
-            f"there is no style {style!r}{is_meant(style, list(STYLES))}; there are {', '.join(STYLES)}"
-        )
+    _check_style(style)
     if not path.exists():
         raise EmofuseError(f"{path}: there is no such file")
     content = _read(path, STYLES[style], labels)
@@ -143,10 +140,8 @@ def read_features(
         EmofuseError: the file is hostile, damaged, or not of this style or any.
     """
     path = Path(path)
-    if style is not None and style not in STYLES:
-        raise EmofuseError(
-            f"there is no style {style!r}{is_meant(style, list(STYLES))}; there are {', '.join(STYLES)}"
-        )
+    if style is not None:
+        _check_style(style)
     if not path.exists():
         raise EmofuseError(f"{path}: there is no such file")
     refuse_lfs_pointer(path)
@@ -180,6 +175,13 @@ def style_of(path: Path) -> str | None:
         except (EmofuseError, OSError):
             continue
     return None
+
+
+def _check_style(style: str) -> None:
+    if style not in STYLES:
+        raise EmofuseError(
+            f"there is no style {style!r}{is_meant(style, list(STYLES))}; there are {', '.join(STYLES)}"
+        )
 
 
 def _read(path: Path, style: StyleInfo, labels: Sequence[str] | None) -> FeatureContent:
