@@ -83,13 +83,17 @@ def form_options(
         raise RefusedError(422, first_error(error.errors())) from None
 
 
-def check_fields(names: Iterable[str]) -> None:
+def check_fields(names: Iterable[str], *, page: bool) -> None:
     """A misspelt option would be passed over, and a misspelt ``file`` answered by the words alone.
+
+    Args:
+        names: of the fields that were sent.
+        page: whether the page of a timeline may be asked for.
 
     Raises:
         RefusedError: a field of the form is unknown.
     """
-    known = ("file", *PredictOptions.model_fields, "page")
+    known = ("file", *PredictOptions.model_fields, *(["page"] if page else []))
     for name in names:
         if name not in known:
             near = is_meant(name, known)
@@ -135,15 +139,16 @@ def _predictions(queue: JobQueue, storage: Storage) -> APIRouter:
     router = APIRouter(tags=["recordings"])
 
     async def submitted(
-        request: Request, file: UploadFile | None, options: PredictOptions, *, page: bool
+        request: Request, file: UploadFile | None, options: PredictOptions, *, page: bool | None
     ) -> Job:
-        check_fields(await request.form())
+        """``page``: whether one is made; None where none can be asked for."""
+        check_fields(await request.form(), page=page is not None)
         counted = request.scope[BODY].hand_over()
-        return await submit_upload(queue, storage, file, options, counted=counted, page=page)
+        return await submit_upload(queue, storage, file, options, counted=counted, page=bool(page))
 
     @router.post("/predict", summary="Predict a recording, and wait for the answer", responses=_REFUSALS)
     async def predict(request: Request, options: Options, file: Recording = None) -> Prediction:
-        job = await submitted(request, file, options, page=False)
+        job = await submitted(request, file, options, page=None)
         try:
             while job.finished is None:
                 await asyncio.sleep(_LOOK_EVERY)

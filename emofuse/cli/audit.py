@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emofuse.errors import EmofuseError
+from emofuse.evaluation.protocols.protocol_info import USUAL_FOLDS
 
 if TYPE_CHECKING:
     from emofuse.data.batch import FeatureSource
@@ -43,7 +44,7 @@ def audit(
         list[str] | None,
         typer.Option(help="official, session, speaker, dialogue or random-kfold; may be repeated"),
     ] = None,
-    folds: Annotated[int, typer.Option(help="folds that the protocols make", min=2)] = 5,
+    folds: Annotated[int, typer.Option(help="folds that the protocols make", min=2)] = USUAL_FOLDS,
     seed: Annotated[int, typer.Option(help="of the protocols' shuffling")] = 0,
     val_fraction: Annotated[
         float, typer.Option(help="share of training that the protocols validate on")

@@ -148,7 +148,7 @@ def _precision(given: str | None, experts: str | None) -> Precision:
     known: dict[str | None, Precision] = {None: "32", "32": "32", "auto": "auto", "bf16": "bf16"}
     if given in known:
         return known[given]
-    raise EmofuseError(f"--precision {given}: is 32, bf16 or auto")
+    raise EmofuseError(f"--precision: {given!r} is none of 32, bf16 and auto")
 
 
 def _encoded(clips: list[Path] | None, audio: Path | None) -> tuple[Modality, ...] | None:

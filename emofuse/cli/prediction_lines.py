@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from emofuse.inference.segments import set_in_words
+
 if TYPE_CHECKING:
     from emofuse.inference.segments import EmotionSegment
 
@@ -57,7 +59,7 @@ def _details(s: EmotionSegment) -> list[str]:
             )
         )
     if s.label_set:
-        lines.append("one of: " + ", ".join(s.label_set))
+        lines.append(set_in_words(s.label_set))
     for modality, scores in s.by_modality.items():
         best = max(scores, key=lambda label: scores[label])
         amount = f"{100 * scores[best]:.0f} %" if s.value is None else f"{scores[best]:+.2f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -70,3 +71,8 @@ class EmotionSegment:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+def set_in_words(labels: Sequence[str]) -> str:
+    """A set of labels for a person."""
+    return f"one of: {', '.join(labels)}" if len(labels) > 1 else f"only {labels[0]}"

@@ -108,7 +108,7 @@ def parse_speakers(given: str | None, option: str = "--speakers") -> int | Liter
         return "auto"
     if given.isdecimal() and 1 <= int(given) <= 100:
         return int(given)
-    raise EmofuseError(f"{option} {given!r}: is auto, none, or a number from 1 to 100")
+    raise EmofuseError(f"{option}: {given!r} is none of auto, none, and a number from 1 to 100")
 
 
 def parse_by(given: str, option: str = "--by") -> By:

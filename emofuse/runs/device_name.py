@@ -20,4 +20,4 @@ def check_device_name(name: str, named: str = "device") -> None:
         EmofuseError: there is no such device.
     """
     if not _NAME.fullmatch(name):
-        raise EmofuseError(f"{named} {name}: is auto, cpu or cuda (cuda:1 for the second)")
+        raise EmofuseError(f"{named}: {name!r} is none of auto, cpu and cuda (cuda:1 is the second)")

@@ -17,6 +17,7 @@ from emofuse.encoders import EncoderSpec
 from emofuse.encoders.augment_settings import AugmentSettings
 from emofuse.encoders.spec import FRAME_STATISTICS, HASHED_NGRAMS, LOGMEL_FUNCTIONALS
 from emofuse.errors import EmofuseError
+from emofuse.evaluation.protocols.protocol_info import USUAL_FOLDS
 from emofuse.features.normalisation import Normalise
 from emofuse.models.system_info import Task
 from emofuse.runs.setting_names import nearest_setting
@@ -42,7 +43,7 @@ class DataSettings(_Settings):
 
     manifest: Path | None = None
     protocol: str = "speaker"
-    folds: int = Field(default=5, ge=2)
+    folds: int = Field(default=USUAL_FOLDS, ge=2)
     fold: int = Field(default=0, ge=0)
     val_fraction: float = Field(default=0.15, gt=0, lt=1)
     split_seed: int = Field(

@@ -118,6 +118,7 @@ def test_a_job_is_asked_for_later_has_a_page_and_is_forgotten(
             "there is no field 'by-modality'; perhaps 'by_modality'; there are file, text, ",
         ),
         ({"x" * 200: "1"}, "there is no field"),
+        ({"page": "true"}, "there is no field 'page'; there are file, text, "),
     ],
 )
 def test_options_that_cannot_be_are_one_line(

@@ -247,7 +247,10 @@ def test_the_help_of_train_names_the_defaults() -> None:
         (["info", "nowhere"], "no such run folder"),
         (["train", "nowhere.csv", "--out", "x"], "nowhere.csv"),
         (["predict", "nowhere", "clip.mp4"], "no such run folder"),
-        (["predict", "nowhere", "clip.mp4", "--precision", "64"], "--precision 64: is 32, bf16 or auto"),
+        (
+            ["predict", "nowhere", "clip.mp4", "--precision", "64"],
+            "--precision: '64' is none of 32, bf16 and auto",
+        ),
         (["prepare", "csv", "a.csv"], "a.csv: there is no such file"),
         (["train", "m.csv", "--out", "x", "--recipe", "none"], "no such recipe"),
         (

@@ -327,7 +327,7 @@ def test_what_cannot_be_searched_is_said_in_a_line(words: SearchedCorpus, tmp_pa
             (corpus,), (Axis("model.options.nothing", (1, 2)),), tmp_path / "s", trials=2, outer=2, inner=1
         )
     few = replace(words, manifest=words.manifest.select(words.manifest.ids[:14]))
-    with pytest.raises(EmofuseError, match=r"^words: its training part makes no 4 folds .* another --outer"):
+    with pytest.raises(EmofuseError, match=r"^words: its training part makes no 4 folds .* fewer --outer"):
         search((few,), (RATES,), tmp_path / "small", trials=2, outer=2, inner=1)
     assert not (tmp_path / "small" / "search.json").exists(), (
         "the folder is free for a search that can be made"

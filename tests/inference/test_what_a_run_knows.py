@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from emofuse import EmofuseError, EmotionPipeline, Manifest
 from emofuse.cli.main import app
 from emofuse.inference.familiarity import familiarity_file, read_familiarity
+from emofuse.inference.segments import set_in_words
 from emofuse.runs.run_folder import RunFolder
 from tests.small_runs import text_corpus, text_run
 
@@ -65,6 +66,7 @@ def test_the_command_says_all_of_it(run: RunFolder) -> None:
     assert result.exit_code == 0, result.output
     assert "unlike anything in training, so this is a guess: text" in result.output
     assert "one of: " in result.output
+    assert (set_in_words(("joy",)), set_in_words(("joy", "anger"))) == ("only joy", "one of: joy, anger")
     assert "text alone: " in result.output
     table = CliRunner().invoke(app, [*options, "--csv"]).output.splitlines()
     assert table[-2].endswith("unfamiliar,label_set,alone_text,text,recording")

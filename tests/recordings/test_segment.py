@@ -166,7 +166,7 @@ def test_a_manifest_elsewhere_is_refused_before_the_work_with_the_way_out(
     ("arguments", "message"),
     [
         (["--by", "magic"], "--by: 'magic' is none of auto"),
-        (["--speakers", "many"], "--speakers 'many'"),
+        (["--speakers", "many"], "--speakers: 'many'"),
         (["--min-speech", "-1"], "--min-speech"),
         (["--longest", "100"], "--longest"),
     ],
@@ -199,7 +199,7 @@ def test_a_prediction_may_say_how_many_speak(
     with pytest.raises(NoUtteranceError):
         segmented_utterances("a.wav", "vad", faces=True, speakers=said)
     assert [(one.by, one.faces, one.speakers) for one in asked] == [("vad", True, meant)]
-    with pytest.raises(EmofuseError, match="speakers '0': is auto, none, or a number"):
+    with pytest.raises(EmofuseError, match="speakers: '0' is none of auto, none, and a number"):
         settings_of("vad", speakers=0)
 
 

@@ -10,6 +10,8 @@ from typing import NamedTuple
 from emofuse.errors import EmofuseError
 
 PARTS = ("train", "val", "test")
+USUAL_FOLDS = 5
+"""Folds of the k-fold protocols where nothing else is said."""
 
 
 class Split(NamedTuple):

@@ -10,10 +10,8 @@ from emofuse.data.git_lfs import refuse_lfs_pointer
 from emofuse.data.manifest import Manifest
 from emofuse.data.manifest_columns import SPLIT_ALIASES
 from emofuse.errors import EmofuseError
-from emofuse.evaluation.protocols.protocol_info import PARTS, Split
+from emofuse.evaluation.protocols.protocol_info import PARTS, USUAL_FOLDS, Split
 from emofuse.evaluation.protocols.split_files import read_split_file
-
-_USUAL_FOLDS = 5  # that `emofuse audit` makes where nothing else is said
 
 
 def read_published_split(given: str) -> Split:
@@ -77,7 +75,7 @@ def _advised_protocol(frame: pd.DataFrame) -> str:
     count = speakers.nunique()
     if speakers.isna().any() or count < len(PARTS):
         return "dialogue"
-    return "speaker" if count >= _USUAL_FOLDS else f"speaker --folds {count}"
+    return "speaker" if count >= USUAL_FOLDS else f"speaker --folds {count}"
 
 
 def expand_to_utterances(split: Split, manifest: Manifest) -> Split:

@@ -77,13 +77,16 @@ class SearchedCorpus:
 
     def outer(self, count: int) -> list[Split]:
         """Folds of the training part: what is judged, and what may be learnt and chosen from."""
-        return self._splits(self.manifest, max(2, count))[:count]
+        return self._splits(self.manifest, max(2, count), "choose another --outer, or a larger corpus")[
+            :count
+        ]
 
     def inner(self, ids: Sequence[str], count: int) -> list[Split]:
         """Folds of a part of it, of which the first ``count`` are used."""
-        return self._splits(self.manifest.select(ids), max(_INNER_FOLDS, count))[:count]
+        advice = "choose fewer --outer, which leaves more of it, or a larger corpus"
+        return self._splits(self.manifest.select(ids), max(_INNER_FOLDS, count), advice)[:count]
 
-    def _splits(self, manifest: Manifest, folds: int) -> list[Split]:
+    def _splits(self, manifest: Manifest, folds: int, advice: str) -> list[Split]:
         data = self.settings.data
         # Published parts are gone; a dialogue is the finest thing that stays whole.
         protocol = "dialogue" if data.protocol == "official" else data.protocol
@@ -91,7 +94,7 @@ class SearchedCorpus:
             return splits(manifest, protocol, k=folds, seed=data.split_seed, val_fraction=data.val_fraction)
         except EmofuseError as error:
             raise EmofuseError(
-                f"{self.name}: its training part makes no {folds} folds ({error}); choose another --outer, or a larger corpus"
+                f"{self.name}: its training part makes no {folds} folds ({error}); {advice}"
             ) from None
 
 

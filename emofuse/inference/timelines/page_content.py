@@ -11,7 +11,7 @@ from emofuse.data import Modality
 from emofuse.data.face_place import seen_in_words
 from emofuse.data.wording import counted
 from emofuse.evaluation.reporting.figures.style import emotion_colours, readable_text_colour
-from emofuse.inference.segments import EmotionSegment
+from emofuse.inference.segments import EmotionSegment, set_in_words
 from emofuse.inference.timelines.lanes import by_recording, span_of, speaker_lanes
 from emofuse.inference.timelines.page_media import PageMedia
 from emofuse.inference.timelines.words import NO_PREDICTION, amount, clock, label_and_amount, percent, signed
@@ -249,7 +249,7 @@ def _remarks(s: EmotionSegment) -> Iterator[str]:
     if seen := seen_in_words(s.face, s.listeners):
         yield seen
     if s.label_set:
-        yield "one of: " + ", ".join(s.label_set)
+        yield set_in_words(s.label_set)
     for modality in s.unfamiliar:
         yield f"{modality} is unlike anything in training ({s.novelty[modality]:.1f} times the usual), so this is a guess"
     yield from (f"without {modality}: {why}" for modality, why in s.missing.items())
