@@ -31,7 +31,7 @@ def test_from_the_published_folder_to_its_metrics(ch_sims: Path, tmp_path: Path)
     emofuse(
         *("train", ch_sims / "manifest.csv", "--recipe", "cm-msf/ch-sims", "--out", run, "--quiet"),
         *("--text-encoder", "hashed-ngrams", "--video-encoder", "frame-statistics", "--device", "cpu"),
-        *("--epochs", 30, "--lr", 0.01, "--batch-size", 6, "--set", "model.preset=tiny"),
+        *("--epochs", 12, "--lr", 0.02, "--batch-size", 6, "--set", "model.preset=tiny"),
         *("--set", "encoders.video.rate=5", "--set", "data.workers=0"),
     )
     metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))

@@ -63,8 +63,8 @@ def test_a_handful_of_utterances_is_learnt_by_heart(
 ) -> None:
     trained = told(
         *("train", folders[system], "--out", tmp_path / "run", "--model", system, "--protocol", "official"),
-        *("--epochs", 30, "--lr", 0.01, "--batch-size", 8, "--device", "cpu"),
-        *("--set", "optimiser.patience=30", "--set", "optimiser.monitor=val_loss"),
+        *("--epochs", 10, "--lr", 0.01, "--batch-size", 8, "--device", "cpu", "--no-baseline"),
+        *("--set", "optimiser.patience=10", "--set", "optimiser.monitor=val_loss"),
     )
     assert trained["model"] == system
     found = told("evaluate", tmp_path / "run", "--data", folders[system], "--split", "train")
@@ -229,7 +229,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
 
 @pytest.mark.parametrize("system", ["mfcre", "cm-msf"])
 def test_raw_clips_are_trained_on_and_predicted(system: str, media: Manifest, tmp_path: Path) -> None:
-    settings = settings_of(system, media.root, data__protocol="speaker", data__folds=3, optimiser__epochs=3)
+    settings = settings_of(system, media.root, data__protocol="speaker", data__folds=3, optimiser__epochs=1)
     run = fit_run(settings, media, tmp_path / "run")
     assert set(run.read_record().encoders) == {"text", "audio", "video"}
     evaluate_fit(run, media)

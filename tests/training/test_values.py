@@ -36,8 +36,8 @@ def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--protocol",
             "official",
         ),
-        *("--epochs", 25, "--lr", 0.01, "--batch-size", 8, "--device", "cpu", "--quiet"),
-        *("--set", "optimiser.patience=25", "--set", "optimiser.schedule=plateau"),
+        *("--epochs", 12, "--lr", 0.01, "--batch-size", 8, "--device", "cpu", "--quiet"),
+        *("--set", "optimiser.patience=12", "--set", "optimiser.schedule=plateau"),
         *("--set", "model.options.dropout=0.0"),
     )
     return out
