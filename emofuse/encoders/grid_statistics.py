@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
 
 SIZE = 96  # pixels, height and width
 CELLS = 6
@@ -13,11 +16,27 @@ ORIENTATIONS = 9
 CHANNELS = ORIENTATIONS + 4
 DIM = CELLS * CELLS * CHANNELS
 _FAINT = 0.02  # gradient per pixel, of 1 from black to white, below which a cell counts as flat
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = (0.299, 0.587, 0.114)
 _BLOCK = 64  # pictures described at once: some 50 MB
 
 
 def describe_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """As `grid_statistics`, block by block.
+
+    Args:
+        pictures: (n, 96, 96, 3) RGB.
+
+    Returns:
+        (n, 468) float32.
+    """
+    blocks = [
+        grid_statistics(torch.from_numpy(np.ascontiguousarray(block)).permute(0, 3, 1, 2)).numpy()
+        for block in (pictures[begin : begin + _BLOCK] for begin in range(0, len(pictures), _BLOCK))
+    ]
+    return np.concatenate([np.zeros((0, DIM), np.float32), *blocks])
+
+
+def grid_statistics(pictures: Tensor) -> Tensor:
     """Histograms of oriented gradients (Dalal & Triggs 2005), brightness and colour of 6×6 cells of 16 pixels.
 
     A cell's histogram has 9 orientations of edges (0–180°, a gradient shared between its two nearest), each
@@ -26,51 +45,47 @@ def describe_pictures(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     each from 0 or −1 to 1.
 
     Args:
-        pictures: (n, 96, 96, 3) RGB.
+        pictures: (n, 3, 96, 96) RGB from 0 to 255.
 
     Returns:
         (n, 468) float32: cell by cell from the top left, row by row, 13 numbers each.
     """
-    blocks = [_describe(pictures[begin : begin + _BLOCK]) for begin in range(0, len(pictures), _BLOCK)]
-    return np.concatenate([np.zeros((0, DIM), np.float32), *blocks])
-
-
-def _describe(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-    colour = pictures.astype(np.float32) / 255.0
-    luma = colour @ _LUMA
+    red, green, blue = (pictures.float() / 255.0).unbind(dim=1)
+    luma = _LUMA[0] * red + _LUMA[1] * green + _LUMA[2] * blue
     mean = _over_cells(luma)
-    spread = np.sqrt(np.maximum(_over_cells(luma**2) - mean**2, 0.0))
-    red, green, blue = (_over_cells(colour[..., channel]) for channel in range(3))
-    flat = np.stack([mean, spread, red - green, blue - green], axis=-1)
-    cells = np.concatenate([_orientations(luma), flat], axis=-1)
-    return cells.reshape(len(pictures), DIM).astype(np.float32)
+    spread = (_over_cells(luma**2) - mean**2).clamp(min=0.0).sqrt()
+    flat = [mean, spread, _over_cells(red - green), _over_cells(blue - green)]
+    return torch.stack([*_orientations(luma), *flat], dim=-1).flatten(1)
 
 
-def _orientations(luma: NDArray[Any]) -> NDArray[Any]:
-    """(n, 6, 6, 9) normalised histograms."""
-    from scipy.ndimage import uniform_filter
+def _orientations(luma: Tensor) -> list[Tensor]:
+    """Of each orientation (n, 6, 6), normalised."""
+    down, across = _gradient(luma.transpose(1, 2)).transpose(1, 2), _gradient(luma)
+    strength = (down.square() + across.square()).sqrt()
+    place = torch.remainder(torch.atan2(down, across), math.pi) / math.pi * ORIENTATIONS
+    lower = place.floor()
+    share, lower = place - lower, torch.remainder(lower, ORIENTATIONS)
+    following = torch.remainder(lower + 1, ORIENTATIONS)
+    histograms = [
+        _over_cells(strength * ((lower == bin_) * (1 - share) + (following == bin_) * share))
+        for bin_ in range(ORIENTATIONS)
+    ]
+    energy = torch.stack([h.square() for h in histograms]).sum(dim=0)
+    # The mean of a cell and its neighbours; at the border the cells there count twice.
+    around = F.avg_pool2d(F.pad(energy.unsqueeze(1), (1, 1, 1, 1), mode="replicate"), 3, stride=1)[:, 0]
+    scale = (around + _FAINT**2).sqrt()
+    return [h / scale for h in histograms]
 
-    down, across = np.gradient(luma, axis=(1, 2))
-    strength = np.hypot(down, across)
-    place = (np.arctan2(down, across) % np.pi) / np.pi * ORIENTATIONS
-    lower = np.floor(place)
-    share = place - lower
-    lower = lower.astype(np.int64) % ORIENTATIONS
-    histograms = np.stack(
-        [
-            _over_cells(
-                strength * ((lower == bin_) * (1 - share) + ((lower + 1) % ORIENTATIONS == bin_) * share)
-            )
-            for bin_ in range(ORIENTATIONS)
-        ],
-        axis=-1,
+
+def _gradient(values: Tensor) -> Tensor:
+    """Along the last axis: half the difference of both neighbours, at either end that to the one neighbour."""
+    inside = (values[..., 2:] - values[..., :-2]) / 2
+    return torch.cat(
+        [values[..., 1:2] - values[..., :1], inside, values[..., -1:] - values[..., -2:-1]], dim=-1
     )
-    energy = (histograms**2).sum(axis=-1)
-    around = uniform_filter(energy, size=(1, 3, 3), mode="nearest")
-    return histograms / np.sqrt(around + _FAINT**2)[..., None]
 
 
-def _over_cells(values: NDArray[Any]) -> NDArray[Any]:
+def _over_cells(values: Tensor) -> Tensor:
     """Mean of (n, 96, 96) over each cell: (n, 6, 6)."""
     side = SIZE // CELLS
-    return values.reshape(-1, CELLS, side, CELLS, side).mean(axis=(2, 4))
+    return values.unflatten(-1, (CELLS, side)).unflatten(1, (CELLS, side)).mean(dim=(2, 4))

@@ -57,11 +57,7 @@ def dataset_of(
         return DialogueDataset(windows, config.modalities, readers, dims, target, info.speakers)
     inputs = {m: info.takes(m) for m in config.modalities}
     longest = longest_sequences(data, getattr(config, "text_length", None))
-    frames = None
-    if "frames" in inputs.values():
-        cache = None if data.frame_cache is None else FrameCache(data.frame_cache, keep=keep_frames)
-        side = (config.image_size, config.image_size)
-        frames = FrameSampling(config.frames, side, cache, data.face_frames)
+    frames = _sampling(config, data, keep_frames) if "frames" in inputs.values() else None
     return UtteranceDataset(
         utterances,
         inputs,
@@ -72,6 +68,18 @@ def dataset_of(
         target=target,
         row_numbers=info.row_numbers,
     )
+
+
+def pictures_of(utterances: Sequence[Utterance], model: nn.Module, data: DataSettings) -> UtteranceDataset:
+    """The pictures alone of rows, as a model takes them that reads them itself."""
+    return UtteranceDataset(
+        utterances, {"video": "frames"}, {}, {}, frames=_sampling(model.config, data, keep=False)
+    )
+
+
+def _sampling(config: Any, data: DataSettings, keep: bool) -> FrameSampling:
+    cache = None if data.frame_cache is None else FrameCache(data.frame_cache, keep=keep)
+    return FrameSampling(config.frames, (config.image_size, config.image_size), cache, data.face_frames)
 
 
 def longest_sequences(data: DataSettings, text_length: int | None) -> dict[Modality, int]:

@@ -10,7 +10,7 @@ from torch import nn
 
 from emofuse.data.batch import Batch, DecodeFailure
 from emofuse.data.modality import Modality
-from emofuse.inference.seen_pictures import SEEN_PICTURES, describe_frames
+from emofuse.inference.seen_pictures import SEEN_PICTURES, looks_of
 from emofuse.runs.predictions import Predictions
 
 
@@ -46,7 +46,7 @@ def predict_subsets(
         for batch in batches:
             moved = batch.to(device)
             frames = batch.inputs.get("frames") if keep_features else None
-            seen = {} if frames is None else {SEEN_PICTURES: torch.from_numpy(describe_frames(frames))}
+            seen = {} if frames is None else {SEEN_PICTURES: torch.from_numpy(looks_of(frames))}
             for subset, part in zip(subsets, gathered, strict=True):
                 given = moved if subset is None else moved.only(subset)
                 with torch.autocast(kind, dtype=autocast, enabled=autocast is not None):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from emofuse.nn.described_pictures import mean_spread_change
 from emofuse.nn.linear_shape import NEVER, LinearShape
 
 
@@ -54,8 +55,8 @@ class LinearModel(nn.Module):
             present: modality -> (B,) bool, or (B, N) of dialogues.
             mask: (B, N) bool, the utterances that there are; None where the batch holds no dialogues.
             masks: modality -> (B, T) bool, the real steps of sequences.
-            **given: modality -> (B, d), (B, T, d) steps or (B, N, d), as a system takes them; one that is not given is
-                absent. Whatever else a system takes is not looked at.
+            **given: modality -> (B, d), (B, T, d) steps or (B, N, d), as a system takes them, or ``frames`` (B, F, 3, H, W)
+                uint8; one that is not given is absent. Whatever else a system takes is not looked at.
 
         Returns:
             (B, C), or (B, N, C), float64.
@@ -63,12 +64,12 @@ class LinearModel(nn.Module):
         blocks = []
         for modality, part in self.shape.parts.items():
             flags = present[modality].bool()
-            x = given.get(modality)
+            x = given.get("frames" if part.pooling == "pictures" else modality)
             if x is None:
                 flags = torch.zeros_like(flags)
                 scaled = self.bias.new_zeros((*flags.shape, part.standardised), dtype=torch.float64)
             else:
-                x = x.double()
+                x = mean_spread_change(x).double() if part.pooling == "pictures" else x.double()
                 if part.pooling == "mean+deviation":
                     x = _rounded(_mean_and_deviation(x, (masks or {}).get(modality)))
                 elif masks is not None and modality in masks:

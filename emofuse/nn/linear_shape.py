@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 from emofuse.data.modality import Modality
 
-Pooling = Literal["vector", "mean+deviation"]
+Pooling = Literal["vector", "mean+deviation", "pictures"]
+COLUMNS: Mapping[Pooling, int] = MappingProxyType({"vector": 1, "mean+deviation": 2, "pictures": 3})
+"""Columns that each number of a vector, a step or a picture becomes."""
 
 NEVER = -1e3
 """Log-probability of a class that the training part lacks."""
@@ -19,8 +22,9 @@ class LinearPart:
     """One modality of a linear model.
 
     Attributes:
-        pooling: how its features become columns: as they are, or a sequence as the mean and the deviation of its steps.
-        dim: numbers of a vector, or of a step.
+        pooling: how its features become columns: as they are; a sequence as the mean and the deviation of its steps;
+            pictures, which the system reads itself, as in `emofuse.nn.described_pictures`.
+        dim: numbers of a vector, of a step, or of a picture.
         marked: a column says whether the utterance has it.
     """
 
@@ -31,7 +35,7 @@ class LinearPart:
     @property
     def standardised(self) -> int:
         """Columns that are standardised."""
-        return self.dim * (2 if self.pooling == "mean+deviation" else 1)
+        return self.dim * COLUMNS[self.pooling]
 
     @property
     def columns(self) -> int:

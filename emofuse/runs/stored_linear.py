@@ -11,6 +11,7 @@ from torch import nn
 
 from emofuse.data.atomic import write_text_aside, written_aside
 from emofuse.data.stored_files import DamagedFileError
+from emofuse.encoders.grid_statistics import DIM
 from emofuse.models import model_info
 from emofuse.models.pooled_system import PooledSystem
 from emofuse.nn.linear_model import LinearModel
@@ -61,6 +62,11 @@ def _find_mismatch(system: nn.Module, run: SystemRecord, record: LinearRecord) -
     config: Any = system.config
     info = model_info(system)
     for modality, part in record.parts.items():
+        if part.pooling == "pictures":
+            seen = modality in config.modalities and info.takes(modality) == "frames"
+            if not seen or part.dim != DIM:
+                return f"{modality}: it reads {part.dim} numbers of pictures, and the system {DIM if seen else 'none'}"
+            continue
         takes = getattr(config, f"{modality}_dim", None) if modality in run.encoders else None
         if takes != part.dim:
             return f"{modality}: it reads {part.dim} numbers, and the system {takes or 'none'}"

@@ -21,7 +21,7 @@ from emofuse.encoders import copy_encoder
 from emofuse.errors import EmofuseError, EmofuseWarning
 from emofuse.evaluation import PROTOCOLS, Split
 from emofuse.features.augmented import AugmentedFeatures
-from emofuse.inference.baselines.pool import check_linear_pool, fit_linear_pool
+from emofuse.inference.baselines.pool import fit_linear_pool
 from emofuse.runs.claimed_folder import Kind, refuse_other_kind
 from emofuse.runs.corpus import Progress, choose_device, choose_split
 from emofuse.runs.corpus_identity import CorpusIdentity, claim_corpus
@@ -96,7 +96,6 @@ def fit_run(
     _check_parts(parts)
     _warn_of_unlearnt(task, manifest, parts)
     check_normalise(settings, manifest, choose_modalities(settings, manifest))
-    check_linear_pool(settings, choose_modalities(settings, manifest))
     processes = Processes(settings.devices, settings.nodes)
     processes.check(choose_device(settings.device))
     if settings.test_scores and processes.count > 1:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from emofuse.cli.main import app
 from emofuse.data.found_recordings import find_recordings
 from emofuse.data.media_writer import write_wav
+from emofuse.encoders.grid_statistics import DIM
 from emofuse.errors import EmofuseError
 from emofuse.folders.predict import FolderRequest, predict_folder
 from emofuse.folders.results import run_fingerprint
@@ -31,6 +32,9 @@ from emofuse.inference.exporting.program import (
 )
 from emofuse.inference.exporting.runtime import OnnxFusion, OnnxSystem, exported_system
 from emofuse.models import create_model, model_info
+from emofuse.models.pooled_system import PooledSystem
+from emofuse.nn.linear_model import LinearModel
+from emofuse.nn.linear_shape import LinearPart, LinearShape, PoolWeights
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.run_folder import RunFolder
 from tests.models.test_every_system import build
@@ -69,7 +73,13 @@ def test_steps_vary_whatever_a_system_adds_to_their_number_or_takes_off(name: st
 
 def test_frames_become_a_program_that_compresses_them_as_the_network_does() -> None:
     model = create_model("deepmsi-mer", preset="tiny", num_classes=3, text_dim=6, audio_dim=5).eval()
-    captured = capture(model, LONGEST)
+    # A linear model beside it describes the same frames.
+    linear = LinearModel(
+        LinearShape({"video": LinearPart("pictures", DIM, True)}, 3, classes=True), clip=10.0
+    )
+    torch.nn.init.normal_(linear.weight, std=0.05)
+    pooled = PooledSystem(model, linear, PoolWeights(0.5))
+    captured = capture(pooled, LONGEST)
     assert captured.fixed == {}
     assert check(captured, run_exported(captured)) < 1e-4
 

@@ -15,7 +15,7 @@ from emofuse.errors import EmofuseError
 from emofuse.evaluation import Split
 from emofuse.evaluation.metrics.familiarity import fit_familiarity
 from emofuse.inference.familiarity import familiarity_file, fit_run_familiarity, read_familiarity
-from emofuse.inference.seen_pictures import describe_frames
+from emofuse.inference.seen_pictures import looks_of
 from emofuse.runs.run_folder import RunFolder
 
 
@@ -56,13 +56,13 @@ def pictures(count: int, grain: float, rng: np.random.Generator) -> torch.Tensor
 def test_pictures_are_described_one_by_one_and_averaged() -> None:
     frames = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (2, 3, 3, 96, 96), np.uint8))
     literal = [describe_pictures(rows.permute(0, 2, 3, 1).numpy()).mean(axis=0) for rows in frames]
-    np.testing.assert_allclose(describe_frames(frames), literal, rtol=1e-6)
+    np.testing.assert_allclose(looks_of(frames), literal, rtol=1e-6)
 
 
 def test_grainy_pictures_are_unlike_smooth_ones() -> None:
     rng = np.random.default_rng(2)
     train, held_out, new, strange = (
-        describe_frames(pictures(n, grain, rng)) for n, grain in ((60, 0), (40, 0), (40, 0), (40, 12))
+        looks_of(pictures(n, grain, rng)) for n, grain in ((60, 0), (40, 0), (40, 0), (40, 12))
     )
     found = fit_familiarity(train, held_out)
     assert found is not None

@@ -11,8 +11,10 @@ from typer.testing import CliRunner
 from emofuse.cli.main import app
 from emofuse.data.dataset import UtteranceDataset
 from emofuse.data.manifest import Manifest
+from emofuse.encoders.grid_statistics import DIM
 from emofuse.errors import EmofuseError
 from emofuse.evaluation import fit_temperature
+from emofuse.inference.baselines import pool as baseline_pool
 from emofuse.inference.baselines.candidates import classifiers
 from emofuse.inference.baselines.fit import FittedLinear, fit_linear_models, training_features
 from emofuse.inference.baselines.inputs import ShortenedFeatures, linear_rows
@@ -24,6 +26,7 @@ from emofuse.inference.reporting.run_report import write_run_report
 from emofuse.models import model_info
 from emofuse.models.pooled_system import PooledSystem
 from emofuse.pipeline import EmotionPipeline
+from emofuse.runs.linear_record import StoredPart
 from emofuse.runs.run_folder import RunFolder
 from emofuse.training.fit import fit_run
 from tests.small_corpus import make_corpus, small_settings
@@ -272,17 +275,61 @@ def test_an_edited_record_is_one_line(
         folder.linear_file.write_text(kept)
 
 
-def test_frames_are_left_out_and_said_and_refused_where_there_is_nothing_else(tmp_path: Path) -> None:
-    manifest = make_corpus(tmp_path / "corpus")
-    changes = {"optimiser.epochs": 1, "linear_pool": True}
-    folder = fit_run(small_settings(manifest, **changes), manifest, tmp_path / "clips")
-    outcome = evaluate_fit(folder, manifest)
-    assert any("not in the linear model: video" in line for line in outcome.lines())
-    assert not folder.baselines_file.exists()  # that one reads a description of the frames
-    alone = small_settings(manifest, **changes, **{"model.modalities": ["video"]})
-    with pytest.raises(EmofuseError, match=r"setting linear_pool: .* reads frames alone"):
-        fit_run(alone, manifest, tmp_path / "none")
-    assert not (tmp_path / "none").exists()
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Manifest, RunFolder]:
+    root = tmp_path_factory.mktemp("pool-clips")
+    manifest = make_corpus(root / "corpus")
+    silent = manifest.frame["id"] == manifest.ids[4]
+    mute = manifest.frame.assign(video=manifest.frame["video"].where(~silent, ""))
+    Manifest.from_frame(mute, manifest.root).write(manifest.root / "manifest.csv")
+    manifest = Manifest.read(manifest.root / "manifest.csv").validate()
+    settings = small_settings(manifest, optimiser__epochs=1, linear_pool=True)
+    return manifest, fit_run(settings, manifest, root / "run")
+
+
+def test_pictures_that_a_system_reads_itself_are_in_the_linear_model(
+    clips: tuple[Manifest, RunFolder],
+) -> None:
+    manifest, folder = clips
+    record, split = folder.read_linear(), folder.read_split()
+    assert record is not None
+    assert record.parts["video"] == StoredPart(pooling="pictures", dim=DIM, marked=True)
+    assert folder.baselines_file.exists()
+    predictor = RowPredictor(folder, manifest)
+    readers = training_features(folder, manifest)
+    readers["video"] = baseline_pool._described_pictures(RowPredictor(folder, manifest, alone=True))
+    model = fit_linear_models(folder, manifest, readers)[0]
+    ids = [*split.val, *split.test, *split.train]
+    assert manifest.ids[4] in ids  # the one without pictures
+    linear = predictor.predict_parts(ids)["linear"]
+    np.testing.assert_allclose(linear.logits, model.outputs(manifest, ids), atol=1e-5, rtol=1e-5)
+    without = predictor.predict_subsets(ids, [("text", "audio")])[0].logits
+    assert np.abs(without - predictor.predict(ids).logits).max() > 1e-3
+
+
+def test_a_system_of_pictures_alone_is_pooled(tmp_path: Path) -> None:
+    manifest = make_corpus(tmp_path / "corpus", dialogues=4)
+    changes = {"optimiser.epochs": 1, "linear_pool": True, "model.modalities": ["video"]}
+    folder = fit_run(small_settings(manifest, **changes), manifest, tmp_path / "run")
+    assert evaluate_fit(folder, manifest).lines()[0].startswith("DeepMSI-MER + linear ")
+
+
+def test_a_record_of_pictures_that_the_system_does_not_see_is_refused(
+    pooled: tuple[Manifest, RunFolder], clips: tuple[Manifest, RunFolder]
+) -> None:
+    for (_, folder), dim, says in (
+        (pooled, DIM, "the system none"),
+        (clips, 5, "reads 5 numbers of pictures"),
+    ):
+        kept = folder.linear_file.read_text()
+        try:
+            edited = json.loads(kept)
+            edited["parts"]["video"] = {"pooling": "pictures", "dim": dim, "marked": False}
+            folder.linear_file.write_text(json.dumps(edited))
+            with pytest.raises(EmofuseError, match=says):
+                folder.load_model(folder.read_record())
+        finally:
+            folder.linear_file.write_text(kept)
 
 
 def test_folds_of_pools_from_the_command_line(tmp_path: Path) -> None:

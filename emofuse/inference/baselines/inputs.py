@@ -13,7 +13,7 @@ from emofuse.data.batch import FeatureSource, feature_tensor
 from emofuse.data.dataset import shortened
 from emofuse.data.manifest import Manifest
 from emofuse.features.vectors import as_vector
-from emofuse.nn.linear_shape import LinearPart, Pooling
+from emofuse.nn.linear_shape import COLUMNS, LinearPart, Pooling
 
 # A linear model on more numbers than this takes minutes on a large corpus; neighbours are then reduced.
 _MOST_COLUMNS = 2560
@@ -75,6 +75,23 @@ class ShortenedFeatures:
         return steps
 
 
+@dataclass(frozen=True)
+class DescribedPictures:
+    """What the pictures of utterances look like that a system reads itself.
+
+    Attributes:
+        vectors: utterance → (1404,), as `emofuse.nn.described_pictures.mean_spread_change` has it.
+    """
+
+    vectors: Mapping[str, np.ndarray]
+
+    def __contains__(self, utterance_id: object) -> bool:
+        return utterance_id in self.vectors
+
+    def __getitem__(self, utterance_id: str) -> np.ndarray:
+        return self.vectors[utterance_id]
+
+
 def linear_rows(
     manifest: Manifest, readers: Mapping[Modality, FeatureSource], train: Sequence[str]
 ) -> LinearRows:
@@ -103,7 +120,7 @@ def linear_rows(
         # In the precision in which they are stored, so that what is stored says the same.
         mean = known.mean(0).astype(np.float32)
         spread = np.where(spread < _LEAST_SPREAD, 1.0, spread).astype(np.float32)
-        part = LinearPart(pooling, rows.shape[1] // (2 if pooling == "mean+deviation" else 1), not held.all())
+        part = LinearPart(pooling, rows.shape[1] // COLUMNS[pooling], not held.all())
         modalities[modality] = StandardisedModality(part, mean, spread)
         block = np.zeros((len(ids), rows.shape[1]), np.float32)
         block[held] = np.clip((rows.astype(np.float64) - mean) / spread, -CLIP, CLIP)
@@ -112,9 +129,9 @@ def linear_rows(
 
 
 def _vectors(reader: FeatureSource, ids: Sequence[str]) -> tuple[list[np.ndarray | None], Pooling]:
-    """A vector of each utterance that has features, and whether they were sequences."""
+    """A vector of each utterance that has features, and what it was made of."""
     found: list[np.ndarray | None] = []
-    pooling: Pooling = "vector"
+    pooling: Pooling = "pictures" if isinstance(reader, DescribedPictures) else "vector"
     for i in ids:
         features = np.asarray(reader[i]) if i in reader else np.zeros(0)
         if features.ndim == 2:

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from emofuse.data import Modality
+from emofuse.data.loader import make_loader
 from emofuse.data.manifest import Manifest
-from emofuse.errors import EmofuseError
 from emofuse.evaluation import fit_temperature
 from emofuse.inference.baselines.fit import (
     FittedLinear,
@@ -20,35 +19,22 @@ from emofuse.inference.baselines.fit import (
     training_features,
     write_baselines,
 )
-from emofuse.inference.baselines.inputs import CLIP
+from emofuse.inference.baselines.inputs import CLIP, DescribedPictures
 from emofuse.inference.baselines.names import RIDGE
+from emofuse.inference.batches import pictures_of
 from emofuse.inference.predict_rows import RowPredictor
 from emofuse.models import model_info
 from emofuse.models.pooled_system import pool
+from emofuse.nn.described_pictures import mean_spread_change
 from emofuse.nn.linear_model import LinearModel
 from emofuse.nn.linear_shape import LinearShape, PoolWeights
 from emofuse.runs.corpus import Progress
 from emofuse.runs.linear_record import LinearRecord, StoredPart
 from emofuse.runs.run_folder import RunFolder
-from emofuse.runs.settings import RunSettings
+from emofuse.runs.threads import torch_threads
 
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 _EVEN = 0.5
-_FRAMES = "the system reads frames, which a linear model cannot"
-
-
-def check_linear_pool(settings: RunSettings, modalities: Sequence[Modality]) -> None:
-    """Refuse a pool whose linear model would read nothing, before long work.
-
-    Raises:
-        EmofuseError: the system reads frames alone.
-    """
-    info = model_info(settings.model.name)
-    if settings.linear_pool and all(info.takes(m) == "frames" for m in modalities):
-        raise EmofuseError(
-            f"setting linear_pool: {info.title} reads frames alone here, which a linear model cannot; leave it out, or "
-            "add a modality"
-        )
 
 
 def fit_linear_pool(folder: RunFolder, manifest: Manifest, progress: Progress | None = None) -> None:
@@ -57,7 +43,8 @@ def fit_linear_pool(folder: RunFolder, manifest: Manifest, progress: Progress | 
     Of the linear models that stand beside every run (see `fit_baselines`) it is the better one on the validation part that
     a batch of the system can feed: one with neighbours only where the system sees dialogues. Both outputs are calibrated
     by a temperature, and mixed at the weight of least log-loss; of values, at that of least mean absolute error. An even
-    mix is taken where it is within one standard error of it.
+    mix is taken where it is within one standard error of it. Pictures that the system reads itself are described on a grid
+    (`emofuse.nn.described_pictures`), the very ones that it is given.
 
     Args:
         folder: of a run whose system is trained.
@@ -67,14 +54,15 @@ def fit_linear_pool(folder: RunFolder, manifest: Manifest, progress: Progress | 
     if folder.linear_file.exists():
         return
     record, split = folder.read_record(), folder.read_split()
+    predictor = RowPredictor(folder, manifest, progress, alone=True)
     readers = training_features(folder, manifest, progress)
+    if reads_frames(record):
+        readers["video"] = _described_pictures(predictor)
     models = fit_linear_models(folder, manifest, readers)
-    left_out: dict[Modality, str] = {"video": _FRAMES} if reads_frames(record) else {}
-    if not left_out and not folder.baselines_file.exists():
+    if not folder.baselines_file.exists():
         write_baselines(folder, manifest, models)  # the same, and fitted already
     usable = [model for model in models if _fits_batches(folder, manifest, model)]
     chosen = max(usable, key=lambda model: model.score)
-    predictor = RowPredictor(folder, manifest, progress, alone=True)
     system = predictor.predict(split.val, set(split.test), "predicting the val part")
     known = np.isfinite(system.labels) & (system.labels >= 0 if chosen.fit.kind != RIDGE else True)
     weights, losses = choose_pool(
@@ -101,9 +89,29 @@ def fit_linear_pool(folder: RunFolder, manifest: Manifest, progress: Progress | 
         linear_temperature=weights.linear_temperature,
         utterances=int(known.sum()),
         losses={f"{weight:g}": loss for weight, loss in losses.items()},
-        left_out=left_out,
     )
     folder.write_linear(written, linear_module(chosen))
+
+
+def _described_pictures(predictor: RowPredictor) -> DescribedPictures:
+    """Of all rows of the predictor's manifest that have pictures."""
+    rows, settings = list(predictor.manifest.rows()), predictor.settings
+    dataset = pictures_of(rows, predictor.model, settings.data)
+    loader = make_loader(dataset, settings.optimiser.batch_size, workers=settings.data.workers)
+    found: dict[str, np.ndarray] = {}
+    done = 0
+    with torch_threads(settings.threads), torch.inference_mode():
+        for batch in loader:
+            vectors = mean_spread_change(batch.inputs["frames"].to(predictor.device)).cpu().numpy()
+            found |= {
+                i: vector
+                for i, vector, there in zip(batch.ids, vectors, batch.inputs["present"]["video"], strict=True)
+                if there
+            }
+            done += len(batch)
+            if predictor.progress is not None:
+                predictor.progress(done, len(rows), "describing pictures")
+    return DescribedPictures(found)
 
 
 def choose_pool(
