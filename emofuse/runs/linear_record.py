@@ -41,7 +41,7 @@ class LinearRecord(BaseModel):
         linear_temperature: of the linear model's.
         utterances: of the validation part, which chose the weight and the temperatures.
         losses: weight → log-loss in nats, or mean absolute error, of those utterances.
-        left_out: modality → why the linear model does not read it.
+        left_out: modality → why the linear model does not read it, of runs of earlier versions.
     """
 
     name: str

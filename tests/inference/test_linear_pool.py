@@ -19,6 +19,7 @@ from emofuse.inference.baselines.candidates import classifiers
 from emofuse.inference.baselines.fit import FittedLinear, fit_linear_models, training_features
 from emofuse.inference.baselines.inputs import ShortenedFeatures, linear_rows
 from emofuse.inference.baselines.pool import choose_pool, choose_weight, linear_module
+from emofuse.inference.baselines.pool_scores import pool_scores
 from emofuse.inference.evaluate import evaluate_fit
 from emofuse.inference.exporting.folder import export_run
 from emofuse.inference.predict_rows import RowPredictor
@@ -28,6 +29,7 @@ from emofuse.models.pooled_system import PooledSystem
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.linear_record import StoredPart
 from emofuse.runs.run_folder import RunFolder
+from emofuse.runs.tasks import recorded_task
 from emofuse.training.fit import fit_run
 from tests.small_corpus import make_corpus, small_settings
 from tests.small_runs import text_corpus, text_run, text_settings
@@ -312,6 +314,22 @@ def test_a_system_of_pictures_alone_is_pooled(tmp_path: Path) -> None:
     changes = {"optimiser.epochs": 1, "linear_pool": True, "model.modalities": ["video"]}
     folder = fit_run(small_settings(manifest, **changes), manifest, tmp_path / "run")
     assert evaluate_fit(folder, manifest).lines()[0].startswith("DeepMSI-MER + linear ")
+
+
+def test_a_pool_of_an_earlier_version_says_what_its_linear_model_left_out(
+    pooled: tuple[Manifest, RunFolder],
+) -> None:
+    _, folder = pooled
+    table = pd.read_parquet(folder.predictions_file)
+    kept = folder.linear_file.read_text()
+    try:
+        folder.linear_file.write_text(json.dumps(json.loads(kept) | {"left_out": {"video": "it is frames"}}))
+        task = recorded_task("classification", folder.read_record().labels)
+        found = pool_scores(folder, table[table["part"] == "test"], task)
+        assert found is not None
+        assert found.lines()[-1] == "not in the linear model: video: it is frames"
+    finally:
+        folder.linear_file.write_text(kept)
 
 
 def test_a_record_of_pictures_that_the_system_does_not_see_is_refused(
