@@ -113,7 +113,7 @@ def test_killed_at_any_moment_what_was_finished_is_kept(
         (["--shard", "0/0"], "numbered from 0"),
         (["--set", "rate=5"], "has no use for rate"),
         (["--set", "speed=5"], "speed"),
-        (["--modality", "smell"], "choose one of text, audio, video"),
+        (["--modality", "smell"], "--modality: 'smell' is none of text, audio, video"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, arguments: list[str], line: str) -> None:
