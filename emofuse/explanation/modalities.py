@@ -247,6 +247,6 @@ def _named_values(
 
 
 def _notes(pipe: EmotionPipeline, held: Sequence[Modality]) -> tuple[str, ...]:
-    # Of a late fusion each modality's classifier was trained alone.
-    dropout = isinstance(pipe.model, LateFusion) or getattr(pipe.model.config, "modality_dropout", 0.0)
-    return (UNTRAINED_ABSENCE,) if len(held) > 1 and not dropout else ()
+    if len(held) < 2 or isinstance(pipe.model, LateFusion):  # each of its classifiers was trained alone
+        return ()
+    return () if getattr(pipe.model.config, "modality_dropout", 0.0) else (UNTRAINED_ABSENCE,)
