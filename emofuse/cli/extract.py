@@ -115,7 +115,7 @@ def extract(
     )
     for note, count in report.notes.items():
         typer.echo(f"note: in {count} of {report.done} rows encoded now, {note}")
-    if len(quarantine):
+    if any(entry.modality == modality for entry in quarantine.entries):
         typer.echo(f"what was set aside, and why: {quarantine.path}")
 
 
