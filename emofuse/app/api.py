@@ -40,9 +40,14 @@ _GIVEN_UP = "this job's page had to make room for others: send the recording aga
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorLine, "description": "the form cannot be taken apart"},
     401: {"model": ErrorLine, "description": "no token, or a wrong one"},
+    403: {"model": ErrorLine, "description": "a host or an origin that is not the server's"},
+    408: {"model": ErrorLine, "description": "the upload takes too long"},
     413: {"model": ErrorLine, "description": "the upload is too large, or the recording too long"},
     422: {"model": ErrorLine, "description": "the recording or an option cannot be used"},
     503: {"model": ErrorLine, "description": "too many wait, or it took too long"},
+}
+_DIED: dict[int | str, dict[str, Any]] = {
+    500: {"model": ErrorLine, "description": "the process that worked on it has died"}
 }
 _MISSING: dict[int | str, dict[str, Any]] = {404: {"model": ErrorLine, "description": "there is no such job"}}
 
@@ -146,7 +151,9 @@ def _predictions(queue: JobQueue, storage: Storage) -> APIRouter:
         counted = request.scope[BODY].hand_over()
         return await submit_upload(queue, storage, file, options, counted=counted, page=bool(page))
 
-    @router.post("/predict", summary="Predict a recording, and wait for the answer", responses=_REFUSALS)
+    @router.post(
+        "/predict", summary="Predict a recording, and wait for the answer", responses=_REFUSALS | _DIED
+    )
     async def predict(request: Request, options: Options, file: Recording = None) -> Prediction:
         job = await submitted(request, file, options, page=None)
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from emofuse.data.nearest_names import none_of
 from emofuse.errors import EmofuseError
 from emofuse.evaluation.protocols.protocol_info import USUAL_FOLDS
 
@@ -95,7 +96,7 @@ def _kinds(ignore: str | None) -> list[str]:
     kinds = [kind.strip() for kind in ignore.split(",")] if ignore else []
     for kind in kinds:
         if kind not in (*KINDS, FEATURES):
-            raise EmofuseError(f"--ignore {kind!r}: choose among {', '.join((*KINDS, FEATURES))}")
+            raise EmofuseError(none_of("--ignore", kind, (*KINDS, FEATURES)))
     return kinds
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from emofuse.cli.executors import RayAddress
+from emofuse.data.nearest_names import none_of
 from emofuse.data.paths import real_path
 from emofuse.errors import EmofuseError
 
@@ -114,7 +115,7 @@ def extract(
     )
     for note, count in report.notes.items():
         typer.echo(f"note: in {count} of {report.done} rows encoded now, {note}")
-    if len(quarantine):
+    if any(entry.modality == modality for entry in quarantine.entries):
         typer.echo(f"what was set aside, and why: {quarantine.path}")
 
 
@@ -145,7 +146,7 @@ def _spec(
     from emofuse.runs.settings import RunSettings
 
     if modality not in MODALITIES:
-        raise EmofuseError(f"--modality {modality}: choose one of {', '.join(MODALITIES)}")
+        raise EmofuseError(none_of("--modality", modality, MODALITIES))
     settings = RunSettings()
     given: dict[str, Any] = {"name": encoder, "pooling": pooling, "batch_size": batch_size} | free_settings(
         more

@@ -9,6 +9,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from emofuse.data.atomic import kept_if_complete
+from emofuse.data.nearest_names import none_of
 from emofuse.data.output_paths import check_new_folder
 from emofuse.errors import EmofuseError
 
@@ -43,7 +44,7 @@ def import_file(
     from emofuse.features.importers import import_features
 
     if pooling not in ("mean", "tokens"):
-        raise EmofuseError(f"import: --pooling {pooling} is neither mean nor tokens")
+        raise EmofuseError(none_of("--pooling", pooling, ("mean", "tokens")))
     check_new_folder(out)
     names = [name.strip() for name in labels.split(",")] if labels else None
     kind = cast(Literal["mean", "tokens"], pooling)

@@ -20,6 +20,7 @@ from emofuse.cli.prediction_figure import check_figure, draw_emotions
 from emofuse.cli.prediction_files import write_files
 from emofuse.cli.prediction_folder import check_single
 from emofuse.cli.prediction_lines import print_notes, print_segments
+from emofuse.data.nearest_names import none_of
 from emofuse.errors import EmofuseError
 
 if TYPE_CHECKING:
@@ -145,10 +146,12 @@ def _check_timed_files(asked: ClipArguments) -> None:
 def _precision(given: str | None, experts: str | None) -> Precision:
     if given is not None and experts is not None:
         raise EmofuseError("--precision is of a run's system, and --experts take its place; leave one out")
-    known: dict[str | None, Precision] = {None: "32", "32": "32", "auto": "auto", "bf16": "bf16"}
+    known: dict[str, Precision] = {"32": "32", "auto": "auto", "bf16": "bf16"}
+    if given is None:
+        return "32"
     if given in known:
         return known[given]
-    raise EmofuseError(f"--precision: {given!r} is none of 32, bf16 and auto")
+    raise EmofuseError(none_of("--precision", given, known))
 
 
 def _encoded(clips: list[Path] | None, audio: Path | None) -> tuple[Modality, ...] | None:

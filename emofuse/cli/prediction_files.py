@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import typer
 
+from emofuse.data.nearest_names import none_of
 from emofuse.data.output_paths import check_new_file
 from emofuse.errors import EmofuseError
 
@@ -76,7 +77,7 @@ def checked_media(media: str | None, usual: Literal["auto", "link"] = "auto") ->
         EmofuseError: there is no such way.
     """
     if media is not None and media not in _MEDIA:
-        raise EmofuseError(f"--media {media}: choose one of {', '.join(_MEDIA)}")
+        raise EmofuseError(none_of("--media", media, _MEDIA))
     return cast("Media", media or usual)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from emofuse.cli.executors import RayAddress
+from emofuse.data.nearest_names import none_of
 from emofuse.data.output_paths import check_new_folder
 from emofuse.data.wording import counted
 from emofuse.errors import EmofuseError
@@ -105,7 +106,7 @@ def reproduce(
 
     plan = PLANS.get(paper)
     if plan is None and paper != "deepmsi-mer":
-        raise EmofuseError(f"reproduce {paper}: no such plan; choose among deepmsi-mer, {', '.join(PLANS)}")
+        raise EmofuseError(none_of("reproduce", paper, ("deepmsi-mer", *PLANS)))
     if plan is None and tables is not None:
         raise EmofuseError(f"reproduce {paper}: has no --tables; choose rows with --modalities")
     if plan is not None and (folds is not None or sets is not None or not honest):
@@ -115,7 +116,7 @@ def reproduce(
         )
     known = CORPORA if plan is None else plan.corpora
     if corpus not in known:
-        raise EmofuseError(f"reproduce {paper}: --corpus {corpus} is none of {', '.join(known)}")
+        raise EmofuseError(none_of(f"reproduce {paper} --corpus", corpus, known))
     settings = RunSettings.from_yaml(recipe_file(recipe or f"{paper}/{corpus}"))
     with progress_bar(quiet=quiet) as progress:
         manifest, path = corpus_for(corpus, root, clips=clips, progress=progress)

@@ -2,6 +2,7 @@
 
 from typing import Literal, cast
 
+from emofuse.data.nearest_names import none_of
 from emofuse.errors import EmofuseError
 
 Modality = Literal["text", "audio", "video"]
@@ -21,5 +22,5 @@ def parse_modalities(names: str | None) -> tuple[Modality, ...] | None:
     given = [name.strip() for name in names.split(",")]
     unknown = [name for name in given if name not in MODALITIES]
     if unknown:
-        raise EmofuseError(f"modalities: {unknown[0]!r} is none of {', '.join(MODALITIES)}")
+        raise EmofuseError(none_of("modalities", unknown[0], MODALITIES))
     return cast(tuple[Modality, ...], tuple(m for m in MODALITIES if m in given))

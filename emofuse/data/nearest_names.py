@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 def is_meant(name: str, known: Iterable[str], *, most: int = 1, beginnings: bool = True) -> str:
@@ -12,6 +12,20 @@ def is_meant(name: str, known: Iterable[str], *, most: int = 1, beginnings: bool
     if not found:
         return ""
     return f"; perhaps {' or '.join(found)}"
+
+
+def none_of(what: str, name: str, known: Collection[str], *, also: str = "", hint: bool = True) -> str:
+    """The line that refuses a name which is none of a choice: ``"--by: 'vda' is none of auto, vad; perhaps 'vad'"``.
+
+    Args:
+        what: was named, such as an option.
+        name: what was written.
+        known: all that can be chosen.
+        also: what can be chosen besides and is no name, such as "a number".
+        hint: whether the nearest is asked for.
+    """
+    listed = ", ".join([*known, also] if also else known)
+    return f"{what}: {name!r} is none of {listed}{is_meant(name, known) if hint else ''}"
 
 
 def nearest(

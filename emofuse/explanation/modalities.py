@@ -18,6 +18,7 @@ from emofuse.errors import EmofuseError
 from emofuse.explanation.encoded_dialogue import EncodedDialogue
 from emofuse.inference.batches import dataset_of
 from emofuse.models import model_info
+from emofuse.models.late_fusion import LateFusion
 from emofuse.nn.kept_patches import KeptPatches
 from emofuse.pipeline import EmotionPipeline
 
@@ -246,5 +247,6 @@ def _named_values(
 
 
 def _notes(pipe: EmotionPipeline, held: Sequence[Modality]) -> tuple[str, ...]:
-    dropout = getattr(pipe.model.config, "modality_dropout", 0.0)
-    return (UNTRAINED_ABSENCE,) if len(held) > 1 and not dropout else ()
+    if len(held) < 2 or isinstance(pipe.model, LateFusion):  # each of its classifiers was trained alone
+        return ()
+    return () if getattr(pipe.model.config, "modality_dropout", 0.0) else (UNTRAINED_ABSENCE,)

@@ -12,6 +12,7 @@ from typing import Any
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.found_recordings import RecordingFile
+from emofuse.data.nearest_names import none_of
 from emofuse.data.wording import counted
 from emofuse.ensemble import EnsemblePipeline, open_pipeline
 from emofuse.errors import EmofuseError, EmofuseWarning
@@ -285,7 +286,7 @@ def checked_formats(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         key = name.strip().lower().removeprefix(".")
         if key not in known:
-            raise EmofuseError(f"--also {name}: no such format; choose one of {', '.join(known)}")
+            raise EmofuseError(none_of("--also", name, known))
         found.append(known[key])
     return tuple(dict.fromkeys(found))
 

@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from emofuse.data.nearest_names import none_of
 from emofuse.errors import EmofuseError
 
 Method = Literal["subtitles", "asr", "vad"]
@@ -108,7 +109,7 @@ def parse_speakers(given: str | None, option: str = "--speakers") -> int | Liter
         return "auto"
     if given.isdecimal() and 1 <= int(given) <= 100:
         return int(given)
-    raise EmofuseError(f"{option}: {given!r} is none of auto, none, and a number from 1 to 100")
+    raise EmofuseError(none_of(option, given, ("auto", "none"), also="a number from 1 to 100"))
 
 
 def parse_by(given: str, option: str = "--by") -> By:
@@ -124,4 +125,4 @@ def parse_by(given: str, option: str = "--by") -> By:
     for by in get_args(By):
         if given == by:
             return by
-    raise EmofuseError(f"{option}: {given!r} is none of {', '.join(get_args(By))}")
+    raise EmofuseError(none_of(option, given, get_args(By)))

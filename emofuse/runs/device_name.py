@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from emofuse.data.nearest_names import none_of
 from emofuse.errors import EmofuseError
 
 _NAME = re.compile(r"auto|cpu|cuda(:\d{1,3})?")
@@ -20,4 +21,5 @@ def check_device_name(name: str, named: str = "device") -> None:
         EmofuseError: there is no such device.
     """
     if not _NAME.fullmatch(name):
-        raise EmofuseError(f"{named}: {name!r} is none of auto, cpu and cuda (cuda:1 is the second)")
+        # No hint: the name nearest to "gpu" is "cpu".
+        raise EmofuseError(none_of(named, name, ("auto", "cpu", "cuda"), also="cuda:1 and so on", hint=False))

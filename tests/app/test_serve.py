@@ -236,6 +236,10 @@ def page_event(client: httpx.Client, place: str) -> dict:
 def test_the_interface_is_described_and_counted(client: httpx.Client) -> None:
     described = client.get("/openapi.json").json()
     assert {"/predict", "/jobs", "/jobs/{job_id}", "/health", "/metrics"} <= set(described["paths"])
+    for path in ("/predict", "/jobs"):
+        told = set(described["paths"][path]["post"]["responses"])
+        assert {"400", "401", "403", "408", "413", "422", "503"} <= told
+        assert ("500" in told) == (path == "/predict"), "a job tells it as its error"
     page = client.get("/docs")
     assert "Retry" not in page.text
     assert not re.search(r"<script|src=|https?://", page.text), "it needs nothing of another server"

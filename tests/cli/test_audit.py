@@ -123,8 +123,8 @@ def test_media_need_not_be_there(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["--ignore", "people"], "'people': choose among dialogues, speakers"),
-        (["--protocol", "luck"], "unknown protocol 'luck'"),
+        (["--ignore", "people"], "--ignore: 'people' is none of dialogues, speakers"),
+        (["--protocol", "luck"], "protocol: 'luck' is none of"),
         (["--split", "train=nowhere.txt"], "nowhere.txt: cannot be read"),
         (["--split", "training=x.txt"], "write train=FILE"),
         (["--split", "nowhere.json"], "cannot be read"),

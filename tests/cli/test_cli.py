@@ -249,7 +249,7 @@ def test_the_help_of_train_names_the_defaults() -> None:
         (["predict", "nowhere", "clip.mp4"], "no such run folder"),
         (
             ["predict", "nowhere", "clip.mp4", "--precision", "64"],
-            "--precision: '64' is none of 32, bf16 and auto",
+            "--precision: '64' is none of 32, auto, bf16",
         ),
         (["prepare", "csv", "a.csv"], "a.csv: there is no such file"),
         (["train", "m.csv", "--out", "x", "--recipe", "none"], "no such recipe"),

@@ -73,6 +73,17 @@ def test_parts_keep_lists_of_their_own_of_what_could_not_be_read(tmp_path: Path)
     assert names == {"quarantine-0-of-2.csv", "quarantine-1-of-2.csv"}
 
 
+def test_the_list_of_what_could_not_be_read_is_named_for_its_own_modality_alone(tmp_path: Path) -> None:
+    (tmp_path / "broken.wav").write_bytes(b"nothing")
+    rows = {"id": ["a"], "text": ["some words"], "audio": ["broken.wav"], "label": ["joy"]}
+    Manifest.from_frame(pd.DataFrame(rows), tmp_path).write(tmp_path / "manifest.csv")
+    given = ["extract", str(tmp_path / "manifest.csv"), "--quiet", "--modality"]
+    assert "quarantine.csv" in CliRunner().invoke(app, [*given, "audio"]).stdout
+    result = CliRunner().invoke(app, [*given, "text"])
+    assert "1 encoded" in result.stdout, result.output
+    assert "quarantine.csv" not in result.stdout
+
+
 def test_settings_of_the_encoder_can_be_given(tmp_path: Path) -> None:
     manifest = manifest_of(tmp_path, 2)
     small, usual = extract(manifest, "--set", "dim=16"), extract(manifest)
@@ -113,7 +124,7 @@ def test_killed_at_any_moment_what_was_finished_is_kept(
         (["--shard", "0/0"], "numbered from 0"),
         (["--set", "rate=5"], "has no use for rate"),
         (["--set", "speed=5"], "speed"),
-        (["--modality", "smell"], "choose one of text, audio, video"),
+        (["--modality", "smell"], "--modality: 'smell' is none of text, audio, video"),
     ],
 )
 def test_mistakes_are_one_line(tmp_path: Path, arguments: list[str], line: str) -> None:

@@ -99,7 +99,7 @@ def test_a_failure_leaves_no_folder_that_was_not_there(tmp_path: Path) -> None:
     [
         (("mmsb", "f.pkl"), "there is no style 'mmsb'; perhaps 'mmsa'"),
         (("mmsa", "gone.pkl"), "gone.pkl: there is no such file"),
-        (("mmsa", "f.pkl", "--pooling", "max"), "--pooling max is neither mean nor tokens"),
+        (("mmsa", "f.pkl", "--pooling", "max"), "--pooling: 'max' is none of mean, tokens"),
         (("mmsa", "."), "cannot be read"),
         (("csv", "f.pkl"), "is no table by its suffix"),
         (("mmsa", "f.pkl"), "is not a pickle, or is damaged"),

@@ -286,7 +286,7 @@ def test_resuming_keeps_what_is_finished_tries_failures_again_and_takes_more(
     with pytest.raises(EmofuseError, match="another state of this corpus"):
         run(plan, changed, found.folder, resume=True)
     for none in ("mult", "linearr", "linear (vector)", "linear+turn"):
-        with pytest.raises(EmofuseError, match=f"--against {re.escape(none)}: is none of the systems"):
+        with pytest.raises(EmofuseError, match=f"--against: '{re.escape(none)}' is none of "):
             run(plan, corpus, found.folder, resume=True, against=none)
 
 

@@ -167,6 +167,16 @@ def test_a_run_that_never_lost_a_modality_says_so(
     assert "without modality dropout" in told.notes[0]
 
 
+def test_of_a_late_fusion_each_modality_was_trained_alone_so_that_none_is_missed(
+    corpus: Manifest, tmp_path: Path
+) -> None:
+    settings = small_settings(corpus, model__name="late-fusion", model__options={}, optimiser__epochs=1)
+    run = fit_run(settings, corpus, tmp_path / "run")
+    told = explain(EmotionPipeline.from_pretrained(run.path, device="cpu"), next(iter(corpus.rows())))
+    assert len(told.modalities) > 1
+    assert told.notes == ()
+
+
 def test_nothing_at_all_is_one_line(pipe: EmotionPipeline, corpus: Manifest, tmp_path: Path) -> None:
     with pytest.raises(EmofuseError, match="nothing to predict from"):
         clip_utterance(None)

@@ -160,7 +160,7 @@ def test_a_zero_is_refused_in_a_folder_as_for_a_clip() -> None:
 
 def test_formats_are_named_freely() -> None:
     assert checked_formats(["vtt", ".TEXTGRID", " eaf", "vtt"]) == (".vtt", ".TextGrid", ".eaf")
-    with pytest.raises(EmofuseError, match="--also doc: no such format"):
+    with pytest.raises(EmofuseError, match="--also: 'doc' is none of"):
         checked_formats(["doc"])
 
 
@@ -351,8 +351,8 @@ def test_a_changed_run_or_question_is_another(run: RunFolder, tmp_path: Path) ->
         (["--no-starter", "--trust", "text=1"], "--no-starter and --trust belong"),
         (["--whole-frames"], "--whole-frames belongs"),
         (["--page", "p.html"], "leave out --page"),
-        (["--also", "doc"], "--also doc"),
-        (["--media", "cloud"], "--media cloud: choose one of auto"),
+        (["--also", "doc"], "--also: 'doc' is none of"),
+        (["--media", "cloud"], "--media: 'cloud' is none of auto"),
     ],
 )
 def test_what_cannot_go_with_a_folder_is_said_first(tmp_path: Path, options: list[str], line: str) -> None:

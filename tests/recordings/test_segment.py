@@ -199,7 +199,7 @@ def test_a_prediction_may_say_how_many_speak(
     with pytest.raises(NoUtteranceError):
         segmented_utterances("a.wav", "vad", faces=True, speakers=said)
     assert [(one.by, one.faces, one.speakers) for one in asked] == [("vad", True, meant)]
-    with pytest.raises(EmofuseError, match="speakers: '0' is none of auto, none, and a number"):
+    with pytest.raises(EmofuseError, match="speakers: '0' is none of auto, none, a number"):
         settings_of("vad", speakers=0)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
 
+from emofuse.data.nearest_names import none_of
 from emofuse.errors import EmofuseError
 
 PARTS = ("train", "val", "test")
@@ -62,5 +63,5 @@ def protocol_info(protocol: str) -> ProtocolInfo:
         EmofuseError: there is none of that name.
     """
     if protocol not in PROTOCOLS:
-        raise EmofuseError(f"unknown protocol {protocol!r}: choose one of {', '.join(PROTOCOLS)}")
+        raise EmofuseError(none_of("protocol", protocol, PROTOCOLS))
     return PROTOCOLS[protocol]

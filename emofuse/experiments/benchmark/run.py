@@ -12,6 +12,7 @@ from emofuse.data.atomic import write_text_aside
 from emofuse.data.batch import FeatureSource
 from emofuse.data.manifest import Manifest
 from emofuse.data.modality import MODALITIES, Modality
+from emofuse.data.nearest_names import none_of
 from emofuse.data.output_paths import check_new_folder
 from emofuse.data.quarantine import Quarantine
 from emofuse.data.stored_files import stored_json
@@ -127,8 +128,8 @@ def _fitted(plan: BenchmarkPlan, manifest: Manifest, split: Split, task: Task) -
 def _check_against(against: str, plan: BenchmarkPlan) -> None:
     if against not in plan.names and not is_linear(against):
         raise EmofuseError(
-            f"--against {against}: is none of the systems and no linear model; there are {', '.join(plan.names)}, linear "
-            "and linear+turns; where systems take features in several ways, linear (vectors) and the like"
+            none_of("--against", against, (*plan.names, "linear", "linear+turns"))
+            + "; where systems take features in several ways, linear (vectors) and the like"
         )
 
 

@@ -293,7 +293,7 @@ def test_a_corpus_of_a_few_rows_splits_in_silence():
         ("dialogue", {"k": 25}, "25 dialogues, and there are 24"),
         ("random-kfold", {"k": 1000}, "1000 labelled utterances, and there are 144"),
         ("dialogue", {"k": 1}, "k=1: cross-validation needs at least 2 folds"),
-        ("random", {}, "unknown protocol 'random': choose one of official, session"),
+        ("random", {}, "protocol: 'random' is none of official, session, .*; perhaps 'random-kfold'"),
         ("dialogue", {"val_fraction": 0.0}, "val_fraction=0.0"),
         ("dialogue", {"val_fraction": 0.6}, "val_fraction=0.6"),
     ],
