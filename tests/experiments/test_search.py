@@ -316,6 +316,20 @@ def test_numbers_in_order_have_neighbours_however_they_are_written(order: str) -
     assert type(points._space(unordered)).__name__ == "CategoricalDistribution"
 
 
+def test_more_outer_folds_leave_enough_for_the_inner_ones(words: SearchedCorpus) -> None:
+    dialogues = list(dict.fromkeys(row.dialogue for row in words.manifest.rows()))[:5]
+    ids = [row.id for row in words.manifest.rows() if row.dialogue in dialogues]
+    few = replace(words, manifest=words.manifest.select(ids))
+
+    def inner_of(outer: int) -> int:
+        left = few.outer(outer)[0]
+        return len(few.inner([*left.train, *left.val], 2))
+
+    with pytest.raises(EmofuseError, match="more --outer"):
+        inner_of(2)
+    assert inner_of(5) == 2
+
+
 def test_what_cannot_be_searched_is_said_in_a_line(words: SearchedCorpus, tmp_path: Path) -> None:
     with pytest.raises(EmofuseError, match="the same for every point of a search"):
         searched_corpus("words", words.settings, words.manifest, (Axis("encoders.text.dim", (32, 64)),))
@@ -327,7 +341,7 @@ def test_what_cannot_be_searched_is_said_in_a_line(words: SearchedCorpus, tmp_pa
             (corpus,), (Axis("model.options.nothing", (1, 2)),), tmp_path / "s", trials=2, outer=2, inner=1
         )
     few = replace(words, manifest=words.manifest.select(words.manifest.ids[:14]))
-    with pytest.raises(EmofuseError, match=r"^words: its training part makes no 4 folds .* fewer --outer"):
+    with pytest.raises(EmofuseError, match=r"^words: its training part makes no 4 folds .* more --outer"):
         search((few,), (RATES,), tmp_path / "small", trials=2, outer=2, inner=1)
     assert not (tmp_path / "small" / "search.json").exists(), (
         "the folder is free for a search that can be made"

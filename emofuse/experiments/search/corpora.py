@@ -83,7 +83,8 @@ class SearchedCorpus:
 
     def inner(self, ids: Sequence[str], count: int) -> list[Split]:
         """Folds of a part of it, of which the first ``count`` are used."""
-        advice = "choose fewer --outer, which leaves more of it, or a larger corpus"
+        # Of k outer folds one waits, so the larger k is, the more is left.
+        advice = "choose more --outer, which leave more for the inner folds, or a larger corpus"
         return self._splits(self.manifest.select(ids), max(_INNER_FOLDS, count), advice)[:count]
 
     def _splits(self, manifest: Manifest, folds: int, advice: str) -> list[Split]:
