@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+
+# torch has no error of its own for it.
+LOST_WORKER = re.compile(
+    r"DataLoader worker \(pid.*\) (?:is killed by signal: (?P<signal>\w+)|exited unexpectedly)"
+)
 
 
 class EmofuseError(Exception):
@@ -15,6 +21,21 @@ class EmofuseError(Exception):
 
 class EmofuseWarning(UserWarning):
     """Something that the user should know and that stops nothing; the command line prints it as one line."""
+
+
+def is_interruption(error: BaseException) -> bool:
+    """Whether a signal that asks this program to end is behind an error.
+
+    Libraries make errors of their own of it: while they are imported, while they tidy up, or where a process that reads data
+    has had the same signal first.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        lost = LOST_WORKER.match(str(cause)) if isinstance(cause, RuntimeError) else None
+        if isinstance(cause, KeyboardInterrupt) or (lost is not None and lost["signal"] == "Terminated"):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
 
 
 def reason_of(error: BaseException) -> str:

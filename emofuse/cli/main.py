@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import signal
 import sys
 import warnings
@@ -17,7 +16,7 @@ from typer.core import TyperGroup
 
 from emofuse.cli.help_text import first_sentence, laid_out
 from emofuse.data.wording import shown
-from emofuse.errors import EmofuseError, EmofuseWarning, explain_os_error
+from emofuse.errors import LOST_WORKER, EmofuseError, EmofuseWarning, explain_os_error, is_interruption
 
 # Verb → its module in this folder, in the order of the help.
 VERBS: Mapping[str, str] = MappingProxyType(
@@ -102,10 +101,6 @@ def _all_verbs() -> None:
 _REPEATABLE = frozenset({"extract", "sweep", "ablate", "reproduce"})
 # As a shell reports them: 128 and the number of the signal.
 _INTERRUPTED, _TERMINATED = 130, 143
-# torch has no error of its own for it. A signal to all of a job may reach such a process first.
-_LOST_WORKER = re.compile(
-    r"DataLoader worker \(pid.*\) (?:is killed by signal: (?P<signal>\w+)|exited unexpectedly)"
-)
 
 
 class _Ending:
@@ -144,10 +139,10 @@ def run() -> None:
         try:
             app()
         except BaseException as error:
-            if _is_interruption(error):
-                ending.interrupted()
             if isinstance(error, RuntimeError):
                 _explain_lost_worker(error, ending)
+            if _is_interruption(error):
+                ending.interrupted()
             if isinstance(error, EmofuseError):
                 _fail(str(error))
             if isinstance(error, OSError):
@@ -156,18 +151,15 @@ def run() -> None:
 
 
 def _is_interruption(error: BaseException) -> bool:
-    """Whether a signal is behind an error: libraries that are being imported make an ImportError of it, typer an exit."""
-    cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, KeyboardInterrupt):
-        cause = cause.__cause__ or cause.__context__
-    return cause is not None or (isinstance(error, SystemExit) and error.code == _INTERRUPTED)
+    """Whether a signal is behind an error; typer makes an exit of it."""
+    return is_interruption(error) or (isinstance(error, SystemExit) and error.code == _INTERRUPTED)
 
 
 def _explain_lost_worker(error: RuntimeError, ending: _Ending) -> None:
     """End in one line where a process that reads the data is gone; other errors go on."""
     # The signal stands in the cause, where torch was waiting for that process.
-    lost = _LOST_WORKER.match(str(error.__cause__ or "")) or _LOST_WORKER.match(str(error))
-    if lost is None:
+    lost = LOST_WORKER.match(str(error.__cause__ or "")) or LOST_WORKER.match(str(error))
+    if lost is None or (lost["signal"] != "Terminated" and is_interruption(error)):
         return
     if lost["signal"] == "Terminated":  # the same signal is on its way to this process
         ending.code = _TERMINATED

@@ -119,6 +119,24 @@ def test_a_fold_that_fails_is_named_and_tried_again(
     assert not list((tmp_path / "cv").glob("*/failure.txt"))
 
 
+@pytest.mark.parametrize("worker", ["is killed by signal: Terminated", "exited unexpectedly"])
+def test_a_signal_to_the_whole_job_ends_it_and_is_no_failure_of_a_fold(
+    worker: str, whole: cross_validation.CrossValidation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def signalled(*given: object, **options: object) -> RunFolder:
+        # What torch makes of it: a process that reads data has had the signal too.
+        lost = RuntimeError(f"DataLoader worker (pid 7) {worker}. ")
+        if "Terminated" not in worker:
+            lost.__context__ = KeyboardInterrupt()
+        raise lost
+
+    monkeypatch.setattr(folds, "fit_run", signalled)
+    manifest = Manifest.read(whole.settings.data.manifest)
+    with pytest.raises(RuntimeError, match="DataLoader worker"):
+        cross_validate(whole.settings, manifest, tmp_path / "cv")
+    assert not list((tmp_path / "cv").glob("*/failure.txt"))
+
+
 def test_a_taken_folder_and_other_settings_are_refused(
     corpus: Manifest, whole: cross_validation.CrossValidation
 ) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emofuse.data.manifest import Manifest
-from emofuse.errors import EmofuseError, reason_of
+from emofuse.errors import EmofuseError, is_interruption, reason_of
 from emofuse.evaluation.comparison.compare_methods import compare_methods
 from emofuse.evaluation.comparison.method_scores import MethodComparison
 from emofuse.evaluation.comparison.methods import on_same_utterances
@@ -123,6 +123,8 @@ def ablate_deepmsi_mer(
                         run = RunFolder(job.path)
                 costs[variant.name] = measured_cost(run, manifest, _place(folder, variant) / "cost.json")
             except Exception as error:  # the other variants go on; the reason is reported
+                if is_interruption(error):
+                    raise
                 if variant.name == FULL:
                     raise
                 failures[variant.name] = reason_of(error)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from emofuse.data.manifest import Manifest
-from emofuse.errors import reason_of
+from emofuse.errors import is_interruption, reason_of
 from emofuse.experiments.at_once import run_at_once
 from emofuse.experiments.benchmark.costs import measured_costs, note_memory
 from emofuse.experiments.benchmark.plan import Job
@@ -145,6 +145,8 @@ def run_job(job: Job, manifest: Manifest, progress: Progress | None = None, *, a
         else:
             validation_scores(run, manifest, progress)
     except Exception as error:  # whatever it is, the other runs go on; the reason is reported
+        if is_interruption(error):
+            raise
         note_failure(job.path, reason_of(error), traceback.format_exc())
     else:
         (job.path / FAILURE_FILE).unlink(missing_ok=True)

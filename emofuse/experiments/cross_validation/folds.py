@@ -10,7 +10,7 @@ import pandas as pd
 
 from emofuse.data.manifest import Manifest
 from emofuse.data.wording import counted
-from emofuse.errors import reason_of
+from emofuse.errors import is_interruption, reason_of
 from emofuse.evaluation import (
     ClassificationReport,
     SentimentReport,
@@ -88,6 +88,8 @@ def run_fold(
         outcome = evaluate_fit(run, manifest, kept=False, progress=progress)
         write_run_report(outcome, manifest)
     except Exception as error:  # whatever it is, the other folds go on; the reason is reported
+        if is_interruption(error):
+            raise
         note_failure(path, reason_of(error), traceback.format_exc())
     else:
         (path / FAILURE_FILE).unlink(missing_ok=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.stored_files import DamagedFileError, stored_json
-from emofuse.errors import EmofuseError, reason_of
+from emofuse.errors import EmofuseError, is_interruption, reason_of
 from emofuse.evaluation import Split
 from emofuse.experiments.search.cells import gain_of
 from emofuse.experiments.search.corpora import SearchedCorpus
@@ -216,6 +216,8 @@ class _Study:
                     counted()
                 gains[corpus.name] = tuple(found)
         except Exception as error:  # whatever it is, the other points go on; the reason is reported
+            if is_interruption(error):
+                raise
             return Trial(self.name, number, changes, {}, reason_of(error))
         return Trial(self.name, number, changes, gains)
 
@@ -249,6 +251,8 @@ def _judged(
                 found[corpus.name] = gain_of(corpus, point, splits[corpus.name], place)
                 counted()
         except Exception as error:  # whatever it is; the reason is reported, and the same command tries again
+            if is_interruption(error):
+                raise
             found = {}
             failures.append(reason_of(error))
         gains.append(found)

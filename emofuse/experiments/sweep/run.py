@@ -13,7 +13,7 @@ from typing import Any
 from emofuse.data.atomic import write_text_aside
 from emofuse.data.manifest import Manifest
 from emofuse.data.stored_files import stored_json
-from emofuse.errors import EmofuseError, reason_of
+from emofuse.errors import EmofuseError, is_interruption, reason_of
 from emofuse.experiments.benchmark.jobs import is_done, run_jobs_at_once
 from emofuse.experiments.benchmark.plan import Job
 from emofuse.experiments.failures import failure_of
@@ -129,6 +129,8 @@ def sweep(
                         raise EmofuseError(failure_of(run.path))
                     found = SweptPoint(point, run, validation_scores(run, manifest, progress))
             except Exception as error:  # whatever it is, the other points go on; the reason is reported
+                if is_interruption(error):
+                    raise
                 found = SweptPoint(point, run, None, reason_of(error))
             line = (
                 f"failed: {found.failure}"
