@@ -62,7 +62,7 @@ def _spoken(speakers, n, seed):
 
 @pytest.fixture(scope="module")
 def heard():
-    return _spoken(CAST[:16], 240, 0), _spoken(CAST[16:], 120, 1)
+    return _spoken(CAST[:16], 150, 0), _spoken(CAST[16:], 90, 1)
 
 
 def test_a_simple_model_hears_the_emotion_of_unheard_speakers(heard):

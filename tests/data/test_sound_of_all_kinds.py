@@ -35,27 +35,27 @@ def noise(seconds: float, level: float = 0.3, seed: int = 0) -> np.ndarray:
 def test_a_length_that_is_only_guessed_comes_from_the_packets(
     tmp_path: Path, name: str, codec: str, rate: int, bit_rates: tuple[int, int], loud_first: bool
 ) -> None:
-    """A minute, half of it loud with many bits and half of it quiet with few."""
+    """Forty seconds, half of them loud with many bits and half of them quiet with few."""
     if codec not in av.codecs_available:
         pytest.skip(f"PyAV has no {codec} here")
     content = b""
     levels = ((0.3, bit_rates[0]), (0.03, bit_rates[1]))
     for level, bits in levels if loud_first else levels[::-1]:
-        sound = level * np.random.default_rng(4).standard_normal((1, 30 * rate)).clip(-3, 3)
+        sound = level * np.random.default_rng(4).standard_normal((1, 20 * rate)).clip(-3, 3)
         muxer = {"write_xing": "0", "id3v2_version": "0"} if codec == "libmp3lame" else {}
         half = encode_sound(tmp_path / name, sound, rate, codec, bit_rate=bits, muxer=muxer).read_bytes()
         content += half[len(b"#!AMR\n") :] if content and codec.endswith("amrnb") else half
     path = tmp_path / name
     path.write_bytes(content)
     with av.open(str(path)) as container:
-        assert abs(container.duration / av.time_base - 60) > 10, "otherwise this test shows nothing"
-    assert probe(path).duration == pytest.approx(60, abs=0.2)
+        assert abs(container.duration / av.time_base - 40) > 10, "otherwise this test shows nothing"
+    assert probe(path).duration == pytest.approx(40, abs=0.2)
     whole = read_audio(path, rate=rate)
-    assert len(whole) / rate == pytest.approx(60, abs=0.2)
+    assert len(whole) / rate == pytest.approx(40, abs=0.2)
     recording, duration = clip_utterance(path)
     segments = fixed_length_segments(recording, duration, 10.0)
-    assert [segment.start for segment in segments] == [0.0, 10.0, 20.0, 30.0, 40.0, 50.0]
-    assert segments[-1].end == pytest.approx(60, abs=0.2)
+    assert [segment.start for segment in segments] == [0.0, 10.0, 20.0, 30.0]
+    assert segments[-1].end == pytest.approx(40, abs=0.2)
     loud = []
     for segment in segments[:-1]:
         part = read_audio(path, start=segment.start, end=segment.end, rate=rate)
@@ -65,7 +65,7 @@ def test_a_length_that_is_only_guessed_comes_from_the_packets(
     last = read_audio(path, start=segments[-1].start, end=segments[-1].end, rate=rate)
     loud = np.array([*loud, last.std()])
     assert len(last) / rate == pytest.approx(10, abs=0.2)
-    one, other = (loud[:3], loud[3:]) if loud_first else (loud[3:], loud[:3])
+    one, other = (loud[:2], loud[2:]) if loud_first else (loud[2:], loud[:2])
     assert one.min() > 5 * other.max()
 
 

@@ -64,7 +64,7 @@ def test_an_executor_gives_the_same_runs_and_one_that_dies_is_named(
     corpus: Manifest, found: Ablation, tmp_path: Path
 ) -> None:
     shutil.copytree(found.folder, tmp_path / "ablated")
-    for part in ("full/seed-1", "no-vsc", "frames-5"):
+    for part in ("full/seed-1", "no-vsc", "frames-5/seed-0"):
         shutil.rmtree(tmp_path / "ablated" / "runs" / part)
     executor = InTurn(victim="no-vsc")
     again = ablate_deepmsi_mer(

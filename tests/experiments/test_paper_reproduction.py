@@ -75,6 +75,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> PaperReproduction:
             "data.workers": 0,
             "device": "cpu",
             "model.name": "cm-msf",
+            "model.preset": "tiny",
             "model.task": "regression",
             "optimiser.epochs": 1,
         }
@@ -209,7 +210,9 @@ def test_it_goes_on_where_it_was_and_names_what_failed(
 
 
 def test_what_the_corpus_lacks_is_left_out_and_said(mfcre_settings: RunSettings, tmp_path: Path) -> None:
-    settings = mfcre_settings.with_changes({"model.name": "cm-msf", "model.options": {}})
+    settings = mfcre_settings.with_changes(
+        {"model.name": "cm-msf", "model.preset": "tiny", "model.options": {}}
+    )
     found = run("cm-msf", "demo", settings, tmp_path, tables=["5"])
     assert list(found.outcomes) == [("5", "T")]
     assert "A+V is left out: the corpus has no audio, video." in paper_tables(found)[0].notes

@@ -38,6 +38,7 @@ from emofuse.nn.linear_shape import LinearPart, LinearShape, PoolWeights
 from emofuse.pipeline import EmotionPipeline
 from emofuse.runs.run_folder import RunFolder
 from tests.models.test_every_system import build
+from tests.small_corpus import SMALL_MODEL
 
 STARTER = Path(__file__).parents[2] / "starter" / "emofuse_starter" / "run"
 UNLIKE_SPEECH = "SELECT * FROM table WHERE x = 1; DROP TABLE y; -- ' OR 1=1"
@@ -72,7 +73,9 @@ def test_steps_vary_whatever_a_system_adds_to_their_number_or_takes_off(name: st
 
 
 def test_frames_become_a_program_that_compresses_them_as_the_network_does() -> None:
-    model = create_model("deepmsi-mer", preset="tiny", num_classes=3, text_dim=6, audio_dim=5).eval()
+    model = create_model(
+        "deepmsi-mer", preset="tiny", num_classes=3, text_dim=6, audio_dim=5, **SMALL_MODEL
+    ).eval()
     # A linear model beside it describes the same frames.
     linear = LinearModel(
         LinearShape({"video": LinearPart("pictures", DIM, True)}, 3, classes=True), clip=10.0

@@ -298,7 +298,7 @@ def test_it_learns_a_handful_by_heart(task):
     for _ in range(50):
         optimiser.zero_grad()
         losses = model.training_loss(model(**x, masks=masks), labels)
-        if losses["loss"] < 0.03:
+        if losses["loss"] < 0.1:
             break
         losses["loss"].backward()
         optimiser.step()
@@ -321,7 +321,10 @@ def test_it_learns_what_only_two_modalities_together_tell():
     optimiser = torch.optim.Adam(model.train().parameters(), lr=1e-2)
     for _ in range(60):
         optimiser.zero_grad()
-        model.training_loss(model(**{m: v[:64] for m, v in x.items()}), labels[:64])["loss"].backward()
+        loss = model.training_loss(model(**{m: v[:64] for m, v in x.items()}), labels[:64])["loss"]
+        if loss < 0.03:
+            break
+        loss.backward()
         optimiser.step()
     predicted = model.eval()(**{m: v[64:] for m, v in x.items()}).logits.argmax(-1)
     assert (predicted == labels[64:]).float().mean() > 0.9

@@ -31,11 +31,11 @@ def causal(**options) -> MFCRE:
 )
 def test_a_stream_equals_the_batch_form(options):
     model = causal(**options).double()
-    x = dialogues(2, 40, modalities=model.config.modalities)
-    present = {m: torch.rand(2, 40) > 0.3 for m in model.config.modalities}
+    x = dialogues(2, 24, modalities=model.config.modalities)
+    present = {m: torch.rand(2, 24) > 0.3 for m in model.config.modalities}
     whole = model(**x, present=present)
     stream = model.stream()
-    for i in range(40):
+    for i in range(24):
         step = stream.step(
             **{m: v[:, i] for m, v in x.items()}, present={m: p[:, i] for m, p in present.items()}
         )

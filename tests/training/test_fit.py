@@ -205,7 +205,7 @@ def test_a_broken_clip_is_set_aside_and_the_run_goes_on(tmp_path: Path) -> None:
     (tmp_path / "corpus" / "clips" / "d0_t0.mp4").write_bytes(b"not a video at all")
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
-        folder = fit_run(small_settings(manifest), manifest, tmp_path / "run")
+        folder = fit_run(small_settings(manifest, optimiser__epochs=1), manifest, tmp_path / "run")
         outcome = evaluate_fit(folder, manifest)
     table = pd.read_csv(folder.quarantine_file)
     assert set(table["id"]) == {"d0t0"}
@@ -249,7 +249,7 @@ def test_a_clip_that_was_mended_is_taken_back(tmp_path: Path, monkeypatch: pytes
     clip = tmp_path / "corpus" / "clips" / "d0_t0.mp4"
     whole = clip.read_bytes()
     clip.write_bytes(b"not a video at all")
-    settings = small_settings(manifest)
+    settings = small_settings(manifest, optimiser__epochs=1)
     with monkeypatch.context() as patch:
         _interrupt(patch, "at the end")
         with pytest.raises(RuntimeError):

@@ -20,6 +20,12 @@ from tests.feature_file import emofuse, import_file, told, write_feature_file
 from tests.small_corpus import make_corpus
 
 SYSTEMS = ("deepmsi-mer", "mfcre", "cm-msf")
+# Of everything that a full size has several of, two.
+SIZES: dict[str, dict[str, Any]] = {
+    "deepmsi-mer": {},
+    "mfcre": {"dim": 32, "ff_dim": 32, "multi_attn_layers": 2},
+    "cm-msf": {"encoder_dim": 16, "encoder_layers": 2, "cascade_layers": 2, "dim": 16, "lstm_hidden": 16},
+}
 DROPOUT = {"deepmsi-mer": {}, "mfcre": {"dropout": 0.1}, "cm-msf": {"dropout": 0.1, "modality_dropout": 0.2}}
 
 
@@ -48,7 +54,8 @@ def settings_of(system: str, folder: Path, **changes: Any) -> RunSettings:
             "data.workers": 0,
             "device": "cpu",
             "model.name": system,
-            "model.options": DROPOUT.get(system, {}),
+            "model.preset": "tiny",
+            "model.options": SIZES.get(system, {}) | DROPOUT.get(system, {}),
             "optimiser.batch_size": 8,
             "optimiser.epochs": 3,
             "optimiser.learning_rate": 0.003,
@@ -64,7 +71,8 @@ def test_a_handful_of_utterances_is_learnt_by_heart(
     trained = told(
         *("train", folders[system], "--out", tmp_path / "run", "--model", system, "--protocol", "official"),
         *("--epochs", 10, "--lr", 0.01, "--batch-size", 8, "--device", "cpu", "--no-baseline"),
-        *("--set", "optimiser.patience=10", "--set", "optimiser.monitor=val_loss"),
+        *("--set", "optimiser.patience=10", "--set", "optimiser.monitor=val_loss", "--preset", "tiny"),
+        *(word for name, size in SIZES[system].items() for word in ("--set", f"model.options.{name}={size}")),
     )
     assert trained["model"] == system
     found = told("evaluate", tmp_path / "run", "--data", folders[system], "--split", "train")
@@ -75,7 +83,7 @@ def test_a_handful_of_utterances_is_learnt_by_heart(
 
 @pytest.mark.parametrize(
     ("system", "schedule"),
-    [("mfcre", "constant"), ("mfcre", "plateau"), ("cm-msf", "plateau"), ("cm-msf", "step")],
+    [("mfcre", "plateau"), ("cm-msf", "step")],  # tests/training/test_fit.py has the constant one
 )
 def test_a_resumed_run_gives_what_an_uninterrupted_one_would_have(
     system: str,
@@ -139,7 +147,9 @@ def runs(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> 
     for system in SYSTEMS:
         manifest = Manifest.read(folders[system] / "manifest.csv")
         run = fit_run(
-            settings_of(system, folders[system]), manifest, tmp_path_factory.mktemp("runs") / system
+            settings_of(system, folders[system], optimiser__epochs=1),
+            manifest,
+            tmp_path_factory.mktemp("runs") / system,
         )
         evaluate_fit(run, manifest)
         made[system] = run.path
@@ -195,7 +205,9 @@ def test_a_dialogue_tells_what_its_utterance_alone_would_not(vectors: Path, runs
 
 def test_what_is_judged_later_is_not_seen_as_context(vectors: Path, tmp_path: Path) -> None:
     manifest = Manifest.read(vectors / "manifest.csv")
-    settings = settings_of("mfcre", vectors, data__protocol="random-kfold", data__folds=3)
+    settings = settings_of(
+        "mfcre", vectors, data__protocol="random-kfold", data__folds=3, optimiser__epochs=2
+    )
     run = fit_run(settings, manifest, tmp_path / "run")
     before = load_file(run.weights_file)
     split = run.read_split()

@@ -62,7 +62,7 @@ def train(corpus: Path, out: Path, *modalities: str) -> Path:
             "--quiet",
         ),
         *("--epochs", 20, "--lr", 0.01, "--batch-size", 8, "--set", "optimiser.patience=20"),
-        *("--set", "model.options.dropout=0.0"),
+        *("--set", "model.options.dropout=0.0", "--preset", "tiny"),
     )
     return out
 

@@ -38,7 +38,7 @@ def run(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         *("--epochs", 12, "--lr", 0.01, "--batch-size", 8, "--device", "cpu", "--quiet"),
         *("--set", "optimiser.patience=12", "--set", "optimiser.schedule=plateau"),
-        *("--set", "model.options.dropout=0.0"),
+        *("--set", "model.options.dropout=0.0", "--preset", "tiny"),
     )
     return out
 

@@ -22,8 +22,8 @@ from emofuse.training.stage_one import seen_by
 from tests.small_corpus import SMALL_MODEL
 
 TUNING = {
-    "epochs": 8,
-    "patience": 8,
+    "epochs": 4,
+    "patience": 4,
     "learning_rate": 3e-3,
     "head_learning_rate": 1e-2,
     "batch_size": 8,
@@ -42,9 +42,9 @@ def settings_of(manifest: Manifest, encoder: dict[str, object], **changes: objec
             "encoders.text": {"modality": "text", **encoder},
             "model.modalities": ["text"],
             "model.options": SMALL_MODEL,
-            "optimiser.epochs": 8,
-            "optimiser.patience": 8,
-            "optimiser.learning_rate": 0.003,
+            "optimiser.epochs": 4,
+            "optimiser.patience": 4,
+            "optimiser.learning_rate": 0.01,
             **{name.replace("__", "."): value for name, value in changes.items()},
         }
     )
@@ -126,7 +126,7 @@ def test_a_damaged_record_is_one_line(talk: Manifest, tuned_here: Path, tmp_path
 def test_stage_one_runs_inside_every_fold_on_its_own_training_part(
     talk: Manifest, bert_folder: Path, tmp_path: Path
 ) -> None:
-    settings = settings_of(talk, {"name": str(bert_folder), "finetune": TUNING})
+    settings = settings_of(talk, {"name": str(bert_folder), "finetune": TUNING}, data__folds=2)
     outcome = cross_validate(settings, talk, tmp_path / "cv")
     assert not outcome.failed
     revisions = set()
@@ -140,7 +140,7 @@ def test_stage_one_runs_inside_every_fold_on_its_own_training_part(
         assert sorted(parts["train"]) == sorted(split.train)
         assert not seen_by(EncoderSpec(modality="text", name=str(encoder)), talk, split.test)
         revisions.add(fold.folder.read_record().encoders["text"].identity.revision)
-    assert len(revisions) == 3
+    assert len(revisions) == 2
     assert outcome.means is not None
     assert outcome.means.metrics["weighted_f1"].mean > 0.85
 
@@ -148,12 +148,14 @@ def test_stage_one_runs_inside_every_fold_on_its_own_training_part(
 def test_runs_on_one_fold_share_stage_one_where_they_are_told_to(
     talk: Manifest, bert_folder: Path, tmp_path: Path
 ) -> None:
-    encoder = {"name": str(bert_folder), "finetune": TUNING}
-    shared = {"data__stage_one": str(tmp_path / "shared")}
+    encoder = {"name": str(bert_folder), "finetune": TUNING | {"epochs": 1}}
+    shared = {"data__stage_one": str(tmp_path / "shared"), "optimiser__epochs": 1}
     one = fit_run(settings_of(talk, encoder, **shared), talk, tmp_path / "one")
     [folder] = (tmp_path / "shared").iterdir()
     stamp = (folder / "model.safetensors").stat().st_mtime_ns
-    two = fit_run(settings_of(talk, encoder, optimiser__epochs=1, **shared), talk, tmp_path / "two")
+    two = fit_run(
+        settings_of(talk, encoder, optimiser__learning_rate=0.001, **shared), talk, tmp_path / "two"
+    )
     assert list((tmp_path / "shared").iterdir()) == [folder]
     assert (folder / "model.safetensors").stat().st_mtime_ns == stamp
     identities = [run.read_record().encoders["text"].identity for run in (one, two)]

@@ -23,8 +23,8 @@ from emofuse.training.finetuning.module import FineTuneModule
 from emofuse.training.finetuning.run import FineTuned
 
 QUICK = {
-    "epochs": 12,
-    "patience": 12,
+    "epochs": 6,
+    "patience": 6,
     "dropout": 0.0,
     "learning_rate": 3e-3,
     "head_learning_rate": 1e-2,
@@ -125,7 +125,7 @@ def test_what_stands_in_the_dialogue_is_learnt_with_context_alone(
 ) -> None:
     split = splits(echo, "speaker", k=4, seed=0, val_fraction=0.25)[0]
     for pooling in ("mean", "cls"):
-        spec = spec_of(bert_folder, context_before=1, pooling=pooling, epochs=15)
+        spec = spec_of(bert_folder, context_before=1, pooling=pooling, epochs=10, patience=10)
         read = fine_tune(spec, echo, split, tmp_path / pooling)
         assert read.record.scores["test"]["accuracy"] > 0.9
     alone = fine_tune(spec_of(bert_folder, epochs=2), echo, split, tmp_path / "alone")
@@ -145,12 +145,12 @@ def test_what_stands_in_the_dialogue_is_learnt_with_context_alone(
 def test_an_interrupted_fine_tuning_ends_in_the_weights_of_an_uninterrupted_one(
     talk: Manifest, bert_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec, split = spec_of(bert_folder, epochs=4), split_of(talk)
+    spec, split = spec_of(bert_folder, epochs=3), split_of(talk)
     whole = fine_tune(spec, talk, split, tmp_path / "whole")
     step = FineTuneModule.training_step
 
     def cut(self: FineTuneModule, batch: object, batch_idx: int) -> torch.Tensor | None:
-        if self.current_epoch == 2 and batch_idx == 1:
+        if self.current_epoch == 1 and batch_idx == 1:
             raise RuntimeError("power cut")
         return step(self, batch, batch_idx)  # type: ignore[arg-type]
 
@@ -225,7 +225,7 @@ def test_balanced_class_weights_and_gradient_accumulation_have_an_effect(
         "accumulated": {"accumulate": 2},
         "checkpointed": {"gradient_checkpointing": True},
     }.items():
-        spec = spec_of(bert_folder, epochs=2, **options)
+        spec = spec_of(bert_folder, epochs=1, **options)
         fine_tune(spec, manifest, split_of(manifest), tmp_path / name)
         weights[name] = load_file(tmp_path / name / "model.safetensors")["classifier.weight"]
     torch.testing.assert_close(weights["checkpointed"], weights["plain"])  # recomputing changes no number
