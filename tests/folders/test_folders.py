@@ -171,7 +171,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return fit_run(settings, corpus, tmp_path_factory.mktemp("runs") / "run")
 
 
-@pytest.mark.usefixtures("quickly_spawned")
 def test_a_folder_is_predicted_once_and_a_bad_recording_is_named(
     run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
