@@ -55,12 +55,9 @@ class PooledSystem(nn.Module):
 
     def _linear(self, inputs: Mapping[str, Any], logits: Tensor) -> Tensor:
         present = dict(inputs.get("present") or {})
-        for (
-            modality,
-            part,
-        ) in self.linear.shape.parts.items():  # what is given without a flag is there, as to systems
+        for modality in self.linear.shape.parts:  # as systems take it: what is given without a flag is there
             if modality not in present:
-                flag = inputs.get("frames" if part.pooling == "pictures" else modality) is not None
+                flag = inputs.get(self.linear.shape.input_of(modality)) is not None
                 present[modality] = torch.full(logits.shape[:-1], flag, device=logits.device)
         linear: Tensor = self.linear(**{**inputs, "present": present})
         return linear

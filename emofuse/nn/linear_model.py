@@ -64,7 +64,7 @@ class LinearModel(nn.Module):
         blocks = []
         for modality, part in self.shape.parts.items():
             flags = present[modality].bool()
-            x = given.get("frames" if part.pooling == "pictures" else modality)
+            x = given.get(self.shape.input_of(modality))
             if x is None:
                 flags = torch.zeros_like(flags)
                 scaled = self.bias.new_zeros((*flags.shape, part.standardised), dtype=torch.float64)

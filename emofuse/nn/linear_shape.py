@@ -61,6 +61,10 @@ class LinearShape:
     reach: int = 0
     components: int = 0
 
+    def input_of(self, modality: Modality) -> str:
+        """The name by which a batch holds what is read of a modality."""
+        return "frames" if self.parts[modality].pooling == "pictures" else modality
+
     @property
     def alone(self) -> int:
         """Columns of an utterance by itself."""
